@@ -1,0 +1,128 @@
+// Where the parts meet: the command line is read, the log opened, the checks chained, and a mode runs.
+//
+// `run` gives the exit status: that of the mode, 0 for --help and its like, 64 (EX_USAGE of sysexits.h) for wrong use. What
+// is wrong goes to standard error in one line; where standard input is a socket, standard error is the client, and so
+// the client hears 421 and the log gets the line.
+
+import { chain } from "./checks/chain.ts";
+import { commandCheck } from "./checks/command.ts";
+import { logSwept, logUsage } from "./log/events.ts";
+import type { Logger } from "./log/logger.ts";
+import { openLogger } from "./log/sinks.ts";
+import { backgroundMode } from "./modes/background.ts";
+import { listenMode } from "./modes/listen.ts";
+import { spawnMode } from "./modes/spawn.ts";
+import { helpText } from "./options/help.ts";
+import { type Options, SYSLOG_SOCKET, UsageError } from "./options/options.ts";
+import { parseCommandLine } from "./options/parse.ts";
+import { IoError } from "./runtime/io_error.ts";
+import type { Runtime } from "./runtime/ports.ts";
+import { OWN_REPLIES } from "./session/own_replies.ts";
+import type { SessionParts } from "./session/session.ts";
+import { textOf } from "./smtp/bytes.ts";
+import { checkSpoolDirectory, sweepSpoolDirectory } from "./spool/directory.ts";
+import { formatAddress } from "./log/events.ts";
+import { LICENSE_TEXT, VERSION_TEXT } from "./version.ts";
+
+const EX_USAGE = 64;
+
+/** Runs postprox with `args`; the result is its exit status. */
+export async function run(runtime: Runtime, args: readonly string[]): Promise<number> {
+  try {
+    const parsed = parseCommandLine(args);
+    switch (parsed.kind) {
+      case "help":
+        runtime.stdio.writeOut(helpText());
+        return 0;
+      case "license":
+        runtime.stdio.writeOut(LICENSE_TEXT);
+        return 0;
+      case "version":
+        runtime.stdio.writeOut(VERSION_TEXT);
+        return 0;
+      case "run":
+        return await start(runtime, parsed.options, args);
+    }
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return await complain(runtime, error.message);
+  }
+}
+
+async function start(runtime: Runtime, options: Options, args: readonly string[]): Promise<number> {
+  await checkTempdir(runtime, options.tempdir);
+  if (options.listen && !options.foreground) {
+    return backgroundMode(runtime, args, options.log.kind === "stderr");
+  }
+  const logger = await openLog(runtime, options);
+  const parts = sessionParts(runtime, logger, options);
+  try {
+    return options.listen ? await listen(parts, options) : await spawnMode(parts);
+  } finally {
+    await logger.flush();
+  }
+}
+
+async function listen(parts: SessionParts, options: Options): Promise<number> {
+  const { runtime, logger } = parts;
+  const address = options.listen!;
+  logSwept(logger, await sweepSpoolDirectory(runtime.files, runtime.processes, options.tempdir));
+  try {
+    return await listenMode(parts, {
+      address,
+      maxClients: options.maxClients,
+      onReady: () => runtime.stdio.writeOut(`postprox: accepting connections at ${formatAddress(address)}\n`),
+    });
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    throw new UsageError(`option -l, --listen: ${error.message}: give an address of this host and a port that is free`);
+  }
+}
+
+function sessionParts(runtime: Runtime, logger: Logger, options: Options): SessionParts {
+  const checks = options.command === "" ? [] : [commandCheck(runtime, options)];
+  return {
+    runtime,
+    logger,
+    check: chain(checks),
+    options: { ...options, spoolDirectory: options.tempdir, rejectUnsure: options.reject },
+  };
+}
+
+async function checkTempdir(runtime: Runtime, directory: string): Promise<void> {
+  try {
+    await checkSpoolDirectory(runtime.files, directory, runtime.pid);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    throw new UsageError(`option -d, --tempdir: ${error.message}: give a directory that can be written`);
+  }
+}
+
+async function openLog(runtime: Runtime, options: Options): Promise<Logger> {
+  const spawned = options.listen === undefined;
+  if (options.log.kind === "stderr" && spawned && runtime.stdio.stdinIsSocket()) {
+    throw new UsageError("option --log: standard error is the client here: give syslog or the path of a file");
+  }
+  try {
+    return await openLogger(runtime, options.log, {
+      verbosity: options.verbosity,
+      fallback: spawned ? "nowhere" : "stderr",
+    });
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    throw new UsageError(`option --log: ${error.message}: give a file that can be written`);
+  }
+}
+
+async function complain(runtime: Runtime, what: string): Promise<number> {
+  if (!runtime.stdio.stdinIsSocket()) {
+    runtime.stdio.writeErr(`postprox: ${what}\n`);
+    return EX_USAGE;
+  }
+  const target = { kind: "syslog", path: SYSLOG_SOCKET } as const;
+  const logger = await openLogger(runtime, target, { verbosity: 0, fallback: "nowhere" });
+  logUsage(logger, what);
+  runtime.stdio.writeOut(textOf(OWN_REPLIES.misconfigured.bytes));
+  await logger.flush();
+  return EX_USAGE;
+}

@@ -1,0 +1,17 @@
+// What is known of one message before its content: who sends it, to whom, and for which client.
+//
+// Plain data. Sender and recipients are those that downstream accepted; a refused one never gets here.
+
+import type { ClientFacts } from "./smtp/xforward.ts";
+
+export interface Envelope {
+  /** The reverse-path without its brackets: the empty string is the null sender, undefined is not known. */
+  readonly sender: string | undefined;
+  /** The accepted forward-paths, in order. */
+  readonly recipients: readonly string[];
+  readonly client: ClientFacts;
+}
+
+export function emptyEnvelope(client: ClientFacts = {}): Envelope {
+  return { sender: undefined, recipients: [], client };
+}

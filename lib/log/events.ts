@@ -1,0 +1,164 @@
+// Everything that is worth a line in the log: one function per event.
+//
+// Each line begins with the session's id, then a word or two in plain English, then `key=value` fields. Whatever comes
+// from a client, from downstream or from a filter is a field, and so is escaped.
+
+import type { Envelope } from "../envelope.ts";
+import type { Address } from "../runtime/ports.ts";
+import { type Reply, replyText } from "../smtp/reply.ts";
+import { formatField, formatFields, type Logger } from "./logger.ts";
+
+/** The log of one session; each line begins with its id. */
+export class SessionLog {
+  readonly #logger: Logger;
+  readonly id: string;
+
+  constructor(logger: Logger, id: string) {
+    this.#logger = logger;
+    this.id = id;
+  }
+
+  /** Whether the dialogue itself is wanted (-vv); asked before the work of formatting it. */
+  get wantsDialogue(): boolean {
+    return this.#logger.verbosity >= 2;
+  }
+
+  connected(peer: string | undefined, downstream: Address): void {
+    this.#logger.write(
+      "debug",
+      `${this.id}: connected ${formatFields({ peer, downstream: formatAddress(downstream) })}`,
+    );
+  }
+
+  dialogue(who: "client" | "downstream", said: string): void {
+    this.#logger.write("debug", `${this.id}: ${who} ${formatField("said", said.trimEnd())}`);
+  }
+
+  ended(why: string): void {
+    this.#logger.write("debug", `${this.id}: session ended ${formatField("reason", why)}`);
+  }
+
+  clientLost(doing: string, why: string): void {
+    this.#logger.write("info", `${this.id}: lost connection with client ${formatFields({ doing, reason: why })}`);
+  }
+
+  clientRefused(what: string, said: string): void {
+    this.#logger.write("info", `${this.id}: refused ${formatFields({ what, said })}`);
+  }
+
+  downstreamUnreachable(downstream: Address, why: string): void {
+    const fields = formatFields({ downstream: formatAddress(downstream), reason: why });
+    this.#logger.write("error", `${this.id}: downstream not reachable ${fields}`);
+  }
+
+  downstreamLost(doing: string, why: string): void {
+    this.#logger.write(
+      "warning",
+      `${this.id}: lost connection with downstream ${formatFields({ doing, reason: why })}`,
+    );
+  }
+
+  unasked3xx(reply: Reply, command: string): void {
+    const fields = formatFields({ reply: replyText(reply), command });
+    this.#logger.write("error", `${this.id}: downstream answered with a 3xx that was not asked for ${fields}`);
+  }
+
+  possibleDuplicate(why: string, envelope: Envelope): void {
+    const fields = formatFields({ reason: why, ...envelopeFields(envelope) });
+    this.#logger.write(
+      "error",
+      `${this.id}: possible duplicate: outcome of the message downstream is not known ${fields}`,
+    );
+  }
+
+  spoolFailed(why: string): void {
+    this.#logger.write("error", `${this.id}: cannot spool message ${formatField("reason", why)}`);
+  }
+
+  filterFailed(why: string, consequence: "passed" | "451"): void {
+    this.#logger.write(
+      "error",
+      `${this.id}: message not checked ${formatFields({ reason: why, message: consequence })}`,
+    );
+  }
+
+  /** The one line per message of -v. */
+  message(message: {
+    readonly verdict: string;
+    readonly reason: string;
+    readonly envelope: Envelope;
+    readonly peer: string | undefined;
+    readonly size: number;
+    readonly filterTime: number;
+    readonly reply: Reply;
+  }): void {
+    const { verdict, reason, envelope, peer, size, filterTime, reply } = message;
+    const fields = formatFields({
+      verdict,
+      reason,
+      ...envelopeFields(envelope),
+      peer,
+      size,
+      filter_ms: Math.round(filterTime),
+      reply: replyText(reply),
+    });
+    this.#logger.write("info", `${this.id}: message ${fields}`);
+  }
+
+  bug(error: unknown): void {
+    logBug(this.#logger, error, this.id);
+  }
+}
+
+export function logUsage(logger: Logger, text: string): void {
+  logger.write("error", formatField("usage", text));
+}
+
+export function logListening(logger: Logger, at: Address): void {
+  logger.write("info", `listening ${formatField("at", formatAddress(at))}`);
+}
+
+export function logShutdown(logger: Logger, signal: string, sessions: number): void {
+  logger.write("info", `shutting down ${formatFields({ signal, sessions })}`);
+}
+
+export function logSwept(logger: Logger, paths: readonly string[]): void {
+  for (const path of paths) {
+    logger.write("warning", `removed a spool file that was left over ${formatField("file", path)}`);
+  }
+}
+
+export function logTooManyClients(logger: Logger, peer: string | undefined, limit: number): void {
+  logger.write("warning", `too many clients ${formatFields({ peer, limit })}`);
+}
+
+export function logAcceptFailed(logger: Logger, why: string): void {
+  logger.write("error", `cannot accept a connection ${formatField("reason", why)}`);
+}
+
+const STACK_LIMIT = 1500;
+
+/** An error that no code foresaw: all of it, stack included. */
+export function logBug(logger: Logger, error: unknown, id = "-"): void {
+  const text = error instanceof Error ? error.stack ?? error.message : String(error);
+  logger.write("error", `${id}: bug ${formatField("error", text, STACK_LIMIT)}`);
+}
+
+export function formatAddress(address: Address): string {
+  if (address.transport === "unix") return `unix:${address.path}`;
+  return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}
+
+// The first recipients say whose mail it was; a thousand of them in one line say nothing more.
+const RECIPIENTS_SHOWN = 10;
+
+function envelopeFields({ sender, recipients, client }: Envelope): Record<string, string | number | undefined> {
+  const shown = recipients.slice(0, RECIPIENTS_SHOWN).map((recipient) => `<${recipient}>`).join(",");
+  return {
+    client: client.address ? `${client.name ?? "unknown"}[${client.address}]` : undefined,
+    helo: client.helo,
+    from: sender === undefined ? undefined : `<${sender}>`,
+    to: recipients.length > RECIPIENTS_SHOWN ? `${shown},...` : shown,
+    nrcpt: recipients.length,
+  };
+}

@@ -1,0 +1,23 @@
+// Into the background: this program starts itself again, waits until that one accepts connections, and leaves it behind.
+//
+// A runtime cannot fork(2). The one behind is the same command line with --foreground; it tells by its first line of
+// output that it is ready, and by its standard error why it is not. So the caller knows from the exit status.
+
+import type { Runtime } from "../runtime/ports.ts";
+
+/** Starts `args` again in the foreground of the background; gives the exit status for this process. */
+export async function backgroundMode(
+  runtime: Runtime,
+  args: readonly string[],
+  logsToStderr: boolean,
+): Promise<number> {
+  // In front of everything else, for behind a "--" it would be an operand.
+  const self = await runtime.processes.startSelf(["--foreground", ...args], logsToStderr ? "inherit" : "pipe");
+  if (await self.firstLine !== undefined) {
+    self.release();
+    return 0;
+  }
+  runtime.stdio.writeErr(await self.stderr);
+  const end = await self.ended;
+  return "exit" in end && end.exit !== 0 ? end.exit : 1;
+}

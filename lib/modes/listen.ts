@@ -1,0 +1,82 @@
+// Many conversations side by side: accept, run a session, until a signal says to stop.
+//
+// SIGTERM and SIGINT stop accepting, end idle sessions and filters with 421, and wait a little for messages that are past
+// the point of no return; SIGHUP opens a log file anew. A client beyond the limit gets 421 and takes no place. When
+// the system has no descriptors left, accepting pauses; it never stops.
+
+import { logAcceptFailed, logBug, logListening, logShutdown, logTooManyClients } from "../log/events.ts";
+import { IoError } from "../runtime/io_error.ts";
+import type { Address, Conn, Listener } from "../runtime/ports.ts";
+import { OWN_REPLIES } from "../session/own_replies.ts";
+import { Session, type SessionParts } from "../session/session.ts";
+
+export interface ListenOptions {
+  readonly address: Address;
+  readonly maxClients: number;
+  /** Called once connections are accepted. */
+  readonly onReady: () => void;
+}
+
+// How long an accept that failed for want of descriptors is let be.
+const ACCEPT_PAUSE = 100;
+
+// Downstream has the message and owes the reply: most answer within a second.
+const SHUTDOWN_GRACE = 10_000;
+
+/** Throws `IoError` when `address` cannot be bound; ends with status 0 after a signal. */
+export async function listenMode(parts: SessionParts, options: ListenOptions): Promise<number> {
+  const { runtime, logger } = parts;
+  const listener = await runtime.network.listen(options.address);
+  const sessions = new Map<Session, Promise<unknown>>();
+  let stopping = false;
+  runtime.onBug((error) => logBug(logger, error));
+  runtime.signals.on("SIGHUP", () => logger.reopen());
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    runtime.signals.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      logShutdown(logger, signal, sessions.size);
+      listener.close();
+      for (const session of sessions.keys()) session.shutDown();
+    });
+  }
+  logListening(logger, options.address);
+  options.onReady();
+
+  for (let conn = await accept(listener, parts); conn; conn = await accept(listener, parts)) {
+    if (sessions.size >= options.maxClients) {
+      logTooManyClients(logger, conn.peer, options.maxClients);
+      void refuse(conn);
+      continue;
+    }
+    const session = new Session(conn, parts);
+    sessions.set(session, session.run().finally(() => sessions.delete(session)));
+  }
+
+  const grace = new Promise<void>((resolve) => runtime.clock.after(SHUTDOWN_GRACE, resolve));
+  await Promise.race([Promise.all(sessions.values()), grace]);
+  return 0;
+}
+
+async function accept(listener: Listener, { runtime, logger }: SessionParts): Promise<Conn | undefined> {
+  for (;;) {
+    try {
+      return await listener.accept();
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      if (error.kind === "closed") return undefined;
+      logAcceptFailed(logger, error.message);
+      await new Promise<void>((resolve) => runtime.clock.after(ACCEPT_PAUSE, resolve));
+    }
+  }
+}
+
+async function refuse(conn: Conn): Promise<void> {
+  try {
+    await conn.write(OWN_REPLIES.tooManyClients.bytes);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+  } finally {
+    conn.close();
+  }
+}

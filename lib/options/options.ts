@@ -1,0 +1,60 @@
+// What the command line may say, as plain data with its defaults. Times are in milliseconds, sizes in octets.
+
+import type { Address } from "../runtime/ports.ts";
+import type { LogTarget } from "../log/sinks.ts";
+
+export interface Options {
+  downstream: Address;
+  command: string;
+  tempdir: string;
+  timeout: number;
+  reject: boolean;
+  verbosity: number;
+  listen: Address | undefined;
+  foreground: boolean;
+  log: LogTarget;
+  allowDiscard: boolean;
+  bareNewline: "accept" | "reject";
+  maxMessageSize: number | undefined;
+  maxClients: number;
+  connectTimeout: number;
+  clientTimeout: number;
+  replyTimeout: number;
+  dotTimeout: number;
+  messageTimeout: number;
+  sessionTimeout: number;
+  keepalive: number;
+}
+
+/** Wrong use of the command line: one line that says what is wrong and what would be right. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** Where the C library's syslog(3) sends its lines. */
+export const SYSLOG_SOCKET = "/dev/log";
+
+export function defaultOptions(downstream: Address): Options {
+  return {
+    downstream,
+    command: "",
+    tempdir: "/tmp",
+    timeout: 30_000,
+    reject: false,
+    verbosity: 0,
+    listen: undefined,
+    foreground: false,
+    log: { kind: "syslog", path: SYSLOG_SOCKET },
+    allowDiscard: false,
+    bareNewline: "accept",
+    maxMessageSize: undefined,
+    maxClients: 1000,
+    connectTimeout: 30_000,
+    clientTimeout: 300_000,
+    replyTimeout: 300_000,
+    dotTimeout: 600_000,
+    messageTimeout: 90_000,
+    sessionTimeout: 3_600_000,
+    keepalive: 60_000,
+  };
+}

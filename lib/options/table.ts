@@ -1,0 +1,157 @@
+// The one table of options: the parser, the help and everything else that names an option reads it.
+
+import type { Options } from "./options.ts";
+import { parseChoice, parseCount, parseListen, parseLog, parseSeconds, parseSize } from "./values.ts";
+
+export interface OptionRow {
+  readonly short?: string;
+  readonly long: string;
+  /** What stands for the value in the help; absent for an option without one. */
+  readonly value?: string;
+  readonly help: string;
+  /** Under which heading the help lists it. */
+  readonly group: "filter" | "running" | "limits" | "information";
+  /** Takes the option in, or, for one that only prints something, says what. Throws `UsageError`. */
+  readonly set: ((options: Options, text: string) => void) | "help" | "license" | "version";
+}
+
+export const OPTIONS: readonly OptionRow[] = [
+  {
+    short: "c",
+    long: "command",
+    value: "COMMAND",
+    group: "filter",
+    help: "run COMMAND with sh -c on each message; without it all mail passes",
+    set: (options, text) => options.command = text,
+  },
+  {
+    short: "d",
+    long: "tempdir",
+    value: "DIR",
+    group: "filter",
+    help: "keep messages in DIR while they are checked (default /tmp)",
+    set: (options, text) => options.tempdir = text,
+  },
+  {
+    short: "t",
+    long: "timeout",
+    value: "SEC",
+    group: "filter",
+    help: "stop COMMAND after SEC seconds (default 30)",
+    set: (options, text) => options.timeout = parseSeconds(text),
+  },
+  {
+    short: "r",
+    long: "reject",
+    group: "filter",
+    help: "answer 451 when COMMAND fails or takes too long, instead of passing the message",
+    set: (options) => options.reject = true,
+  },
+  {
+    long: "allow-discard",
+    group: "filter",
+    help: "let COMMAND answer with a 2xx code: the client hears it, the message goes nowhere",
+    set: (options) => options.allowDiscard = true,
+  },
+  {
+    long: "bare-newline",
+    value: "accept|reject",
+    group: "filter",
+    help: "what to do with a message that has a bare CR or LF (default accept: made harmless and passed)",
+    set: (options, text) => options.bareNewline = parseChoice(text, ["accept", "reject"]),
+  },
+  {
+    short: "l",
+    long: "listen",
+    value: "[IP:]PORT",
+    group: "running",
+    help: "accept connections there (default IP 127.0.0.1), in the background, instead of on standard input",
+    set: (options, text) => options.listen = parseListen(text),
+  },
+  {
+    long: "foreground",
+    group: "running",
+    help: "with -l: do not go into the background",
+    set: (options) => options.foreground = true,
+  },
+  {
+    long: "log",
+    value: "WHERE",
+    group: "running",
+    help: "write the log to syslog (the default), syslog:SOCKET, stderr or a file",
+    set: (options, text) => options.log = parseLog(text),
+  },
+  {
+    short: "v",
+    long: "verbose",
+    group: "running",
+    help: "log a line for each message; twice: the dialogue too",
+    set: (options) => options.verbosity++,
+  },
+  {
+    long: "max-clients",
+    value: "N",
+    group: "limits",
+    help: "with -l: serve at most N clients at a time (default 1000); one more gets 421",
+    set: (options, text) => options.maxClients = parseCount(text),
+  },
+  {
+    long: "max-message-size",
+    value: "SIZE",
+    group: "limits",
+    help: "refuse larger messages with 552 (octets, or with K, M, G; default: no limit of our own)",
+    set: (options, text) => options.maxMessageSize = parseSize(text),
+  },
+  {
+    long: "message-timeout",
+    value: "SEC",
+    group: "limits",
+    help: "answer a message this soon after its end, filter included (default 90)",
+    set: (options, text) => options.messageTimeout = parseSeconds(text),
+  },
+  {
+    long: "client-timeout",
+    value: "SEC",
+    group: "limits",
+    help: "hang up on a client that is silent for so long (default 300)",
+    set: (options, text) => options.clientTimeout = parseSeconds(text),
+  },
+  {
+    long: "session-timeout",
+    value: "SEC",
+    group: "limits",
+    help: "hang up after so long, whatever the client does (default 3600)",
+    set: (options, text) => options.sessionTimeout = parseSeconds(text),
+  },
+  {
+    long: "connect-timeout",
+    value: "SEC",
+    group: "limits",
+    help: "wait so long for a connection to HOST:PORT (default 30)",
+    set: (options, text) => options.connectTimeout = parseSeconds(text),
+  },
+  {
+    long: "reply-timeout",
+    value: "SEC",
+    group: "limits",
+    help: "wait so long for a reply of HOST:PORT (default 300)",
+    set: (options, text) => options.replyTimeout = parseSeconds(text),
+  },
+  {
+    long: "dot-timeout",
+    value: "SEC",
+    group: "limits",
+    help: "wait so long for its reply to a message (default 600, within --message-timeout)",
+    set: (options, text) => options.dotTimeout = parseSeconds(text),
+  },
+  {
+    long: "keepalive",
+    value: "SEC",
+    group: "limits",
+    help: "send NOOP to HOST:PORT when it has been idle for so long (default 60)",
+    set: (options, text) => options.keepalive = parseSeconds(text),
+  },
+  { short: "h", long: "help", group: "information", help: "show this help", set: "help" },
+  { short: "L", long: "license", group: "information", help: "show the license", set: "license" },
+  { short: "V", long: "version", group: "information", help: "show the version", set: "version" },
+];

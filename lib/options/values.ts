@@ -1,0 +1,114 @@
+// From an option's text to its value. Each function throws a `UsageError` that names the text and shows a right one.
+
+import type { LogTarget } from "../log/sinks.ts";
+import type { Address } from "../runtime/ports.ts";
+import { SYSLOG_SOCKET, UsageError } from "./options.ts";
+
+/** The default port of SMTP (RFC 5321 s.4.5.4.2). */
+const SMTP_PORT = 25;
+
+// A week: far beyond any use, and within what a timer can hold.
+const SECONDS_LIMIT = 604_800;
+
+/** `HOST`, `HOST:PORT`, `[v6addr]:PORT`, `inet:HOST:PORT` or `unix:PATH`. */
+export function parseDownstream(text: string): Address {
+  const hint = "give HOST:PORT, [IPV6]:PORT or unix:PATH, such as 127.0.0.1:10026";
+  const unix = parseUnix(text, hint);
+  if (unix) return unix;
+  const parts = /^(?:inet:)?(\[[^\]]*\]|[^:]*)(?::([^:]*))?$/i.exec(text);
+  if (!parts) throw new UsageError(`${quote(text)} is no server address: ${hint}`);
+  const [, host = "", port] = parts;
+  return {
+    transport: "tcp",
+    host: parseHost(host, text, hint),
+    port: port === undefined ? SMTP_PORT : parsePort(port, text),
+  };
+}
+
+/** `PORT`, `IP:PORT`, `[v6addr]:PORT` or `unix:PATH`. */
+export function parseListen(text: string): Address {
+  const hint = "give [IP:]PORT, such as 10025 or 127.0.0.1:10025";
+  const unix = parseUnix(text, hint);
+  if (unix) return unix;
+  const parts = /^(?:inet:)?(?:(\[[^\]]*\]|[^:]*):)?([^:]*)$/i.exec(text);
+  if (!parts) throw new UsageError(`${quote(text)} is no address to listen at: ${hint}`);
+  const [, host, port = ""] = parts;
+  return {
+    transport: "tcp",
+    host: host === undefined ? "127.0.0.1" : parseHost(host, text, hint),
+    port: parsePort(port, text),
+  };
+}
+
+/** A time in seconds above 0, fractions allowed; as milliseconds. */
+export function parseSeconds(text: string): number {
+  const seconds = /^[0-9]+(?:\.[0-9]+)?$/.test(text) ? Number(text) : NaN;
+  const milliseconds = Math.round(seconds * 1000);
+  if (milliseconds > 0 && seconds <= SECONDS_LIMIT) return milliseconds;
+  throw new UsageError(`${quote(text)} is no time limit: give a number of seconds above 0, such as 30`);
+}
+
+/** A size in octets above 0, with K, M or G for 1024 and its powers. */
+export function parseSize(text: string): number {
+  const parts = /^([0-9]{1,12})([KMG]?)$/i.exec(text);
+  const size = parts ? Number(parts[1]) * 1024 ** " KMG".indexOf(parts[2]!.toUpperCase() || " ") : 0;
+  if (size > 0) return size;
+  throw new UsageError(`${quote(text)} is no size: give a number of octets above 0, such as 10240000 or 10M`);
+}
+
+export function parseCount(text: string): number {
+  const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
+  if (count > 0) return count;
+  throw new UsageError(`${quote(text)} is no number: give one above 0, such as 100`);
+}
+
+/** `syslog`, `syslog:SOCKET`, `stderr` or the path of a file. */
+export function parseLog(text: string): LogTarget {
+  if (text === "stderr") return { kind: "stderr" };
+  if (text === "syslog") return { kind: "syslog", path: SYSLOG_SOCKET };
+  if (text.startsWith("syslog:/")) return { kind: "syslog", path: text.slice("syslog:".length) };
+  if (text.includes("/")) return { kind: "file", path: text };
+  throw new UsageError(
+    `${quote(text)} is no place for a log: give syslog, stderr or the path of a file, such as ./${text}`,
+  );
+}
+
+export function parseChoice<Choice extends string>(text: string, choices: readonly Choice[]): Choice {
+  const choice = choices.find((one) => one === text);
+  if (choice) return choice;
+  throw new UsageError(`${quote(text)} is not known: give ${choices.join(" or ")}`);
+}
+
+/** Text as it stands in an error message, bounded and without what could tear the line. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
+}
+
+function parseUnix(text: string, hint: string): Address | undefined {
+  if (!/^unix:/i.test(text)) return undefined;
+  const path = text.slice("unix:".length);
+  if (path === "" || path.includes("\0")) throw new UsageError(`${quote(text)} has no path: ${hint}`);
+  return { transport: "unix", path };
+}
+
+function parseHost(host: string, text: string, hint: string): string {
+  if (host.startsWith("[")) {
+    const address = host.slice(1, -1).replace(/^ipv6:/i, "");
+    if (/^[0-9A-Fa-f:.]+(?:%[0-9A-Za-z]+)?$/.test(address)) return address;
+    if (/^[0-9A-Fa-f.]+$/.test(address)) return address;
+    throw new UsageError(`${quote(text)} has no IPv6 address in its brackets: ${hint}`);
+  }
+  if (host === "") throw new UsageError(`${quote(text)} names no host: ${hint}`);
+  const label = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?";
+  if (!new RegExp(`^${label}(?:\\.${label})*\\.?$`).test(host)) {
+    throw new UsageError(`${quote(host)} is no host name: ${hint}`);
+  }
+  if (/^[0-9]+$/.test(host)) throw new UsageError(`${quote(host)} is a port without a host: ${hint}`);
+  return host;
+}
+
+function parsePort(port: string, text: string): number {
+  const number = /^[0-9]{1,5}$/.test(port) ? Number(port) : 0;
+  if (number >= 1 && number <= 65535) return number;
+  throw new UsageError(`${quote(text)} has no valid port: give a number from 1 to 65535`);
+}

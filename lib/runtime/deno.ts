@@ -1,0 +1,359 @@
+// The runtime ports on Deno 2.9. The only file that says `Deno.`.
+//
+// Metadata operations on files (create, stat, remove) are made synchronously: on a local disk they take a few
+// microseconds, of which the way to Deno's thread pool and back would take thirty. Content is written and read through
+// that pool. A read from standard input cannot be cancelled, so `close` on stdio leaves it behind; the process ends.
+//
+// Known gap: an environment variable is UTF-8 text here, so octets that are not UTF-8 reach a filter as U+FFFD.
+
+import { IoError, kindOfCode } from "./io_error.ts";
+import type {
+  Address,
+  BackgroundSelf,
+  Child,
+  Conn,
+  DatagramSender,
+  File,
+  FileFacts,
+  Listener,
+  ProcessEnd,
+  Runtime,
+} from "./ports.ts";
+
+export function denoRuntime(): Runtime {
+  return {
+    pid: Deno.pid,
+    clock: { now: () => performance.now(), after },
+    network: { connect, listen, datagrams },
+    files: { create, open, openLog, stat, remove, list },
+    processes: { start, startSelf, isAlive },
+    signals: { on: (signal, handler) => Deno.addSignalListener(signal, handler) },
+    stdio: {
+      conn: () => new DenoConn(STDIO),
+      stdinIsSocket: () => Deno.statSync("/dev/stdin").isSocket === true,
+      writeOut: (text) => writeSync(Deno.stdout, text),
+      writeErr: (text) => writeSync(Deno.stderr, text),
+    },
+    exit: (status) => Deno.exit(status),
+    onBug: (report) => {
+      globalThis.addEventListener("error", (event) => {
+        event.preventDefault();
+        report(event.error);
+      });
+      globalThis.addEventListener("unhandledrejection", (event) => {
+        event.preventDefault();
+        report(event.reason);
+      });
+    },
+  };
+}
+
+function after(delay: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, delay);
+  return () => clearTimeout(timer);
+}
+
+// --- network
+
+async function connect(to: Address, limit: number): Promise<Conn> {
+  const aborter = new AbortController();
+  const timer = setTimeout(() => aborter.abort(), limit);
+  try {
+    if (to.transport === "unix") {
+      return new DenoConn(await Deno.connect({ transport: "unix", path: to.path }));
+    }
+    const conn = await Deno.connect({ hostname: to.host, port: to.port, signal: aborter.signal });
+    conn.setNoDelay(true);
+    return new DenoConn(conn);
+  } catch (error) {
+    const where = to.transport === "unix" ? to.path : `${to.host}:${to.port}`;
+    if (aborter.signal.aborted) throw new IoError("timeout", `no connection to ${where} within ${limit / 1000} s`);
+    throw ioError(error, `cannot connect to ${where}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function listen(at: Address): Promise<Listener> {
+  try {
+    const listener = at.transport === "unix"
+      ? Deno.listen({ transport: "unix", path: at.path })
+      : Deno.listen({ hostname: at.host, port: at.port });
+    return {
+      accept: async () => {
+        try {
+          const conn = await listener.accept();
+          if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
+          return new DenoConn(conn);
+        } catch (error) {
+          throw ioError(error, "cannot accept a connection");
+        }
+      },
+      close: () => listener.close(),
+    };
+  } catch (error) {
+    throw ioError(error, `cannot listen at ${at.transport === "unix" ? at.path : `${at.host}:${at.port}`}`);
+  }
+}
+
+interface Stream {
+  read(into: Uint8Array): Promise<number | null>;
+  write(octets: Uint8Array): Promise<number>;
+  close(): void;
+  readonly remoteAddr?: Deno.Addr;
+}
+
+const STDIO: Stream = {
+  read: (into) => Deno.stdin.read(into),
+  write: (octets) => Deno.stdout.write(octets),
+  close: () => {},
+};
+
+// A socket that its owner made non-blocking says "try again" where others wait.
+const AGAIN_DELAY = 5;
+
+class DenoConn implements Conn {
+  readonly peer?: string;
+  readonly #stream: Stream;
+
+  constructor(stream: Stream) {
+    this.#stream = stream;
+    const from = stream.remoteAddr;
+    if (from && "hostname" in from) this.peer = from.hostname;
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    for (;;) {
+      try {
+        return await this.#stream.read(into);
+      } catch (error) {
+        if (!isAgain(error)) throw ioError(error, "cannot read");
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_DELAY));
+      }
+    }
+  }
+
+  async write(octets: Uint8Array): Promise<void> {
+    let written = 0;
+    while (written < octets.length) {
+      try {
+        written += await this.#stream.write(written === 0 ? octets : octets.subarray(written));
+      } catch (error) {
+        if (!isAgain(error)) throw ioError(error, "cannot write");
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_DELAY));
+      }
+    }
+  }
+
+  close(): void {
+    try {
+      this.#stream.close();
+    } catch (error) {
+      // Closed already: that is what was asked for.
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+}
+
+async function datagrams(path: string): Promise<DatagramSender> {
+  try {
+    // The empty path has the kernel choose a name that is no file (unix(7), autobind).
+    const socket = Deno.listenDatagram({ transport: "unixpacket", path: "" });
+    return {
+      send: async (octets) => {
+        try {
+          await socket.send(octets, { transport: "unixpacket", path });
+        } catch (error) {
+          throw ioError(error, `cannot send to ${path}`);
+        }
+      },
+    };
+  } catch (error) {
+    throw ioError(error, "cannot make a datagram socket");
+  }
+}
+
+// --- files
+
+async function create(path: string): Promise<File> {
+  return openFile(path, { createNew: true, read: true, write: true, mode: 0o600 });
+}
+
+async function open(path: string): Promise<File> {
+  return openFile(path, { read: true });
+}
+
+async function openLog(path: string): Promise<File> {
+  return openFile(path, { append: true, create: true, mode: 0o640 });
+}
+
+function openFile(path: string, options: Deno.OpenOptions): File {
+  try {
+    return new DenoFile(path, Deno.openSync(path, options));
+  } catch (error) {
+    throw ioError(error, `cannot open ${path}`);
+  }
+}
+
+class DenoFile implements File {
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+
+  constructor(path: string, file: Deno.FsFile) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  async append(octets: Uint8Array): Promise<void> {
+    try {
+      for (let written = 0; written < octets.length;) {
+        written += await this.#file.write(written === 0 ? octets : octets.subarray(written));
+      }
+    } catch (error) {
+      throw ioError(error, `cannot write ${this.#path}`);
+    }
+  }
+
+  async rewind(): Promise<void> {
+    this.#file.seekSync(0, Deno.SeekMode.Start);
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    try {
+      return await this.#file.read(into);
+    } catch (error) {
+      throw ioError(error, `cannot read ${this.#path}`);
+    }
+  }
+
+  async stat(): Promise<FileFacts> {
+    return factsOf(this.#file.statSync());
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+async function stat(path: string): Promise<FileFacts> {
+  try {
+    return factsOf(Deno.statSync(path));
+  } catch (error) {
+    throw ioError(error, `cannot look at ${path}`);
+  }
+}
+
+function factsOf(info: Deno.FileInfo): FileFacts {
+  const kind = info.isFile ? "file" : info.isDirectory ? "directory" : "other";
+  return { kind, size: info.size, modified: info.mtime?.getTime() };
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw ioError(error, `cannot remove ${path}`);
+  }
+}
+
+async function list(directory: string): Promise<string[]> {
+  try {
+    return Array.from(Deno.readDirSync(directory), (entry) => entry.name);
+  } catch (error) {
+    throw ioError(error, `cannot list ${directory}`);
+  }
+}
+
+// --- processes
+
+async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
+  const [program = "", ...args] = words;
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, {
+      args,
+      env: environment,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+      detached: true,
+    }).spawn();
+  } catch (error) {
+    throw ioError(error, `cannot run ${program}`);
+  }
+  const stderr = child.stderr.getReader();
+  return {
+    ended: child.status.then(endOf),
+    readStderr: async () => (await stderr.read()).value ?? null,
+    closeStderr: () => void stderr.cancel().catch(() => {}),
+    signalGroup: (signal) => {
+      try {
+        Deno.kill(-child.pid, signal);
+      } catch {
+        // Nobody is left in the group: that is what the signal was for.
+      }
+    },
+  };
+}
+
+async function startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {
+  const source = Deno.build.standalone ? [] : ["run", "--quiet", "--allow-all", "--unstable-net", Deno.mainModule];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...source, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: stderr === "pipe" ? "piped" : "inherit",
+    detached: true,
+  }).spawn();
+  return {
+    ended: child.status.then(endOf),
+    firstLine: readFirstLine(child.stdout),
+    stderr: stderr === "pipe" ? new Response(child.stderr).text() : Promise.resolve(""),
+    release: () => child.unref(),
+  };
+}
+
+async function readFirstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.includes("\n")) return text.slice(0, text.indexOf("\n"));
+  }
+  return undefined;
+}
+
+function endOf(status: Deno.CommandStatus): ProcessEnd {
+  return status.signal === null ? { exit: status.code } : { signal: status.signal };
+}
+
+async function isAlive(pid: number): Promise<boolean> {
+  try {
+    Deno.statSync(`/proc/${pid}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// --- the rest
+
+function writeSync(stream: { writeSync(octets: Uint8Array): number }, text: string): void {
+  const octets = new TextEncoder().encode(text);
+  for (let written = 0; written < octets.length;) written += stream.writeSync(octets.subarray(written));
+}
+
+function isAgain(error: unknown): boolean {
+  return error instanceof Deno.errors.WouldBlock;
+}
+
+function ioError(error: unknown, what: string): IoError {
+  if (error instanceof IoError) return error;
+  const { code, message } = error as { code?: string; message: string };
+  const kind = error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted
+    ? "closed"
+    : message.includes("lookup address")
+    ? "unknown-host"
+    : kindOfCode(code);
+  return new IoError(kind, `${what}: ${message}`, { cause: error });
+}

@@ -1,0 +1,135 @@
+// What the program needs of the machine below it: interfaces only.
+//
+// `deno.ts` implements them with `Deno.*`; a test implements them in memory. Every failure of an operation is an
+// `IoError`, whatever the runtime calls it. Times are in milliseconds.
+
+export interface Runtime {
+  readonly pid: number;
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly files: Files;
+  readonly processes: Processes;
+  readonly signals: Signals;
+  readonly stdio: Stdio;
+  /** Ends the process at once. */
+  exit(status: number): never;
+  /** Called with errors that nothing caught; without it the runtime would write them to file descriptor 2. */
+  onBug(report: (error: unknown) => void): void;
+}
+
+export interface Clock {
+  /** Milliseconds that never go back. */
+  now(): number;
+  /** Runs `callback` once after `delay`; the result cancels it. */
+  after(delay: number, callback: () => void): () => void;
+}
+
+export type Address =
+  | { readonly transport: "tcp"; readonly host: string; readonly port: number }
+  | { readonly transport: "unix"; readonly path: string };
+
+export interface Network {
+  /** Connects within `limit`, to the first address of the host that answers. */
+  connect(to: Address, limit: number): Promise<Conn>;
+  listen(at: Address): Promise<Listener>;
+  /** A sender of datagrams to a unix socket, which is how syslog is reached. */
+  datagrams(path: string): Promise<DatagramSender>;
+}
+
+export interface Listener {
+  /** The next connection; rejects with kind `closed` after `close`. */
+  accept(): Promise<Conn>;
+  close(): void;
+}
+
+export interface Conn {
+  /** The address of the peer; absent for a unix socket or a pipe. */
+  readonly peer?: string;
+  /** Reads into `into`; the count of octets, or null at the end. One read at a time. */
+  read(into: Uint8Array): Promise<number | null>;
+  /** Writes all of `octets`. */
+  write(octets: Uint8Array): Promise<void>;
+  /** Ends the connection, and a read that waits with it where the runtime can. */
+  close(): void;
+}
+
+export interface DatagramSender {
+  send(octets: Uint8Array): Promise<void>;
+}
+
+export interface Files {
+  /** Makes a file with mode 0600, and fails with `exists` where the name is taken, be it a link. */
+  create(path: string): Promise<File>;
+  /** Opens a file for reading. */
+  open(path: string): Promise<File>;
+  /** Opens a file to append to, making it with mode 0640 where there is none. */
+  openLog(path: string): Promise<File>;
+  /** Follows links. */
+  stat(path: string): Promise<FileFacts>;
+  /** Removes a file; that it is gone already is no error. */
+  remove(path: string): Promise<void>;
+  /** The names in a directory. */
+  list(directory: string): Promise<string[]>;
+}
+
+export interface File {
+  /** Writes all of `octets` at the end. */
+  append(octets: Uint8Array): Promise<void>;
+  /** Goes back to the first octet, for `read`. */
+  rewind(): Promise<void>;
+  read(into: Uint8Array): Promise<number | null>;
+  stat(): Promise<FileFacts>;
+  close(): void;
+}
+
+export interface FileFacts {
+  readonly kind: "file" | "directory" | "other";
+  readonly size: number;
+  /** Of the last change to the content; undefined where the system does not tell. */
+  readonly modified: number | undefined;
+}
+
+export interface Processes {
+  /** Starts `words` as the leader of a process group of its own, with stdin and stdout at /dev/null. */
+  start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child>;
+  /** Starts this same program again, in the background, with these arguments and without the group of its parent. */
+  startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf>;
+  /** True while a process with this id lives. */
+  isAlive(pid: number): Promise<boolean>;
+}
+
+export interface Child {
+  /** How it ended. */
+  readonly ended: Promise<ProcessEnd>;
+  /** Reads from its standard error. */
+  readStderr(): Promise<Uint8Array | null>;
+  /** Stops reading; what the child writes after that is its own affair. */
+  closeStderr(): void;
+  /** Sends a signal to the whole process group; that nobody is left is no error. */
+  signalGroup(signal: "SIGTERM" | "SIGKILL"): void;
+}
+
+export type ProcessEnd = { readonly exit: number } | { readonly signal: string };
+
+export interface BackgroundSelf {
+  readonly ended: Promise<ProcessEnd>;
+  /** All that it writes to its standard output until its first line end; undefined when it ends without one. */
+  readonly firstLine: Promise<string | undefined>;
+  readonly stderr: Promise<string>;
+  /** Lets the program end while this one runs on. */
+  release(): void;
+}
+
+export interface Signals {
+  /** Runs `handler` each time the signal comes. */
+  on(signal: "SIGTERM" | "SIGINT" | "SIGHUP", handler: () => void): void;
+}
+
+export interface Stdio {
+  /** Standard input and output as one connection. */
+  conn(): Conn;
+  /** Whether standard input is a socket, as under Postfix's spawn(8): then 0, 1 and 2 all are the client. */
+  stdinIsSocket(): boolean;
+  writeOut(text: string): void;
+  writeErr(text: string): void;
+}

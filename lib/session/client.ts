@@ -1,0 +1,114 @@
+// The peer who calls us: its commands, its message, and our replies to it.
+//
+// Replies are held back while a further command has come already, and then leave in one packet (RFC 2920 s.3.2): a
+// client that pipelines gets as few packets as it sent. Waits throw `SmtpError` 421 after `timeout` and `ClientLost`
+// when the connection breaks; the end of input is null where a command may be missing, and `ClientLost` in a message.
+
+import { IoError } from "../runtime/io_error.ts";
+import { concat } from "../smtp/bytes.ts";
+import { type Command, parseCommand } from "../smtp/command.ts";
+import type { Line } from "../smtp/line_buffer.ts";
+import type { Reply } from "../smtp/reply.ts";
+import type { LineConn } from "../wire/line_conn.ts";
+import { OWN_REPLIES } from "./own_replies.ts";
+import { ClientLost, SmtpError } from "./smtp_error.ts";
+
+/** RFC 4954 s.4: an AUTH command and its continuation have at most 12288 octets. */
+const AUTH_LINE_LIMIT = 12288;
+
+/** As Postfix's line_length_limit. RFC 5321 s.4.5.3.1.4 asks for 512 octets, extensions add to them. */
+const COMMAND_LINE_LIMIT = 2048;
+
+/** A line that is no command; its octets are forgotten. */
+export type BadLine = { readonly verb: "SPOILT" | "TOO-LONG" };
+
+const SPOILT: BadLine = { verb: "SPOILT" };
+const TOO_LONG: BadLine = { verb: "TOO-LONG" };
+
+export class Client {
+  readonly #conn: LineConn;
+  readonly #timeout: number;
+  #held: Uint8Array[] = [];
+
+  /** `timeout` is the time in milliseconds that the client may be silent, or take no reply. */
+  constructor(conn: LineConn, timeout: number) {
+    this.#conn = conn;
+    this.#timeout = timeout;
+  }
+
+  get peer(): string | undefined {
+    return this.#conn.peer;
+  }
+
+  /** The next command, or null when the client has ended the session. */
+  async nextCommand(): Promise<Command | BadLine | null> {
+    const line = await this.#nextLine();
+    if (line === null || line.tooLong) return line && TOO_LONG;
+    if (line.spoilt) return SPOILT;
+    const command = parseCommand(line.raw, line.bytes);
+    return command.verb !== "AUTH" && line.raw.length > COMMAND_LINE_LIMIT ? TOO_LONG : command;
+  }
+
+  /** The client's next line in an AUTH exchange, its CRLF included; undefined for one that cannot be passed on. */
+  async nextAuthLine(): Promise<Uint8Array | undefined> {
+    const line = await this.#nextLine();
+    if (line === null) throw new ClientLost("client ended the session during AUTH");
+    return line.tooLong || line.spoilt ? undefined : line.raw;
+  }
+
+  /** What has come of the message, to be used and `consume`d before the next call. */
+  async nextContent(): Promise<Uint8Array> {
+    if (!this.#conn.hasInput) await this.flush();
+    const chunk = await this.#waiting(this.#conn.readChunk(this.#timeout));
+    if (chunk === null) throw new ClientLost("client ended the session");
+    return chunk;
+  }
+
+  consume(count: number): void {
+    this.#conn.consume(count);
+  }
+
+  async say(reply: Reply): Promise<void> {
+    this.#held.push(reply.bytes);
+    if (!this.#conn.hasInput) await this.flush();
+  }
+
+  /** Sends the replies that were held back. */
+  async flush(): Promise<void> {
+    if (this.#held.length === 0) return;
+    const octets = concat(this.#held);
+    this.#held = [];
+    await this.#waiting(this.#conn.write(octets, this.#timeout));
+  }
+
+  /** Whether the client has left without another word. */
+  get gone(): boolean {
+    return this.#conn.gone;
+  }
+
+  /** Calls `onGone` when the client leaves before its next command is asked for. */
+  watch(onGone: () => void): void {
+    this.#conn.watch(onGone);
+  }
+
+  close(): void {
+    this.#conn.close();
+  }
+
+  async #nextLine(): Promise<Line | null> {
+    const line = this.#conn.takeLine(AUTH_LINE_LIMIT);
+    if (line) return line;
+    await this.flush();
+    return this.#waiting(this.#conn.readLine(AUTH_LINE_LIMIT, this.#timeout));
+  }
+
+  async #waiting<T>(wait: Promise<T>): Promise<T> {
+    try {
+      return await wait;
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      if (error.kind === "timeout") throw new SmtpError(OWN_REPLIES.clientSilent, error.message, { cause: error });
+      throw new ClientLost(error.message, { cause: error });
+    }
+  }
+}

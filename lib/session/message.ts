@@ -1,0 +1,242 @@
+// The message phase: from our 354 to the reply to the client's final dot (RFC 5321 s.4.1.1.4).
+//
+//   receive   the content goes to the spool, up to CR LF . CR LF and no other end; what is too large or finds no room is
+//             still read to its end, to stay in step, and then refused
+//   judge     the checks look at it; the client is watched, and when it leaves nothing is delivered, since it will send
+//             the message again
+//   deliver   downstream hears DATA, and the content only after its 354
+//
+// The point of no return is the write that holds the final dot. Before it a failure is a clean 4xx. After it the outcome
+// is unknown: the client hears 451, and the log says "possible duplicate". All of it has one time limit, from the
+// client's final dot on, for Postfix does not wait longer and its client would then send again what we still deliver.
+
+import type { Check } from "../checks/check.ts";
+import type { Envelope } from "../envelope.ts";
+import type { SessionLog } from "../log/events.ts";
+import { IoError } from "../runtime/io_error.ts";
+import type { Clock, Files } from "../runtime/ports.ts";
+import { bytesOf } from "../smtp/bytes.ts";
+import { decodedRoom, DotDecoder } from "../smtp/dot_codec.ts";
+import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
+import { isFull, Spool } from "../spool/spool.ts";
+import { newSpoolName } from "../spool/directory.ts";
+import { type MessageSource, settle, type Settled } from "../verdict.ts";
+import type { Client } from "./client.ts";
+import type { Downstream } from "./downstream.ts";
+import { OWN_REPLIES } from "./own_replies.ts";
+import { ClientLost, DownstreamLost, SmtpError } from "./smtp_error.ts";
+
+export interface MessageParts {
+  readonly client: Client;
+  readonly downstream: Downstream;
+  readonly check: Check;
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly log: SessionLog;
+  readonly pid: number;
+  readonly options: MessageOptions;
+}
+
+export interface MessageOptions {
+  readonly spoolDirectory: string;
+  readonly rejectUnsure: boolean;
+  readonly bareNewline: "accept" | "reject";
+  /** In octets as RFC 1870 counts them. */
+  readonly maxMessageSize: number | undefined;
+  /** Milliseconds from the client's final dot to our reply. */
+  readonly messageTimeout: number;
+  readonly replyTimeout: number;
+  readonly dotTimeout: number;
+}
+
+const DATA = bytesOf("DATA\r\n");
+
+/** What became of a message: `reply` is what the client hears to its final dot. */
+interface Outcome {
+  readonly verdict: string;
+  readonly reason: string;
+  readonly reply: Reply;
+  /** Downstream's transaction is over; otherwise it has to be dropped. */
+  readonly taken: boolean;
+}
+
+/**
+ * Takes one message from the client and gives the reply to its final dot. `stop` is aborted, with an `SmtpError` as its
+ * reason, when the session has to end. Throws `ClientLost` and `SmtpError`; nothing is left in the spool either way.
+ */
+export async function takeMessage(parts: MessageParts, envelope: Envelope, stop: AbortSignal): Promise<Reply> {
+  const { client, downstream, files, log, options, pid, clock } = parts;
+  const spool = new Spool(files, {
+    directory: options.spoolDirectory,
+    name: newSpoolName(pid),
+    named: parts.check.needsFile,
+  });
+  try {
+    await client.say(OWN_REPLIES.startMessage);
+    const received = await receive(parts, spool, stop);
+    const deadline = clock.now() + options.messageTimeout;
+    const judged = received.refusal ?? await judge(parts, { envelope, spool }, { deadline, stop });
+    const outcome = "kind" in judged ? await carryOut(parts, judged, { envelope, spool, deadline, stop }) : judged;
+    if (!outcome.taken) downstream.reset();
+    const filterTime = "filterTime" in judged ? judged.filterTime : 0;
+    log.message({ ...outcome, envelope, peer: client.peer, size: received.size, filterTime });
+    return outcome.reply;
+  } finally {
+    await removeSpool(spool, log);
+  }
+}
+
+// The message has had its outcome: that its file cannot be removed must not change it.
+async function removeSpool(spool: Spool, log: SessionLog): Promise<void> {
+  try {
+    await spool.remove();
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    log.spoolFailed(error.message);
+  }
+}
+
+// --- receive
+
+async function receive(
+  { client, log, options }: MessageParts,
+  spool: Spool,
+  stop: AbortSignal,
+): Promise<{ size: number; refusal?: Outcome }> {
+  const decoder = new DotDecoder();
+  let out = new Uint8Array(0);
+  let failure: IoError | undefined;
+  while (!decoder.done) {
+    const wire = await client.nextContent();
+    stop.throwIfAborted();
+    if (out.length < decodedRoom(wire.length)) out = new Uint8Array(decodedRoom(wire.length));
+    const count = decoder.decode(wire, out);
+    client.consume(decoder.consumed);
+    if (failure || isTooLarge(decoder.size, options)) continue;
+    try {
+      await spool.append(out.subarray(0, count));
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      failure = error;
+      log.spoolFailed(error.message);
+    }
+  }
+  const { size } = decoder;
+  if (isTooLarge(size, options)) return { size, refusal: refusal("too large", OWN_REPLIES.messageTooLarge) };
+  if (failure) return { size, refusal: spoolRefusal(failure) };
+  if (decoder.bareNewline && options.bareNewline === "reject") {
+    return { size, refusal: refusal("bare newline", OWN_REPLIES.bareNewline) };
+  }
+  return { size };
+}
+
+function isTooLarge(size: number, { maxMessageSize }: MessageOptions): boolean {
+  return maxMessageSize !== undefined && size > maxMessageSize;
+}
+
+function spoolRefusal(error: IoError): Outcome {
+  return refusal(error.message, isFull(error) ? OWN_REPLIES.noSpace : OWN_REPLIES.messageFailed);
+}
+
+function refusal(reason: string, reply: Reply): Outcome {
+  return { verdict: "refused", reason, reply, taken: false };
+}
+
+// --- judge
+
+interface InHand {
+  readonly envelope: Envelope;
+  readonly spool: Spool;
+}
+
+interface Limits {
+  /** When the client must have its reply, on the clock. */
+  readonly deadline: number;
+  readonly stop: AbortSignal;
+}
+
+async function judge(
+  { client, check, clock, log, options }: MessageParts,
+  message: InHand,
+  { deadline, stop }: Limits,
+): Promise<Outcome | Settled & { filterTime: number }> {
+  const aborter = new AbortController();
+  const abort = () => aborter.abort();
+  client.watch(abort);
+  stop.addEventListener("abort", abort);
+  const start = clock.now();
+  try {
+    // A filter takes its time: what the client is owed so far should not wait for it.
+    if (check.needsFile) await client.flush();
+    const verdict = await check.judge(message, { signal: aborter.signal, limit: deadline - clock.now() });
+    stop.throwIfAborted();
+    if (client.gone) throw new ClientLost("client left before its message was judged");
+    const settled = settle(verdict, options.rejectUnsure);
+    if (verdict.kind === "unsure") log.filterFailed(verdict.why, settled.kind === "defer" ? "451" : "passed");
+    return { ...settled, filterTime: clock.now() - start };
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    log.spoolFailed(error.message);
+    return spoolRefusal(error);
+  } finally {
+    stop.removeEventListener("abort", abort);
+  }
+}
+
+// --- deliver
+
+async function carryOut(parts: MessageParts, settled: Settled, limits: InHand & Limits): Promise<Outcome> {
+  const { kind, why } = settled;
+  if (kind === "accept" || kind === "replace") {
+    const verdict = kind === "accept" ? "pass" : "replace";
+    if (kind === "accept" && !await limits.spool.isIntact()) {
+      parts.log.spoolFailed("filter wrote into EMAIL, so the message as it came is lost");
+      return refusal("filter wrote into EMAIL", OWN_REPLIES.messageFailed);
+    }
+    const source = kind === "accept" ? limits.spool : settled.content;
+    return { verdict, reason: why, ...await deliver(parts, source, limits) };
+  }
+  return { verdict: kind, reason: why, reply: settled.reply, taken: false };
+}
+
+async function deliver(
+  { client, downstream, clock, log, options }: MessageParts,
+  source: MessageSource,
+  { envelope, deadline, stop }: InHand & Limits,
+): Promise<{ reply: Reply; taken: boolean }> {
+  const left = () => Math.max(0, deadline - clock.now());
+  const mayGoOn = () => {
+    stop.throwIfAborted();
+    if (client.gone) throw new ClientLost("client left before its message was delivered");
+    if (left() === 0) throw new DownstreamLost("no time is left to deliver the message");
+  };
+  const failed = { reply: OWN_REPLIES.messageFailed, taken: false };
+
+  let last: Uint8Array;
+  try {
+    mayGoOn();
+    const reply = await downstream.ask(DATA, Math.min(options.replyTimeout, left()));
+    if (replyClass(reply) === 4 || replyClass(reply) === 5) return { reply, taken: false };
+    if (reply.code !== 354) throw new DownstreamLost(`downstream answered DATA with ${replyText(reply)}`);
+    last = await downstream.sendContent(source, Math.min(options.replyTimeout, left()), mayGoOn);
+  } catch (error) {
+    // In the middle of a message a connection can only be closed: anything said would become content.
+    downstream.abandon("message was not finished");
+    if (error instanceof DownstreamLost) log.downstreamLost("sending a message", error.message);
+    else if (error instanceof IoError) log.spoolFailed(error.message);
+    else throw error;
+    return failed;
+  }
+
+  // The point of no return.
+  try {
+    const reply = await downstream.sendFinalDot(last, Math.min(options.dotTimeout, left()));
+    if (replyClass(reply) !== 3) return { reply, taken: true };
+    throw new DownstreamLost(`downstream answered the final dot with ${replyText(reply)}`);
+  } catch (error) {
+    if (!(error instanceof DownstreamLost || error instanceof SmtpError)) throw error;
+    downstream.abandon("outcome of a message is not known");
+    log.possibleDuplicate(error.message, envelope);
+    return failed;
+  }
+}

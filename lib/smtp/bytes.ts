@@ -1,0 +1,48 @@
+// Octets of the SMTP dialogue, and the way from octets to text and back.
+//
+// Commands and replies are handled as octets; text is made of them only to look at them, to log them or to hand them
+// to a filter. `textOf` never throws: what is not UTF-8 becomes U+FFFD. `bytesOf` writes UTF-8.
+
+export const NUL = 0x00;
+export const HT = 0x09;
+export const LF = 0x0a;
+export const CR = 0x0d;
+export const SP = 0x20;
+export const DOT = 0x2e;
+
+export const CRLF: Uint8Array = Uint8Array.of(CR, LF);
+
+// String.fromCharCode takes its octets as arguments: a few thousand are safe on every runtime's stack.
+const ARGUMENTS = 4096;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** The text of `bytes`, read as UTF-8 (RFC 6531), of which ASCII is a part. */
+export function textOf(bytes: Uint8Array): string {
+  if (bytes.length > ARGUMENTS || bytes.some((octet) => octet > 0x7f)) return decoder.decode(bytes);
+  return String.fromCharCode.apply(null, bytes as unknown as number[]);
+}
+
+/** The octets of `text` in UTF-8. */
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text);
+}
+
+/** True for what C's isspace() calls white space, which is what Postfix skips around a verb. */
+export function isSpace(octet: number): boolean {
+  return octet === SP || (octet >= HT && octet <= CR);
+}
+
+/** One array with the octets of all `parts`, in order. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  if (parts.length === 1 && only) return only;
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

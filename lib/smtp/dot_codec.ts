@@ -1,0 +1,237 @@
+// Message content between the wire and the spool: line ends, dots, and the end of data (RFC 5321 s.4.5.2).
+//
+// On the wire a line ends with CR LF, a leading dot is doubled, and CR LF . CR LF, and nothing else, is the end. In the
+// spool a line ends with LF and dots are as the author wrote them. A CR in the spool is always a bare one.
+//
+// Servers differ in what else they take for the end of data: a bare LF or CR as a line end, a NUL that they drop. What
+// leaves us must hold no end of data for any of them (SMTP smuggling). So, seen with lenient eyes (CR, LF and CR LF end
+// a line, NUL is nothing):
+//   * a bare LF becomes a line end, and the encoder doubles the dot behind it like any other;
+//   * a line that is a single dot only to lenient eyes, since a bare CR or a NUL stands before the dot, gets a second
+//     dot behind the first. To a lenient server that is a doubled dot; nothing else of the message changes.
+// The decoder does this too, so that the filter judges what downstream will read. What the decoder made passes the
+// encoder without a further change. Both keep their state between chunks, however the packets fall.
+
+import { CR, DOT, LF, NUL } from "./bytes.ts";
+
+// Where the next octet stands. "Lenient start": at a line start only for lenient eyes.
+const START = 0; // behind CR LF, or at the beginning
+const START_DOT = 1; // ... and then a dot
+const START_DOT_CR = 2; // ... and then a dot and a CR
+const TEXT = 3;
+const CR_SEEN = 4; // a CR that may be half a line end, or bare
+const LF_START = 5; // behind a bare LF: a line start in the spool, but no place for the end of data
+const LENIENT_START = 6;
+const LENIENT_DOT = 7; // ... and then a dot
+
+/** Room that `decode` may need for `length` octets: one extra dot for every two, and what was held back. */
+export function decodedRoom(length: number): number {
+  return length + (length >> 1) + 4;
+}
+
+/** From the wire to the spool, up to the end of data. */
+export class DotDecoder {
+  #state = START;
+  #done = false;
+  #bareLf = false;
+  #bareCr = false;
+  #consumed = 0;
+  #size = 0;
+
+  /** The end of data has been read. */
+  get done(): boolean {
+    return this.#done;
+  }
+
+  /** The content had a LF without a CR before it, or a CR without a LF behind it. */
+  get bareNewline(): boolean {
+    return this.#bareLf || this.#bareCr;
+  }
+
+  /** The message's size as RFC 1870 s.2 counts it: octets on the wire, without doubled dots and the end of data. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How many octets of the last chunk belong to the message, its end of data included. */
+  get consumed(): number {
+    return this.#consumed;
+  }
+
+  /** Decodes `wire` into `out`, which has `decodedRoom(wire.length)`; returns the octets written. */
+  decode(wire: Uint8Array, out: Uint8Array): number {
+    const length = wire.length;
+    let state = this.#state;
+    let at = 0;
+    let to = 0;
+    let dots = 0;
+    while (at < length) {
+      const octet = wire[at++]!;
+      switch (state) {
+        case TEXT:
+          if (octet !== CR && octet !== LF) {
+            out[to++] = octet;
+            // The usual octet follows another usual one: stay here while that is so.
+            while (at < length) {
+              const next = wire[at]!;
+              if (next === CR || next === LF) break;
+              out[to++] = next;
+              at++;
+            }
+          } else if (octet === CR) {
+            state = CR_SEEN;
+          } else {
+            out[to++] = LF;
+            this.#bareLf = true;
+            state = LF_START;
+          }
+          continue;
+        case START:
+          if (octet === DOT) {
+            state = START_DOT;
+            continue;
+          }
+          break;
+        case START_DOT:
+          if (octet === CR) {
+            state = START_DOT_CR;
+            continue;
+          }
+          // Further octets on the line: its first dot is not part of it.
+          dots++;
+          state = octet === DOT ? TEXT : START;
+          if (octet === DOT) {
+            out[to++] = DOT;
+            continue;
+          }
+          break;
+        case START_DOT_CR:
+          if (octet === LF) {
+            this.#done = true;
+            this.#state = START;
+            this.#consumed = at;
+            this.#size += at - dots - END_OF_DATA.length;
+            return to;
+          }
+          dots++;
+          out[to++] = CR;
+          this.#bareCr = true;
+          state = LENIENT_START;
+          break;
+        case CR_SEEN:
+          if (octet === LF) {
+            out[to++] = LF;
+            state = START;
+            continue;
+          }
+          out[to++] = CR;
+          this.#bareCr = true;
+          state = LENIENT_START;
+          break;
+      }
+      // At a line start of one kind or the other, or behind a dot that only lenient eyes see alone on its line.
+      if (octet === CR || octet === LF) {
+        if (state === LENIENT_DOT) out[to++] = DOT;
+        if (octet === CR) {
+          state = CR_SEEN;
+        } else {
+          out[to++] = LF;
+          this.#bareLf = true;
+          state = LF_START;
+        }
+      } else {
+        out[to++] = octet;
+        if (octet === NUL) state = state === LENIENT_DOT ? LENIENT_DOT : LENIENT_START;
+        else if (octet === DOT && state === LENIENT_START) state = LENIENT_DOT;
+        else state = TEXT;
+      }
+    }
+    this.#state = state;
+    this.#consumed = length;
+    this.#size += length - dots;
+    return to;
+  }
+}
+
+/** How the lines of a source end: the spool's with LF, a filter's output with LF or CR LF. */
+export type LineEnds = "lf" | "lf-or-crlf";
+
+/** Room that `encode` may need for `length` octets: each LF becomes two, with a dot before each that is no text. */
+export function encodedRoom(length: number): number {
+  return 2 * length + 4;
+}
+
+/** From the spool, or from a filter's output, to the wire. */
+export class DotEncoder {
+  #state = START;
+  readonly #crlf: boolean;
+
+  constructor(lineEnds: LineEnds) {
+    this.#crlf = lineEnds === "lf-or-crlf";
+  }
+
+  /** Encodes `content` into `out`, which has `encodedRoom(content.length)`; returns the octets written. */
+  encode(content: Uint8Array, out: Uint8Array): number {
+    const length = content.length;
+    let state = this.#state;
+    let at = 0;
+    let to = 0;
+    while (at < length) {
+      const octet = content[at++]!;
+      if (state === TEXT && octet !== CR && octet !== LF) {
+        out[to++] = octet;
+        while (at < length) {
+          const next = content[at]!;
+          if (next === CR || next === LF) break;
+          out[to++] = next;
+          at++;
+        }
+        continue;
+      }
+      if (state === CR_SEEN) {
+        if (octet === LF) {
+          out[to++] = CR;
+          out[to++] = LF;
+          state = START;
+          continue;
+        }
+        out[to++] = CR;
+        state = LENIENT_START;
+      }
+      if (octet === LF) {
+        if (state === LENIENT_DOT) out[to++] = DOT;
+        out[to++] = CR;
+        out[to++] = LF;
+        state = START;
+      } else if (octet === CR) {
+        if (state === LENIENT_DOT) out[to++] = DOT;
+        if (this.#crlf) {
+          state = CR_SEEN;
+        } else {
+          out[to++] = CR;
+          state = LENIENT_START;
+        }
+      } else {
+        if (octet === DOT && state === START) out[to++] = DOT;
+        out[to++] = octet;
+        if (octet === NUL) state = state === LENIENT_DOT ? LENIENT_DOT : LENIENT_START;
+        else if (octet === DOT && state === LENIENT_START) state = LENIENT_DOT;
+        else state = TEXT;
+      }
+    }
+    this.#state = state;
+    return to;
+  }
+
+  /** The octets that end the message: a line end where the last line has none, then the lone dot. */
+  end(): Uint8Array {
+    const state = this.#state;
+    this.#state = START;
+    if (state === START) return END_OF_DATA;
+    const dot = state === LENIENT_DOT ? [DOT] : [];
+    const cr = state === CR_SEEN ? [CR] : [];
+    return Uint8Array.of(...dot, ...cr, CR, LF, ...END_OF_DATA);
+  }
+}
+
+const END_OF_DATA = Uint8Array.of(DOT, CR, LF);

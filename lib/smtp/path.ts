@@ -1,0 +1,46 @@
+// The path of MAIL FROM and RCPT TO (RFC 5321 s.4.1.2), and the parameters behind it (s.4.1.1.11).
+//
+// Read in order to know, not to judge: downstream is the authority on syntax. So a path without angle brackets is taken
+// up to the next blank, blanks after the colon are skipped, and what can be no path at all is undefined. A source
+// route before the mailbox is left out, as s.4.1.1.3 allows. The null path `<>` is the empty string.
+
+export interface PathAndParameters {
+  readonly address: string;
+  /** Keywords in upper case; a keyword without a value has the empty string. */
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/** Reads ` FROM:<path> KEYWORD=VALUE …`, with `keyword` being `FROM` or `TO`. */
+export function parsePath(text: string, keyword: "FROM" | "TO"): PathAndParameters | undefined {
+  const start = new RegExp(`^\\s*${keyword}\\s*:\\s*`, "i").exec(text);
+  if (!start) return undefined;
+  const rest = text.slice(start[0].length);
+  const end = rest.startsWith("<") ? closingBracket(rest) : rest.search(/\s|$/);
+  if (end === undefined || end === 0) return undefined;
+  const path = rest.startsWith("<") ? rest.slice(1, end) : rest.slice(0, end);
+  const address = path.replace(/^@[^:"]*:/, "");
+  return { address, parameters: parseParameters(rest.slice(end + 1)) };
+}
+
+// The bracket that closes the path: one inside a quoted local part does not count.
+function closingBracket(path: string): number | undefined {
+  let quoted = false;
+  for (let at = 1; at < path.length; at++) {
+    const character = path[at];
+    if (character === "\\") at++;
+    else if (character === '"') quoted = !quoted;
+    else if (character === ">" && !quoted) return at;
+  }
+  return undefined;
+}
+
+function parseParameters(text: string): ReadonlyMap<string, string> {
+  const parameters = new Map<string, string>();
+  for (const word of text.split(/\s+/)) {
+    if (word === "") continue;
+    const equals = word.indexOf("=");
+    const keyword = equals === -1 ? word : word.slice(0, equals);
+    parameters.set(keyword.toUpperCase(), equals === -1 ? "" : word.slice(equals + 1));
+  }
+  return parameters;
+}

@@ -1,0 +1,182 @@
+// A connection that is read by lines, with deadlines.
+//
+// Every wait has a limit in milliseconds and throws an `IoError`: kind `timeout` when the limit passes, what the
+// connection said when it breaks. A wait also ends when `interrupt` is called, with the error given there. The end of
+// input is null, not an error. Only one wait at a time.
+//
+// `watch` reads ahead while nobody waits, so that a peer's leaving is noticed; `gone` tells. Reading ahead stops when the
+// buffer is full, so a peer that talks on and on costs no memory.
+
+import { IoError } from "../runtime/io_error.ts";
+import type { Clock, Conn } from "../runtime/ports.ts";
+import { type Line, LineBuffer } from "../smtp/line_buffer.ts";
+import { Deadline } from "./deadline.ts";
+
+// Content comes in larger pieces than commands. The room for one read starts small and grows where it was filled.
+const SMALL_CONTENT_READ = 8192;
+const LARGE_CONTENT_READ = 65536;
+
+// How much a peer may send ahead of our reading while we watch it.
+const AHEAD_LIMIT = 16384;
+
+export class LineConn {
+  readonly #conn: Conn;
+  readonly #waiting: Deadline;
+  readonly #writing: Deadline;
+  readonly #buffer = new LineBuffer();
+  #reading = false;
+  #watching = false;
+  #ended: "no" | "end" | IoError = "no";
+  #interrupted: Error | undefined;
+  #waiter: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  #onGone: (() => void) | undefined;
+  #contentRoom = SMALL_CONTENT_READ;
+
+  constructor(conn: Conn, clock: Clock) {
+    this.#conn = conn;
+    this.#waiting = new Deadline(clock);
+    this.#writing = new Deadline(clock);
+  }
+
+  /** The address of the peer, where it has one. */
+  get peer(): string | undefined {
+    return this.#conn.peer;
+  }
+
+  /** Whether octets wait that nobody has read yet. */
+  get hasInput(): boolean {
+    return this.#buffer.length > 0;
+  }
+
+  /** Whether the peer has left with nothing more to say. A peer that left commands behind still wants their replies. */
+  get gone(): boolean {
+    return this.#ended instanceof IoError || (this.#ended === "end" && this.#buffer.length === 0);
+  }
+
+  /** The next line where a whole one has come already. */
+  takeLine(limit: number): Line | undefined {
+    this.#throwIfInterrupted();
+    return this.#buffer.takeLine(limit);
+  }
+
+  /** The next line of at most `limit` octets, or null at the end of input; an unfinished line there is dropped. */
+  async readLine(limit: number, patience: number): Promise<Line | null> {
+    this.unwatch();
+    if (!this.#reading) this.#buffer.shrinkIfIdle();
+    this.#contentRoom = SMALL_CONTENT_READ;
+    for (;;) {
+      this.#throwIfInterrupted();
+      const line = this.#buffer.takeLine(limit);
+      if (line) return line;
+      if (!(await this.#more(patience, 1))) return null;
+    }
+  }
+
+  /** What has come, as a view to be used and then `consume`d before the next read; null at the end of input. */
+  async readChunk(patience: number): Promise<Uint8Array | null> {
+    this.unwatch();
+    this.#throwIfInterrupted();
+    if (this.#buffer.length === 0 && !(await this.#more(patience, this.#contentRoom))) return null;
+    if (this.#buffer.length >= this.#contentRoom) this.#contentRoom = LARGE_CONTENT_READ;
+    return this.#buffer.peek();
+  }
+
+  consume(count: number): void {
+    this.#buffer.consume(count);
+  }
+
+  /** Writes all of `octets` within `patience`. */
+  async write(octets: Uint8Array, patience: number): Promise<void> {
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#writing.start(patience, () => {
+          reject(new IoError("timeout", `peer took no data for ${patience / 1000} s`));
+        });
+        this.#conn.write(octets).then(resolve, reject);
+      });
+    } finally {
+      this.#writing.stop();
+    }
+  }
+
+  /** Reads ahead from now until the next wait; `onGone` is called when the peer turns out to have left. */
+  watch(onGone?: () => void): void {
+    this.#onGone = onGone;
+    this.#watching = true;
+    if (this.gone) onGone?.();
+    else this.#readAhead();
+  }
+
+  unwatch(): void {
+    this.#onGone = undefined;
+    this.#watching = false;
+  }
+
+  /** Makes the current wait, and every later one, throw `reason`. Writing still works. */
+  interrupt(reason: Error): void {
+    this.#interrupted ??= reason;
+    this.#settle((waiter) => waiter.reject(reason));
+  }
+
+  close(): void {
+    this.#waiting.close();
+    this.#writing.close();
+    this.#conn.close();
+  }
+
+  #throwIfInterrupted(): void {
+    if (this.#interrupted) throw this.#interrupted;
+  }
+
+  // Waits until more has come; false at the end of input.
+  async #more(patience: number, room: number): Promise<boolean> {
+    const had = this.#buffer.length;
+    while (this.#ended === "no" && this.#buffer.length === had) {
+      await new Promise<void>((resolve, reject) => {
+        this.#waiter = { resolve, reject };
+        this.#waiting.start(patience, () => {
+          this.#settle((waiter) => waiter.reject(new IoError("timeout", `peer said nothing for ${patience / 1000} s`)));
+        });
+        if (!this.#reading) this.#read(room);
+      });
+    }
+    if (this.#buffer.length > had) return true;
+    if (this.#ended instanceof IoError) throw this.#ended;
+    return false;
+  }
+
+  #readAhead(): void {
+    if (!this.#watching || this.#reading || this.#ended !== "no") return;
+    if (this.#buffer.length < AHEAD_LIMIT) this.#read(1);
+  }
+
+  #read(room: number): void {
+    this.#reading = true;
+    this.#conn.read(this.#buffer.space(room)).then(
+      (count) => {
+        this.#reading = false;
+        if (count === null) this.#ended = "end";
+        else this.#buffer.filled(count);
+        this.#arrived();
+      },
+      (error) => {
+        this.#reading = false;
+        this.#ended = error instanceof IoError ? error : new IoError("other", String(error), { cause: error });
+        this.#arrived();
+      },
+    );
+  }
+
+  #arrived(): void {
+    this.#settle((waiter) => waiter.resolve());
+    if (this.#watching && this.gone) this.#onGone?.();
+    else this.#readAhead();
+  }
+
+  #settle(how: (waiter: { resolve: () => void; reject: (error: Error) => void }) => void): void {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    this.#waiting.stop();
+    if (waiter) how(waiter);
+  }
+}

@@ -1,0 +1,570 @@
+// postprox in front of a real Postfix: mail from a stranger through the before-filter server, the proxy and the
+// after-filter server into a Maildir, in all four set-ups, each with the same tests.
+//
+// One Postfix serves the whole file (postfix_bed.ts). Each test sends mail with a tag of its own and finds it again by
+// that tag in the Maildirs, in what the filter kept (filter.sh) and, since the tests run one after the other, in the
+// part of the log that came meanwhile. The client is 127.0.0.2, Postfix and postprox are 127.0.0.1.
+// Without Postfix, or without root, each test fails and says so.
+
+import { strict as assert } from "node:assert";
+import { isAlive, processesOf, startListening, stopListening } from "./installed.ts";
+import { filesBelow, findProgram, readOctets } from "./postfix.ts";
+import { type Bed, closeBed, MODES, openBed, SETUPS, stopListeners } from "./postfix_bed.ts";
+import { DOMAIN, REFUSED_BY_CLEANUP } from "./postfix_config.ts";
+import { CLIENT_ADDRESS, CLIENT_NAME, expectCode, sendMail, SmtpClient } from "./smtp_client.ts";
+import { until } from "./until.ts";
+
+let bed: Bed | undefined;
+let problem: unknown;
+
+Deno.test.beforeAll(async () => {
+  try {
+    bed = await openBed();
+  } catch (error) {
+    problem = error;
+  }
+});
+
+Deno.test.afterAll(async () => {
+  if (bed !== undefined) await closeBed(bed);
+});
+
+function e2e(name: string, test: (bed: Bed) => Promise<void>): void {
+  Deno.test(`postfix, ${name}`, async () => {
+    if (bed === undefined) throw problem;
+    const before = logsOf(bed);
+    try {
+      await test(bed);
+    } catch (error) {
+      for (const [file, text] of logsOf(bed)) {
+        const news = text.slice(before.get(file)?.length ?? 0);
+        if (news !== "") console.error(`--- ${file} meanwhile:\n${news}`);
+      }
+      throw error;
+    }
+  });
+}
+
+/** Postfix's log and those of the proxies, by file. */
+function logsOf({ postfix, installed }: Bed): Map<string, string> {
+  const logs = filesBelow(installed.logs).map((file): [string, string] => [file, readOctets(file)]);
+  return new Map([["maillog", postfix.log()], ...logs]);
+}
+
+/** What a message has to survive: 8-bit text, NUL, dots, empty lines, long lines, words of the dialogue. */
+const HARD_LINES = [
+  "8-bit: \xe4\xf6\xfc\xdf \x80\xfe\xff",
+  "NUL: \0.",
+  ".",
+  "..",
+  "...",
+  ".a dot first",
+  ". ",
+  "",
+  "",
+  "x".repeat(998),
+  "y".repeat(5000),
+  "QUIT",
+  "RSET",
+  "From here on",
+  "blanks last \t ",
+];
+
+const ENDINGS: Record<string, string> = {
+  "no body": "",
+  "hard lines": HARD_LINES.join("\r\n") + "\r\n",
+  "empty lines last": "text\r\n\r\n\r\n\r\n",
+  "a dot last": "text\r\n.\r\n",
+  "a megabyte": "0123456789".repeat(7).concat("\r\n").repeat(14_000),
+};
+
+/** What some server took for an end of data at some time, but Postfix does not where it normalizes bare newlines. */
+const FALSE_ENDS = [
+  "\n.\r\n",
+  "\n.\n",
+  "\r\n.\n",
+  "\r.\r\n",
+  "\r.\r",
+  "\r\n.\r",
+  "\n.\r",
+  "\r\n.\0\r\n",
+  "\r\n\0.\r\n",
+];
+
+/** Postfix itself ignores all CRs before an LF, so that it ends a message at these, before as well as after the filter. */
+const POSTFIX_ENDS = ["\r\n.\r\r\n", "\n.\r\r\n", "\r\r\n.\r\r\r\n"];
+
+for (const setup of SETUPS) {
+  const { name, speedAdjust } = setup;
+
+  for (const [what, body] of Object.entries(ENDINGS)) {
+    e2e(`${name}: a message with ${what} arrives byte for byte`, async (bed) => {
+      const tag = newTag();
+      const text = header("pass", tag) + body;
+      const { log } = await send(bed, bed.before(setup), { tag, text, reply: /^250 2\.0\.0 Ok: queued as \w+$/ });
+      assertTexts(bed, tag, [text]);
+      assertQueued(log, 1);
+    });
+  }
+
+  e2e(`${name}: the filter and both logs know the original client`, async (bed) => {
+    const tag = newTag();
+    const text = header("pass", tag) + ENDINGS["hard lines"];
+    const { log } = await send(bed, bed.before(setup), { tag, text });
+    assert.match(
+      log,
+      new RegExp(`/after/smtpd\\[\\d+\\]: \\w+: client=.*, orig_client=unknown\\[${CLIENT_ADDRESS}\\]\\n`),
+    );
+    const own = readOctets(`${bed.installed.logs}/${setup.mode}-patient.log`).split("\n");
+    const line = own.find((line) => line.includes(sender(tag))) ?? "";
+    const queueId = log.match(/ queued as (\w+)/)?.[1] ?? "no queue id";
+    for (const word of [CLIENT_ADDRESS, CLIENT_NAME, alice(tag), `queued as ${queueId}`]) {
+      assert.ok(line.includes(word), line);
+    }
+    const { EMAIL, OUTFILE, ...seen } = environmentOf(bed, tag);
+    assert.deepEqual(
+      pick(seen, ["REMOTEIP", "HELO", "SENDER", "RECIPIENT", "RECIPIENTS", "RECIPIENTCOUNT"]),
+      {
+        REMOTEIP: CLIENT_ADDRESS,
+        HELO: CLIENT_NAME,
+        SENDER: sender(tag),
+        RECIPIENT: alice(tag),
+        RECIPIENTS: alice(tag),
+        RECIPIENTCOUNT: "1",
+      },
+    );
+    assert.ok(EMAIL?.startsWith(`${bed.installed.spool}/`), EMAIL);
+    assert.ok(OUTFILE?.startsWith(`${bed.installed.spool}/`), OUTFILE);
+    const spooled = readOctets(`${bed.installed.seen}/${tag}.eml`);
+    assert.match(spooled, new RegExp(`^Received: from ${CLIENT_NAME} \\(unknown \\[${CLIENT_ADDRESS}\\]\\)\n`));
+    assert.equal(spooled.slice(-text.replaceAll("\r\n", "\n").length), text.replaceAll("\r\n", "\n"));
+  });
+
+  e2e(`${name}: a refused message gets the filter's text, and nothing is queued`, async (bed) => {
+    const tag = newTag();
+    const reply = `550 5.7.1 The filter does not like ${tag}`;
+    const { log } = await send(bed, bed.before(setup), { tag, text: header("refuse", tag) + "no\r\n", reply });
+    assertNothingCame(bed, tag, log);
+    assert.match(log, new RegExp(`before/smtpd\\[\\d+\\]: proxy-reject: END-OF-MESSAGE: ${reply};`));
+  });
+
+  e2e(`${name}: a refusal without a code is a 554`, async (bed) => {
+    const tag = newTag();
+    const text = header("refuse-plain", tag) + "no\r\n";
+    const { log } = await send(bed, bed.before(setup), { tag, text, reply: `554 The filter does not like ${tag}` });
+    assertNothingCame(bed, tag, log);
+  });
+
+  e2e(`${name}: a changed message arrives changed`, async (bed) => {
+    const tag = newTag();
+    const head = header("change", tag);
+    await send(bed, bed.before(setup), { tag, text: head + "before\r\n", reply: /^250 / });
+    const body = "changed by the filter\r\n.a dot\r\n..two dots\r\n.\r\n\r\nno newline at the end\r\n";
+    assertTexts(bed, tag, [head + body]);
+    const [delivery] = bed.postfix.delivered(tag);
+    assert.equal(delivery?.prepended.match(/^Received: /gm)?.length, 2);
+  });
+
+  e2e(`${name}: a message passes a failing filter as it was`, async (bed) => {
+    const tag = newTag();
+    const text = header("fail", tag) + ENDINGS["hard lines"];
+    await send(bed, bed.before(setup), { tag, text, reply: /^250 / });
+    assertTexts(bed, tag, [text]);
+  });
+
+  e2e(`${name}: a failing filter means 451 with -r`, async (bed) => {
+    const tag = newTag();
+    const text = header("fail", tag) + "text\r\n";
+    const { log } = await send(bed, bed.before(setup, "strict"), { tag, text, reply: /^451 4\.3\.0 / });
+    assertNothingCame(bed, tag, log);
+  });
+
+  e2e(`${name}: a filter that takes too long is killed, and the message passes`, async (bed) => {
+    const tag = newTag();
+    const text = header("hang", tag) + "text\r\n";
+    await send(bed, bed.before(setup, "hasty"), { tag, text, reply: /^250 / });
+    assertTexts(bed, tag, [text]);
+    await assertKilled(bed, tag);
+  });
+
+  e2e(`${name}: a filter that takes too long is killed, and means 451 with -r`, async (bed) => {
+    const tag = newTag();
+    const text = header("hang", tag) + "text\r\n";
+    const { log } = await send(bed, bed.before(setup, "strict"), { tag, text, reply: /^451 4\.3\.0 / });
+    assertNothingCame(bed, tag, log);
+    await assertKilled(bed, tag);
+  });
+
+  e2e(`${name}: the after-filter server's own refusal of a message is the client's reply`, async (bed) => {
+    const tag = newTag();
+    const text = `X-After: refuse\r\n${header("pass", tag)}text\r\n`;
+    await send(bed, bed.before(setup), { tag, text, reply: REFUSED_BY_CLEANUP });
+    assertTexts(bed, tag, []);
+  });
+
+  e2e(`${name}: several messages on one session`, async (bed) => {
+    const tag = newTag();
+    const mark = bed.postfix.log().length;
+    const client = await SmtpClient.greet(bed.before(setup));
+    const replies: string[] = [];
+    const orders = ["pass", "refuse", "change", "fail", "pass", "refuse-plain", "pass"];
+    try {
+      for (const [i, order] of orders.entries()) {
+        const text = header(order, `${tag}.${i}`) + "text\r\n";
+        replies.push((await client.sendMessage({ from: sender(tag), to: [alice(`${tag}.${i}`)], text })).end);
+      }
+      await client.quit();
+    } finally {
+      await client.vanish();
+    }
+    assert.deepEqual(replies.map((reply) => reply.slice(0, 3)), ["250", "550", "250", "250", "250", "554", "250"]);
+    const log = await bed.postfix.settledLog(mark);
+    assertQueued(log, 5);
+    const arrived = bed.postfix.delivered(tag).map(({ recipient }) => recipient).sort();
+    assert.deepEqual(arrived, [0, 2, 3, 4, 6].map((i) => alice(`${tag}.${i}`)));
+    for (const i of orders.keys()) assert.equal(environmentOf(bed, `${tag}.${i}`).REMOTEIP, CLIENT_ADDRESS);
+  });
+
+  e2e(`${name}: several recipients, one of them refused by the before-filter server`, async (bed) => {
+    const tag = newTag();
+    const text = header("pass", tag) + "text\r\n";
+    const mark = bed.postfix.log().length;
+    const to = [alice(tag), `nobody+${tag}@${DOMAIN}`, `bob+${tag}@${DOMAIN}`];
+    const { recipients, end } = await sendMail(bed.before(setup), { from: sender(tag), to, text });
+    expectCode(end, 250);
+    assert.deepEqual(recipients.map((reply) => reply.slice(0, 9)), ["250 2.1.5", "550 5.1.1", "250 2.1.5"]);
+    await bed.postfix.settledLog(mark);
+    assert.deepEqual(bed.postfix.delivered(tag).map(({ recipient }) => recipient).sort(), [to[0], to[2]]);
+    assertTexts(bed, tag, [text, text]);
+    assert.deepEqual(
+      pick(environmentOf(bed, tag), ["RECIPIENT", "RECIPIENTS", "RECIPIENTCOUNT"]),
+      { RECIPIENT: to[0], RECIPIENTS: `${to[0]},${to[2]}`, RECIPIENTCOUNT: "2" },
+    );
+  });
+
+  for (const way of ["vanish", "reset"] as const) {
+    e2e(`${name}: a client that is gone in mid-message (${way}) delivers nothing`, async (bed) => {
+      const tag = newTag();
+      const mark = bed.postfix.log().length;
+      const client = await SmtpClient.greet(bed.before(setup));
+      try {
+        await client.expect(250, `MAIL FROM:<${sender(tag)}>`);
+        await client.expect(250, `RCPT TO:<${alice(tag)}>`);
+        await client.expect(354, "DATA");
+        client.send(header("pass", tag) + "a line\r\n".repeat(5000) + "half a li");
+      } finally {
+        await client[way]();
+      }
+      const log = await bed.postfix.settledLog(mark);
+      assert.match(log, /before\/smtpd\[\d+\]: lost connection after DATA/);
+      assertNothingCame(bed, tag, log);
+      assert.deepEqual(filesBelow(bed.installed.seen).filter((file) => file.includes(`/${tag}.`)), []);
+    });
+  }
+
+  e2e(`${name}: no false end of data smuggles a second message in`, async (bed) => {
+    const tag = newTag();
+    const mark = bed.postfix.log().length;
+    await smuggle(bed.before(setup), tag, FALSE_ENDS);
+    const log = await bed.postfix.settledLog(mark);
+    assertOneWhole(bed, tag);
+    assertQueued(log, 1);
+  });
+
+  e2e(`${name}: a burst of 40 messages on 8 connections, each delivered exactly once`, async (bed) => {
+    const tag = newTag();
+    const mark = bed.postfix.log().length;
+    const sent = Array.from({ length: 40 }, (_, i) => header("pass", `${tag}.${i}`) + `${crypto.randomUUID()}\r\n`);
+    await Promise.all(Array.from({ length: 8 }, async (_, lane) => {
+      const client = await SmtpClient.greet(bed.before(setup));
+      try {
+        for (let i = lane; i < sent.length; i += 8) {
+          const message = { from: sender(tag), to: [alice(`${tag}.${i}`)], text: sent[i] ?? "" };
+          expectCode((await client.sendMessage(message)).end, 250, `message ${i}`);
+        }
+        await client.quit();
+      } finally {
+        await client.vanish();
+      }
+    }));
+    const log = await bed.postfix.settledLog(mark);
+    assertTexts(bed, tag, sent);
+    assertQueued(log, 40);
+  });
+
+  e2e(`${name}: where the after-filter server is down the client gets 451`, async (bed) => {
+    const tag = newTag();
+    const mark = bed.postfix.log().length;
+    expectCode(await refusalOf(bed.before(setup, "cut"), tag), 451);
+    const log = await bed.postfix.settledLog(mark);
+    assertNothingCame(bed, tag, log);
+    assert.match(
+      log,
+      new RegExp(`before/smtpd\\[\\d+\\]: warning: proxy 127\\.0\\.0\\.1:${bed.proxy(setup.mode, "cut")} `),
+    );
+  });
+
+  e2e(`${name}: all that is done leaves no spool file`, async (bed) => {
+    await until("an empty spool directory", () => filesBelow(bed.installed.spool).length === 0, 5);
+    assert.deepEqual(bed.postfix.queue(), []);
+    if (speedAdjust) assert.doesNotMatch(bed.postfix.log(), /\b(?:fatal|panic):/);
+  });
+}
+
+for (const mode of MODES) {
+  e2e(`${mode}: a recipient that the after-filter server refuses is refused at once`, async (bed) => {
+    const tag = newTag();
+    const text = header("pass", tag) + "text\r\n";
+    const to = [`carol+${tag}@${DOMAIN}`, `bob+${tag}@${DOMAIN}`];
+    const setup = { mode, speedAdjust: false, name: mode };
+    const mark = bed.postfix.log().length;
+    const { recipients, end } = await sendMail(bed.before(setup), { from: sender(tag), to, text });
+    await bed.postfix.settledLog(mark);
+    assert.match(recipients[0] ?? "", /^554 5\.7\.1 .*Not after the filter$/);
+    assert.deepEqual([...recipients.slice(1), end].map((reply) => reply.slice(0, 3)), ["250", "250"]);
+    assert.deepEqual(bed.postfix.delivered(tag).map(({ recipient }) => recipient), [to[1]]);
+    assert.equal(environmentOf(bed, tag).RECIPIENTS, to[1]);
+  });
+
+  e2e(`${mode}: no false end of data gets through from a client that speaks to the proxy itself`, async (bed) => {
+    const tag = newTag();
+    const mark = bed.postfix.log().length;
+    await smuggle(bed.proxy(mode), tag, [...FALSE_ENDS, ...POSTFIX_ENDS]);
+    const log = await bed.postfix.settledLog(mark);
+    assertOneWhole(bed, tag);
+    assertQueued(log, 1);
+  });
+
+  e2e(`${mode}: Postfix that gives up says 451, the filter is stopped and nothing is delivered`, async (bed) => {
+    const tag = newTag();
+    const text = header("hang", tag) + "text\r\n";
+    const reply = /^451 4\.3\.0 Error: queue file write error$/;
+    const { log } = await send(bed, bed.beforeImpatient(mode), { tag, text, reply });
+    assertNothingCame(bed, tag, log);
+    await assertKilled(bed, tag);
+  });
+
+  e2e(`${mode}: SMTPUTF8 and the DSN parameters get through`, async (bed) => {
+    const tag = newTag();
+    const mark = bed.postfix.log().length;
+    const text = header("pass", tag) + "text\r\n";
+    const utf8 = `bob+${tag}.d\xc3\xbc`;
+    const client = await SmtpClient.greet(bed.before({ mode, speedAdjust: false, name: mode }));
+    try {
+      await client.expect(250, `MAIL FROM:<${utf8}@${DOMAIN}> SMTPUTF8 BODY=8BITMIME RET=HDRS ENVID=id-${tag}`);
+      await client.expect(250, `RCPT TO:<${alice(tag)}> NOTIFY=SUCCESS ORCPT=rfc822;first+${tag}@elsewhere.example`);
+      await client.expect(354, "DATA");
+      client.send(`${text}.\r\n`);
+      expectCode(await client.hear(), 250);
+      await client.quit();
+    } finally {
+      await client.vanish();
+    }
+    await bed.postfix.settledLog(mark);
+    assert.equal(environmentOf(bed, tag).SENDER, `${utf8}@${DOMAIN}`);
+    const [notice, delivery] = [utf8, alice(tag)].map((to) =>
+      bed.postfix.delivered(tag).find(({ recipient }) => recipient.startsWith(to))
+    );
+    assert.equal(delivery?.text, text);
+    assert.equal(delivery?.prepended.match(/ with UTF8SMTP /g)?.length, 2, delivery?.prepended);
+    assert.match(notice?.text ?? "", new RegExp(`\r\nOriginal-Envelope-Id: id-${tag}\r\n`));
+    assert.match(notice?.text ?? "", new RegExp(`\r\nOriginal-Recipient: rfc822;first\\+${tag}@elsewhere.example\r\n`));
+  });
+
+  e2e(`${mode}: smtp-source`, async (bed) => {
+    const tag = newTag();
+    const mark = bed.postfix.log().length;
+    const server = `127.0.0.1:${bed.before({ mode, speedAdjust: false, name: mode })}`;
+    const args = ["-s", "4", "-m", "20", "-l", "5120", "-f", sender(tag), "-t", alice(tag), server];
+    const output = await new Deno.Command(findProgram("smtp-source"), { args }).output();
+    assert.ok(output.success, new TextDecoder().decode(output.stderr));
+    const log = await bed.postfix.settledLog(mark);
+    assertQueued(log, 20);
+    assert.equal(bed.postfix.delivered(tag).length, 20);
+  });
+}
+
+for (const speedAdjust of [false, true]) {
+  const name = speedAdjust ? "speed_adjust" : "plain";
+
+  e2e(`${name}: while the proxy is down the client gets 451, and a proxy that comes is used`, async (bed) => {
+    const tag = newTag();
+    const mark = bed.postfix.log().length;
+    const port = bed.beforeLate(speedAdjust);
+    assert.match(await refusalOf(port, tag), /^451 4\.3\.0 Error: queue file write error$/);
+    const log = await bed.postfix.settledLog(mark);
+    assertNothingCame(bed, tag, log);
+    const warning = `warning: connect to proxy filter 127.0.0.1:${bed.latePort}: Connection refused`;
+    assert.ok(log.includes(warning), log);
+
+    const pid = await startListening(bed.installed, bed.words("listen-late"), bed.latePort);
+    bed.listeners.add(pid);
+    const text = header("pass", tag) + "text\r\n";
+    await send(bed, port, { tag, text, reply: /^250 / });
+    assertTexts(bed, tag, [text]);
+    bed.listeners.delete(pid);
+    await stopListening(pid);
+  });
+}
+
+e2e("spawn on a UNIX-domain socket", async (bed) => {
+  const tag = newTag();
+  const text = header("pass", tag) + ENDINGS["hard lines"];
+  await send(bed, bed.unixPort, { tag, text, reply: /^250 / });
+  assertTexts(bed, tag, [text]);
+  assert.equal(environmentOf(bed, tag).REMOTEIP, CLIENT_ADDRESS);
+});
+
+e2e("spawn with wrong options: a stranger hears 421 4.3.5 and nothing else", async (bed) => {
+  const client = await SmtpClient.connect(bed.misconfiguredPort);
+  try {
+    assert.match(await client.hearToTheEnd(), /^421 4\.3\.5 [^\r\n]*\r\n$/);
+  } finally {
+    await client.vanish();
+  }
+});
+
+e2e("the after-filter server, without a proxy, does fall for a false end of data", async (bed) => {
+  const tag = newTag();
+  const mark = bed.postfix.log().length;
+  await smuggle(bed.afterPort, tag, [...FALSE_ENDS, ...POSTFIX_ENDS]);
+  await bed.postfix.settledLog(mark);
+  const count = bed.postfix.delivered(tag).length;
+  assert.ok(count > 1, `${count} messages: the tests of smuggling could not fail`);
+});
+
+e2e("at the end listen mode goes by SIGTERM, and neither process nor spool file is left", async (bed) => {
+  await stopListeners(bed);
+  await until("the end of all that postprox started", () => processesOf(bed.postfix).size === 0, 10).catch((error) => {
+    throw new Error(`${error}: ${[...processesOf(bed.postfix).values()]}`);
+  });
+  assert.deepEqual(filesBelow(bed.installed.spool), []);
+  assert.deepEqual(bed.postfix.queue(), []);
+});
+
+let tags = 0;
+
+function newTag(): string {
+  return `t${++tags}`;
+}
+
+function alice(tag: string): string {
+  return `alice+${tag}@${DOMAIN}`;
+}
+
+function sender(tag: string): string {
+  return `sender+${tag}@elsewhere.example`;
+}
+
+/** A header that tells filter.sh what to do. */
+function header(order: string, tag: string): string {
+  return [
+    "From: A Sender <sender@elsewhere.example>",
+    `To: Alice <alice@${DOMAIN}>`,
+    `Subject: ${order}`,
+    "Date: Thu, 1 Jan 2026 12:00:00 +0000",
+    `Message-ID: <${tag}@elsewhere.example>`,
+    `X-Filter: ${order} ${tag}`,
+    "",
+    "",
+  ].join("\r\n");
+}
+
+/** Sends one message to alice, and waits until Postfix has nothing left to do with it. */
+async function send(
+  { postfix }: Bed,
+  port: number,
+  { tag, text, reply }: { tag: string; text: string; reply?: string | RegExp },
+): Promise<{ log: string }> {
+  const mark = postfix.log().length;
+  const { end } = await sendMail(port, { from: sender(tag), to: [alice(tag)], text });
+  if (typeof reply === "string") assert.equal(end, reply);
+  else assert.match(end, reply ?? /^250 /);
+  return { log: await postfix.settledLog(mark) };
+}
+
+/** The reply of a server that will not take a message, at whatever command it says so. */
+async function refusalOf(port: number, tag: string): Promise<string> {
+  const client = await SmtpClient.greet(port);
+  try {
+    for (const command of [`MAIL FROM:<${sender(tag)}>`, `RCPT TO:<${alice(tag)}>`, "DATA"]) {
+      const reply = await client.ask(command);
+      if (!/^[23]/.test(reply)) return reply;
+    }
+    client.send(`${header("pass", tag)}text\r\n.\r\n`);
+    return await client.hear();
+  } finally {
+    await client.vanish();
+  }
+}
+
+/** One message in which a transaction of its own follows each false end of data. */
+async function smuggle(port: number, tag: string, ends: readonly string[]): Promise<void> {
+  const client = await SmtpClient.greet(port);
+  try {
+    await client.expect(250, `MAIL FROM:<${sender(tag)}>`);
+    await client.expect(250, `RCPT TO:<${alice(tag)}>`);
+    await client.expect(354, "DATA");
+    const transactions = ends.map((end, i) =>
+      `${end}MAIL FROM:<${sender(tag)}>\r\nRCPT TO:<${
+        alice(`${tag}.smuggled${i}`)
+      }>\r\nDATA\r\nSubject: ${i}\r\n\r\n${i}`
+    );
+    client.send(`${header("pass", tag)}text${transactions.join("")}\r\nthe last line\r\n.\r\n`);
+    expectCode(await client.hear(), 250);
+    await client.quit().catch(() => {}); // Whom it was smuggled past has more to say.
+  } finally {
+    await client.vanish();
+  }
+}
+
+function assertOneWhole(bed: Bed, tag: string): void {
+  const deliveries = bed.postfix.delivered(tag);
+  assert.deepEqual(deliveries.map(({ recipient }) => recipient), [alice(tag)]);
+  assert.match(deliveries[0]?.text ?? "", /\r\nthe last line\r\n$/);
+}
+
+/** Nothing was delivered, and the after-filter server let go of all that it had begun. */
+function assertNothingCame(bed: Bed, tag: string, log: string): void {
+  assertTexts(bed, tag, []);
+  assertQueued(log, 0);
+}
+
+/** How many messages came into the queue. */
+function assertQueued(log: string, count: number): void {
+  assert.equal(log.match(/postfix\/qmgr\[\d+\]: \w+: from=.* \(queue active\)/g)?.length ?? 0, count);
+  assert.equal(log.match(/postfix\/cleanup\[\d+\]: \w+: message-id=/g)?.length ?? 0, count);
+}
+
+/** The filter and its child are gone, although nobody told the child. */
+async function assertKilled({ installed }: Bed, tag: string): Promise<void> {
+  const pids = readOctets(`${installed.seen}/${tag}.pids`).trim().split(" ").map(Number);
+  assert.equal(pids.length, 2);
+  await until(`the end of the filter's processes ${pids}`, () => !pids.some(isAlive), 10);
+}
+
+/** These texts were delivered, in whatever order, and nothing else; a difference is shown where it begins. */
+function assertTexts(bed: Bed, tag: string, expected: readonly string[]): void {
+  const arrived = bed.postfix.delivered(tag).map(({ text }) => text).sort();
+  assert.equal(arrived.length, expected.length, `${arrived.length} messages arrived instead of ${expected.length}`);
+  for (const [i, text] of expected.toSorted().entries()) {
+    const found = arrived[i] ?? "";
+    if (found === text) continue;
+    let at = 0;
+    while (found[at] === text[at]) at++;
+    assert.deepEqual(
+      { at, length: found.length, text: found.slice(at, at + 60) },
+      { at, length: text.length, text: text.slice(at, at + 60) },
+    );
+  }
+}
+
+/** The variables that the filter found. */
+function environmentOf({ installed }: Bed, tag: string): Record<string, string> {
+  const lines = readOctets(`${installed.seen}/${tag}.env`).split("\n");
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+}
+
+function pick(all: Record<string, string>, names: readonly string[]): Record<string, string | undefined> {
+  return Object.fromEntries(names.map((name) => [name, all[name]]));
+}

@@ -1,0 +1,234 @@
+// Starts the program under test: as spawn(8) does, one process per connection with the socket as descriptors 0, 1 and 2;
+// in listen mode, in the foreground; on pipes; or once, for what it prints. Whatever is started is ended by its pid.
+//
+// Spawner needs python3, since Deno cannot hand a socket to a child as its standard input.
+
+import { createServer } from "node:net";
+import { type Client, clientOfPipes, connectTo, until, within } from "../fakes/client.ts";
+import { fromFileUrl } from "./paths.ts";
+import { programWords } from "./program.ts";
+
+export type Environment = Record<string, string>;
+
+/** A process of the program: its pid, and its exit status, negative for a signal. */
+export interface Process {
+  readonly pid: number;
+  readonly ended: Promise<number>;
+}
+
+/** A port of 127.0.0.1 that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
+  const bound = server.address();
+  await new Promise<void>((closed) => server.close(() => closed()));
+  if (bound === null || typeof bound === "string") throw new Error("No port");
+  return bound.port;
+}
+
+/** Whether somebody listens on this TCP port, without connecting to it. */
+export function isListening(port: number): boolean {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+    for (const line of Deno.readTextFileSync(table).split("\n")) {
+      const field = line.trim().split(/\s+/);
+      if (field[1]?.endsWith(local) && field[3] === "0A") return true;
+    }
+  }
+  return false;
+}
+
+/** Whether the process exists and is no zombie. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+  } catch {
+    return false;
+  }
+}
+
+/** Kills the process, if it is there still. */
+export function kill(pid: number, signal: Deno.Signal = "SIGKILL"): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Accepts connections as Postfix's spawn(8) does. */
+export class Spawner {
+  readonly port: number;
+  /** All processes so far, oldest first. */
+  readonly processes: Process[] = [];
+  #child: Deno.ChildProcess;
+  #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #lines: AsyncGenerator<string>;
+  #set = Promise.withResolvers<void>();
+  #changed: () => void = () => {};
+  #ends = new Map<number, (status: number) => void>();
+
+  private constructor(child: Deno.ChildProcess, port: number, lines: AsyncGenerator<string>) {
+    this.#child = child;
+    this.#writer = child.stdin.getWriter();
+    this.port = port;
+    this.#lines = lines;
+    void this.#follow();
+  }
+
+  static async start(): Promise<Spawner> {
+    const script = fromFileUrl(new URL("./spawner.py", import.meta.url));
+    const child = new Deno.Command("python3", { args: [script], stdin: "piped", stdout: "piped" }).spawn();
+    const lines = readLines(child.stdout);
+    const first = await within(lines.next(), () => "spawner.py");
+    return new Spawner(child, Number(String(first.value).split(" ")[1]), lines);
+  }
+
+  /** The arguments that the program gets in the connections to come. */
+  async use(args: readonly string[], env: Environment = {}): Promise<void> {
+    await this.useCommand([...programWords(), ...args], env);
+  }
+
+  /** Another command line in place of the program's. */
+  async useCommand(argv: readonly string[], env: Environment = {}): Promise<void> {
+    this.#set = Promise.withResolvers<void>();
+    await this.#writer.write(new TextEncoder().encode(`${JSON.stringify({ argv, env })}\n`));
+    await within(this.#set.promise, () => "spawner.py");
+  }
+
+  /** A connection, and the process that serves it. */
+  async connect(): Promise<{ client: Client; process: Process }> {
+    const before = this.processes.length;
+    const client = await connectTo({ port: this.port });
+    const started = async () => {
+      while (this.processes.length === before) await new Promise<void>((changed) => this.#changed = changed);
+    };
+    await within(started(), () => "spawner.py");
+    return { client, process: this.processes[before]! };
+  }
+
+  async stop(): Promise<void> {
+    await this.#writer.close().catch(() => {});
+    await this.#child.status;
+  }
+
+  async #follow(): Promise<void> {
+    for await (const line of this.#lines) {
+      const [event, pid, status] = line.split(" ");
+      if (event === "set") this.#set.resolve();
+      if (event === "end") this.#ends.get(Number(pid))?.(Number(status));
+      if (event === "start") {
+        const ended = Promise.withResolvers<number>();
+        this.#ends.set(Number(pid), ended.resolve);
+        this.processes.push({ pid: Number(pid), ended: ended.promise });
+        this.#changed();
+      }
+    }
+  }
+}
+
+/** The program in listen mode, in the foreground. */
+export class Listening {
+  readonly port: number;
+  readonly process: Process;
+  #child: Deno.ChildProcess;
+
+  private constructor(child: Deno.ChildProcess, port: number) {
+    this.#child = child;
+    this.port = port;
+    this.process = { pid: child.pid, ended: child.status.then((end) => end.signal ? -1 : end.code) };
+  }
+
+  /** Starts it and waits until it accepts connections. */
+  static async start(args: readonly string[], env: Environment = {}): Promise<Listening> {
+    const port = await freePort();
+    const [command, ...words] = programWords();
+    const child = new Deno.Command(command!, {
+      args: [...words, "--foreground", "-l", `127.0.0.1:${port}`, ...args],
+      env,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    let said = "";
+    void (async () => {
+      for await (const line of readLines(child.stderr)) said += `${line}\n`;
+    })();
+    const listening = new Listening(child, port);
+    let status: number | undefined;
+    void listening.process.ended.then((end) => status = end);
+    await until(() => status !== undefined || isListening(port), () => `port ${port}; it said ${said}`);
+    if (status !== undefined) throw new Error(`The program ended with status ${status}: ${said}`);
+    return listening;
+  }
+
+  async connect(): Promise<{ client: Client; process: Process }> {
+    return { client: await connectTo({ port: this.port }), process: this.process };
+  }
+
+  /** Ends it; its exit status. */
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+    kill(this.#child.pid, signal);
+    try {
+      return await within(this.process.ended, () => `the end of process ${this.#child.pid}`);
+    } finally {
+      kill(this.#child.pid);
+    }
+  }
+}
+
+/** The program on pipes. */
+export function startOnPipes(args: readonly string[], env: Environment = {}): { client: Client; process: Process } {
+  const [command, ...words] = programWords();
+  const child = new Deno.Command(command!, {
+    args: [...words, ...args],
+    env,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const ended = child.status.then((end) => end.signal ? -1 : end.code);
+  return { client: clientOfPipes(child), process: { pid: child.pid, ended } };
+}
+
+/** Runs a command line to its end, with no input; what it printed. */
+export async function runCommand(
+  argv: readonly string[],
+  options: { env?: Environment; cwd?: string } = {},
+): Promise<{ status: number; stdout: string; stderr: string }> {
+  const child = new Deno.Command(argv[0]!, {
+    args: argv.slice(1),
+    ...options,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  try {
+    const output = await within(child.output(), () => `the end of ${argv.join(" ")}`);
+    const text = new TextDecoder();
+    return { status: output.code, stdout: text.decode(output.stdout), stderr: text.decode(output.stderr) };
+  } finally {
+    kill(child.pid);
+  }
+}
+
+/** Runs the program to its end, with no input. */
+export async function runProgram(
+  args: readonly string[],
+  options: { env?: Environment; cwd?: string } = {},
+): Promise<{ status: number; stdout: string; stderr: string }> {
+  return await runCommand([...programWords(), ...args], options);
+}
+
+async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
+      yield text.slice(0, end);
+      text = text.slice(end + 1);
+    }
+  }
+  if (text !== "") yield text;
+}
