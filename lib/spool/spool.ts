@@ -58,12 +58,12 @@ export class Spool implements MessageSource {
   async path(): Promise<string> {
     if (!this.#file) await this.#toFile();
     this.#written = await this.#file!.stat();
-    return this.#names[0]!;
+    return this.#emailPath();
   }
 
   /** The path of an empty file for a filter's own version of the message. */
   async outfile(): Promise<string> {
-    const path = `${this.#stem()}.out`;
+    const path = `${this.#options.directory}/${this.#options.name}.out`;
     (await this.#create(path)).close();
     return path;
   }
@@ -106,7 +106,7 @@ export class Spool implements MessageSource {
   }
 
   async #toFile(): Promise<void> {
-    const path = `${this.#stem()}.eml`;
+    const path = this.#emailPath();
     this.#file = await this.#create(path);
     if (!this.#options.named) {
       await this.#files.remove(path);
@@ -121,8 +121,8 @@ export class Spool implements MessageSource {
     return file;
   }
 
-  #stem(): string {
-    return `${this.#options.directory}/${this.#options.name}`;
+  #emailPath(): string {
+    return `${this.#options.directory}/${this.#options.name}.eml`;
   }
 }
 
