@@ -11,11 +11,11 @@ import { IoError } from "../runtime/io_error.ts";
 import type { File, FileFacts, Files } from "../runtime/ports.ts";
 import type { MessageSource } from "../verdict.ts";
 
-// Most mail is smaller than this. It bounds the memory of a session, and how much a filter's own damage to its copy
-// of the message can be undone without a second file.
-const MEMORY_LIMIT = 65536;
+// Most mail is smaller than this. It bounds the memory of a session, it is what is written to a file at a time, and up to
+// it a filter's own damage to its copy of the message does no harm.
+const MEMORY_LIMIT = 131_072;
 
-const READ_SIZE = 65536;
+const READ_SIZE = 131_072;
 
 export interface SpoolOptions {
   readonly directory: string;
@@ -29,11 +29,14 @@ export class Spool implements MessageSource {
   readonly lineEnds = "lf";
   readonly #files: Files;
   readonly #options: SpoolOptions;
+  // The content that is in no file yet; all of it, as long as nothing had to leave for a file.
   #memory = new Uint8Array(4096);
   #inMemory = 0;
   #size = 0;
   #file: File | undefined;
-  #written: FileFacts | undefined;
+  #spare: Uint8Array<ArrayBuffer> | undefined;
+  #writing: Promise<void> | undefined;
+  #left: FileFacts | undefined;
   readonly #names: string[] = [];
 
   constructor(files: Files, options: SpoolOptions) {
@@ -48,16 +51,22 @@ export class Spool implements MessageSource {
 
   /** Adds `content`, of which nothing is kept by reference. */
   async append(content: Uint8Array): Promise<void> {
-    if (!this.#file && this.#size + content.length > MEMORY_LIMIT) await this.#toFile();
-    if (this.#file) await this.#file.append(content);
-    if (this.#size + content.length <= MEMORY_LIMIT) this.#keep(content);
+    let rest = content;
+    while (this.#inMemory + rest.length > MEMORY_LIMIT) {
+      const fits = MEMORY_LIMIT - this.#inMemory;
+      this.#keep(rest.subarray(0, fits));
+      rest = rest.subarray(fits);
+      await this.#writeBehind();
+    }
+    this.#keep(rest);
     this.#size += content.length;
   }
 
   /** The path of a file with the whole message, for a filter to read. */
   async path(): Promise<string> {
-    if (!this.#file) await this.#toFile();
-    this.#written = await this.#file!.stat();
+    if (this.#inMemory === this.#size) await (await this.#emailFile()).append(this.#memory.subarray(0, this.#size));
+    else await this.#writeAll();
+    this.#left = await this.#file!.stat();
     return this.#emailPath();
   }
 
@@ -73,22 +82,24 @@ export class Spool implements MessageSource {
    * contract, spoils the only one there is when that is too large for memory.
    */
   async isIntact(): Promise<boolean> {
-    if (this.#inMemory === this.#size || !this.#written) return true;
+    if (this.#inMemory === this.#size || !this.#left) return true;
     const now = await this.#file!.stat();
-    return now.size === this.#written.size && now.modified === this.#written.modified;
+    return now.size === this.#left.size && now.modified === this.#left.modified;
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
     if (this.#inMemory === this.#size) {
-      yield this.#memory.subarray(0, this.#inMemory);
+      yield this.#memory.subarray(0, this.#size);
       return;
     }
+    await this.#writeAll();
     await this.#file!.rewind();
-    yield* readChunks(this.#file!);
+    yield* readChunks(this.#file!, this.#size);
   }
 
   /** Forgets the message and removes its files. */
   async remove(): Promise<void> {
+    await this.#writing?.catch(() => {});
     this.#file?.close();
     this.#file = undefined;
     for (const name of this.#names.splice(0)) await this.#files.remove(name);
@@ -105,14 +116,33 @@ export class Spool implements MessageSource {
     this.#inMemory = length;
   }
 
-  async #toFile(): Promise<void> {
+  // Sends what is in memory to the file, and has the other half of the memory ready before that is done: content comes
+  // from the network while the disk is busy. A failure shows at the next call.
+  async #writeBehind(): Promise<void> {
+    const file = await this.#emailFile();
+    await this.#writing;
+    const full = this.#memory;
+    this.#writing = file.append(full.subarray(0, this.#inMemory));
+    this.#writing.catch(() => {});
+    this.#memory = this.#spare ?? new Uint8Array(MEMORY_LIMIT);
+    this.#spare = full;
+    this.#inMemory = 0;
+  }
+
+  async #writeAll(): Promise<void> {
+    await this.#writeBehind();
+    await this.#writing;
+  }
+
+  async #emailFile(): Promise<File> {
+    if (this.#file) return this.#file;
     const path = this.#emailPath();
     this.#file = await this.#create(path);
     if (!this.#options.named) {
       await this.#files.remove(path);
       this.#names.length = 0;
     }
-    await this.#file.append(this.#memory.subarray(0, this.#inMemory));
+    return this.#file;
   }
 
   async #create(path: string): Promise<File> {
@@ -140,19 +170,24 @@ export class Replacement implements MessageSource {
   async *chunks(): AsyncGenerator<Uint8Array> {
     const file = await this.#files.open(this.#path);
     try {
-      yield* readChunks(file);
+      yield* readChunks(file, Infinity);
     } finally {
       file.close();
     }
   }
 }
 
-async function* readChunks(file: File): AsyncGenerator<Uint8Array> {
+// At most `length` octets from where the file stands. A filter may have written more into its copy of the message.
+async function* readChunks(file: File, length: number): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(READ_SIZE);
-  for (;;) {
-    const count = await file.read(buffer);
-    if (count === null) return;
+  for (let left = length; left > 0;) {
+    const count = await file.read(buffer.subarray(0, Math.min(left, READ_SIZE)));
+    if (count === null) {
+      if (left === Infinity) return;
+      throw new IoError("other", "spool file is shorter than its message");
+    }
     yield buffer.subarray(0, count);
+    left -= count;
   }
 }
 
