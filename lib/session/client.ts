@@ -59,7 +59,7 @@ export class Client {
   /** What has come of the message, to be used and `consume`d before the next call. */
   async nextContent(): Promise<Uint8Array> {
     if (!this.#conn.hasInput) await this.flush();
-    const chunk = await this.#waiting(this.#conn.readChunk(this.#timeout));
+    const chunk = await this.#conn.readChunk(this.#timeout);
     if (chunk === null) throw new ClientLost("client ended the session");
     return chunk;
   }
@@ -69,6 +69,7 @@ export class Client {
   }
 
   async say(reply: Reply): Promise<void> {
+    if (this.#held.length === 0 && !this.#conn.hasInput) return this.#conn.write(reply.bytes, this.#timeout);
     this.#held.push(reply.bytes);
     if (!this.#conn.hasInput) await this.flush();
   }
@@ -78,7 +79,7 @@ export class Client {
     if (this.#held.length === 0) return;
     const octets = concat(this.#held);
     this.#held = [];
-    await this.#waiting(this.#conn.write(octets, this.#timeout));
+    await this.#conn.write(octets, this.#timeout);
   }
 
   /** Whether the client has left without another word. */
@@ -99,16 +100,13 @@ export class Client {
     const line = this.#conn.takeLine(AUTH_LINE_LIMIT);
     if (line) return line;
     await this.flush();
-    return this.#waiting(this.#conn.readLine(AUTH_LINE_LIMIT, this.#timeout));
+    return this.#conn.readLine(AUTH_LINE_LIMIT, this.#timeout);
   }
+}
 
-  async #waiting<T>(wait: Promise<T>): Promise<T> {
-    try {
-      return await wait;
-    } catch (error) {
-      if (!(error instanceof IoError)) throw error;
-      if (error.kind === "timeout") throw new SmtpError(OWN_REPLIES.clientSilent, error.message, { cause: error });
-      throw new ClientLost(error.message, { cause: error });
-    }
-  }
+/** What the failure of a client's connection means for the session. */
+export function translateClientError(error: unknown): unknown {
+  if (!(error instanceof IoError)) return error;
+  if (error.kind === "timeout") return new SmtpError(OWN_REPLIES.clientSilent, error.message, { cause: error });
+  return new ClientLost(error.message, { cause: error });
 }

@@ -19,7 +19,7 @@ import { parsePath } from "../smtp/path.ts";
 import { type Reply, replyClass } from "../smtp/reply.ts";
 import { mergeXforward } from "../smtp/xforward.ts";
 import { LineConn } from "../wire/line_conn.ts";
-import { type BadLine, Client } from "./client.ts";
+import { type BadLine, Client, translateClientError } from "./client.ts";
 import { Downstream } from "./downstream.ts";
 import { type MessageOptions, takeMessage } from "./message.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
@@ -70,7 +70,7 @@ export class Session {
     const { clock } = parts.runtime;
     this.#parts = parts;
     this.#log = new SessionLog(parts.logger, newSessionId());
-    this.#clientConn = new LineConn(conn, clock);
+    this.#clientConn = new LineConn(conn, clock, translateClientError);
     this.#client = new Client(this.#clientConn, parts.options.clientTimeout);
   }
 

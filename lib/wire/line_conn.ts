@@ -1,7 +1,7 @@
 // A connection that is read by lines, with deadlines.
 //
-// Every wait has a limit in milliseconds and throws an `IoError`: kind `timeout` when the limit passes, what the
-// connection said when it breaks. A wait also ends when `interrupt` is called, with the error given there. The end of
+// Every wait has a limit in milliseconds and throws an `IoError`, as its owner translates it: kind `timeout` when the
+// limit passes, what the connection said when it breaks. A wait also ends when `interrupt` is called, with the error given there. The end of
 // input is null, not an error. Only one wait at a time.
 //
 // `watch` reads ahead while nobody waits, so that a peer's leaving is noticed; `gone` tells. Reading ahead stops when the
@@ -24,16 +24,19 @@ export class LineConn {
   readonly #waiting: Deadline;
   readonly #writing: Deadline;
   readonly #buffer = new LineBuffer();
+  readonly #translate: (error: unknown) => unknown;
   #reading = false;
   #watching = false;
   #ended: "no" | "end" | IoError = "no";
   #interrupted: Error | undefined;
-  #waiter: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  #waiter: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   #onGone: (() => void) | undefined;
   #contentRoom = SMALL_CONTENT_READ;
 
-  constructor(conn: Conn, clock: Clock) {
+  /** `translate` makes an `IoError` into the error that the caller of a wait shall see. */
+  constructor(conn: Conn, clock: Clock, translate: (error: unknown) => unknown = (error) => error) {
     this.#conn = conn;
+    this.#translate = translate;
     this.#waiting = new Deadline(clock);
     this.#writing = new Deadline(clock);
   }
@@ -85,15 +88,17 @@ export class LineConn {
     this.#buffer.consume(count);
   }
 
-  /** Writes all of `octets` within `patience`. */
+  /** Writes all of `octets` within `patience`; the connection is closed when that passes. */
   async write(octets: Uint8Array, patience: number): Promise<void> {
+    let late = false;
+    this.#writing.start(patience, () => {
+      late = true;
+      this.#conn.close();
+    });
     try {
-      await new Promise<void>((resolve, reject) => {
-        this.#writing.start(patience, () => {
-          reject(new IoError("timeout", `peer took no data for ${patience / 1000} s`));
-        });
-        this.#conn.write(octets).then(resolve, reject);
-      });
+      await this.#conn.write(octets);
+    } catch (error) {
+      throw this.#translate(late ? new IoError("timeout", `peer took no data for ${patience / 1000} s`) : error);
     } finally {
       this.#writing.stop();
     }
@@ -135,13 +140,15 @@ export class LineConn {
       await new Promise<void>((resolve, reject) => {
         this.#waiter = { resolve, reject };
         this.#waiting.start(patience, () => {
-          this.#settle((waiter) => waiter.reject(new IoError("timeout", `peer said nothing for ${patience / 1000} s`)));
+          this.#settle((waiter) =>
+            waiter.reject(this.#translate(new IoError("timeout", `peer said nothing for ${patience / 1000} s`)))
+          );
         });
         if (!this.#reading) this.#read(room);
       });
     }
     if (this.#buffer.length > had) return true;
-    if (this.#ended instanceof IoError) throw this.#ended;
+    if (this.#ended instanceof IoError) throw this.#translate(this.#ended);
     return false;
   }
 
@@ -173,7 +180,7 @@ export class LineConn {
     else this.#readAhead();
   }
 
-  #settle(how: (waiter: { resolve: () => void; reject: (error: Error) => void }) => void): void {
+  #settle(how: (waiter: { resolve: () => void; reject: (error: unknown) => void }) => void): void {
     const waiter = this.#waiter;
     this.#waiter = undefined;
     this.#waiting.stop();

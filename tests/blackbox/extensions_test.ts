@@ -241,8 +241,6 @@ table("A 3xx that nobody asked for", {}, [
     ["*", "DATAX", "354-go\r\n354 ahead"],
     ["*", "TURN", "300 what now"],
     ["*", "FROB", "399 well"],
-    ["*", '"DATA"', "354 go ahead"],
-    ["*", "<DATA>", "354 go ahead"],
     ["*", "", "354 go ahead"],
     ["HELO", "HELO client.example", "354 go ahead"],
     ["EHLO", "EHLO again", "354 go ahead"],

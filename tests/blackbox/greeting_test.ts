@@ -108,7 +108,7 @@ table("The greeting passes unchanged", {}, [
   },
 ]);
 
-table("A greeting that is none", { options: () => ["--connect-timeout=1", "--reply-timeout=1"] }, [
+table("A greeting that is none", { options: () => ["--connect-timeout=1", "--reply-timeout=1"], together: true }, [
   ...([
     ["354 go ahead\r\n", {}],
     ["334 go on\r\n", {}],
@@ -178,7 +178,7 @@ Deno.test("Listen mode: downstream comes back, and so does service", async () =>
     await client.expect(421);
     await client.expectEnd();
     client.close();
-    server = createServer((socket) => void socket.end("220 back again\r\n"));
+    server = createServer((socket) => void socket.on("error", () => {}).resume().end("220 back again\r\n"));
     await new Promise<void>((ready) => server!.listen(port, "127.0.0.1", ready));
     const again = (await program.connect()).client;
     await again.expect(220);

@@ -26,6 +26,8 @@ export interface Setup {
   readonly spool?: (dir: string) => string;
   /** The cases are played one after the other in one conversation, as long as it lasts; RSET comes between them. */
   readonly shared?: true;
+  /** The cases, which spend their time waiting, are played side by side, each with a program of its own. */
+  readonly together?: true;
 }
 
 export interface Case {
@@ -181,14 +183,47 @@ export function assertCode(reply: Reply, ...codes: number[]): void {
 export function table(title: string, setup: Setup, cases: readonly Case[]): void {
   for (const mode of setup.modes ?? ["spawn", "listen"] as const) {
     const mine = cases.filter((row) => !row.modes || row.modes.includes(mode));
-    Deno.test(`${title} (${mode} mode)`, async (test) => {
-      const rig = await Rig.start(mode, setup);
-      try {
-        for (const row of mine) await test.step(row.name, () => rig.play(row));
-      } finally {
-        await rig.stop();
-      }
-    });
+    Deno.test(`${title} (${mode} mode)`, (test) =>
+      (setup.together ? playTogether : playInTurn)(test, mode, setup, mine));
+  }
+}
+
+async function playInTurn(test: Deno.TestContext, mode: Mode, setup: Setup, rows: readonly Case[]): Promise<void> {
+  const rig = await Rig.start(mode, setup);
+  try {
+    for (const row of rows) await test.step(row.name, () => rig.play(row));
+  } finally {
+    await rig.stop();
+  }
+}
+
+/** So many programs at a time, where cases are played side by side. */
+const SIDE_BY_SIDE = 4;
+
+async function playTogether(test: Deno.TestContext, mode: Mode, setup: Setup, rows: readonly Case[]): Promise<void> {
+  const left = [...rows];
+  const player = async () => {
+    for (let row = left.shift(); row; row = left.shift()) {
+      const now = row;
+      await test.step({
+        name: row.name,
+        fn: () => playAlone(mode, setup, now),
+        sanitizeOps: false,
+        sanitizeResources: false,
+        sanitizeExit: false,
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, player));
+}
+
+/** Plays one case with a program of its own. */
+export async function playAlone(mode: Mode, setup: Setup, row: Case): Promise<void> {
+  const rig = await Rig.start(mode, setup);
+  try {
+    await rig.play(row);
+  } finally {
+    await rig.stop();
   }
 }
 

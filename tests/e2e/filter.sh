@@ -40,7 +40,7 @@ fail)
 	;;
 hang)
 	sleep 600 &
-	echo "$$ $!" >"$here/seen/$tag.pids"
+	echo "$$ $!" >"$here/seen/$tag.new" && mv "$here/seen/$tag.new" "$here/seen/$tag.pids"
 	wait
 	exit 0
 	;;

@@ -2,7 +2,7 @@
 //
 // The checkout, and the deno beside it, often lie where only root can go. So the program of programWords() is linked or
 // copied into DIR, and DIR/postprox is a wrapper that starts it, for master.cf and for a command line alike.
-// startListening() and stopListening() start and end listen mode as a boot script would: the command returns when
+// startListening() and stop() start and end listen mode as a boot script would: the command returns when
 // the port is open, and the process to end is the one that holds that port. Every process that came out of the wrapper is
 // known by a mark in its environment, so that a test can see what was left behind.
 
@@ -65,11 +65,11 @@ export async function startListening(installed: Installed, words: readonly strin
   return pid;
 }
 
-/** Ends listen mode by SIGTERM and waits for the process to be gone. */
-export async function stopListening(pid: number): Promise<void> {
+/** Ends a postprox by SIGTERM and waits for the process to be gone. */
+export async function stop(pid: number): Promise<void> {
   Deno.kill(pid, "SIGTERM");
   try {
-    await until(`the end of postprox -l, process ${pid}, after SIGTERM`, () => !isAlive(pid), 10);
+    await until(`the end of postprox, process ${pid}, after SIGTERM`, () => !isAlive(pid), 10);
   } catch (error) {
     Deno.kill(pid, "SIGKILL");
     throw error;

@@ -101,9 +101,11 @@ export class Postfix {
   async settledLog(mark: number): Promise<string> {
     return await until("all SMTP sessions over, the queue empty", () => {
       const log = this.log(mark);
-      const begun = log.match(/smtpd\[\d+\]: connect from /g)?.length ?? 0;
-      const over = log.match(/smtpd\[\d+\]: disconnect from /g)?.length ?? 0;
-      return begun > 0 && begun === over && this.queue().length === 0 && log;
+      const open = new Map<string, boolean>();
+      for (const [_, pid = "", event] of log.matchAll(/smtpd\[(\d+)\]: (connect|disconnect) from /g)) {
+        open.set(pid, event === "connect");
+      }
+      return open.size > 0 && ![...open.values()].includes(true) && this.queue().length === 0 && log;
     });
   }
 

@@ -6,7 +6,7 @@
 // openBed() either gives all of it or cleans up and throws; closeBed() ends whatever a test has left.
 
 import { afterFilter, beforeFilter, spawnedProxy } from "./postfix_config.ts";
-import { install, type Installed, isAlive, processesOf, startListening, stopListening } from "./installed.ts";
+import { install, type Installed, isAlive, processesOf, startListening, stop } from "./installed.ts";
 import { createPostfix, freePorts, type Postfix, USER } from "./postfix.ts";
 
 /** The proxies of each mode, by what makes them differ. */
@@ -52,7 +52,7 @@ export interface Bed {
   /** A before-filter server that waits two seconds for the patient proxy of a mode. */
   beforeImpatient(mode: Mode): number;
   /** The before-filter server of a set-up in front of one of its proxies. */
-  before(setup: Setup, proxy?: ProxyName): number;
+  before(setup: Pick<Setup, "mode" | "speedAdjust">, proxy?: ProxyName): number;
   /** The proxy itself, as Postfix reaches it. */
   proxy(mode: Mode, proxy?: ProxyName): number;
   /** The arguments of a proxy. */
@@ -91,7 +91,7 @@ export async function closeBed(bed: Bed): Promise<void> {
 export async function stopListeners({ listeners }: Bed): Promise<void> {
   for (const pid of listeners) {
     listeners.delete(pid);
-    if (isAlive(pid)) await stopListening(pid);
+    if (isAlive(pid)) await stop(pid);
   }
 }
 

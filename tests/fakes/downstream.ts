@@ -54,6 +54,9 @@ const PLAIN: Script = {
   "*": "500 5.5.2 unknown to the fake",
 };
 
+/** Keys of the map that no command line may reach. */
+const RESERVED: readonly string[] = ["CONNECT", "CONTENT", ".", "AUTH+"];
+
 /** One connection to the server. */
 export class Session {
   /** Command lines as they came, without CRLF. */
@@ -134,7 +137,7 @@ export class Session {
       const line = await this.#nextLine();
       if (line === undefined) return;
       this.lines.push(line);
-      const verb: string = inAuth ? "AUTH+" : verbOf(line);
+      const verb: string = inAuth ? "AUTH+" : RESERVED.includes(verbOf(line)) ? "*" : verbOf(line);
       this.#changed();
       code = await this.#perform(answerTo(verb, line), line);
       inAuth = (verb === "AUTH" || verb === "AUTH+") && code === 334;
@@ -323,10 +326,12 @@ export class Downstream {
 
   #accept(socket: Socket): void {
     socket.setNoDelay(true);
-    const session = new Session(socket, () => {
+    const changed = () => {
       for (const look of [...this.#waiting]) look();
-    });
+    };
+    const session = new Session(socket, changed);
     this.sessions.push(session);
+    changed();
     void session.converse((verb, line) => this.#stepFor(verb, line, session));
   }
 

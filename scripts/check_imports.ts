@@ -1,0 +1,84 @@
+// Fails when a file under lib/ imports from a level above its own, in a circle, or from outside the project.
+//
+// The level table is the architecture in one place: data goes one way. Types count like values. Run by `deno task ok`.
+
+const LEVELS: readonly (readonly [pattern: RegExp, level: number])[] = [
+  [/^lib\/smtp\//, 0],
+  [/^lib\/(verdict|envelope|version)\.ts$/, 0],
+  [/^lib\/runtime\/(ports|io_error)\.ts$/, 0],
+  [/^lib\/(runtime|wire|spool|log)\//, 1],
+  [/^lib\/checks\//, 2],
+  [/^lib\/session\//, 3],
+  [/^lib\/modes\//, 4],
+  [/^lib\/options\//, 5],
+  [/^lib\/app\.ts$/, 6],
+  [/^main\.ts$/, 7],
+];
+
+// The only files that may know a runtime, and who may know them.
+const ADAPTERS = /^lib\/runtime\/deno\.ts$/;
+
+const root = new URL("../", import.meta.url);
+const imports = new Map<string, string[]>();
+const complaints: string[] = [];
+
+for (const file of [...sources("lib/"), "main.ts"]) {
+  const text = Deno.readTextFileSync(new URL(file, root));
+  const found = [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1]!);
+  imports.set(file, found.filter((name) => name.startsWith(".")).map((name) => resolve(file, name)));
+  for (const name of found.filter((name) => !name.startsWith("."))) {
+    complaints.push(`${file} imports ${name}: the program imports nothing from outside`);
+  }
+  if (/\bDeno\./.test(text.replace(/\/\/.*|`Deno\.[^`]*`/g, "")) && !ADAPTERS.test(file) && file !== "main.ts") {
+    complaints.push(`${file} says "Deno.": only the adapter may`);
+  }
+}
+
+for (const [file, targets] of imports) {
+  for (const target of targets) {
+    if (levelOf(target) > levelOf(file)) complaints.push(`${file} imports ${target}, which is above it`);
+    if (ADAPTERS.test(target) && file !== "main.ts") complaints.push(`${file} imports the adapter ${target}`);
+    if (isCheck(file) && isCheck(target)) complaints.push(`${file} imports ${target}: a check never imports another`);
+  }
+}
+for (const file of imports.keys()) {
+  const circle = findCircle(file, []);
+  if (circle && circle[0] === circle.toSorted()[0]) complaints.push(`circle: ${circle.join(" -> ")}`);
+}
+
+for (const complaint of new Set(complaints)) console.error(complaint);
+if (complaints.length > 0) Deno.exit(1);
+console.log(`imports: ${imports.size} files, each from its own level or below, no circle`);
+
+function levelOf(file: string): number {
+  const row = LEVELS.find(([pattern]) => pattern.test(file));
+  if (!row) throw new Error(`${file} stands in no level: add it to scripts/check_imports.ts`);
+  return row[1];
+}
+
+// A file that makes a check, as against the interface, the chain, and the pure half of a check.
+function isCheck(file: string): boolean {
+  if (!/^lib\/checks\//.test(file) || /\/(check|chain)\.ts$/.test(file)) return false;
+  return /\): Check \{/.test(Deno.readTextFileSync(new URL(file, root)));
+}
+
+function findCircle(file: string, path: readonly string[]): readonly string[] | undefined {
+  if (file === path[0]) return path;
+  if (path.includes(file)) return undefined;
+  for (const target of imports.get(file) ?? []) {
+    const circle = findCircle(target, [...path, file]);
+    if (circle) return circle;
+  }
+  return undefined;
+}
+
+function* sources(folder: string): Generator<string> {
+  for (const entry of Deno.readDirSync(new URL(folder, root))) {
+    if (entry.isDirectory) yield* sources(`${folder}${entry.name}/`);
+    else if (entry.name.endsWith(".ts")) yield `${folder}${entry.name}`;
+  }
+}
+
+function resolve(file: string, name: string): string {
+  return new URL(name, new URL(file, root)).href.slice(root.href.length);
+}

@@ -1,0 +1,120 @@
+// Shows what postprox does: `deno task demo`.
+//
+// A small mail server takes what gets through, postprox stands before it with examples/demo-filter, and three messages
+// are sent: one that passes, one that the filter refuses, one that it changes. The dialogue of each is shown, then what
+// the sender was told and what the server got. The exit status is 0 only when all three came out right.
+
+import { readReply, startServer, waitForLine } from "./demo_server.ts";
+
+const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
+const plain = Deno.noColor || !Deno.stdout.isTerminal();
+const paint = (code: number) => (text: string) => plain ? text : `\x1b[${code}m${text}\x1b[0m`;
+const [bold, red, green, yellow, blue, dim] = [1, 31, 32, 33, 36, 2].map(paint) as [
+  Paint,
+  Paint,
+  Paint,
+  Paint,
+  Paint,
+  Paint,
+];
+type Paint = (text: string) => string;
+
+interface Story {
+  readonly title: string;
+  readonly text: readonly string[];
+  readonly reply: RegExp;
+  /** What the mail server must have got, or nothing. */
+  readonly delivered: (text: string) => boolean;
+  readonly outcome: string;
+}
+
+const today = new Date();
+const date = [today.getFullYear(), today.getMonth() + 1, today.getDate()].map((part) => String(part).padStart(2, "0"));
+
+const STORIES: readonly Story[] = [
+  {
+    title: "A clean message passes",
+    text: ["Subject: Lunch?", "", "Shall we meet at noon?"],
+    reply: /^250 /,
+    delivered: (text) => text === "Subject: Lunch?\r\n\r\nShall we meet at noon?\r\n",
+    outcome: "delivered as it was sent",
+  },
+  {
+    title: "An advertisement is refused",
+    text: ["Subject: Cheap watches!!!", "", "Buy them now."],
+    reply: /^550 5\.7\.1 No advertisements/,
+    delivered: (text) => text === "",
+    outcome: "refused, and the mail server never saw it; to bounce it is up to the sender",
+  },
+  {
+    title: "A message is changed on its way",
+    text: ["Subject: Minutes of @@DATE@@", "", "Nobody came."],
+    reply: /^250 /,
+    delivered: (text) => text === `Subject: Minutes of ${date.join("-")}\r\n\r\nNobody came.\r\n`,
+    outcome: "delivered with the filter's version of it",
+  },
+];
+
+const server = startServer();
+const port = freePort();
+const words = ["-l", `127.0.0.1:${port}`, "-c", `${root}examples/demo-filter`, `127.0.0.1:${server.port}`];
+const proxy = new Deno.Command(Deno.execPath(), {
+  args: ["run", "--quiet", "--allow-all", "--unstable-net", `${root}main.ts`, "--foreground", "--log=stderr", ...words],
+  stdin: "null",
+  stdout: "piped",
+}).spawn();
+
+let failures = 0;
+try {
+  await waitForLine(proxy.stdout);
+  console.log(`\nclient  ${dim("──")}  ${bold("postprox")} ${dim("127.0.0.1:" + port)}  ${dim("──")}  mail server`);
+  console.log(`             ${dim("│")}\n        ${dim("examples/demo-filter")}`);
+  for (const [at, story] of STORIES.entries()) {
+    if (!await tell(at + 1, story)) failures++;
+  }
+} finally {
+  proxy.kill("SIGTERM");
+  await proxy.status;
+  server.close();
+}
+const sum = `${STORIES.length - failures} of ${STORIES.length} messages came out right`;
+console.log(`\n${failures === 0 ? green(bold(sum)) : red(bold(sum))}\n`);
+Deno.exit(failures === 0 ? 0 : 1);
+
+async function tell(number: number, story: Story): Promise<boolean> {
+  console.log(`\n${bold(`${number}. ${story.title}`)}\n`);
+  server.delivered = "";
+  const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  const hear = async () => {
+    const reply = await readReply(conn);
+    for (const line of reply.trimEnd().split("\r\n")) console.log(`   ${blue("postprox")}  ${line}`);
+    return reply;
+  };
+  const say = async (lines: readonly string[]) => {
+    for (const line of lines) console.log(`   ${yellow("client  ")}  ${line}`);
+    await conn.write(new TextEncoder().encode(lines.map((line) => `${line}\r\n`).join("")));
+    return await hear();
+  };
+  await hear();
+  await say(["EHLO client.example"]);
+  await say(["MAIL FROM:<alice@client.example>"]);
+  await say(["RCPT TO:<bob@server.example>"]);
+  await say(["DATA"]);
+  const reply = await say([...story.text, "."]);
+  await say(["QUIT"]);
+  conn.close();
+
+  const right = story.reply.test(reply) && story.delivered(server.delivered);
+  console.log();
+  const got = server.delivered === "" ? ["nothing"] : server.delivered.trimEnd().split("\r\n");
+  got.forEach((line, at) => console.log(`   ${dim(at === 0 ? "mail server got" : "               ")}  ${line}`));
+  console.log(`   ${right ? green("✓") : red("✗")} ${right ? story.outcome : `expected: ${story.outcome}`}`);
+  return right;
+}
+
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}

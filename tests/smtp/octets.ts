@@ -1,0 +1,63 @@
+// What the tables of this folder share: octets written as text, all the ways to cut them, and seeded random numbers.
+//
+// One character of a table is one octet (latin1), so that a row can spell any octet, NUL and 0xff included. A failure
+// shows the octets as JSON. POSTPROX_TEST_SEED chooses another run of random inputs; each failure prints its seed.
+
+/** The seed of this run's random inputs. */
+export const SEED = Number(Deno.env.get("POSTPROX_TEST_SEED") ?? 5321);
+
+/** The octets that `text` spells, one for each character. */
+export function octets(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** The inverse of `octets`. */
+export function spelled(bytes: Uint8Array): string {
+  let text = "";
+  for (const octet of bytes) text += String.fromCharCode(octet);
+  return text;
+}
+
+/** `text` whole, cut in two at every point, and one octet at a time. */
+export function* everyCut(text: string): Generator<string[]> {
+  yield [text];
+  for (let at = 1; at < text.length; at++) yield [text.slice(0, at), text.slice(at)];
+  yield text.split("");
+}
+
+/** `text` cut at random points, on average every `length` octets. */
+export function randomCut(text: string, length: number, random: () => number): string[] {
+  const chunks: string[] = [];
+  let from = 0;
+  for (let at = 1; at < text.length; at++) {
+    if (random() >= 1 / length) continue;
+    chunks.push(text.slice(from, at));
+    from = at;
+  }
+  return [...chunks, text.slice(from)];
+}
+
+/** Up to `most` of the given `pieces` in a row. */
+export function randomText(pieces: readonly string[], most: number, random: () => number): string {
+  const count = Math.floor(random() * (most + 1));
+  return Array.from({ length: count }, () => pieces[Math.floor(random() * pieces.length)]).join("");
+}
+
+/** Every text of exactly `length` characters out of `alphabet`. */
+export function* everyText(alphabet: string, length: number): Generator<string> {
+  if (length === 0) return yield "";
+  for (const start of everyText(alphabet, length - 1)) {
+    for (const character of alphabet) yield start + character;
+  }
+}
+
+/** Numbers from 0 to below 1, the same ones for the same seed (xorshift32). */
+export function seeded(seed: number): () => number {
+  let state = (seed >>> 0) || 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,79 @@
+// Tests of lib/smtp/xforward.ts: what an XFORWARD command says, merged with what was known (XFORWARD_README).
+
+import assert from "node:assert/strict";
+import { type ClientFacts, mergeXforward } from "../../lib/smtp/xforward.ts";
+
+const NOTHING: ClientFacts = {};
+const KNOWN: ClientFacts = { name: "old.example.org", address: "192.0.2.1", helo: "old" };
+
+const ROWS: readonly { known?: ClientFacts; text: string; facts: ClientFacts }[] = [
+  // Command syntax: attribute-name "=" attribute-value, with white space between, as it stands behind the verb.
+  {
+    text: " NAME=spike.porcupine.org ADDR=168.100.189.2 PROTO=ESMTP",
+    facts: { name: "spike.porcupine.org", address: "168.100.189.2", proto: "ESMTP" },
+  },
+  {
+    text: " PORT=25 IDENT=3CF6B2AAE8 SOURCE=REMOTE HELO=spike",
+    facts: { port: "25", ident: "3CF6B2AAE8", source: "REMOTE", helo: "spike" },
+  },
+  { text: "\t HELO=a \t ADDR=192.0.2.7  ", facts: { helo: "a", address: "192.0.2.7" } },
+  { text: "HELO=a=b", facts: { helo: "a=b" } },
+
+  // Attribute names are case insensitive; values keep their case.
+  { text: " helo=MixedCase Addr=192.0.2.7", facts: { helo: "MixedCase", address: "192.0.2.7" } },
+
+  // Values are xtext (RFC 3461 s.4). What was decoded is not split again.
+  { text: " HELO=a+20NAME+3Db IDENT=+2B", facts: { helo: "a NAME=b", ident: "+" } },
+  { text: " HELO=m+C3+BCller", facts: { helo: "müller" } },
+  { text: " HELO=a+0D+0Ab+00", facts: { helo: "a\r\nb?" } },
+
+  // An IPv6 address has a mark before it, in any case, that is no part of the address. Only ADDR has it.
+  { text: " ADDR=IPV6:2001:db8::1", facts: { address: "2001:db8::1" } },
+  { text: " ADDR=IPv6:::1", facts: { address: "::1" } },
+  { text: " HELO=IPv6:x NAME=IPv6:y", facts: { helo: "IPv6:x", name: "IPv6:y" } },
+
+  // Not known: [UNAVAILABLE] in any case (note 3), what Postfix says for a failed look-up, and nothing at all.
+  {
+    known: KNOWN,
+    text: " NAME=[UNAVAILABLE] ADDR=[unavailable] HELO=[TEMPUNAVAIL]",
+    facts: NOTHING,
+  },
+  { known: KNOWN, text: " NAME=[TempUnavail]", facts: { address: "192.0.2.1", helo: "old" } },
+  { known: KNOWN, text: " NAME=+5BUNAVAILABLE+5D", facts: { address: "192.0.2.1", helo: "old" } },
+  { known: KNOWN, text: " HELO=", facts: { name: "old.example.org", address: "192.0.2.1" } },
+  // Nearly so is a value.
+  { text: " HELO=UNAVAILABLE NAME=x[UNAVAILABLE]", facts: { helo: "UNAVAILABLE", name: "x[UNAVAILABLE]" } },
+
+  // Attributes come in several commands (note 2): the new ones are added, and of two the later one counts.
+  { known: KNOWN, text: " PORT=25", facts: { ...KNOWN, port: "25" } },
+  { known: KNOWN, text: " HELO=new", facts: { ...KNOWN, helo: "new" } },
+  { text: " HELO=one HELO=two", facts: { helo: "two" } },
+  { text: " HELO=one HELO=[UNAVAILABLE]", facts: NOTHING },
+  { text: " HELO=[UNAVAILABLE] HELO=two", facts: { helo: "two" } },
+  { known: KNOWN, text: "", facts: KNOWN },
+
+  // What is no attribute that we know is left out, and never reaches an object's own machinery.
+  { known: KNOWN, text: " HELO NAME", facts: KNOWN },
+  { known: KNOWN, text: " =x = ==", facts: KNOWN },
+  { text: " FOO=1 __proto__=2 constructor=3 toString=4 HELO=a", facts: { helo: "a" } },
+  { text: " XHELO=a HELOX=b", facts: NOTHING },
+];
+
+Deno.test("mergeXforward adds what one command says to what was known", () => {
+  for (const row of ROWS) {
+    assert.deepEqual(mergeXforward(row.known ?? NOTHING, row.text), row.facts, JSON.stringify(row.text));
+  }
+});
+
+Deno.test("mergeXforward leaves what was known as it was", () => {
+  const known = Object.freeze({ ...KNOWN });
+  mergeXforward(known, " NAME=[UNAVAILABLE] HELO=new PORT=1");
+  assert.deepEqual(known, KNOWN);
+});
+
+Deno.test("mergeXforward makes of commands in a row what one command would say", () => {
+  const parts = [" NAME=a ADDR=IPv6:::1", " HELO=b NAME=[UNAVAILABLE]", " ADDR=192.0.2.9 PROTO=SMTP"];
+  const facts = parts.reduce(mergeXforward, NOTHING);
+  assert.deepEqual(facts, { address: "192.0.2.9", helo: "b", proto: "SMTP" });
+  assert.deepEqual(mergeXforward(NOTHING, parts.join("")), facts);
+});

@@ -1,0 +1,43 @@
+// Tests of lib/verdict.ts: what -r makes of "could not tell", and that it makes nothing of any other verdict.
+
+import assert from "node:assert/strict";
+import { formatReply, replyClass } from "../lib/smtp/reply.ts";
+import { settle, type Verdict } from "../lib/verdict.ts";
+
+const CONTENT = {
+  lineEnds: "lf",
+  async *chunks() {},
+} as const;
+
+const FIRM: readonly Verdict[] = [
+  { kind: "accept", why: "clean" },
+  { kind: "replace", why: "rewritten", content: CONTENT },
+  { kind: "reject", why: "spam", reply: formatReply("554 5.7.1 No") },
+  { kind: "defer", why: "greylisted", reply: formatReply("451 4.7.1 Later") },
+  { kind: "discard", why: "unwanted", reply: formatReply("250 2.0.0 Ok") },
+];
+
+Deno.test("settle leaves an opinion as it is, with and without -r", () => {
+  for (const verdict of FIRM) {
+    assert.equal(settle(verdict, false), verdict, verdict.kind);
+    assert.equal(settle(verdict, true), verdict, verdict.kind);
+  }
+});
+
+Deno.test("settle passes the message when a check could not tell", () => {
+  assert.deepEqual(settle({ kind: "unsure", why: "clamd is silent" }, false), {
+    kind: "accept",
+    why: "clamd is silent",
+  });
+});
+
+Deno.test("settle defers it under -r, with 451 4.3.0 and never a 5xx", () => {
+  const settled = settle({ kind: "unsure", why: "clamd is silent" }, true);
+  assert.ok(settled.kind === "defer");
+  assert.equal(settled.why, "clamd is silent");
+  assert.equal(replyClass(settled.reply), 4);
+  // One line, and nothing in it of what only the log should hear.
+  const text = String.fromCharCode(...settled.reply.bytes);
+  assert.match(text, /^451 4\.3\.0 [\x20-\x7e]+\r\n$/);
+  assert.doesNotMatch(text, /clamd/);
+});
