@@ -1,0 +1,396 @@
+// Listen mode as a whole: going to the background, binding, sessions side by side, the bound on clients, and signals.
+
+import assert from "node:assert/strict";
+import { freePort, isAlive, isListening, kill, Listening, runProgram } from "../e2e/start.ts";
+import { type Client, connectTo, until, within } from "../fakes/client.ts";
+import { Downstream } from "../fakes/downstream.ts";
+import { CONTENT, deliver, expectUsable, listNames, startMessage, table } from "./rig.ts";
+
+/** The process that listens on a port, found through /proc. */
+function listenerOf(port: number): number {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const row = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((path) => Deno.readTextFileSync(path).split("\n"))
+    .map((line) => line.trim().split(/\s+/)).find((field) => field[1]?.endsWith(local) && field[3] === "0A");
+  assert.ok(row, `nobody listens on port ${port}`);
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^[0-9]+$/.test(name)) continue;
+    try {
+      for (const fd of Deno.readDirSync(`/proc/${name}/fd`)) {
+        if (Deno.readLinkSync(`/proc/${name}/fd/${fd.name}`) === `socket:[${row[9]}]`) return Number(name);
+      }
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  throw new Error(`No process listens on port ${port}`);
+}
+
+interface Bed {
+  readonly fake: Downstream;
+  readonly dir: string;
+}
+
+/** A fake downstream server and a directory, for the time of a test. */
+async function withBed(body: (bed: Bed) => Promise<void>): Promise<void> {
+  const fake = await Downstream.start();
+  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  Deno.mkdirSync(`${dir}/spool`);
+  try {
+    await body({ fake, dir });
+  } finally {
+    await fake.stop();
+    Deno.removeSync(dir, { recursive: true });
+  }
+}
+
+/** Runs the program with -l, to the background; the process must be ended by its pid. */
+async function background(bed: Bed, listen: string, port: number, body: (pid: number) => Promise<void>): Promise<void> {
+  const { status, stdout, stderr } = await runProgram([
+    bed.fake.operand,
+    "-l",
+    listen,
+    "-d",
+    `${bed.dir}/spool`,
+    `--log=${bed.dir}/log`,
+  ]);
+  assert.equal(status, 0, stderr);
+  // No waiting here: the command returns only when connections are accepted.
+  const pid = listenerOf(port);
+  try {
+    assert.equal(stdout + stderr, "");
+    await body(pid);
+  } finally {
+    kill(pid, "SIGTERM");
+    await until(() => !isAlive(pid), () => `the end of process ${pid}`).finally(() => kill(pid));
+  }
+}
+
+for (
+  const [name, listen] of [
+    ["-l IP:PORT", (port: number) => `127.0.0.1:${port}`],
+    ["-l PORT: 127.0.0.1", (port: number) => `${port}`],
+  ] as const
+) {
+  Deno.test(`${name}: to the background, ready when the command returns`, () =>
+    withBed(async (bed) => {
+      const port = await freePort();
+      await background(bed, listen(port), port, async (pid) => {
+        assert.ok(isAlive(pid));
+        const row = Deno.readTextFileSync("/proc/net/tcp").split("\n").find((line) =>
+          line.includes(`:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A`)
+        );
+        assert.match(row ?? "", /0100007F:/, "it listens on 127.0.0.1");
+        const client = await connectTo({ port });
+        await client.expect(220);
+        await expectUsable(client);
+        await client.expect(221, "QUIT");
+        await client.expectEnd();
+        client.close();
+      });
+      assert.deepEqual(listNames(`${bed.dir}/spool`), []);
+    }));
+}
+
+Deno.test("In the background it holds none of the starter's descriptors, and serves after the starter is gone", () =>
+  withBed(async (bed) => {
+    const port = await freePort();
+    await background(bed, String(port), port, async (pid) => {
+      // runProgram has read standard output and standard error to their ends, so nothing holds those pipes.
+      const client = await connectTo({ port });
+      await client.expect(220);
+      client.close();
+      assert.equal(Deno.readLinkSync(`/proc/${pid}/fd/0`), "/dev/null");
+      const group = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]!.split(" ")[2];
+      const ours = Deno.readTextFileSync("/proc/self/stat").split(") ")[1]!.split(" ")[2];
+      assert.notEqual(group, ours, "a process group of its own");
+    });
+  }));
+
+for (const foreground of [[], ["--foreground"]]) {
+  const how = foreground.length ? "in the foreground" : "to the background";
+  Deno.test(`A port that is taken (${how}): not 0, and the reason on standard error`, () =>
+    withBed(async (bed) => {
+      const taken = "port" in bed.fake.address ? bed.fake.address.port : 0;
+      const { status, stdout, stderr } = await runProgram([
+        bed.fake.operand,
+        ...foreground,
+        "-l",
+        `127.0.0.1:${taken}`,
+        "-d",
+        bed.dir,
+        "--log=/dev/null",
+      ]);
+      assert.notEqual(status, 0);
+      assert.equal(stdout, "");
+      assert.match(stderr, new RegExp(`^[^\\n]*${taken}[^\\n]*\\n$`));
+      assert.ok(!/\.ts:|^\s+at /m.test(stderr), stderr);
+    }));
+
+  Deno.test(`An address that is not ours (${how}): not 0, and the reason on standard error`, () =>
+    withBed(async (bed) => {
+      const { status, stderr } = await runProgram([
+        bed.fake.operand,
+        ...foreground,
+        "-l",
+        "192.0.2.1:2525",
+        "-d",
+        bed.dir,
+        "--log=/dev/null",
+      ]);
+      assert.notEqual(status, 0);
+      assert.match(stderr, /^[^\n]*192\.0\.2\.1[^\n]*\n$/);
+    }));
+}
+
+table("Sessions side by side", { filter: true, modes: ["listen"] }, [
+  {
+    name: "a filter that sleeps in one delays no other",
+    filter: `grep -q slow "$EMAIL" || exit 0
+echo yes > "$D/running"; while [ ! -e "$D/go" ]; do sleep 0.05; done`,
+    play: async (talk) => {
+      const slow = await talk.open();
+      await startMessage(slow);
+      await slow.say("slow\r\n.\r\n");
+      await talk.file("running");
+      for (let i = 0; i < 5; i++) {
+        const other = await talk.open();
+        assert.equal((await deliver(other, `other ${i}\r\n`)).code, 250);
+        await other.expect(221, "QUIT");
+      }
+      assert.equal(slow.unheard, "");
+      Deno.writeTextFileSync(`${talk.dir}/go`, "");
+      await slow.expect(250);
+      assert.equal(talk.downstream.messages.length, 6);
+    },
+  },
+  {
+    name: "a client that says nothing delays no other, nor does one in mid-message or mid-command",
+    play: async (talk) => {
+      await talk.connect();
+      const half = await talk.open();
+      await startMessage(half);
+      await half.say("half a mess");
+      const word = await talk.open();
+      await word.say("MAI");
+      const other = await talk.open();
+      assert.equal((await deliver(other)).code, 250);
+      await half.say("age\r\n.\r\n");
+      await half.expect(250);
+      await word.say("L FROM:<a@example.org>\r\n");
+      await word.expect(250);
+    },
+  },
+  {
+    name: "a downstream that is slow in one delays no other",
+    play: async (talk) => {
+      const slow = await talk.open();
+      const other = await talk.open();
+      const answered = Promise.withResolvers<void>();
+      talk.downstream.set("VRFY", { reply: "252 at last", after: answered.promise });
+      await slow.say("VRFY x\r\n");
+      await talk.downstream.until((fake) => fake.verbs.includes("VRFY"), "VRFY");
+      assert.equal((await deliver(other)).code, 250);
+      answered.resolve();
+      await slow.expect(252);
+    },
+  },
+  {
+    name: "20 sessions at once, each with its own message, envelope and verdict",
+    filter: `n=$(sed -n 's/^Number: //p' "$EMAIL"); echo "$n $SENDER $RECIPIENT" >> "$D/seen"
+[ $((n % 2)) = 0 ] || { echo "550 5.7.1 odd $n" >&2; exit 1; }`,
+    play: async (talk) => {
+      const one = async (i: number) => {
+        const client = await talk.open();
+        const reply = await deliver(client, `Number: ${i}\r\n\r\n${"x\r\n".repeat(i * 100)}`, {
+          from: `s${i}@example.org`,
+          to: [`r${i}@example.net`],
+        });
+        if (i % 2) assert.equal(reply.raw, `550 5.7.1 odd ${i}\r\n`);
+        else assert.equal(reply.code, 250);
+        await client.expect(221, "QUIT");
+      };
+      await Promise.all(Array.from({ length: 20 }, (_, i) => one(i)));
+      const seen = (await talk.file("seen")).trim().split("\n").sort();
+      assert.deepEqual(seen, Array.from({ length: 20 }, (_, i) => `${i} s${i}@example.org r${i}@example.net`).sort());
+      for (const session of talk.downstream.sessions) {
+        const from = session.lines.find((line) => line.startsWith("MAIL"))!;
+        const number = /s([0-9]+)@/.exec(from)![1]!;
+        assert.equal(session.messages.length, Number(number) % 2 ? 0 : 1);
+        for (const message of session.messages) assert.ok(message.text.startsWith(`Number: ${number}\r\n`));
+      }
+    },
+  },
+  {
+    name: "100 sessions one after the other",
+    play: async (talk) => {
+      for (let i = 0; i < 100; i++) {
+        const client = await talk.connect();
+        await client.expect(220);
+        await client.expect(221, "QUIT");
+        await client.expectEnd();
+        client.close();
+      }
+    },
+  },
+  {
+    name: "no descriptor is lost with the sessions",
+    play: async (talk) => {
+      const count = () => listNames(`/proc/${talk.process.pid}/fd`).length;
+      const session = async (leave: (client: Client) => void) => {
+        const client = await talk.open();
+        await deliver(client);
+        await startMessage(client);
+        leave(client);
+        await talk.downstream.until((fake) => fake.sessions.every((one) => one.gone), "the end of the session");
+      };
+      await session((client) => client.close());
+      const before = count();
+      for (let i = 0; i < 10; i++) await session((client) => i % 2 ? client.close() : client.reset());
+      await until(() => count() <= before + 2, () => `${before} open descriptors; there are ${count()}`);
+    },
+  },
+]);
+
+table("--max-clients", { filter: true, modes: ["listen"], options: () => ["--max-clients=2"] }, [
+  {
+    name: "one more hears 421 and is let go; when one leaves, the next is served",
+    play: async (talk) => {
+      const first = await talk.open();
+      const second = await talk.open();
+      const third = await talk.connect();
+      await third.expect(421);
+      await third.expectEnd();
+      await expectUsable(second);
+      await first.expect(221, "QUIT");
+      await first.expectEnd();
+      first.close();
+      // The place is free as soon as the program has seen the end of that session.
+      let served = false;
+      await until(async () => {
+        const next = await talk.connect();
+        served = (await next.hear()).code === 220;
+        if (!served) next.close();
+        return served;
+      }, () => "a free place");
+    },
+  },
+]);
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`${signal} ends the program in listen mode, and leaves no spool file`, () =>
+    withBed(async (bed) => {
+      const filter = `echo $$ > ${bed.dir}/pid; while :; do sleep 0.05; done`;
+      const program = await Listening.start([
+        bed.fake.operand,
+        "-d",
+        `${bed.dir}/spool`,
+        `--log=${bed.dir}/log`,
+        "-c",
+        filter,
+      ]);
+      try {
+        const idle = (await program.connect()).client;
+        await idle.expect(220);
+        const inData = (await program.connect()).client;
+        await inData.expect(220);
+        await startMessage(inData);
+        await inData.say("Subject: half\r\n");
+        const inFilter = (await program.connect()).client;
+        await inFilter.expect(220);
+        await startMessage(inFilter);
+        await inFilter.say(`${CONTENT}.\r\n`);
+        const file = `${bed.dir}/pid`;
+        const written = () => /^[0-9]+\n$/.test(readOr(file));
+        await until(written, () => "the filter");
+        const filterPid = Number(readOr(file));
+        kill(program.process.pid, signal);
+        await within(program.process.ended, () => "the end of the program");
+        await until(() => !isAlive(filterPid), () => "the end of the filter").finally(() => kill(filterPid));
+        assert.deepEqual(listNames(`${bed.dir}/spool`), []);
+        assert.deepEqual(bed.fake.messages, []);
+        for (const client of [idle, inData, inFilter]) {
+          const said = await client.end();
+          assert.match(said, /^(4[25]1 [^\r\n]*\r\n)*$/, "nothing but 421 or 451");
+          client.close();
+        }
+      } finally {
+        kill(program.process.pid);
+      }
+    }));
+}
+
+Deno.test("What a SIGKILL left behind is swept at the next start, and nothing else is", () =>
+  withBed(async (bed) => {
+    const args = [bed.fake.operand, "-d", `${bed.dir}/spool`, `--log=${bed.dir}/log`, "-c", "true"];
+    Deno.writeTextFileSync(`${bed.dir}/spool/somebody_elses`, "not ours");
+    const first = await Listening.start(args);
+    const client = (await first.connect()).client;
+    await client.expect(220);
+    await startMessage(client);
+    await client.say("Subject: half\r\n".repeat(20_000));
+    await until(() => listNames(`${bed.dir}/spool`).length > 1, () => "a spool file");
+    await first.stop("SIGKILL");
+    client.close();
+    const left = listNames(`${bed.dir}/spool`);
+    assert.ok(left.length > 1, "SIGKILL leaves the spool file");
+    const second = await Listening.start(args);
+    try {
+      const swept = () => String(listNames(`${bed.dir}/spool`)) === "somebody_elses";
+      await until(swept, () => `an empty spool; it has ${listNames(`${bed.dir}/spool`)}`);
+    } finally {
+      await second.stop();
+    }
+  }));
+
+Deno.test("The sweep leaves the files of a program that runs", () =>
+  withBed(async (bed) => {
+    const args = [bed.fake.operand, "-d", `${bed.dir}/spool`, `--log=${bed.dir}/log`, "-c", "true"];
+    const first = await Listening.start(args);
+    const client = (await first.connect()).client;
+    try {
+      await client.expect(220);
+      await startMessage(client);
+      await client.say("Subject: half\r\n".repeat(20_000));
+      await until(() => listNames(`${bed.dir}/spool`).length > 0, () => "a spool file");
+      const before = listNames(`${bed.dir}/spool`);
+      const second = await Listening.start(args);
+      await second.stop();
+      assert.deepEqual(listNames(`${bed.dir}/spool`), before);
+      await client.say(".\r\n");
+      await client.expect(250);
+      assert.equal(bed.fake.messages[0]?.text, "Subject: half\r\n".repeat(20_000));
+      client.close();
+    } finally {
+      await first.stop();
+    }
+  }));
+
+Deno.test("A port is free again after the end", () =>
+  withBed(async (bed) => {
+    const program = await Listening.start([bed.fake.operand, "-d", bed.dir, `--log=${bed.dir}/log`]);
+    const client = (await program.connect()).client;
+    await client.expect(220);
+    await program.stop();
+    assert.ok(!isListening(program.port));
+    const { status, stderr } = await runProgram([
+      bed.fake.operand,
+      "-l",
+      String(program.port),
+      "-d",
+      bed.dir,
+      `--log=${bed.dir}/log`,
+    ]);
+    assert.equal(status, 0, stderr);
+    const pid = listenerOf(program.port);
+    kill(pid, "SIGTERM");
+    await until(() => !isAlive(pid), () => `the end of process ${pid}`).finally(() => kill(pid));
+    client.close();
+  }));
+
+function readOr(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}

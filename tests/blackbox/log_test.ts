@@ -1,0 +1,226 @@
+// The log: where it goes, what it says, that nobody outside can forge a line; and that the client's socket gets SMTP only.
+
+import assert from "node:assert/strict";
+import { Spawner } from "../e2e/start.ts";
+import { until, within } from "../fakes/client.ts";
+import { Downstream } from "../fakes/downstream.ts";
+import { CONTENT, deliver, read, table, type Talk } from "./rig.ts";
+
+function lines(talk: Talk): string[] {
+  return talk.log.split("\n").filter((line) => line !== "");
+}
+
+table("Without -v", { filter: true }, [
+  {
+    name: "a message that passes is no event",
+    play: async (talk) => {
+      const client = await talk.open();
+      await deliver(client);
+      await client.expect(221, "QUIT");
+      await client.expectEnd();
+      assert.equal(talk.log, "");
+    },
+  },
+  {
+    name: "a filter that fails is an error, with its status",
+    filter: "echo something is broken >&2; exit 77",
+    play: async (talk) => {
+      const client = await talk.open();
+      await deliver(client);
+      await talk.logged(/77/);
+    },
+  },
+  {
+    name: "a filter that is killed is an error, with its signal",
+    filter: "kill -SEGV $$",
+    play: async (talk) => {
+      const client = await talk.open();
+      await deliver(client);
+      await talk.logged(/SEGV|signal|11/);
+    },
+  },
+]);
+
+table("Downstream that cannot be reached", { operand: () => "127.0.0.1:1" }, [
+  {
+    name: "is an error, which names it",
+    play: async (talk) => {
+      const client = await talk.connect();
+      await client.expect(421);
+      await talk.logged(/127\.0\.0\.1:1\b/);
+    },
+  },
+]);
+
+table("With -v", { filter: true, options: () => ["-v"] }, [
+  {
+    name: "one line for a message that passes, which tells all",
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.expect(250, "XFORWARD NAME=spike.example ADDR=192.0.2.7 HELO=helo.example");
+      await deliver(client, CONTENT, { from: "log@example.org", to: ["r1@example.net", "r2@example.net"] });
+      await client.expect(221, "QUIT");
+      await client.expectEnd();
+      await talk.logged(/log@example\.org/);
+      const about = lines(talk).filter((line) => line.includes("log@example.org"));
+      assert.equal(about.length, 1, talk.log);
+      for (
+        const word of ["192.0.2.7", "spike.example", "helo.example", "r1@example.net", "2", "250 2.0.0 queued as 4711"]
+      ) {
+        assert.ok(about[0]!.includes(word), `${word} in ${about[0]}`);
+      }
+      assert.match(about[0]!, /\bsize=\d+/);
+    },
+  },
+  {
+    name: "one line for a message that is refused, with the reason",
+    filter: "echo 550 5.7.1 a virus >&2; exit 1",
+    play: async (talk) => {
+      const client = await talk.open();
+      await deliver(client, CONTENT, { from: "refused@example.org" });
+      await talk.logged(/refused@example\.org/);
+      const about = lines(talk).filter((line) => line.includes("refused@example.org"));
+      assert.equal(about.length, 1, talk.log);
+      assert.match(about[0]!, /reject/i);
+      assert.ok(about[0]!.includes("5.7.1 a virus"), about[0]);
+    },
+  },
+  {
+    name: "two messages are two lines, with one session's id",
+    play: async (talk) => {
+      const client = await talk.open();
+      await deliver(client, CONTENT, { from: "one@example.org" });
+      await deliver(client, CONTENT, { from: "two@example.org" });
+      await talk.logged(/two@example\.org/);
+      assert.equal(lines(talk).filter((line) => /one@example|two@example/.test(line)).length, 2, talk.log);
+    },
+  },
+  {
+    name: "hostile bytes are escaped, and no line can be forged",
+    filter: "printf '550 5.7.1 a\\rpostprox[1]: forged by the filter\\033[31m' >&2; exit 1",
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.expect(250, "XFORWARD NAME=x+0Aforged+20by+20name HELO=a+0D+0Aforged+20by+20helo+1B[31m");
+      await deliver(client, CONTENT, { from: 'a\x1b[31m\x07\x80\xff\x9b b=c "d" e%s%n' });
+      await talk.logged(/MAIL|sender|from/i);
+      await until(() => lines(talk).length > 0, () => "a line");
+      assert.ok(!lines(talk).some((line) => /^(forged|postprox\[1\])/.test(line)), talk.log);
+      // deno-lint-ignore no-control-regex
+      assert.ok(!/[\x00-\x09\x0b-\x1f\x7f]/.test(talk.log), "control bytes");
+      const raw = read(talk.logFile);
+      assert.ok(!/[\x80-\x9f]/.test(raw), "C1 control bytes");
+    },
+  },
+  {
+    name: "an equals sign or a blank in an address makes no new field",
+    play: async (talk) => {
+      const client = await talk.open();
+      await deliver(client, CONTENT, { from: "x verdict=forged@example.org" });
+      await talk.logged(/forged@example\.org/);
+      const line = lines(talk).find((one) => one.includes("forged@example.org"))!;
+      assert.ok(!/(^| )verdict=forged@/.test(line) || /"[^"]*verdict=forged@[^"]*"/.test(line), line);
+    },
+  },
+  {
+    name: "downstream's hostile reply cannot forge a line either",
+    script: { ".": "550-no\r\n550 no \x1b[31m\x80 forged" },
+    play: async (talk) => {
+      const client = await talk.open();
+      await deliver(client, CONTENT, { from: "reply@example.org" });
+      await talk.logged(/reply@example\.org/);
+      // deno-lint-ignore no-control-regex
+      assert.ok(!/[\x00-\x09\x0b-\x1f\x7f]/.test(talk.log), talk.log);
+      assert.equal(lines(talk).filter((line) => line.includes("forged")).length <= 1, true);
+    },
+  },
+  {
+    name: "a very long address makes no endless line",
+    play: async (talk) => {
+      const client = await talk.open();
+      await deliver(client, CONTENT, { from: `${"x".repeat(1500)}@example.org` });
+      await talk.logged(/xxxx/);
+      for (const line of lines(talk)) assert.ok(line.length < 4000, `${line.length} characters`);
+    },
+  },
+]);
+
+table("With -vv", { filter: true, options: () => ["-vv"] }, [
+  {
+    name: "the dialogue is in the log, and nothing of it on the socket",
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.expect(250, "NOOP a-noop-to-look-for");
+      await deliver(client);
+      await talk.logged(/a-noop-to-look-for/);
+      assert.equal(client.unheard, "");
+      await client.expect(221, "QUIT");
+      await client.expectEnd();
+    },
+  },
+  {
+    name: "what is said in an AUTH exchange is not in the log",
+    script: { AUTH: (line) => line.includes(" PLAIN ") ? "235 2.7.0 welcome" : "334 UGFzc3dvcmQ6" },
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.expect(334, "AUTH LOGIN");
+      await client.expect(235, "c2VjcmV0LXBhc3N3b3Jk");
+      await client.expect(235, "AUTH PLAIN AHVzZXIAc2VjcmV0LWluaXRpYWw=");
+      await client.expect(250, "NOOP the-end-of-it");
+      await talk.logged(/the-end-of-it/);
+      assert.ok(!talk.log.includes("c2VjcmV0"), talk.log);
+      assert.ok(!talk.log.includes("AHVzZXIAc2VjcmV0"), talk.log);
+    },
+  },
+]);
+
+Deno.test("Where the log goes", async (test) => {
+  const fake = await Downstream.start();
+  const spawner = await Spawner.start();
+  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  const session = async (args: readonly string[]) => {
+    await spawner.use([fake.operand, "-d", dir, "-v", "-c", "exit 3", ...args]);
+    const { client, process } = await spawner.connect();
+    await client.expect(220);
+    assert.equal((await deliver(client)).code, 250);
+    await client.expect(221, "QUIT");
+    await client.expectEnd();
+    client.close();
+    assert.equal(await within(process.ended, () => "the end of the program"), 0);
+  };
+  try {
+    await test.step("a file is appended to", async () => {
+      Deno.writeTextFileSync(`${dir}/kept`, "an older line\n");
+      await session([`--log=${dir}/kept`]);
+      assert.match(Deno.readTextFileSync(`${dir}/kept`), /^an older line\n[^]+sender@example\.org/);
+    });
+    await test.step("syslog:SOCKET gets datagrams of facility mail, each with postprox[PID]", async () => {
+      const socket = Deno.listenDatagram({ transport: "unixpacket", path: `${dir}/syslog` });
+      const received: string[] = [];
+      const reading = (async () => {
+        for await (const [data] of socket) received.push(new TextDecoder().decode(data));
+      })().catch(() => {});
+      await session([`--log=syslog:${dir}/syslog`]);
+      await until(() => received.some((line) => line.includes("sender@example.org")), () => `a line in ${received}`);
+      socket.close();
+      await reading;
+      for (const line of received) {
+        const priority = Number(/^<([0-9]+)>/.exec(line)?.[1]);
+        assert.equal(priority >> 3, 2, line);
+        assert.match(line, /postprox\[[0-9]+\]:/);
+        assert.ok(!line.includes("\n"), line);
+      }
+      // The failed filter is an error or a warning; the message's line is not.
+      assert.ok(received.some((line) => (Number(/^<([0-9]+)>/.exec(line)![1]) & 7) <= 4), String(received));
+    });
+    await test.step("a syslog socket that is not there disturbs nobody", () =>
+      session([`--log=syslog:${dir}/nowhere`]));
+    await test.step("syslog without a word disturbs nobody", () => session([]));
+    await test.step("--log=stderr never reaches the client's socket", () => session(["--log=stderr"]));
+    await test.step("--log=stderr with -vv never reaches the client's socket", () => session(["--log=stderr", "-vv"]));
+    await test.step("a full disk under the log disturbs nobody", () => session(["--log=/dev/full"]));
+  } finally {
+    await spawner.stop();
+    await fake.stop();
+    Deno.removeSync(dir, { recursive: true });
+  }
+});

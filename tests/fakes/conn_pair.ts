@@ -1,0 +1,140 @@
+// A connection in memory: the program holds the `conn`, the test holds the `peer`.
+//
+// It behaves as TCP does where that matters: what was sent before the end is read before the end, a half-close leaves the
+// other direction alone, a reset drops what was not read, closing under a read makes that fail with kind `closed`, and the
+// first write after the peer has closed goes nowhere while a later one fails. A read gives what one `say` sent, or
+// one octet where the peer says so.
+
+import { IoError } from "../../lib/runtime/io_error.ts";
+import type { Conn } from "../../lib/runtime/ports.ts";
+import { bytesOf, concat } from "../../lib/smtp/bytes.ts";
+
+export interface Pair {
+  readonly conn: Conn;
+  readonly peer: Peer;
+}
+
+export function connPair(address?: string): Pair {
+  const peer = new Peer();
+  return { conn: address === undefined ? peer.conn : Object.assign(peer.conn, { peer: address }), peer };
+}
+
+/** The test's end of a connection. */
+export class Peer {
+  /** Whether a read of the program gives one octet at a time. */
+  octetByOctet = false;
+  /** What the program's own `close` was called on. */
+  closed = false;
+  /** What the program said, write by write. */
+  readonly writes: Uint8Array[] = [];
+
+  readonly conn: Conn = {
+    read: (into) => this.#read(into),
+    write: (octets) => this.#write(octets),
+    close: () => this.#close(),
+  };
+
+  #incoming: Uint8Array[] = [];
+  #ended = false;
+  #gone: "no" | "closed" | "refusing" = "no";
+  #broken: IoError | undefined;
+  #wakeRead: (() => void) | undefined;
+  #stalled: PromiseWithResolvers<void> | undefined;
+  #heard = 0;
+
+  /** Sends `octets` in one packet; text is UTF-8. */
+  say(octets: string | Uint8Array): void {
+    this.#incoming.push(typeof octets === "string" ? bytesOf(octets) : octets.slice());
+    this.#wake();
+  }
+
+  /** What the program has said since the last call. */
+  take(): Uint8Array {
+    const taken = concat(this.writes.slice(this.#heard));
+    this.#heard = this.writes.length;
+    return taken;
+  }
+
+  /** The same as text, one character for each octet. */
+  hear(): string {
+    return Array.from(this.take(), (octet) => String.fromCharCode(octet)).join("");
+  }
+
+  /** Half-close: no more is sent, the other direction stays. */
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  /** Closes both directions. */
+  close(): void {
+    this.#ended = true;
+    this.#gone = "closed";
+    this.#wake();
+    this.takeWrites();
+  }
+
+  /** Breaks the connection at once. */
+  reset(): void {
+    this.#incoming = [];
+    this.#broken = new IoError("reset", "connection reset by peer");
+    this.#wake();
+    this.takeWrites();
+  }
+
+  /** Takes nothing from now on, so that the program's writes wait. */
+  stallWrites(): void {
+    this.#stalled ??= Promise.withResolvers<void>();
+  }
+
+  /** Takes what was written, and goes on to do so. */
+  takeWrites(): void {
+    this.#stalled?.resolve();
+    this.#stalled = undefined;
+  }
+
+  async #read(into: Uint8Array): Promise<number | null> {
+    if (this.#wakeRead) throw new Error("two reads at a time");
+    for (;;) {
+      if (this.closed) throw new IoError("closed", "connection is closed");
+      const [chunk] = this.#incoming;
+      if (chunk && chunk.length > 0) {
+        const count = Math.min(this.octetByOctet ? 1 : chunk.length, into.length);
+        into.set(chunk.subarray(0, count));
+        if (count === chunk.length) this.#incoming.shift();
+        else this.#incoming[0] = chunk.subarray(count);
+        return count;
+      }
+      if (this.#broken) throw this.#broken;
+      if (this.#ended) return null;
+      await new Promise<void>((resolve) => this.#wakeRead = resolve);
+    }
+  }
+
+  async #write(octets: Uint8Array): Promise<void> {
+    if (this.closed) throw new IoError("closed", "connection is closed");
+    if (this.#broken) throw this.#broken;
+    if (this.#gone === "refusing") throw new IoError("reset", "broken pipe");
+    if (this.#gone === "closed") {
+      this.#gone = "refusing";
+      return;
+    }
+    const copy = octets.slice();
+    await this.#stalled?.promise;
+    if (this.closed) throw new IoError("closed", "connection is closed");
+    if (this.#broken) throw this.#broken;
+    this.writes.push(copy);
+  }
+
+  #close(): void {
+    this.closed = true;
+    this.#wake();
+    this.takeWrites();
+  }
+
+  #wake(): void {
+    const wake = this.#wakeRead;
+    this.#wakeRead = undefined;
+    wake?.();
+  }
+}

@@ -1,0 +1,177 @@
+// Files in memory. Any operation can be made to fail with a kind of `IoError`, from its nth time on.
+//
+// A file that is removed while it is open lives on for those who hold it, as POSIX has it. An append that fails for want of
+// room has written half of its octets before.
+
+import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
+import type { Clock, File, FileFacts, Files } from "../../lib/runtime/ports.ts";
+import { concat } from "../../lib/smtp/bytes.ts";
+
+export type DiskOperation = "create" | "open" | "openLog" | "stat" | "remove" | "list" | "append" | "read";
+
+interface Node {
+  octets: Uint8Array;
+  kind: FileFacts["kind"];
+  modified: number;
+}
+
+interface Failure {
+  readonly operation: DiskOperation;
+  readonly kind: IoErrorKind;
+  /** What the path must end with. */
+  readonly ending: string;
+  /** How often the operation goes well before. */
+  left: number;
+}
+
+export class FakeDisk implements Files {
+  readonly #clock: Clock;
+  readonly #nodes = new Map<string, Node>();
+  #failures: Failure[] = [];
+  /** Files that are open. */
+  handles = 0;
+  /** All operations so far, as `operation path`. */
+  readonly operations: string[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.mkdir("/tmp");
+  }
+
+  /** Makes `operation` fail with `kind` on paths with this `ending`, after it has gone well `after` times. */
+  fail(operation: DiskOperation, kind: IoErrorKind, { ending = "", after = 0 } = {}): void {
+    this.#failures.push({ operation, kind, ending, left: after });
+  }
+
+  mend(): void {
+    this.#failures = [];
+  }
+
+  mkdir(path: string): void {
+    this.#nodes.set(path, { octets: new Uint8Array(0), kind: "directory", modified: this.#clock.now() });
+  }
+
+  /** The paths of all files. */
+  get paths(): string[] {
+    return Array.from(this.#nodes).filter(([, node]) => node.kind !== "directory").map(([path]) => path).sort();
+  }
+
+  octetsOf(path: string): Uint8Array {
+    return this.#node("stat", path).octets;
+  }
+
+  /** Writes into a file in place, as another process would. */
+  overwrite(path: string, octets: Uint8Array): void {
+    const node = this.#node("stat", path);
+    node.octets = octets.slice();
+    node.modified = this.#clock.now();
+  }
+
+  /** Puts a new file where `path` leads, as rename(2) would. */
+  replace(path: string, octets: Uint8Array, kind: FileFacts["kind"] = "file"): void {
+    this.#nodes.set(path, { octets: octets.slice(), kind, modified: this.#clock.now() });
+  }
+
+  unlink(path: string): void {
+    this.#nodes.delete(path);
+  }
+
+  async create(path: string): Promise<File> {
+    this.#note("create", path);
+    if (this.#nodes.has(path)) throw new IoError("exists", `cannot open ${path}: exists`);
+    this.replace(path, new Uint8Array(0));
+    return this.#handle(path);
+  }
+
+  async open(path: string): Promise<File> {
+    this.#note("open", path);
+    this.#node("open", path);
+    return this.#handle(path);
+  }
+
+  async openLog(path: string): Promise<File> {
+    this.#note("openLog", path);
+    if (!this.#nodes.has(path)) this.replace(path, new Uint8Array(0));
+    return this.#handle(path);
+  }
+
+  async stat(path: string): Promise<FileFacts> {
+    this.#note("stat", path);
+    return factsOf(this.#node("stat", path));
+  }
+
+  async remove(path: string): Promise<void> {
+    this.#note("remove", path);
+    this.#nodes.delete(path);
+  }
+
+  async list(directory: string): Promise<string[]> {
+    this.#note("list", directory);
+    const inside = this.paths.filter((path) => path.startsWith(`${directory}/`));
+    return inside.map((path) => path.slice(directory.length + 1));
+  }
+
+  #handle(path: string): File {
+    const node = this.#node("open", path);
+    let at = 0;
+    let isOpen = true;
+    this.handles++;
+    const check = () => {
+      if (!isOpen) throw new Error(`${path} is used after it was closed`);
+    };
+    return {
+      append: async (octets) => {
+        check();
+        try {
+          this.#note("append", path);
+        } catch (error) {
+          node.octets = concat([node.octets, octets.slice(0, octets.length >> 1)]);
+          throw error;
+        }
+        node.octets = concat([node.octets, octets.slice()]);
+        node.modified = this.#clock.now();
+      },
+      rewind: async () => {
+        check();
+        at = 0;
+      },
+      read: async (into) => {
+        check();
+        this.#note("read", path);
+        if (at >= node.octets.length) return null;
+        const some = node.octets.subarray(at, at + into.length);
+        into.set(some);
+        at += some.length;
+        return some.length;
+      },
+      stat: async () => {
+        check();
+        return factsOf(node);
+      },
+      close: () => {
+        check();
+        isOpen = false;
+        this.handles--;
+      },
+    };
+  }
+
+  #node(what: string, path: string): Node {
+    const node = this.#nodes.get(path);
+    if (!node) throw new IoError("missing", `cannot ${what} ${path}: no such file`);
+    return node;
+  }
+
+  #note(operation: DiskOperation, path: string): void {
+    this.operations.push(`${operation} ${path}`);
+    for (const failure of this.#failures) {
+      if (failure.operation !== operation || !path.endsWith(failure.ending)) continue;
+      if (failure.left > 0) failure.left--;
+      else throw new IoError(failure.kind, `cannot ${operation} ${path}: ${failure.kind}`);
+    }
+  }
+}
+
+function factsOf({ kind, octets, modified }: Node): FileFacts {
+  return { kind, size: octets.length, modified };
+}

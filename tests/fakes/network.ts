@@ -1,0 +1,96 @@
+// A network in memory: each `connect` gives the test a peer, each listener takes the clients that a test sends.
+
+import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
+import type { Address, Clock, Conn, DatagramSender, Listener, Network } from "../../lib/runtime/ports.ts";
+import { textOf } from "../../lib/smtp/bytes.ts";
+import { connPair, type Peer } from "./conn_pair.ts";
+
+export class FakeNetwork implements Network {
+  /** What a `connect` does: gives a connection, fails, or gets no answer until its limit. */
+  downstream: "accepts" | "silent" | IoErrorKind = "accepts";
+  /** The far ends of all connections that were made, in order. */
+  readonly servers: Peer[] = [];
+  readonly connects: { to: Address; limit: number }[] = [];
+  /** What `listen` fails with. */
+  bindRefusal: IoErrorKind | undefined;
+  readonly listeners: FakeListener[] = [];
+  /** What `send` of a datagram fails with. */
+  syslog: "up" | IoErrorKind = "up";
+  readonly datagramsSent: { path: string; text: string }[] = [];
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async connect(to: Address, limit: number): Promise<Conn> {
+    this.connects.push({ to, limit });
+    if (this.downstream === "silent") {
+      await new Promise<void>((resolve) => this.#clock.after(limit, resolve));
+      throw new IoError("timeout", "no connection");
+    }
+    if (this.downstream !== "accepts") throw new IoError(this.downstream, `cannot connect: ${this.downstream}`);
+    const { conn, peer } = connPair();
+    this.servers.push(peer);
+    return conn;
+  }
+
+  async listen(at: Address): Promise<Listener> {
+    if (this.bindRefusal) throw new IoError(this.bindRefusal, `cannot listen: ${this.bindRefusal}`);
+    const listener = new FakeListener(at);
+    this.listeners.push(listener);
+    return listener;
+  }
+
+  async datagrams(path: string): Promise<DatagramSender> {
+    return {
+      send: async (octets) => {
+        if (this.syslog !== "up") throw new IoError(this.syslog, `cannot send to ${path}`);
+        this.datagramsSent.push({ path, text: textOf(octets) });
+      },
+    };
+  }
+}
+
+export class FakeListener implements Listener {
+  readonly at: Address;
+  closed = false;
+  readonly #waiting: (Conn | IoError)[] = [];
+  #wake: (() => void) | undefined;
+
+  constructor(at: Address) {
+    this.at = at;
+  }
+
+  /** A client connects. */
+  client(address = "192.0.2.7"): Peer {
+    const { conn, peer } = connPair(address);
+    this.#push(conn);
+    return peer;
+  }
+
+  /** The next accept fails. */
+  fail(kind: IoErrorKind): void {
+    this.#push(new IoError(kind, `cannot accept a connection: ${kind}`));
+  }
+
+  async accept(): Promise<Conn> {
+    for (;;) {
+      if (this.closed) throw new IoError("closed", "listener is closed");
+      const next = this.#waiting.shift();
+      if (next instanceof IoError) throw next;
+      if (next) return next;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+
+  close(): void {
+    this.closed = true;
+    this.#wake?.();
+  }
+
+  #push(next: Conn | IoError): void {
+    this.#waiting.push(next);
+    this.#wake?.();
+  }
+}

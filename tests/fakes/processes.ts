@@ -1,0 +1,112 @@
+// Child processes that do what a test says: end with a status, die of a signal, hang, ignore SIGTERM, write to stderr.
+
+import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
+import type { BackgroundSelf, Child, ProcessEnd, Processes } from "../../lib/runtime/ports.ts";
+import { bytesOf } from "../../lib/smtp/bytes.ts";
+
+export class FakeProcesses implements Processes {
+  /** All that were started, in order. */
+  readonly children: FakeChild[] = [];
+  /** Called with each child when it starts. */
+  onStart: (child: FakeChild) => void = () => {};
+  /** What `start` fails with. */
+  refusal: IoErrorKind | undefined;
+  /** Process ids that are alive. */
+  readonly alive = new Set<number>();
+  /** What `startSelf` was called with, and the program that it starts. */
+  readonly selfStarts: { args: readonly string[]; stderr: string }[] = [];
+  self: { firstLine?: string; stderr?: string; end?: ProcessEnd } = {};
+  released = 0;
+
+  async start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
+    if (this.refusal) throw new IoError(this.refusal, `cannot run ${words[0]}: ${this.refusal}`);
+    const child = new FakeChild(words, environment);
+    this.children.push(child);
+    this.onStart(child);
+    return child;
+  }
+
+  async startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {
+    this.selfStarts.push({ args, stderr });
+    return {
+      firstLine: Promise.resolve(this.self.firstLine),
+      stderr: Promise.resolve(this.self.stderr ?? ""),
+      ended: this.self.end ? Promise.resolve(this.self.end) : new Promise(() => {}),
+      release: () => void this.released++,
+    };
+  }
+
+  async isAlive(pid: number): Promise<boolean> {
+    return this.alive.has(pid);
+  }
+}
+
+export class FakeChild implements Child {
+  readonly words: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  ignoresTerm = false;
+  /** Others hold its standard error, so that this does not end with it. */
+  leavesStderrOpen = false;
+  /** The signals that its group got. */
+  readonly signals: string[] = [];
+  isEnded = false;
+  stderrClosed = false;
+  readonly #end = Promise.withResolvers<ProcessEnd>();
+  readonly #said: (Uint8Array | null)[] = [];
+  #wake: (() => void) | undefined;
+
+  constructor(words: readonly string[], environment: Readonly<Record<string, string>>) {
+    this.words = words;
+    this.environment = environment;
+  }
+
+  get ended(): Promise<ProcessEnd> {
+    return this.#end.promise;
+  }
+
+  say(stderr: string | Uint8Array): void {
+    this.#push(typeof stderr === "string" ? bytesOf(stderr) : stderr);
+  }
+
+  /** Ends with `status`, after a last word on standard error. */
+  exit(status: number, stderr?: string): void {
+    if (stderr !== undefined) this.say(stderr);
+    this.#finish({ exit: status });
+  }
+
+  die(signal: string): void {
+    this.#finish({ signal });
+  }
+
+  async readStderr(): Promise<Uint8Array | null> {
+    while (this.#said.length === 0 && !this.stderrClosed) await new Promise<void>((resolve) => this.#wake = resolve);
+    return this.stderrClosed ? null : this.#said.shift()!;
+  }
+
+  closeStderr(): void {
+    this.stderrClosed = true;
+    this.#wake?.();
+  }
+
+  signalGroup(signal: "SIGTERM" | "SIGKILL"): void {
+    this.signals.push(signal);
+    if (signal === "SIGKILL") {
+      this.leavesStderrOpen = false;
+      if (this.isEnded) this.#push(null);
+    }
+    if (signal === "SIGKILL" || !this.ignoresTerm) this.#finish({ signal });
+  }
+
+  #finish(end: ProcessEnd): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    if (!this.leavesStderrOpen) this.#push(null);
+    this.#end.resolve(end);
+  }
+
+  #push(said: Uint8Array | null): void {
+    this.#said.push(said);
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}

@@ -1,0 +1,68 @@
+// The runtime ports in memory: nothing waits, nothing is real, and a test can look at all of it and break any of it.
+
+import type { Runtime } from "../../lib/runtime/ports.ts";
+import { FakeClock } from "./clock.ts";
+import { Peer } from "./conn_pair.ts";
+import { FakeDisk } from "./disk.ts";
+import { FakeNetwork } from "./network.ts";
+import { FakeProcesses } from "./processes.ts";
+
+/** What `exit` throws, since it cannot return. */
+export class FakeExit extends Error {
+  override readonly name = "FakeExit";
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`exit ${status}`);
+    this.status = status;
+  }
+}
+
+type SignalName = "SIGTERM" | "SIGINT" | "SIGHUP";
+
+export class FakeRuntime implements Runtime {
+  readonly pid = 4711;
+  readonly clock = new FakeClock();
+  readonly network = new FakeNetwork(this.clock);
+  readonly files = new FakeDisk(this.clock);
+  readonly processes = new FakeProcesses();
+  /** The far end of standard input and output. */
+  readonly stdioPeer = new Peer();
+  stdinIsSocket = false;
+  out = "";
+  err = "";
+  readonly #handlers: { signal: SignalName; handler: () => void }[] = [];
+  #report: ((error: unknown) => void) | undefined;
+
+  readonly signals = {
+    on: (signal: SignalName, handler: () => void) => void this.#handlers.push({ signal, handler }),
+  };
+
+  readonly stdio = {
+    conn: () => this.stdioPeer.conn,
+    stdinIsSocket: () => this.stdinIsSocket,
+    writeOut: (text: string) => void (this.out += text),
+    writeErr: (text: string) => void (this.err += text),
+  };
+
+  exit(status: number): never {
+    throw new FakeExit(status);
+  }
+
+  onBug(report: (error: unknown) => void): void {
+    this.#report = report;
+  }
+
+  /** Somebody sends the program a signal. */
+  signal(signal: SignalName): void {
+    const handlers = this.#handlers.filter((one) => one.signal === signal);
+    if (handlers.length === 0) throw new Error(`${signal} would kill the program: nobody handles it`);
+    for (const { handler } of handlers) handler();
+  }
+
+  /** An error that nothing caught. */
+  bug(error: unknown): void {
+    if (!this.#report) throw new Error("an uncaught error would be written to standard error: nobody handles it");
+    this.#report(error);
+  }
+}

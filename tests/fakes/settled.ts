@@ -1,0 +1,8 @@
+// Waits until nothing moves any more. The fakes do all they do in microtasks, which a turn of the event loop outlives.
+
+import { setImmediate } from "node:timers";
+
+/** Resolves when everything that can go on without further input has done so. */
+export async function settled(): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve));
+}
