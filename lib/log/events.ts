@@ -6,7 +6,7 @@
 import type { Envelope } from "../envelope.ts";
 import type { Address } from "../runtime/ports.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
-import { formatField, formatFields, type Logger } from "./logger.ts";
+import { type Fields, formatField, formatFields, isWanted, type Level, type Logger } from "./logger.ts";
 
 /** The log of one session; each line begins with its id. */
 export class SessionLog {
@@ -20,66 +20,54 @@ export class SessionLog {
 
   /** Whether the dialogue itself is wanted (-vv); asked before the work of formatting it. */
   get wantsDialogue(): boolean {
-    return this.#logger.verbosity >= 2;
+    return isWanted("debug", this.#logger.verbosity);
   }
 
   connected(peer: string | undefined, downstream: Address): void {
-    this.#logger.write(
-      "debug",
-      `${this.id}: connected ${formatFields({ peer, downstream: formatAddress(downstream) })}`,
-    );
+    this.#write("debug", "connected", () => ({ peer, downstream: formatAddress(downstream) }));
   }
 
-  dialogue(who: "client" | "downstream", said: string): void {
-    this.#logger.write("debug", `${this.id}: ${who} ${formatField("said", said.trimEnd())}`);
+  /** What was said to downstream, and what it said. */
+  dialogue(said: string): void {
+    this.#write("debug", "downstream", () => ({ said: said.trimEnd() }));
   }
 
   ended(why: string): void {
-    this.#logger.write("debug", `${this.id}: session ended ${formatField("reason", why)}`);
+    this.#write("debug", "session ended", () => ({ reason: why }));
   }
 
   clientLost(doing: string, why: string): void {
-    this.#logger.write("info", `${this.id}: lost connection with client ${formatFields({ doing, reason: why })}`);
+    this.#write("info", "lost connection with client", () => ({ doing, reason: why }));
   }
 
-  clientRefused(what: string, said: string): void {
-    this.#logger.write("info", `${this.id}: refused ${formatFields({ what, said })}`);
+  clientRefused(what: string, reply: Reply): void {
+    this.#write("info", "refused", () => ({ what, reply: replyText(reply) }));
   }
 
   downstreamUnreachable(downstream: Address, why: string): void {
-    const fields = formatFields({ downstream: formatAddress(downstream), reason: why });
-    this.#logger.write("error", `${this.id}: downstream not reachable ${fields}`);
+    this.#write("error", "downstream not reachable", () => ({ downstream: formatAddress(downstream), reason: why }));
   }
 
   downstreamLost(doing: string, why: string): void {
-    this.#logger.write(
-      "warning",
-      `${this.id}: lost connection with downstream ${formatFields({ doing, reason: why })}`,
-    );
+    this.#write("warning", "lost connection with downstream", () => ({ doing, reason: why }));
   }
 
   unasked3xx(reply: Reply, command: string): void {
-    const fields = formatFields({ reply: replyText(reply), command });
-    this.#logger.write("error", `${this.id}: downstream answered with a 3xx that was not asked for ${fields}`);
+    const words = "downstream answered with a 3xx that was not asked for";
+    this.#write("error", words, () => ({ reply: replyText(reply), command: command.trimEnd() }));
   }
 
   possibleDuplicate(why: string, envelope: Envelope): void {
-    const fields = formatFields({ reason: why, ...envelopeFields(envelope) });
-    this.#logger.write(
-      "error",
-      `${this.id}: possible duplicate: outcome of the message downstream is not known ${fields}`,
-    );
+    const words = "possible duplicate: outcome of the message downstream is not known";
+    this.#write("error", words, () => ({ reason: why, ...envelopeFields(envelope) }));
   }
 
   spoolFailed(why: string): void {
-    this.#logger.write("error", `${this.id}: cannot spool message ${formatField("reason", why)}`);
+    this.#write("error", "cannot spool message", () => ({ reason: why }));
   }
 
   filterFailed(why: string, consequence: "passed" | "451"): void {
-    this.#logger.write(
-      "error",
-      `${this.id}: message not checked ${formatFields({ reason: why, message: consequence })}`,
-    );
+    this.#write("error", "message not checked", () => ({ reason: why, message: consequence }));
   }
 
   /** The one line per message of -v. */
@@ -93,7 +81,7 @@ export class SessionLog {
     readonly reply: Reply;
   }): void {
     const { verdict, reason, envelope, peer, size, filterTime, reply } = message;
-    const fields = formatFields({
+    this.#write("info", "message", () => ({
       verdict,
       reason,
       ...envelopeFields(envelope),
@@ -101,12 +89,17 @@ export class SessionLog {
       size,
       filter_ms: Math.round(filterTime),
       reply: replyText(reply),
-    });
-    this.#logger.write("info", `${this.id}: message ${fields}`);
+    }));
   }
 
   bug(error: unknown): void {
     logBug(this.#logger, error, this.id);
+  }
+
+  // A line that is not wanted is not formatted.
+  #write(level: Level, words: string, fields: () => Fields): void {
+    if (!isWanted(level, this.#logger.verbosity)) return;
+    this.#logger.write(level, `${this.id}: ${words} ${formatFields(fields())}`);
   }
 }
 
@@ -152,7 +145,7 @@ export function formatAddress(address: Address): string {
 // The first recipients say whose mail it was; a thousand of them in one line say nothing more.
 const RECIPIENTS_SHOWN = 10;
 
-function envelopeFields({ sender, recipients, client }: Envelope): Record<string, string | number | undefined> {
+function envelopeFields({ sender, recipients, client }: Envelope): Fields {
   const shown = recipients.slice(0, RECIPIENTS_SHOWN).map((recipient) => `<${recipient}>`).join(",");
   return {
     client: client.address ? `${client.name ?? "unknown"}[${client.address}]` : undefined,

@@ -46,8 +46,10 @@ export function formatField(key: string, value: string | number, limit = VALUE_L
   return /^[^\s"=]+$/.test(safe) ? `${key}=${safe}` : `${key}="${safe.replaceAll('"', '\\"')}"`;
 }
 
+export type Fields = Readonly<Record<string, string | number | undefined>>;
+
 /** `key=value` fields joined by blanks; undefined values are left out. */
-export function formatFields(fields: Readonly<Record<string, string | number | undefined>>): string {
+export function formatFields(fields: Fields): string {
   return Object.entries(fields)
     .filter((field): field is [string, string | number] => field[1] !== undefined)
     .map(([key, value]) => formatField(key, value))

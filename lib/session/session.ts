@@ -123,7 +123,7 @@ export class Session {
       const log = this.#log;
       this.#downstream = new Downstream(this.#downstreamConn, clock, {
         ...options,
-        ...log.wantsDialogue && { onDialogue: (said: Uint8Array) => log.dialogue("downstream", textOf(said)) },
+        ...log.wantsDialogue && { onDialogue: (said: Uint8Array) => log.dialogue(textOf(said)) },
       });
       this.#stop.signal.throwIfAborted();
       greeting = await this.#downstream.greeting();
@@ -280,7 +280,7 @@ export class Session {
   }
 
   #refuse(reply: Reply, what: string): Reply {
-    this.#log.clientRefused(what, reply.code.toString());
+    this.#log.clientRefused(what, reply);
     if (++this.#errors > ERROR_LIMIT) throw new SmtpError(OWN_REPLIES.tooManyErrors, "too many errors");
     return reply;
   }

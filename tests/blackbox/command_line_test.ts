@@ -56,11 +56,6 @@ const UNDERSTOOD: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["--tempdir=DIR", ["@", "--tempdir=/tmp", "-c", 'case "$EMAIL" in /tmp/*) exit 0;; esac; exit 1'], /^250/],
   ["-d/tmp/", ["@", "-d/tmp/", "-c", 'cat "$EMAIL"'], /^250/],
   ["/tmp without -d", ["@", "-c", 'case "$EMAIL" in /tmp/*) exit 0;; esac; exit 1'], /^250/],
-  [
-    "/tmp without -d, in another directory of $TMPDIR",
-    ["@", "-c", 'case "$EMAIL" in /tmp/*) exit 0;; esac; exit 1'],
-    /^250/,
-  ],
   ["inet:HOST:PORT", ["inet:@", "-c", REFUSE], /^550 5.7.1 no/],
   ["localhost:PORT", ["localhost:#", "-c", REFUSE], /^550 5.7.1 no/],
 ];
@@ -218,10 +213,8 @@ const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
 Deno.test("Wrong use: one line on standard error, status 64", async (test) => {
   for (const [name, args, names] of WRONG) {
     await test.step(name, async () => {
-      const { status, stdout, stderr } = await runProgram([...args, "--log=/dev/null"].filter((_, i, all) =>
-        // An option that lacks its value must be the last word.
-        name.includes("without its value") || name.includes("after --") || args.length === 0 ? i < all.length - 1 : true
-      ));
+      const quiet = args.length === 0 ? [] : ["--log=/dev/null"];
+      const { status, stdout, stderr } = await runProgram([...quiet, ...args]);
       assert.equal(status, 64, stderr);
       assert.equal(stdout, "");
       assert.match(stderr, /^[^\n]+\n$/, `one line: ${show(stderr)}`);

@@ -106,6 +106,13 @@ export function afterFilter(port: number): string {
     -o smtpd_relay_restrictions=
     -o smtpd_recipient_restrictions=check_recipient_access,$after_filter_refuses,permit_mynetworks,reject
     -o smtpd_data_restrictions=
+    -o smtpd_end_of_data_restrictions=
+    -o smtpd_client_connection_count_limit=0
+    -o smtpd_client_connection_rate_limit=0
+    -o smtpd_junk_command_limit=100000
+    -o smtpd_soft_error_limit=10000
+    -o smtpd_hard_error_limit=100000
+    -o smtpd_error_sleep_time=0
     -o smtpd_forbid_bare_newline=no
     -o smtpd_proxy_filter=
     -o mynetworks=127.0.0.0/8

@@ -19,7 +19,7 @@ function take(buffer: LineBuffer, limit: number): string | undefined {
   const line = buffer.takeLine(limit);
   if (!line) return undefined;
   if (line.tooLong) {
-    assert.equal(line.raw.length + line.bytes.length, 0, "a line that is too long keeps nothing");
+    assert.deepEqual([line.raw.length, line.bytes.length, line.spoilt], [0, 0, false], "nothing of it is kept");
     return "too long";
   }
   const raw = spelled(line.raw);
@@ -185,25 +185,37 @@ Deno.test("a line without end takes no more room than the limit and one read", (
   }
 });
 
-Deno.test("space gives the room that was asked for and keeps what waits", () => {
+Deno.test("lines, consumed content and room of any size do not disturb each other", () => {
   const random = seeded(SEED);
-  const buffer = new LineBuffer();
-  let waiting = "";
-  for (let run = 0; run < 5000; run++) {
-    const where = `seed ${SEED}, run ${run}`;
-    const asked = Math.floor(random() * (random() < 0.05 ? 70_000 : 600)) + 1;
-    const room = buffer.space(asked);
-    assert.ok(room.length >= asked, where);
-    const text = String.fromCharCode(97 + run % 26).repeat(Math.floor(random() * asked));
-    room.set(octets(text));
-    buffer.filled(text.length);
-    waiting += text;
-    assert.equal(spelled(buffer.peek()), waiting, where);
-    const used = random() < 0.2 ? waiting.length : Math.floor(random() * waiting.length);
-    buffer.consume(used);
-    waiting = waiting.slice(used);
-    assert.equal(buffer.length, waiting.length, where);
-    if (random() < 0.1) buffer.shrinkIfIdle();
+  const pieces = ["a", "bc", "\r", "\n", "\r\n", "x".repeat(100), "y".repeat(900), "z".repeat(40_000)];
+  for (let run = 0; run < 200; run++) {
+    const buffer = new LineBuffer();
+    let waiting = "";
+    for (let move = 0; move < 60; move++) {
+      const where = `seed ${SEED}, run ${run}, move ${move}`;
+      const choice = random();
+      if (choice < 0.5) {
+        // A read that fills some of the room it asked for, or all.
+        const text = randomText(random() < 0.1 ? pieces : pieces.slice(0, -2), 4, random);
+        const asked = text.length + Math.floor(random() * (random() < 0.1 ? 70_000 : 600));
+        const room = buffer.space(asked);
+        assert.ok(room.length >= asked, where);
+        room.set(octets(text));
+        buffer.filled(text.length);
+        waiting += text;
+      } else if (choice < 0.8) {
+        const [line] = slowLinesOf([waiting], Infinity);
+        assert.equal(take(buffer, 1e9), line, where);
+        if (line) waiting = waiting.slice(line.length - line.indexOf(" ") - 1);
+      } else {
+        const used = random() < 0.2 ? waiting.length : Math.floor(random() * waiting.length);
+        buffer.consume(used);
+        waiting = waiting.slice(used);
+        if (random() < 0.3) buffer.shrinkIfIdle();
+      }
+      assert.equal(buffer.length, waiting.length, where);
+      assert.ok(spelled(buffer.peek()) === waiting, where);
+    }
   }
 });
 
@@ -235,6 +247,13 @@ Deno.test("peek and consume leave what follows to takeLine", () => {
     assert.equal(take(buffer, LIMIT), undefined);
     assert.equal(spelled(buffer.peek()), "N");
   }
+});
+
+Deno.test("a CR that was consumed is no part of the line behind it", () => {
+  const buffer = new LineBuffer();
+  put(buffer, "x\r\n");
+  buffer.consume(2);
+  assert.equal(take(buffer, LIMIT), "spoilt \n");
 });
 
 Deno.test("shrinkIfIdle gives back room, and only when nothing waits in it", () => {
