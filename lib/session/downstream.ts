@@ -66,6 +66,16 @@ export class Downstream {
     return reply;
   }
 
+  /** Says the client's QUIT and hears the last reply. The connection is of no use after that. */
+  async quit(command: Uint8Array): Promise<Reply> {
+    this.#idle.stop();
+    if (this.#own) await this.#own;
+    await this.#say(command, this.#options.replyTimeout);
+    const reply = await this.#hear(this.#options.replyTimeout);
+    this.abandon("said QUIT");
+    return reply;
+  }
+
   /** Drops the transaction without waiting for the reply. A downstream that refuses that is of no further use. */
   reset(): void {
     if (!this.isLost) this.#askInOwnName(RSET);

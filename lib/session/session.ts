@@ -264,9 +264,8 @@ export class Session {
 
   async #quit(command: Command): Promise<Reply> {
     try {
-      const reply = await this.#relay(command);
-      this.#downstream.abandon("said QUIT");
-      return reply;
+      const reply = await this.#downstream.quit(command.raw);
+      return replyClass(reply) === 3 ? OWN_REPLIES.bye : reply;
     } catch (error) {
       if (error instanceof DownstreamLost) return OWN_REPLIES.bye;
       throw error;
@@ -286,7 +285,11 @@ export class Session {
   }
 
   async #explain(error: unknown): Promise<void> {
-    if (error instanceof ClientLost) return this.#log.clientLost(this.#doing, error.message);
+    if (error instanceof ClientLost) {
+      // Postfix says QUIT and does not wait for the reply.
+      if (this.#doing !== "QUIT") this.#log.clientLost(this.#doing, error.message);
+      return;
+    }
     if (error instanceof SmtpError) this.#log.ended(error.message);
     else if (error instanceof DownstreamLost) this.#log.downstreamLost(this.#doing, error.message);
     else this.#log.bug(error);
@@ -306,6 +309,5 @@ export class Session {
 }
 
 function newSessionId(): string {
-  const random = crypto.getRandomValues(new Uint8Array(5));
-  return Array.from(random, (octet) => octet.toString(16).padStart(2, "0")).join("");
+  return crypto.randomUUID().replaceAll("-", "").slice(0, 10);
 }

@@ -20,8 +20,15 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The text of `bytes`, read as UTF-8 (RFC 6531), of which ASCII is a part. */
 export function textOf(bytes: Uint8Array): string {
-  if (bytes.length > ARGUMENTS || bytes.some((octet) => octet > 0x7f)) return decoder.decode(bytes);
+  if (bytes.length > ARGUMENTS || !isAscii(bytes)) return decoder.decode(bytes);
   return String.fromCharCode.apply(null, bytes as unknown as number[]);
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) {
+    if (bytes[at]! > 0x7f) return false;
+  }
+  return true;
 }
 
 /** The octets of `text` in UTF-8. */

@@ -10,9 +10,11 @@ export interface PathAndParameters {
   readonly parameters: ReadonlyMap<string, string>;
 }
 
+const PREFIX = { FROM: /^\s*FROM\s*:\s*/i, TO: /^\s*TO\s*:\s*/i } as const;
+
 /** Reads ` FROM:<path> KEYWORD=VALUE …`, with `keyword` being `FROM` or `TO`. */
-export function parsePath(text: string, keyword: "FROM" | "TO"): PathAndParameters | undefined {
-  const start = new RegExp(`^\\s*${keyword}\\s*:\\s*`, "i").exec(text);
+export function parsePath(text: string, keyword: keyof typeof PREFIX): PathAndParameters | undefined {
+  const start = PREFIX[keyword].exec(text);
   if (!start) return undefined;
   const rest = text.slice(start[0].length);
   const end = rest.startsWith("<") ? closingBracket(rest) : rest.search(/\s|$/);
@@ -36,7 +38,7 @@ function closingBracket(path: string): number | undefined {
 
 function parseParameters(text: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
-  for (const word of text.split(/\s+/)) {
+  for (const word of text === "" ? [] : text.split(/\s+/)) {
     if (word === "") continue;
     const equals = word.indexOf("=");
     const keyword = equals === -1 ? word : word.slice(0, equals);

@@ -1,18 +1,17 @@
 // The spool directory: names for new files, a check that it can be used, and the sweep of what a killed process left.
 //
-// A name is `postprox-PID-RANDOM`, RANDOM being 96 bits from the system. The process id is there for the sweep: a file is
+// A name is `postprox-PID-RANDOM`, RANDOM being a UUID with 122 bits from the system. The process id is there for the sweep: a file is
 // left over when no process has that id. So processes that share a directory must share their process ids too; a
 // container wants a spool directory of its own.
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Files, Processes } from "../runtime/ports.ts";
 
-const NAME = /^postprox-([0-9]+)-[0-9a-f]{24}\.(?:eml|out)$/;
+const NAME = /^postprox-([0-9]+)-[0-9a-f-]{36}\.(?:eml|out)$/;
 
 /** A new name in the spool, without directory and ending. */
 export function newSpoolName(pid: number): string {
-  const random = crypto.getRandomValues(new Uint8Array(12));
-  return `postprox-${pid}-${Array.from(random, (octet) => octet.toString(16).padStart(2, "0")).join("")}`;
+  return `postprox-${pid}-${crypto.randomUUID()}`;
 }
 
 /** Throws an `IoError` that says why `directory` cannot hold spool files. */

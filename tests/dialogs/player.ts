@@ -47,9 +47,12 @@ class Player {
       const step = steps[at]!;
       let count = 1;
       if (step.verb === "says") {
-        while (isSamePacket(step, steps[at + count])) count++;
+        while (isSamePacket(step, steps[at + count], ["says"])) count++;
       }
+      // What follows in the same packet comes at once, whatever was said meanwhile.
+      const atOnce = isSamePacket(steps[at - 1], step, ["ends", "closes", "resets"]);
       try {
+        if (!atOnce) await this.#listen();
         await this.#take(step, steps.slice(at, at + count).map(({ text }) => text));
       } catch (error) {
         if (error instanceof Error) error.message = `line ${step.line}: ${error.message}`;
@@ -63,7 +66,6 @@ class Player {
   }
 
   async #take(step: Step, texts: readonly string[]): Promise<void> {
-    await this.#listen();
     if (step.who === "clock") {
       this.#assertAllHeard();
       return await this.#runtime.clock.advance(Number(step.text) * 1000);
@@ -182,8 +184,10 @@ function act(peer: Peer, verb: string, texts: readonly string[]): void {
   }
 }
 
-function isSamePacket(first: Step, next: Step | undefined): boolean {
-  return next !== undefined && next.who === first.who && next.verb === "says" && !next.begins;
+// Whether `step`, which does one of `verbs`, follows what the same side says before it without a pause.
+function isSamePacket(before: Step | undefined, step: Step | undefined, verbs: readonly string[]): boolean {
+  if (before?.verb !== "says" || step === undefined || step.begins) return false;
+  return step.who === before.who && verbs.includes(step.verb);
 }
 
 function octets(text: string): Uint8Array {

@@ -41,10 +41,12 @@ export class Conversation {
   readonly client = new Peer();
   readonly logger = new FakeLogger();
   readonly session: Session;
+  readonly filtered: boolean;
   end: SessionEnd | undefined;
 
   constructor(options: ConversationOptions = {}) {
     this.runtime = options.runtime ?? new FakeRuntime();
+    this.filtered = options.filter ?? false;
     const filter = commandCheck(this.runtime, {
       command: "filter",
       timeout: options.filterOptions?.timeout ?? 30_000,

@@ -1,0 +1,308 @@
+// Tests of lib/session/message.ts: faults that a dialogue cannot tell of, such as a disk that is full.
+//
+// Whatever breaks before the final dot is a clean 4xx and leaves nothing behind; the session stays usable.
+
+import assert from "node:assert/strict";
+import type { IoErrorKind } from "../../lib/runtime/io_error.ts";
+import { Conversation, type ConversationOptions } from "../fakes/conversation.ts";
+import type { DiskOperation } from "../fakes/disk.ts";
+import { settled } from "../fakes/settled.ts";
+
+// Twice what a session keeps in memory, and some.
+const LARGE = 300_000;
+const LINE = `${"x".repeat(98)}\r\n`;
+const LARGE_TEXT = LINE.repeat(LARGE / LINE.length);
+
+const RETRY = "451 4.3.0 Message could not be handled, try again later\r\n";
+const FULL = "452 4.3.1 Insufficient system storage\r\n";
+
+async function conversation(options: ConversationOptions = {}): Promise<Conversation> {
+  const talk = new Conversation(options);
+  await talk.start();
+  talk.downstream.say("220 mx\r\n");
+  await settled();
+  talk.client.hear();
+  await talk.startNextMessage();
+  return talk;
+}
+
+/** After a message that was not delivered: RSET is answered, and the session still works. */
+async function goOn(talk: Conversation): Promise<void> {
+  await settled();
+  assert.equal(talk.downstream.hear(), "RSET\r\n");
+  talk.downstream.say("250 Ok\r\n");
+  await settled();
+  talk.runtime.files.mend();
+  await talk.startNextMessage();
+  talk.client.say("next\r\n.\r\n");
+  await settled();
+  if (!talk.filtered) return await finish(talk);
+  talk.filter.exit(0);
+  await finish(talk);
+}
+
+async function finish(talk: Conversation): Promise<void> {
+  assert.equal(await talk.takeMessage(), "next\r\n.\r\n");
+  assert.equal(talk.client.hear(), "250 2.0.0 Taken\r\n");
+  await talk.quit();
+}
+
+interface Fault {
+  readonly operation: DiskOperation;
+  readonly kind: IoErrorKind;
+  readonly ending?: string;
+  readonly after?: number;
+  readonly reply: string;
+}
+
+// Before the filter runs.
+const FAULTS: readonly Fault[] = [
+  { operation: "create", kind: "no-space", ending: ".eml", reply: FULL },
+  { operation: "create", kind: "denied", ending: ".eml", reply: RETRY },
+  { operation: "create", kind: "exists", ending: ".eml", reply: RETRY },
+  { operation: "create", kind: "missing", ending: ".out", reply: RETRY },
+  { operation: "create", kind: "no-space", ending: ".out", reply: FULL },
+  { operation: "append", kind: "no-space", reply: FULL },
+  { operation: "append", kind: "other", reply: RETRY },
+];
+
+Deno.test("a spool that fails refuses the message with a 4xx, runs no filter, and leaves nothing", async () => {
+  for (const text of ["small\r\n", LARGE_TEXT]) {
+    for (const { reply, operation, kind, ...where } of FAULTS) {
+      const talk = await conversation({ filter: true });
+      talk.runtime.files.fail(operation, kind, where);
+      talk.client.say(`${text}.\r\n`);
+      await settled();
+      const name = `${operation} ${kind} ${where.ending ?? ""} with ${text.length} octets`;
+      assert.equal(talk.client.hear(), reply, name);
+      assert.equal(talk.runtime.processes.children.length, 0, name);
+      assert.deepEqual(talk.runtime.files.paths, [], name);
+      assert.ok(talk.logger.find("cannot spool message").length > 0, name);
+      await goOn(talk);
+    }
+  }
+});
+
+Deno.test("a disk that fills at the nth write refuses the message, whichever it is", async () => {
+  for (const after of [0, 1, 2]) {
+    for (const filter of [false, true]) {
+      const talk = await conversation({ filter });
+      talk.runtime.files.fail("append", "no-space", { after });
+      talk.client.say(`${LARGE_TEXT}MAIL FROM:<evil@b>\r\n.\r\n`);
+      await settled();
+      assert.equal(talk.downstream.hear(), filter || after < 2 ? "RSET\r\n" : "DATA\r\n");
+      if (filter || after < 2) {
+        assert.equal(talk.client.hear(), FULL);
+        talk.downstream.say("250 Ok\r\n");
+        await talk.exchange("NOOP", "250 Ok");
+        await talk.quit();
+      } else {
+        // The last of it is written only when it is read back: downstream waits for content then.
+        talk.downstream.say("354 Go on\r\n");
+        await settled();
+        assert.doesNotMatch(talk.downstream.hear(), /^\.\r\n/m);
+        assert.match(talk.client.hear(), /^45[12] /);
+        talk.client.end();
+        await talk.assertOver();
+      }
+      assert.deepEqual(talk.logger.find("possible duplicate"), []);
+    }
+  }
+});
+
+Deno.test("a message that cannot be read back is not finished, and no final dot is sent", async () => {
+  for (const after of [0, 1]) {
+    const talk = await conversation();
+    talk.runtime.files.fail("read", "other", { after });
+    talk.client.say(`${LARGE_TEXT}.\r\n`);
+    await settled();
+    assert.equal(talk.downstream.hear(), "DATA\r\n");
+    talk.downstream.say("354 Go on\r\n");
+    await settled();
+    const sent = talk.downstream.hear();
+    assert.ok(LARGE_TEXT.startsWith(sent));
+    assert.ok(talk.downstream.closed, "anything said now would become content");
+    assert.equal(talk.client.hear(), RETRY);
+    assert.deepEqual(talk.logger.find("possible duplicate"), []);
+    talk.client.end();
+    await talk.assertOver();
+  }
+});
+
+Deno.test("a large message reaches downstream byte for byte, with a filter and without", async () => {
+  for (const filter of [false, true]) {
+    const talk = await conversation({ filter });
+    const text = `${LARGE_TEXT}..dots\r\n${"y".repeat(200_000)}\r\n`;
+    for (let at = 0; at < text.length; at += 9_973) talk.client.say(text.slice(at, at + 9_973));
+    talk.client.say(".\r\n");
+    await settled();
+    if (filter) talk.filter.exit(0);
+    // Not assert.equal, whose report would be as long as the message.
+    assert.ok(await talk.takeMessage() === `${text}.\r\n`);
+    assert.equal(talk.client.hear(), "250 2.0.0 Taken\r\n");
+    await talk.quit();
+  }
+});
+
+Deno.test("a message that no filter sees has no name on the disk while it is spooled", async () => {
+  const talk = await conversation();
+  talk.client.say(LARGE_TEXT);
+  await settled();
+  assert.ok(talk.runtime.files.handles > 0);
+  assert.deepEqual(talk.runtime.files.paths, []);
+  talk.client.say(".\r\n");
+  await talk.takeMessage();
+  await talk.quit();
+});
+
+Deno.test("a spool file that cannot be removed does not change the reply", async () => {
+  const talk = await conversation({ filter: true });
+  talk.runtime.files.fail("remove", "denied");
+  talk.client.say("one\r\n.\r\n");
+  await settled();
+  talk.filter.exit(0);
+  assert.equal(await talk.takeMessage(), "one\r\n.\r\n");
+  assert.equal(talk.client.hear(), "250 2.0.0 Taken\r\n");
+  assert.ok(talk.logger.find("cannot spool message").length > 0);
+  // The other file of the two was tried too.
+  const { operations, paths } = talk.runtime.files;
+  for (const path of paths) assert.ok(operations.includes(`remove ${path}`), path);
+  for (const path of paths) talk.runtime.files.unlink(path);
+  await talk.exchange("QUIT", "221 Bye");
+  await talk.assertOver();
+});
+
+Deno.test("a filter that spoils EMAIL: a small message passes as it came, a large one is never passed changed", async () => {
+  for (const text of ["small\r\n", LARGE_TEXT]) {
+    for (const how of ["overwrite", "truncate", "append", "unlink", "rename"] as const) {
+      const talk = await conversation({ filter: true });
+      talk.client.say(`${text}.\r\n`);
+      await settled();
+      const { files, clock } = talk.runtime;
+      const path = talk.filter.environment["EMAIL"]!;
+      const was = files.octetsOf(path);
+      await clock.advance(20);
+      if (how === "overwrite") files.overwrite(path, was.map(() => 0x21));
+      if (how === "truncate") files.overwrite(path, was.subarray(0, 2));
+      if (how === "append") files.overwrite(path, Uint8Array.of(...was.subarray(0, 10), ...was));
+      if (how === "unlink") files.unlink(path);
+      if (how === "rename") files.replace(path, Uint8Array.of(0x21));
+      talk.filter.exit(0);
+      await settled();
+      const name = `${how} of ${text.length} octets`;
+      if (text === LARGE_TEXT && ["overwrite", "truncate", "append"].includes(how)) {
+        assert.equal(talk.client.hear(), RETRY, name);
+        await goOn(talk);
+      } else {
+        assert.ok(await talk.takeMessage() === `${text}.\r\n`, name);
+        assert.equal(talk.client.hear(), "250 2.0.0 Taken\r\n", name);
+        await talk.quit();
+      }
+    }
+  }
+});
+
+Deno.test("a filter that spoils EMAIL and writes OUTFILE has OUTFILE delivered", async () => {
+  const talk = await conversation({ filter: true });
+  talk.client.say(`${LARGE_TEXT}.\r\n`);
+  await settled();
+  const { EMAIL, OUTFILE } = talk.filter.environment;
+  talk.runtime.files.overwrite(EMAIL!, Uint8Array.of(0x21));
+  talk.runtime.files.replace(OUTFILE!, new TextEncoder().encode("new\n"));
+  talk.filter.exit(0);
+  assert.equal(await talk.takeMessage(), "new\r\n.\r\n");
+  await talk.quit();
+});
+
+Deno.test("an OUTFILE that vanishes or breaks before its delivery is a clean 451", async () => {
+  for (const how of ["vanish", "break"] as const) {
+    const talk = await conversation({ filter: true });
+    talk.client.say("one\r\n.\r\n");
+    await settled();
+    const { OUTFILE } = talk.filter.environment;
+    const { files } = talk.runtime;
+    files.overwrite(OUTFILE!, new TextEncoder().encode("new\n"));
+    talk.filter.exit(0);
+    await settled();
+    assert.equal(talk.downstream.hear(), "DATA\r\n");
+    if (how === "vanish") files.unlink(OUTFILE!);
+    else files.fail("read", "other", { ending: ".out" });
+    talk.downstream.say("354 Go on\r\n");
+    await settled();
+    assert.equal(talk.downstream.hear(), "", how);
+    assert.equal(talk.client.hear(), RETRY, how);
+    assert.deepEqual(talk.logger.find("possible duplicate"), []);
+    talk.client.end();
+    await talk.assertOver();
+  }
+});
+
+Deno.test("a check that throws is a bug: 421, the stack in the log, nothing delivered, nothing left", async () => {
+  const check = { name: "broken", needsFile: false, judge: () => Promise.reject(new TypeError("oops at /secret")) };
+  const talk = await conversation({ check });
+  talk.client.say("one\r\n.\r\n");
+  await settled();
+  assert.equal(talk.client.hear(), "421 4.3.0 Internal error, closing connection\r\n");
+  assert.ok(talk.client.closed);
+  assert.equal(talk.downstream.hear(), "QUIT\r\n");
+  assert.match(talk.logger.find("bug").join(), /oops at \/secret.*message_test\.ts/);
+  assert.equal(talk.runtime.clock.pending, 0);
+  assert.deepEqual(talk.runtime.files.paths, []);
+});
+
+Deno.test("a downstream that takes no content is given up within the message's time, cleanly", async () => {
+  const talk = await conversation();
+  talk.client.say(`${LARGE_TEXT}.\r\n`);
+  await settled();
+  assert.equal(talk.downstream.hear(), "DATA\r\n");
+  talk.downstream.say("354 Go on\r\n");
+  talk.downstream.stallWrites();
+  await talk.runtime.clock.advance(89_999);
+  assert.equal(talk.client.hear(), "");
+  await talk.runtime.clock.advance(1);
+  assert.equal(talk.client.hear(), RETRY);
+  assert.ok(talk.downstream.closed);
+  assert.deepEqual(talk.logger.find("possible duplicate"), []);
+  talk.client.end();
+  await talk.assertOver();
+});
+
+Deno.test("a downstream that takes content slowly has 90 s for all of it, not for each write", async () => {
+  const talk = await conversation();
+  talk.client.say(`${LARGE_TEXT.repeat(4)}.\r\n`);
+  await settled();
+  talk.downstream.stallWrites();
+  talk.downstream.say("354 Go on\r\n");
+  for (let second = 0; second < 90; second += 10) {
+    assert.equal(talk.client.hear(), "", `after ${second} s`);
+    await talk.runtime.clock.advance(10_000);
+    talk.downstream.takeWrites();
+    talk.downstream.stallWrites();
+    await settled();
+  }
+  await talk.runtime.clock.advance(1);
+  assert.match(talk.client.hear(), /^451 /);
+  talk.client.end();
+  await talk.assertOver();
+});
+
+Deno.test("a message's log line names verdict, envelope and reply, and nothing in it can start a line", async () => {
+  const talk = new Conversation();
+  await talk.start();
+  talk.downstream.say("220 mx\r\n");
+  await settled();
+  talk.client.hear();
+  await talk.exchange("XFORWARD HELO=evil+0D+0Aerror: ADDR=192.0.2.1 NAME=x+00y", "250 Ok");
+  await talk.startNextMessage();
+  talk.client.say("one\r\n.\r\n");
+  await talk.takeMessage("250 2.0.0 Ok\r\n");
+  const [line] = talk.logger.find(": message ");
+  assert.match(line!, /^info: [0-9a-f]{10}: message verdict=pass /);
+  for (const part of ["from=<a@client.example>", "to=<b@mx.example>", "nrcpt=1", "size=5", 'reply="250 2.0.0 Ok"']) {
+    assert.ok(line!.includes(part), `${part} in ${line}`);
+  }
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(line!, /[\x00-\x1f]/);
+  talk.client.hear();
+  await talk.quit();
+});
