@@ -53,7 +53,7 @@ export class DotDecoder {
     return this.#bareLf || this.#bareCr;
   }
 
-  /** The message's size as RFC 1870 s.2 counts it: octets on the wire, without doubled dots and the end of data. */
+  /** The message's size as RFC 1870 s.5 counts it: octets on the wire, without doubled dots and the end of data. */
   get size(): number {
     return this.#size;
   }

@@ -63,10 +63,7 @@ export class LineBuffer {
       }
       this.#searched = lf + 1;
       const crlf = lf > this.#start && this.#octets[lf - 1] === CR;
-      if (!crlf && lf + 1 < this.#end) {
-        if (lf + 1 - this.#start > limit) this.#drop(lf + 1);
-        continue;
-      }
+      if (!crlf && lf + 1 < this.#end) continue;
       return this.#line(lf + 1, crlf, limit);
     }
   }

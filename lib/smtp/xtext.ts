@@ -1,28 +1,19 @@
 // xtext, the quoting of RFC 3461 s.4, as XFORWARD uses it: "+" and two hexadecimal digits stand for one octet.
 //
-// Decoding is total: a "+" that no two digits follow stays as it is. The octets are read as UTF-8. NUL becomes "?",
-// for neither an environment variable nor a log line can hold one.
+// Decoding is total: a value with a "+" that no two digits follow is no xtext and stays as it is, as in Postfix. The octets
+// are read as UTF-8. An encoded NUL becomes "?", for neither an environment variable nor a log line can hold one.
 
-import { bytesOf, NUL, textOf } from "./bytes.ts";
+import { bytesOf, textOf } from "./bytes.ts";
 
 const QUESTION_MARK = 0x3f;
 
 /** The text that `xtext` stands for. */
 export function decodeXtext(xtext: string): string {
-  if (!xtext.includes("+")) return xtext;
+  if (!xtext.includes("+") || /\+(?![0-9A-Fa-f]{2})/.test(xtext)) return xtext;
   const octets: number[] = [];
-  for (let at = 0; at < xtext.length; at++) {
-    const hex = xtext.slice(at + 1, at + 3);
-    if (xtext[at] === "+" && /^[0-9A-Fa-f]{2}$/.test(hex)) {
-      const octet = parseInt(hex, 16);
-      octets.push(octet === NUL ? QUESTION_MARK : octet);
-      at += 2;
-    } else {
-      const rest = xtext.indexOf("+", at + 1);
-      const plain = xtext.slice(at, rest === -1 ? undefined : rest);
-      octets.push(...bytesOf(plain));
-      at += plain.length - 1;
-    }
+  for (const [part] of xtext.matchAll(/\+..|[^+]+/g)) {
+    if (!part.startsWith("+")) octets.push(...bytesOf(part));
+    else octets.push(parseInt(part.slice(1), 16) || QUESTION_MARK);
   }
   return textOf(Uint8Array.from(octets));
 }

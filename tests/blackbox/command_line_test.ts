@@ -364,6 +364,14 @@ table("On pipes", { modes: ["spawn"] }, [
     },
   },
   {
+    name: "no input at all: the greeting, and an end",
+    play: async (talk) => {
+      const { stdout } = await runProgram([talk.downstream.operand, "-d", talk.spool, `--log=${talk.logFile}`]);
+      assert.match(stdout, /^(220 [^\r\n]*\r\n)?$/);
+      talk.nothingPassed();
+    },
+  },
+  {
     name: "downstream cannot be reached: 421 4.3.2, exit status not 0",
     play: async (talk) => {
       const { client, process } = startOnPipes(["127.0.0.1:1", "-d", talk.spool, `--log=${talk.logFile}`]);

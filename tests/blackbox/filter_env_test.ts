@@ -1,7 +1,10 @@
 // What the filter command finds: its environment, its two files, its descriptors.
 
 import assert from "node:assert/strict";
+import { programWords } from "../e2e/program.ts";
+import { Spawner } from "../e2e/start.ts";
 import { show, utf8 } from "../fakes/client.ts";
+import { Downstream } from "../fakes/downstream.ts";
 import { type Case, CONTENT, deliver, RECIPIENT, SENDER, table, type Talk } from "./rig.ts";
 
 /** Writes the whole environment to `$D/env`, NUL after each variable. */
@@ -225,6 +228,28 @@ table("The environment", {
   },
 ]);
 
+table("The filter's process", { filter: true }, [
+  {
+    name: "has the default action for SIGPIPE, as a shell script expects",
+    filter: 'grep SigIgn /proc/self/status > "$D/signals.tmp"; mv "$D/signals.tmp" "$D/signals"',
+    play: async (talk) => {
+      const client = await talk.open();
+      await deliver(client);
+      const ignored = BigInt(`0x${/SigIgn:\s+([0-9a-f]+)/.exec(await talk.file("signals"))![1]}`);
+      assert.equal(ignored & (1n << 12n), 0n);
+    },
+  },
+  {
+    name: "has no signal blocked",
+    filter: 'grep SigBlk /proc/self/status > "$D/signals.tmp"; mv "$D/signals.tmp" "$D/signals"',
+    play: async (talk) => {
+      const client = await talk.open();
+      await deliver(client);
+      assert.match(await talk.file("signals"), /SigBlk:\s+0+\n/);
+    },
+  },
+]);
+
 /** What the client sends between DATA and the dot, and what EMAIL holds. */
 const FILES: readonly (readonly [string, string, string])[] = [
   ["CRLF becomes LF", "Subject: x\r\n\r\nbody\r\n", "Subject: x\n\nbody\n"],
@@ -301,3 +326,22 @@ table("EMAIL and OUTFILE", { filter: true, shared: true }, [
     },
   },
 ]);
+
+Deno.test("EMAIL and OUTFILE are private whatever the umask", async () => {
+  const fake = await Downstream.start();
+  const spawner = await Spawner.start();
+  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  try {
+    const words = ["sh", "-c", 'umask 0; exec "$@"', "sh", ...programWords()];
+    const filter = 'echo 550 $(stat -c %a "$EMAIL" "$OUTFILE") >&2; exit 1';
+    await spawner.useCommand([...words, fake.operand, "-d", dir, "--log=/dev/null", "-c", filter]);
+    const { client } = await spawner.connect();
+    await client.expect(220);
+    assert.equal((await deliver(client)).raw, "550 600 600\r\n");
+    client.close();
+  } finally {
+    await spawner.stop();
+    await fake.stop();
+    Deno.removeSync(dir, { recursive: true });
+  }
+});

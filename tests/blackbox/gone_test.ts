@@ -139,6 +139,22 @@ table("The client vanishes", { filter: true }, [
       },
     },
   ]),
+  ...LEAVE.map(([how, leave]): Case => ({
+    name: `${how} while downstream answers the dot: delivered once, and the session ends`,
+    play: async (talk) => {
+      const client = await talk.open();
+      const answered = Promise.withResolvers<void>();
+      talk.downstream.set(".", { reply: "250 2.0.0 too late", after: answered.promise });
+      await startMessage(client);
+      await client.say(`${CONTENT}.\r\n`);
+      await talk.downstream.until((fake) => fake.messages.length === 1, "the message");
+      leave(client);
+      answered.resolve();
+      if (talk.mode === "spawn") await talk.exitStatus();
+      await downstreamFree(talk);
+      talk.passed(CONTENT);
+    },
+  })),
   {
     name: "QUIT that is in the pipe while the filter runs is not gone",
     filter: WAITS,
@@ -329,6 +345,8 @@ table("Downstream goes away", { filter: true }, [
     play: async (talk) => {
       const client = await talk.open();
       await talk.downstream.last.send("250 2.0.0 nobody asked\r\n");
+      // Nothing tells when the proxy has read it.
+      await new Promise((later) => setTimeout(later, 100));
       talk.downstream.set("MAIL", "550 5.7.1 no");
       const reply = await client.ask("MAIL FROM:<a@example.org>");
       assertCode(reply, 550, 421, 451);
@@ -429,6 +447,34 @@ table("Keep-alive", { filter: true, options: () => ["--keepalive=0.2"] }, [
       talk.passed("body\r\n");
     },
   },
+  // Where a NOOP would be taken for something else, none is sent; the fake server sees it if one is.
+  {
+    name: "never in an AUTH exchange",
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.expect(334, "AUTH LOGIN");
+      await new Promise((later) => setTimeout(later, 700));
+      await client.expect(235, "c2VjcmV0");
+      assert.deepEqual(talk.downstream.lines.slice(-2), ["AUTH LOGIN", "c2VjcmV0"]);
+    },
+  },
+  ...["CONNECT", "VRFY", "DATA", "."].map((verb): Case => ({
+    name: `never while the reply to ${verb} is awaited`,
+    play: async (talk) => {
+      talk.downstream.set(verb, {
+        ...(verb === "CONNECT"
+          ? { reply: "220 late" }
+          : verb === "DATA"
+          ? { reply: "354 late" }
+          : { reply: "250 late" }),
+        after: new Promise((later) => setTimeout(later, 700)),
+      });
+      const client = await talk.open();
+      if (verb === "VRFY") assert.equal((await client.ask("VRFY x")).raw, "250 late\r\n");
+      assert.equal((await deliver(client)).code, 250);
+      talk.passed(CONTENT);
+    },
+  })),
   {
     name: "downstream answers a NOOP with 421 and goes: never a 2xx",
     script: { NOOP: { reply: "421 4.3.2 tired", then: "close" } },

@@ -86,7 +86,7 @@ table("With -v", { filter: true, options: () => ["-v"] }, [
     },
   },
   {
-    name: "two messages are two lines, with one session's id",
+    name: "two messages are two lines",
     play: async (talk) => {
       const client = await talk.open();
       await deliver(client, CONTENT, { from: "one@example.org" });

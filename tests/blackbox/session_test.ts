@@ -424,6 +424,24 @@ table("XFORWARD", { filter: true, env: { REMOTEIP: "203.0.113.9", HELO: "inherit
       await expectSeen(talk, { REMOTEIP: remoteIp, HELO: helo });
     },
   })),
+  ...([
+    ["MAIL", "MAIL FROM:<refused@example.org>", "550 5.7.1 no"],
+    ["RCPT", "RCPT TO:<refused@example.net>", "503 5.5.1 no"],
+    ["VRFY", "VRFY x", "252 maybe"],
+    ["NOOP", "NOOP", "250 ok"],
+  ] as const).map(([verb, line, reply]): Case => ({
+    name: `${line}, answered ${reply.slice(0, 3)}, leaves it as it is`,
+    filter: DUMP,
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.expect(250, "XFORWARD ADDR=192.0.2.1 HELO=spike.example");
+      talk.downstream.set(verb, reply);
+      await client.ask(line);
+      talk.downstream.script = {};
+      assert.equal((await deliver(client)).code, 250);
+      await expectSeen(talk, { REMOTEIP: "192.0.2.1", HELO: "spike.example" });
+    },
+  })),
   ...["XFORWARD HELO=a+", "XFORWARD HELO=a+2", "XFORWARD HELO=a+ZZ", "XFORWARD HELO=", "XFORWARD =x", "XFORWARD ADDR"]
     .map((
       line,
@@ -534,6 +552,21 @@ table("DATA", { filter: true }, [
       assert.ok(!talk.downstream.received.includes("evil"));
     },
   })),
+  {
+    name: "no byte of content is sent before downstream's 354",
+    play: async (talk) => {
+      const client = await talk.open();
+      const answered = Promise.withResolvers<void>();
+      talk.downstream.set("DATA", { reply: "354 at last", after: answered.promise });
+      await startMessage(client);
+      await client.say("evil: yes\r\n.\r\n");
+      await talk.downstream.until((fake) => fake.verbs.includes("DATA"), "DATA");
+      assert.ok(!talk.downstream.received.includes("evil"));
+      answered.resolve();
+      await client.expect(250);
+      talk.passed("evil: yes\r\n");
+    },
+  },
   ...(["close", "reset"] as const).map((then): Case => ({
     name: `downstream goes (${then}) at DATA: 4xx, and no byte of content is sent`,
     script: { DATA: { then } },

@@ -29,6 +29,10 @@ const ROWS: readonly { lines: string[]; maxSize?: number; kept: string[] }[] = [
     kept: ["host", "XSTARTTLS", "CHUNKINGX", "AUTH STARTTLS"],
   },
 
+  // What is kept is kept octet by octet.
+  { lines: ["caf\xe9", "STARTTLS", "X-\xff\xc3\xbc", "DSN "], kept: ["caf\xe9", "X-\xff\xc3\xbc", "DSN "] },
+  { lines: ["caf\xe9", "DSN\t"], maxSize: 500, kept: ["caf\xe9", "DSN\t", "SIZE 500"] },
+
   // RFC 1870 s.3: ours where it is lower, or where theirs has no number.
   { lines: ["host", "SIZE 1000", "DSN"], maxSize: 500, kept: ["host", "SIZE 500", "DSN"] },
   { lines: ["host", "SIZE 1000"], maxSize: 1000, kept: ["host", "SIZE 1000"] },

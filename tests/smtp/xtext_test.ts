@@ -34,8 +34,8 @@ const ROWS: readonly { xtext: string; text: string }[] = [
   { xtext: "+G4", text: "+G4" },
   { xtext: "+ 4", text: "+ 4" },
   { xtext: "+-1", text: "+-1" },
-  { xtext: "++41", text: "+A" },
-  { xtext: "+4+41", text: "+4A" },
+  { xtext: "++41", text: "++41" },
+  { xtext: "+4+41", text: "+4+41" },
   { xtext: "user+tag@example.org", text: "user+tag@example.org" },
 
   // UTF-8, encoded, plain or mixed; half a character becomes U+FFFD.

@@ -1,0 +1,63 @@
+// Tests of lib/spool/directory.ts: names, the check at the start, and the sweep, which must remove nothing but leftovers.
+
+import assert from "node:assert/strict";
+import { IoError } from "../../lib/runtime/io_error.ts";
+import { checkSpoolDirectory, newSpoolName, sweepSpoolDirectory } from "../../lib/spool/directory.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
+
+const NOTHING = new Uint8Array(0);
+
+Deno.test("newSpoolName holds the process id, is a plain word and never comes twice", () => {
+  const names = new Set(Array.from({ length: 1000 }, () => newSpoolName(42)));
+  assert.equal(names.size, 1000);
+  for (const name of names) assert.match(name, /^postprox-42-[0-9a-f-]{20,}$/);
+});
+
+Deno.test("checkSpoolDirectory leaves nothing in a directory that can be used", async () => {
+  const { files } = new FakeRuntime();
+  await checkSpoolDirectory(files, "/tmp", 1);
+  assert.deepEqual(files.paths, []);
+  assert.equal(files.handles, 0);
+});
+
+Deno.test("checkSpoolDirectory throws an IoError for one that cannot", async () => {
+  const { files } = new FakeRuntime();
+  files.replace("/file", NOTHING);
+  await assert.rejects(checkSpoolDirectory(files, "/file", 1), /\/file is not a directory/);
+  await assert.rejects(checkSpoolDirectory(files, "/none", 1), IoError);
+  files.fail("create", "denied");
+  await assert.rejects(checkSpoolDirectory(files, "/tmp", 1), IoError);
+});
+
+Deno.test("sweepSpoolDirectory removes what dead processes left, and nothing else", async () => {
+  const { files, processes } = new FakeRuntime();
+  processes.alive.add(100);
+  const dead = [`/tmp/${newSpoolName(99)}.eml`, `/tmp/${newSpoolName(99)}.out`];
+  const kept = [
+    `/tmp/${newSpoolName(100)}.eml`,
+    // Names that are nearly ours.
+    `/tmp/${newSpoolName(99)}`,
+    `/tmp/${newSpoolName(99)}.eml.bak`,
+    `/tmp/x${newSpoolName(99)}.eml`,
+    "/tmp/postprox-99-.eml",
+    "/tmp/postprox-99.eml",
+    `/tmp/${newSpoolName(99).replace("99", "abc")}.eml`,
+    `/tmp/${newSpoolName(99)}.txt`,
+  ];
+  for (const path of [...dead, ...kept]) files.replace(path, NOTHING);
+  const swept = await sweepSpoolDirectory(files, processes, "/tmp");
+  assert.deepEqual(swept.sort(), dead.sort());
+  assert.deepEqual(files.paths, kept.sort());
+});
+
+Deno.test("sweepSpoolDirectory passes over files of other users, and goes on behind them", async () => {
+  const { files, processes } = new FakeRuntime();
+  const theirs = `/tmp/${newSpoolName(98)}.eml`;
+  const ours = `/tmp/${newSpoolName(99)}.eml`;
+  for (const path of [theirs, ours]) files.replace(path, NOTHING);
+  files.fail("remove", "denied", { ending: theirs });
+  assert.deepEqual(await sweepSpoolDirectory(files, processes, "/tmp"), [ours]);
+  files.mend();
+  files.fail("remove", "other");
+  await assert.rejects(sweepSpoolDirectory(files, processes, "/tmp"), IoError);
+});

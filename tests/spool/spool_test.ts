@@ -1,0 +1,175 @@
+// Tests of lib/spool/spool.ts: what was appended is what comes back, at every size around the limits, and nothing is
+// left after `remove`.
+
+import assert from "node:assert/strict";
+import { IoError } from "../../lib/runtime/io_error.ts";
+import { concat } from "../../lib/smtp/bytes.ts";
+import { isFull, Replacement, Spool } from "../../lib/spool/spool.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
+import { settled } from "../fakes/settled.ts";
+
+const K = 1024;
+const NAME = "postprox-1-0";
+const PATHS = { eml: `/tmp/${NAME}.eml`, out: `/tmp/${NAME}.out` };
+
+function newSpool(named: boolean): { spool: Spool; runtime: FakeRuntime } {
+  const runtime = new FakeRuntime();
+  return { spool: new Spool(runtime.files, { directory: "/tmp", name: NAME, named }), runtime };
+}
+
+/** Octets of which no two windows are alike. */
+function content(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, at) => (at ^ (at >> 8) ^ (at >> 16)) & 0xff);
+}
+
+async function fill(spool: Spool, octets: Uint8Array, step: number): Promise<void> {
+  const reused = new Uint8Array(step);
+  for (let at = 0; at < octets.length; at += step) {
+    const some = octets.subarray(at, at + step);
+    reused.set(some);
+    await spool.append(reused.subarray(0, some.length));
+    reused.fill(0);
+  }
+}
+
+async function read(source: { chunks(): AsyncIterable<Uint8Array> }): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of source.chunks()) chunks.push(chunk.slice());
+  return concat(chunks);
+}
+
+function same(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((octet, at) => octet === other[at]);
+}
+
+const SIZES = [0, 1, 4095, 4096, 4097, 128 * K - 1, 128 * K, 128 * K + 1, 256 * K, 256 * K + 1, 700_000];
+
+Deno.test("Spool gives back what was appended, again and again, whatever the size and the pieces", async () => {
+  for (const size of SIZES) {
+    for (const step of [1000, 64 * K, 200 * K]) {
+      for (const named of [false, true]) {
+        const { spool, runtime } = newSpool(named);
+        const octets = content(size);
+        await fill(spool, octets, step);
+        assert.equal(spool.size, size);
+        const name = `${size} in steps of ${step}, named ${named}`;
+        if (named) assert.ok(same(runtime.files.octetsOf(await spool.path()), octets), name);
+        assert.ok(same(await read(spool), octets), name);
+        assert.ok(same(await read(spool), octets), `${name}, again`);
+        assert.ok(await spool.isIntact(), name);
+        await spool.remove();
+        assert.deepEqual(runtime.files.paths, []);
+        assert.equal(runtime.files.handles, 0, name);
+      }
+    }
+  }
+});
+
+Deno.test("Spool makes no file for a small message that nobody needs as one", async () => {
+  const { spool, runtime } = newSpool(false);
+  await fill(spool, content(128 * K), 1000);
+  await read(spool);
+  await spool.remove();
+  assert.deepEqual(runtime.files.operations, []);
+});
+
+Deno.test("Spool keeps EMAIL and OUTFILE under the names that it was given", async () => {
+  const { spool, runtime } = newSpool(true);
+  await fill(spool, content(10), 10);
+  assert.equal(await spool.outfile(), PATHS.out);
+  assert.equal(await spool.path(), PATHS.eml);
+  assert.deepEqual(runtime.files.paths, [PATHS.eml, PATHS.out]);
+  assert.equal(runtime.files.octetsOf(PATHS.out).length, 0);
+  await spool.remove();
+  assert.deepEqual(runtime.files.paths, []);
+});
+
+Deno.test("Spool does not touch a file that is there already under its name", async () => {
+  for (const ending of ["eml", "out"] as const) {
+    const { spool, runtime } = newSpool(true);
+    runtime.files.replace(PATHS[ending], Uint8Array.of(7));
+    await fill(spool, content(10), 10);
+    const making = ending === "eml" ? spool.path() : spool.outfile();
+    await assert.rejects(making, (error) => error instanceof IoError && error.kind === "exists");
+    await spool.remove();
+    assert.deepEqual(runtime.files.octetsOf(PATHS[ending]), Uint8Array.of(7));
+    assert.equal(runtime.files.handles, 0);
+  }
+});
+
+Deno.test("Spool.append shows a full disk at a later call at the latest", async () => {
+  const { spool, runtime } = newSpool(true);
+  runtime.files.fail("append", "no-space");
+  await assert.rejects(async () => {
+    await fill(spool, content(400 * K), 10_000);
+  }, (error) => isFull(error));
+  await spool.remove();
+  assert.deepEqual(runtime.files.paths, []);
+});
+
+Deno.test("Spool.path shows a failure of what was written behind", async () => {
+  const { spool, runtime } = newSpool(true);
+  runtime.files.fail("append", "no-space");
+  await fill(spool, content(129 * K), 10_000);
+  await assert.rejects(spool.path(), isFull);
+  await spool.remove();
+  assert.deepEqual(runtime.files.paths, []);
+  assert.equal(runtime.files.handles, 0);
+});
+
+Deno.test("Spool.remove removes every file that it can, and can be called again", async () => {
+  for (const ending of ["eml", "out"] as const) {
+    const { spool, runtime } = newSpool(true);
+    await fill(spool, content(10), 10);
+    await spool.outfile();
+    await spool.path();
+    runtime.files.fail("remove", "denied", { ending });
+    await assert.rejects(spool.remove(), (error) => error instanceof IoError && error.kind === "denied");
+    assert.deepEqual(runtime.files.paths, [PATHS[ending]], `when .${ending} cannot be removed`);
+    assert.equal(runtime.files.handles, 0);
+    runtime.files.mend();
+    await spool.remove();
+  }
+});
+
+Deno.test("Spool.isIntact sees what a filter did to a large EMAIL, and does not mind it for a small one", async () => {
+  for (const size of [100, 200 * K]) {
+    const { spool, runtime } = newSpool(true);
+    await fill(spool, content(size), 10_000);
+    await spool.path();
+    await runtime.clock.advance(10);
+    runtime.files.overwrite(PATHS.eml, new Uint8Array(size));
+    assert.equal(await spool.isIntact(), size === 100);
+    if (size === 100) assert.ok(same(await read(spool), content(size)));
+    await spool.remove();
+  }
+});
+
+Deno.test("Spool.chunks throws when the file has become shorter than the message", async () => {
+  const { spool, runtime } = newSpool(true);
+  await fill(spool, content(200 * K), 10_000);
+  runtime.files.overwrite(await spool.path(), content(150 * K));
+  await assert.rejects(read(spool), IoError);
+  await spool.remove();
+});
+
+Deno.test("Spool.remove during a write that fails leaves no rejection behind", async () => {
+  const { spool, runtime } = newSpool(true);
+  runtime.files.fail("append", "other");
+  await fill(spool, content(129 * K), 129 * K);
+  await spool.remove();
+  await settled();
+  assert.equal(runtime.files.handles, 0);
+});
+
+Deno.test("Replacement reads what its name leads to when it is read, and closes it, also when reading ends early", async () => {
+  const { files } = new FakeRuntime();
+  files.replace("/tmp/x.out", content(10));
+  const replacement = new Replacement(files, "/tmp/x.out");
+  files.replace("/tmp/x.out", content(300 * K));
+  assert.ok(same(await read(replacement), content(300 * K)));
+  for await (const _chunk of replacement.chunks()) break;
+  assert.equal(files.handles, 0);
+  files.unlink("/tmp/x.out");
+  await assert.rejects(read(replacement), (error) => error instanceof IoError && error.kind === "missing");
+});
