@@ -8,7 +8,7 @@ import { chain } from "./checks/chain.ts";
 import { commandCheck } from "./checks/command.ts";
 import { logSwept, logUsage } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
-import { openLogger } from "./log/sinks.ts";
+import { type LogTarget, openLogger } from "./log/sinks.ts";
 import { backgroundMode } from "./modes/background.ts";
 import { listenMode } from "./modes/listen.ts";
 import { spawnMode } from "./modes/spawn.ts";
@@ -45,11 +45,20 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
     }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return await complain(runtime, error.message);
+    return await complain(runtime, error);
   }
 }
 
 async function start(runtime: Runtime, options: Options, args: readonly string[]): Promise<number> {
+  try {
+    return await startMode(runtime, options, args);
+  } catch (error) {
+    if (error instanceof UsageError) error.log = options.log;
+    throw error;
+  }
+}
+
+async function startMode(runtime: Runtime, options: Options, args: readonly string[]): Promise<number> {
   await checkTempdir(runtime, options.tempdir);
   if (options.listen && !options.foreground) {
     return backgroundMode(runtime, args, options.log.kind === "stderr");
@@ -114,15 +123,26 @@ async function openLog(runtime: Runtime, options: Options): Promise<Logger> {
   }
 }
 
-async function complain(runtime: Runtime, what: string): Promise<number> {
+async function complain(runtime: Runtime, { message, log }: UsageError): Promise<number> {
   if (!runtime.stdio.stdinIsSocket()) {
-    runtime.stdio.writeErr(`postprox: ${what}\n`);
+    runtime.stdio.writeErr(`postprox: ${message}\n`);
     return EX_USAGE;
   }
-  const target = { kind: "syslog", path: SYSLOG_SOCKET } as const;
-  const logger = await openLogger(runtime, target, { verbosity: 0, fallback: "nowhere" });
-  logUsage(logger, what);
+  const logger = await openUsageLog(runtime, log);
+  logUsage(logger, message);
   runtime.stdio.writeOut(textOf(OWN_REPLIES.misconfigured.bytes));
   await logger.flush();
   return EX_USAGE;
+}
+
+// Never standard error, which is the client; and syslog when the file that is wanted cannot be had.
+async function openUsageLog(runtime: Runtime, wanted: LogTarget | undefined): Promise<Logger> {
+  const options = { verbosity: 0, fallback: "nowhere" } as const;
+  const syslog = { kind: "syslog", path: SYSLOG_SOCKET } as const;
+  try {
+    return await openLogger(runtime, wanted && wanted.kind !== "stderr" ? wanted : syslog, options);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    return openLogger(runtime, syslog, options);
+  }
 }

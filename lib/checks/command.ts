@@ -85,7 +85,7 @@ async function run(
   if (signal.aborted) return { end: { notStarted: "nobody waits for it any more" }, stderr: "" };
   let child: Child;
   try {
-    child = await processes.start(["sh", "-c", command], environment);
+    child = await processes.start(["/bin/sh", "-c", command], environment);
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
     return { end: { notStarted: error.message }, stderr: "" };

@@ -70,6 +70,11 @@ export class SessionLog {
     this.#write("error", "message not checked", () => ({ reason: why, message: consequence }));
   }
 
+  /** A message that the client takes for delivered went nowhere: worth a line even without -v. */
+  discarded(why: string, envelope: Envelope): void {
+    this.#write("warning", "message discarded", () => ({ reason: why, ...envelopeFields(envelope) }));
+  }
+
   /** The one line per message of -v. */
   message(message: {
     readonly verdict: string;

@@ -29,6 +29,8 @@ export interface Options {
 /** Wrong use of the command line: one line that says what is wrong and what would be right. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+  /** Where the rest of the command line wants the log, for a caller that has no terminal to complain to. */
+  log: LogTarget | undefined;
 }
 
 /** Where the C library's syslog(3) sends its lines. */

@@ -16,21 +16,42 @@ export function parseCommandLine(args: readonly string[]): ParsedCommandLine {
   const options = defaultOptions({ transport: "tcp", host: "", port: 0 });
   const operands: string[] = [];
   const rest = [...args];
+  let wrong: UsageError | undefined;
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    if (word === "--") {
-      operands.push(...rest.splice(0));
-    } else if (word === "-" || !word.startsWith("-")) {
-      operands.push(word);
-    } else {
-      const print = word.startsWith("--") ? takeLong(word, rest, options) : takeShort(word, rest, options);
-      if (print) return { kind: print };
+    try {
+      const print = takeWord(word, rest, { options, operands });
+      if (print && !wrong) return { kind: print };
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      // The first mistake is told; the rest is read on for --log.
+      wrong ??= error;
     }
   }
-  const [operand, second] = operands;
+  try {
+    if (wrong) throw wrong;
+    options.downstream = parseOperands(operands);
+  } catch (error) {
+    if (error instanceof UsageError) error.log = options.log;
+    throw error;
+  }
+  return { kind: "run", options };
+}
+
+function parseOperands([operand, second]: readonly string[]): Options["downstream"] {
   if (operand === undefined) throw new UsageError(`no server is named: give HOST:PORT, ${SEE_HELP}`);
   if (second !== undefined) throw new UsageError(`one server is enough, ${quote(second)} is a second one: ${SEE_HELP}`);
-  options.downstream = parseDownstream(operand);
-  return { kind: "run", options };
+  return parseDownstream(operand);
+}
+
+function takeWord(
+  word: string,
+  rest: string[],
+  { options, operands }: { options: Options; operands: string[] },
+): Print | undefined {
+  if (word === "--") operands.push(...rest.splice(0));
+  else if (word === "-" || !word.startsWith("-")) operands.push(word);
+  else return word.startsWith("--") ? takeLong(word, rest, options) : takeShort(word, rest, options);
+  return undefined;
 }
 
 type Print = "help" | "license" | "version";

@@ -308,9 +308,9 @@ async function start(words: readonly string[], environment: Readonly<Record<stri
 function spawnGroupLeader(words: readonly string[], environment: Readonly<Record<string, string>>): Deno.ChildProcess {
   const options = { env: environment, stdin: "null", stdout: "null", stderr: "piped" } as const;
   try {
-    return new Deno.Command("setsid", { ...options, args: [...words] }).spawn();
+    return new Deno.Command("/usr/bin/setsid", { ...options, args: [...words] }).spawn();
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw ioError(error, "cannot run setsid");
+    if (!(error instanceof Deno.errors.NotFound)) throw ioError(error, "cannot run /usr/bin/setsid");
   }
   const [program = "", ...args] = words;
   try {

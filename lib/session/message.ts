@@ -196,6 +196,7 @@ async function carryOut(parts: MessageParts, settled: Settled, limits: InHand & 
     const source = kind === "accept" ? limits.spool : settled.content;
     return { verdict, reason: why, ...await deliver(parts, source, limits) };
   }
+  if (kind === "discard") parts.log.discarded(why, limits.envelope);
   return { verdict: kind, reason: why, reply: settled.reply, taken: false };
 }
 

@@ -189,14 +189,17 @@ export class Session {
   }
 
   async #relay(command: Command): Promise<Reply> {
-    const reply = await this.#downstream.ask(command.raw);
-    if (replyClass(reply) === 3) {
-      this.#log.unasked3xx(reply, textOf(command.raw));
-      this.#downstream.abandon("unasked 3xx reply");
-      throw new SmtpError(OWN_REPLIES.unasked3xx, "unasked 3xx reply");
-    }
+    const reply = this.#refuseUnasked3xx(await this.#downstream.ask(command.raw), command);
     this.#learn(command, reply);
     return command.verb === "EHLO" ? filterEhlo(reply, this.#parts.options.maxMessageSize) : reply;
+  }
+
+  // Only DATA and AUTH lead to a 3xx: no spelling that only the far end knows may carry content past the filter.
+  #refuseUnasked3xx(reply: Reply, command: Command): Reply {
+    if (replyClass(reply) !== 3) return reply;
+    this.#log.unasked3xx(reply, textOf(command.raw));
+    this.#downstream.abandon("unasked 3xx reply");
+    throw new SmtpError(OWN_REPLIES.unasked3xx, "unasked 3xx reply");
   }
 
   // What downstream accepted is what is known of the next message.
@@ -264,8 +267,7 @@ export class Session {
 
   async #quit(command: Command): Promise<Reply> {
     try {
-      const reply = await this.#downstream.quit(command.raw);
-      return replyClass(reply) === 3 ? OWN_REPLIES.bye : reply;
+      return this.#refuseUnasked3xx(await this.#downstream.quit(command.raw), command);
     } catch (error) {
       if (error instanceof DownstreamLost) return OWN_REPLIES.bye;
       throw error;

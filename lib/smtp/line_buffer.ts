@@ -1,8 +1,8 @@
 // Octets in, command or reply lines out; the same lines whatever the packets were.
 //
-// A line ends with CR LF (RFC 5321 s.2.3.8). A bare LF ends one as well when it is the last octet that has come: nobody
-// who pipelines stops there, but a person at a terminal does, and should hear why nothing works. Such a line, and one
-// with a bare LF, a bare CR or a NUL inside, is `spoilt`, and a line past the limit is `tooLong`; its octets are
+// A line ends with CR LF (RFC 5321 s.2.3.8). A bare LF ends one as well when nothing follows it for a while, which the
+// caller knows: no program stops there, but a person at a terminal does, and should hear why nothing works. Such a line,
+// and one with a bare LF, a bare CR or a NUL inside, is `spoilt`, and a line past the limit is `tooLong`; its octets are
 // dropped as they come, so the buffer never holds more than the limit and one read.
 //
 // The octets of a line are a view into the buffer: use them before the next call of `space`.
@@ -31,6 +31,7 @@ export class LineBuffer {
   #end = 0;
   #searched = 0;
   #dropping = false;
+  #droppedLf = false;
 
   /** Octets that wait to be taken. */
   get length(): number {
@@ -51,21 +52,29 @@ export class LineBuffer {
     this.#end += count;
   }
 
-  /** The next whole line of at most `limit` octets, its end included; undefined when more octets are needed. */
+  /** The next line of at most `limit` octets that CR LF ends, or undefined when more octets are needed. */
   takeLine(limit: number): Line | undefined {
     for (;;) {
       const found = this.#octets.indexOf(LF, Math.max(this.#searched, this.#start));
-      const lf = found === -1 || found >= this.#end ? -1 : found;
+      const lf = found >= this.#end ? -1 : found;
       if (lf === -1) {
         this.#searched = this.#end;
         if (this.length >= limit) this.#drop(this.#end);
         return undefined;
       }
       this.#searched = lf + 1;
-      const crlf = lf > this.#start && this.#octets[lf - 1] === CR;
-      if (!crlf && lf + 1 < this.#end) continue;
-      return this.#line(lf + 1, crlf, limit);
+      if (lf > this.#start && this.#octets[lf - 1] === CR) return this.#line(lf + 1, limit);
     }
+  }
+
+  /** Whether a bare LF is the last octet that has come. */
+  get endsWithBareLf(): boolean {
+    return this.length > 0 ? this.#octets[this.#end - 1] === LF : this.#dropping && this.#droppedLf;
+  }
+
+  /** The line that a bare LF ends, nothing having followed it for a while. */
+  takeBareLine(limit: number): Line {
+    return this.#line(this.#end, limit);
   }
 
   /** Everything that waits, as a view; nothing is taken yet. */
@@ -86,19 +95,21 @@ export class LineBuffer {
     this.#start = this.#end = this.#searched = 0;
   }
 
-  #line(end: number, crlf: boolean, limit: number): Line {
+  #line(end: number, limit: number): Line {
     const raw = this.#octets.subarray(this.#start, end);
     this.#start = end;
     if (this.#dropping || raw.length > limit) {
       this.#dropping = false;
       return TOO_LONG;
     }
+    const crlf = raw.length > 1 && raw[raw.length - 2] === CR;
     const bytes = raw.subarray(0, raw.length - (crlf ? 2 : 1));
     return { raw, bytes, spoilt: !crlf || isSpoilt(bytes), tooLong: false };
   }
 
   #drop(until: number): void {
     this.#dropping = true;
+    this.#droppedLf = this.#octets[until - 1] === LF;
     // A CR may be the first half of the line end that is still to come.
     this.#start = this.#octets[until - 1] === CR ? until - 1 : until;
     this.#searched = until;

@@ -19,6 +19,14 @@ const LARGE_CONTENT_READ = 65536;
 // How much a peer may send ahead of our reading while we watch it.
 const AHEAD_LIMIT = 16384;
 
+// A person who ends lines with a bare LF waits longer than this for the reply; a program that has more to say does not.
+const BARE_LF_PATIENCE = 100;
+
+interface Waiter {
+  resolve: (came: "something" | "late") => void;
+  reject: (error: unknown) => void;
+}
+
 export class LineConn {
   readonly #conn: Conn;
   readonly #waiting: Deadline;
@@ -29,7 +37,7 @@ export class LineConn {
   #watching = false;
   #ended: "no" | "end" | IoError = "no";
   #interrupted: Error | undefined;
-  #waiter: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  #waiter: Waiter | undefined;
   #onGone: (() => void) | undefined;
   #contentRoom = SMALL_CONTENT_READ;
 
@@ -71,7 +79,11 @@ export class LineConn {
       this.#throwIfInterrupted();
       const line = this.#buffer.takeLine(limit);
       if (line) return line;
-      if (!(await this.#more(patience, 1))) return null;
+      const bare = this.#buffer.endsWithBareLf;
+      const came = await this.#wait(bare ? BARE_LF_PATIENCE : patience, 1);
+      if (bare && came !== "more") return this.#buffer.takeBareLine(limit);
+      if (came === "end") return null;
+      if (came === "late") throw this.#silence(patience);
     }
   }
 
@@ -79,7 +91,11 @@ export class LineConn {
   async readChunk(patience: number): Promise<Uint8Array | null> {
     this.unwatch();
     this.#throwIfInterrupted();
-    if (this.#buffer.length === 0 && !(await this.#more(patience, this.#contentRoom))) return null;
+    if (this.#buffer.length === 0) {
+      const came = await this.#wait(patience, this.#contentRoom);
+      if (came === "end") return null;
+      if (came === "late") throw this.#silence(patience);
+    }
     if (this.#buffer.length >= this.#contentRoom) this.#contentRoom = LARGE_CONTENT_READ;
     return this.#buffer.peek();
   }
@@ -133,23 +149,23 @@ export class LineConn {
     if (this.#interrupted) throw this.#interrupted;
   }
 
-  // Waits until more has come; false at the end of input.
-  async #more(patience: number, room: number): Promise<boolean> {
+  async #wait(patience: number, room: number): Promise<"more" | "end" | "late"> {
     const had = this.#buffer.length;
     while (this.#ended === "no" && this.#buffer.length === had) {
-      await new Promise<void>((resolve, reject) => {
+      const came = await new Promise<"something" | "late">((resolve, reject) => {
         this.#waiter = { resolve, reject };
-        this.#waiting.start(patience, () => {
-          this.#settle((waiter) =>
-            waiter.reject(this.#translate(new IoError("timeout", `peer said nothing for ${patience / 1000} s`)))
-          );
-        });
+        this.#waiting.start(patience, () => this.#settle((waiter) => waiter.resolve("late")));
         if (!this.#reading) this.#read(room);
       });
+      if (came === "late") return "late";
     }
-    if (this.#buffer.length > had) return true;
+    if (this.#buffer.length > had) return "more";
     if (this.#ended instanceof IoError) throw this.#translate(this.#ended);
-    return false;
+    return "end";
+  }
+
+  #silence(patience: number): unknown {
+    return this.#translate(new IoError("timeout", `peer said nothing for ${patience / 1000} s`));
   }
 
   #readAhead(): void {
@@ -175,12 +191,12 @@ export class LineConn {
   }
 
   #arrived(): void {
-    this.#settle((waiter) => waiter.resolve());
+    this.#settle((waiter) => waiter.resolve("something"));
     if (this.#watching && this.gone) this.#onGone?.();
     else this.#readAhead();
   }
 
-  #settle(how: (waiter: { resolve: () => void; reject: (error: unknown) => void }) => void): void {
+  #settle(how: (waiter: Waiter) => void): void {
     const waiter = this.#waiter;
     this.#waiter = undefined;
     this.#waiting.stop();

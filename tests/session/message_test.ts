@@ -268,7 +268,7 @@ Deno.test("a downstream that takes no content is given up within the message's t
   await talk.assertOver();
 });
 
-// What may keep the reply from the client, from its final dot on; each gives the octets that downstream says meanwhile.
+// What may keep the reply from the client, from its final dot on.
 const DELAYS: readonly { name: string; filter?: boolean; hold: (talk: Conversation) => Promise<void> }[] = [
   {
     name: "downstream answers neither a NOOP nor DATA",
@@ -302,9 +302,9 @@ const DELAYS: readonly { name: string; filter?: boolean; hold: (talk: Conversati
     name: "downstream takes the final dot late and does not answer",
     hold: async ({ downstream, runtime: { clock } }) => {
       downstream.say("354 Go on\r\n");
-      for (let write = 0; write < 2; write++) {
+      for (let write = 0; write < 3; write++) {
         downstream.stallWrites();
-        await clock.advance(40_000);
+        await clock.advance(29_000);
         downstream.takeWrites();
         await settled();
       }
@@ -314,6 +314,7 @@ const DELAYS: readonly { name: string; filter?: boolean; hold: (talk: Conversati
     name: "downstream's reply to the final dot comes line by line",
     hold: async ({ downstream, runtime: { clock } }) => {
       downstream.say("354 Go on\r\n");
+      await settled();
       for (let second = 0; second < 90; second += 10) {
         downstream.say("250-still\r\n");
         await clock.advance(10_000);

@@ -1,0 +1,168 @@
+// Tests of lib/app.ts: exit statuses, and who hears what: standard error, or the client where that is the client's socket.
+
+import assert from "node:assert/strict";
+import { run } from "../lib/app.ts";
+import { FakeRuntime } from "./fakes/runtime.ts";
+import { settled } from "./fakes/settled.ts";
+
+Deno.test("run prints help, license and version on standard output, and ends with 0", async () => {
+  const rows = [["-h", /^Usage: postprox HOST:PORT/], ["-L", /Permission is hereby granted/], [
+    "-V",
+    /^postprox \d+\.\d+\.\d+\n/,
+  ]] as const;
+  for (const [option, words] of rows) {
+    const runtime = new FakeRuntime();
+    assert.equal(await run(runtime, [option]), 0);
+    assert.match(runtime.out, words);
+    assert.equal(runtime.err, "");
+    assert.deepEqual(runtime.network.connects, []);
+  }
+});
+
+/** Wrong use of each kind; `prepare` is what the system has against it. */
+const WRONG: readonly { args: readonly string[]; words: RegExp; prepare?: (runtime: FakeRuntime) => void }[] = [
+  { args: [], words: /no server is named/ },
+  { args: ["--nope", "mx"], words: /--nope/ },
+  { args: ["mx", "-d", "/none"], words: /--tempdir: .*\/none/ },
+  { args: ["mx"], words: /--tempdir.*can be written/, prepare: ({ files }) => files.fail("create", "denied") },
+  { args: ["mx", "--log", "/x/y"], words: /--log/, prepare: ({ files }) => files.fail("openLog", "denied") },
+  {
+    args: ["mx", "-l", "25", "--foreground"],
+    words: /--listen: .*in-use/,
+    prepare: ({ network }) => network.bindRefusal = "in-use",
+  },
+];
+
+Deno.test("run ends wrong use with 64 and one line on standard error, and starts nothing", async () => {
+  for (const { args, words, prepare } of WRONG) {
+    const runtime = new FakeRuntime();
+    prepare?.(runtime);
+    assert.equal(await run(runtime, args), 64, args.join(" "));
+    assert.match(runtime.err, /^postprox: [^\n]*\n$/);
+    assert.match(runtime.err, words);
+    assert.equal(runtime.out, "");
+    assert.deepEqual(runtime.network.connects, []);
+    assert.deepEqual(runtime.processes.children, []);
+    assert.deepEqual(runtime.files.paths, []);
+  }
+});
+
+Deno.test("run tells the client 421 4.3.5 and the log the line where standard input is a socket", async () => {
+  for (const { args, words, prepare } of WRONG) {
+    const runtime = new FakeRuntime();
+    runtime.stdinIsSocket = true;
+    prepare?.(runtime);
+    assert.equal(await run(runtime, args), 64, args.join(" "));
+    assert.equal(runtime.err, "");
+    assert.equal(runtime.out, "421 4.3.5 Server configuration error\r\n");
+    const [datagram, more] = runtime.network.datagramsSent;
+    assert.match(datagram!.text, words);
+    assert.ok(more === undefined);
+  }
+});
+
+Deno.test("run refuses a log on standard error where that is the client", async () => {
+  const runtime = new FakeRuntime();
+  runtime.stdinIsSocket = true;
+  assert.equal(await run(runtime, ["mx", "--log=stderr"]), 64);
+  assert.equal(runtime.err, "");
+  assert.match(runtime.out, /^421 /);
+});
+
+Deno.test("run without -l relays on standard input and output", async () => {
+  const runtime = new FakeRuntime();
+  runtime.stdinIsSocket = true;
+  const running = run(runtime, ["mx:10026", "-v", "-c", "filter"]);
+  await settled();
+  assert.deepEqual(runtime.network.connects, [{ to: { transport: "tcp", host: "mx", port: 10026 }, limit: 30_000 }]);
+  const [server] = runtime.network.servers;
+  server!.say("220 mx\r\n");
+  await settled();
+  runtime.stdioPeer.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n");
+  for (let count = 0; count < 2; count++) {
+    await settled();
+    server!.say("250 Ok\r\n");
+  }
+  await settled();
+  const [filter] = runtime.processes.children;
+  assert.deepEqual(filter!.words, ["sh", "-c", "filter"]);
+  filter!.exit(1, "550 5.7.1 No\n");
+  await settled();
+  runtime.stdioPeer.end();
+  server!.say("250 Ok\r\n");
+  assert.equal(await running, 0);
+  assert.match(runtime.stdioPeer.hear(), /^220 mx\r\n(250 Ok\r\n){2}354 [^\r]*\r\n550 5\.7\.1 No\r\n$/);
+  assert.equal(runtime.out + runtime.err, "");
+  assert.deepEqual(runtime.files.paths, []);
+  // The log has left when the program ends.
+  assert.ok(runtime.network.datagramsSent.some(({ text }) => /message verdict=reject/.test(text)));
+});
+
+Deno.test("run without a command, or with an empty one, asks no filter", async () => {
+  for (const args of [["mx"], ["mx", "-c", ""], ["mx", "-c", "x", "--command="]]) {
+    const runtime = new FakeRuntime();
+    const running = run(runtime, args);
+    await settled();
+    const [server] = runtime.network.servers;
+    server!.say("220 mx\r\n");
+    runtime.stdioPeer.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n");
+    for (const reply of ["250 Ok\r\n", "250 Ok\r\n", "354 Go on\r\n", "250 Taken\r\n", "221 Bye\r\n"]) {
+      await settled();
+      server!.say(reply);
+    }
+    assert.equal(await running, 0);
+    assert.deepEqual(runtime.processes.children, []);
+    assert.match(runtime.stdioPeer.hear(), /250 Taken\r\n221 Bye\r\n$/);
+  }
+});
+
+Deno.test("run ends with 75 when downstream cannot be reached", async () => {
+  const runtime = new FakeRuntime();
+  runtime.network.downstream = "refused";
+  assert.equal(await run(runtime, ["mx"]), 75);
+  assert.match(runtime.stdioPeer.hear(), /^421 4\.3\.2 /);
+  assert.match(runtime.network.datagramsSent[0]!.text, /not reachable/);
+});
+
+Deno.test("run with -l goes to the background, unless --foreground keeps it", async () => {
+  const runtime = new FakeRuntime();
+  runtime.processes.self = { firstLine: "ready" };
+  assert.equal(await run(runtime, ["-l", "10025", "mx"]), 0);
+  assert.deepEqual(runtime.processes.selfStarts[0]!.args, ["--foreground", "-l", "10025", "mx"]);
+  assert.deepEqual(runtime.network.listeners, []);
+
+  const front = new FakeRuntime();
+  const running = run(front, ["-l", "10025", "mx", "--foreground"]);
+  await settled();
+  assert.deepEqual(front.processes.selfStarts, []);
+  assert.equal(front.out, "postprox: accepting connections at 127.0.0.1:10025\n");
+  front.signal("SIGTERM");
+  assert.equal(await running, 0);
+});
+
+Deno.test("run sweeps the spool when it starts to listen, and not when it is spawned", async () => {
+  const left = "/tmp/postprox-99-00000000-0000-4000-8000-000000000000.eml";
+  const runtime = new FakeRuntime();
+  runtime.files.replace(left, new Uint8Array(1));
+  const running = run(runtime, ["-l", "10025", "mx", "--foreground", "--log=stderr"]);
+  await settled();
+  assert.deepEqual(runtime.files.paths, []);
+  assert.match(runtime.err, /left over.*postprox-99-/);
+  runtime.signal("SIGTERM");
+  await running;
+
+  const spawned = new FakeRuntime();
+  spawned.files.replace(left, new Uint8Array(1));
+  spawned.network.downstream = "refused";
+  await run(spawned, ["mx"]);
+  assert.deepEqual(spawned.files.paths, [left]);
+});
+
+Deno.test("run listens also where the spool can be written but not listed", async () => {
+  const runtime = new FakeRuntime();
+  runtime.files.fail("list", "denied");
+  const outcome = run(runtime, ["-l", "10025", "mx", "--foreground", "--log=stderr"]).catch((error) => error);
+  await settled();
+  if (runtime.network.listeners.length > 0) runtime.signal("SIGTERM");
+  assert.equal(await outcome, 0);
+});

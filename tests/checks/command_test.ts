@@ -1,0 +1,236 @@
+// Tests of lib/checks/command.ts: what the filter command gets, how it is stopped, and what of its words is kept.
+
+import assert from "node:assert/strict";
+import { commandCheck, envelopeVariables } from "../../lib/checks/command.ts";
+import { emptyEnvelope, type Envelope } from "../../lib/envelope.ts";
+import { bytesOf, textOf } from "../../lib/smtp/bytes.ts";
+import { Spool } from "../../lib/spool/spool.ts";
+import type { Verdict } from "../../lib/verdict.ts";
+import type { FakeChild } from "../fakes/processes.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
+import { settled } from "../fakes/settled.ts";
+
+interface Run {
+  readonly runtime: FakeRuntime;
+  readonly child: FakeChild;
+  readonly abort: () => void;
+  /** The verdict so far. */
+  verdict(): Promise<Verdict | undefined>;
+}
+
+async function run(options: { text?: string; limit?: number; runtime?: FakeRuntime } = {}): Promise<Run> {
+  const runtime = options.runtime ?? new FakeRuntime();
+  const spool = new Spool(runtime.files, { directory: "/tmp", name: "postprox-1-0", named: true });
+  await spool.append(bytesOf(options.text ?? "text\n"));
+  const check = commandCheck(runtime, { command: "exit $x", timeout: 30_000, allowDiscard: false });
+  const aborter = new AbortController();
+  let verdict: Verdict | undefined;
+  void check.judge({ envelope: emptyEnvelope(), spool }, { signal: aborter.signal, limit: options.limit ?? 90_000 })
+    .then((given) => verdict = given);
+  await settled();
+  return {
+    runtime,
+    child: runtime.processes.children[0]!,
+    abort: () => aborter.abort(),
+    verdict: async () => {
+      await settled();
+      if (verdict) assert.equal(runtime.clock.pending, 0, "a timer is left");
+      return verdict;
+    },
+  };
+}
+
+async function replyOf(stderr: (child: FakeChild) => void): Promise<string> {
+  const { child, verdict } = await run();
+  stderr(child);
+  child.exit(1);
+  const given = await verdict();
+  assert.ok(given && "reply" in given);
+  return textOf(given.reply.bytes).trimEnd();
+}
+
+Deno.test("commandCheck runs the command with sh -c, EMAIL complete and OUTFILE empty", async () => {
+  const { child, runtime } = await run();
+  assert.deepEqual(child.words, ["sh", "-c", "exit $x"]);
+  assert.equal(textOf(runtime.files.octetsOf(child.environment["EMAIL"]!)), "text\n");
+  assert.equal(runtime.files.octetsOf(child.environment["OUTFILE"]!).length, 0);
+  child.exit(0);
+});
+
+Deno.test("commandCheck keeps the last line of standard error that is not blank, however it comes", async () => {
+  const rows: readonly [pieces: readonly string[], reply: string][] = [
+    [["550 one\n"], "550 one"],
+    [["550 no line end"], "550 no line end"],
+    [["first\n550 last\n"], "550 last"],
+    [["550 last\n\n  \n\t\n"], "550 last"],
+    [["550 last\n", "\n", "  "], "550 last"],
+    [["5", "5", "0 in", " pieces\n"], "550 in pieces"],
+    [["550 dos\r\n"], "550 dos"],
+    [["\n\n"], "554 5.7.1 Content rejected"],
+    [[], "554 5.7.1 Content rejected"],
+    [["\n550 behind a blank line"], "550 behind a blank line"],
+  ];
+  for (const [pieces, reply] of rows) {
+    assert.equal(await replyOf((child) => pieces.forEach((piece) => child.say(piece))), reply);
+    const octets = Array.from(pieces.join(""));
+    assert.equal(await replyOf((child) => octets.forEach((octet) => child.say(octet))), reply, "octet by octet");
+  }
+});
+
+Deno.test("commandCheck keeps little of a flood, and finds the last line behind it", async () => {
+  const reply = await replyOf((child) => {
+    for (let count = 0; count < 300; count++) child.say("x".repeat(10_000));
+    child.say(`${"\n".repeat(100_000)}\n550 there\n`);
+  });
+  assert.equal(reply, "550 there");
+  assert.equal((await replyOf((child) => child.say(`550 ${"y".repeat(50_000)}\n`))).length, 510);
+});
+
+Deno.test("commandCheck stops a command that takes too long: TERM, a second later KILL, to the group", async () => {
+  const { child, runtime: { clock }, verdict } = await run();
+  child.ignoresTerm = true;
+  await clock.advance(29_999);
+  assert.deepEqual(child.signals, []);
+  await clock.advance(1);
+  assert.deepEqual(child.signals, ["SIGTERM"]);
+  assert.equal(await verdict(), undefined);
+  await clock.advance(1000);
+  assert.equal(child.signals[1], "SIGKILL");
+  assert.equal((await verdict())?.kind, "unsure");
+});
+
+Deno.test("commandCheck calls it too late even when the command then exits with 0 or 1", async () => {
+  for (const status of [0, 1]) {
+    const { child, runtime: { clock }, verdict } = await run();
+    child.ignoresTerm = true;
+    await clock.advance(30_000);
+    child.exit(status, "550 too late");
+    const given = await verdict();
+    assert.equal(given?.kind, "unsure");
+    assert.match(given.why, /30 s/);
+  }
+});
+
+Deno.test("commandCheck has the time that is left for the message when that is less", async () => {
+  const { child, runtime: { clock }, verdict } = await run({ limit: 5000 });
+  await clock.advance(5000);
+  assert.deepEqual(child.signals.slice(0, 1), ["SIGTERM"]);
+  assert.equal((await verdict())?.kind, "unsure");
+});
+
+Deno.test("commandCheck kills what a command leaves in its group, and does not wait for its standard error", async () => {
+  const { child, runtime: { clock }, verdict } = await run();
+  child.leavesStderrOpen = true;
+  child.signalGroup = (signal) => void child.signals.push(signal);
+  child.exit(1, "550 said before the end\n");
+  await clock.advance(1000);
+  assert.deepEqual(child.signals, ["SIGKILL"]);
+  const given = await verdict();
+  assert.ok(given?.kind === "reject");
+  assert.match(textOf(given.reply.bytes), /^550 said/);
+  assert.ok(child.stderrClosed);
+});
+
+Deno.test("commandCheck stops the command when nobody waits for it any more", async () => {
+  const { abort, child, verdict } = await run();
+  abort();
+  assert.deepEqual(child.signals.slice(0, 1), ["SIGTERM"]);
+  assert.ok(await verdict());
+});
+
+Deno.test("commandCheck that cannot start is unsure", async () => {
+  const runtime = new FakeRuntime();
+  runtime.processes.refusal = "denied";
+  const { verdict } = await run({ runtime });
+  assert.equal((await verdict())?.kind, "unsure");
+});
+
+Deno.test("commandCheck looks at OUTFILE after exit 0 and only then", async () => {
+  const rows: readonly {
+    leave: (files: FakeRuntime["files"], path: string) => void;
+    status?: number;
+    kind: Verdict["kind"];
+  }[] = [
+    { leave: () => {}, kind: "accept" },
+    { leave: (files, path) => files.unlink(path), kind: "accept" },
+    { leave: (files, path) => files.overwrite(path, bytesOf("x")), kind: "replace" },
+    { leave: (files, path) => files.replace(path, bytesOf("x")), kind: "replace" },
+    { leave: (files, path) => files.overwrite(path, bytesOf("x")), status: 2, kind: "unsure" },
+    { leave: (files, path) => files.overwrite(path, bytesOf("x")), status: 1, kind: "reject" },
+    { leave: (files, path) => files.replace(path, bytesOf("x"), "directory"), kind: "unsure" },
+    { leave: (files, path) => files.replace(path, bytesOf("x"), "other"), kind: "unsure" },
+    { leave: (files) => files.fail("stat", "denied"), kind: "unsure" },
+  ];
+  for (const [at, { leave, status = 0, kind }] of rows.entries()) {
+    const { child, runtime, verdict } = await run();
+    leave(runtime.files, child.environment["OUTFILE"]!);
+    child.exit(status);
+    assert.equal((await verdict())?.kind, kind, `row ${at}`);
+  }
+});
+
+// --- envelopeVariables
+
+function variables(envelope: Partial<Envelope>): Record<string, string> {
+  return envelopeVariables({ ...emptyEnvelope(), ...envelope });
+}
+
+Deno.test("envelopeVariables: what is not known is blank, and the null sender is <>", () => {
+  assert.deepEqual(variables({}), {
+    SENDER: "",
+    RECIPIENT: "",
+    RECIPIENTS: "",
+    RECIPIENTCOUNT: "0",
+    REMOTEIP: "",
+    HELO: "",
+  });
+  assert.equal(variables({ sender: "" })["SENDER"], "<>");
+});
+
+Deno.test("envelopeVariables hands hostile text on literally", () => {
+  const evil = "$(rm -rf /)`id`'\"; echo \\";
+  const found = variables({ sender: evil, recipients: [evil, "b@c"], client: { address: evil, helo: evil } });
+  assert.deepEqual(found, {
+    SENDER: evil,
+    RECIPIENT: evil,
+    RECIPIENTS: `${evil},b@c`,
+    RECIPIENTCOUNT: "2",
+    REMOTEIP: evil,
+    HELO: evil,
+  });
+});
+
+Deno.test("envelopeVariables cuts to 99 characters, never inside one", () => {
+  for (
+    const [value, kept] of [
+      ["x".repeat(99), "x".repeat(99)],
+      ["x".repeat(100), "x".repeat(99)],
+      ["\u{1f600}".repeat(100), "\u{1f600}".repeat(99)],
+      [`${"x".repeat(98)}\u{1f600}y`, `${"x".repeat(98)}\u{1f600}`],
+    ] as const
+  ) {
+    const found = variables({ sender: value, recipients: [value], client: { address: value, helo: value } });
+    for (const name of ["SENDER", "RECIPIENT", "REMOTEIP", "HELO"]) assert.equal(found[name], kept, name);
+  }
+});
+
+Deno.test("envelopeVariables cuts RECIPIENTS to 500 bytes that end in three dots", () => {
+  const exact = `${"a".repeat(249)},${"b".repeat(250)}`;
+  assert.equal(variables({ recipients: exact.split(",") })["RECIPIENTS"], exact);
+  const over = variables({ recipients: ["a".repeat(249), "b".repeat(251)] })["RECIPIENTS"]!;
+  assert.equal(over, `${"a".repeat(249)},${"b".repeat(247)}...`);
+  const many = variables({ recipients: Array.from({ length: 20_000 }, () => "") });
+  assert.equal(many["RECIPIENTS"], `${",".repeat(497)}...`);
+  assert.equal(many["RECIPIENTCOUNT"], "20000");
+});
+
+Deno.test("envelopeVariables counts the bytes of RECIPIENTS, and splits no character", () => {
+  for (let pad = 0; pad < 4; pad++) {
+    const recipient = "x".repeat(pad) + "\u{1f600}".repeat(200);
+    const cut = variables({ recipients: [recipient] })["RECIPIENTS"]!;
+    assert.ok(bytesOf(cut).length <= 500, `${bytesOf(cut).length} bytes`);
+    assert.ok(cut.endsWith("..."));
+    assert.doesNotMatch(cut, /\ufffd/);
+    assert.ok(cut.isWellFormed());
+  }
+});

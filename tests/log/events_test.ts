@@ -1,0 +1,99 @@
+// Tests of lib/log/events.ts: each event is one line, whatever strangers put into its fields.
+
+import assert from "node:assert/strict";
+import type { Envelope } from "../../lib/envelope.ts";
+import * as events from "../../lib/log/events.ts";
+import { formatReply } from "../../lib/smtp/reply.ts";
+import { FakeLogger } from "../fakes/logger.ts";
+
+const EVIL = 'x\r\nerror: forged verdict="pass\x1b[2J\u2028';
+
+const ENVELOPE: Envelope = {
+  sender: EVIL,
+  recipients: [EVIL, EVIL],
+  client: { address: EVIL, name: EVIL, helo: EVIL },
+};
+
+const REPLY = { code: 550, bytes: new TextEncoder().encode(`550-${EVIL}\r\n550 ${EVIL}\r\n`) };
+
+Deno.test("each event is one line that nothing in its fields can tear", () => {
+  const logger = new FakeLogger();
+  const log = new events.SessionLog(logger, "0123456789");
+  const message = {
+    verdict: "pass",
+    reason: EVIL,
+    envelope: ENVELOPE,
+    peer: EVIL,
+    size: 1,
+    filterTime: 1.6,
+    reply: REPLY,
+  };
+  log.connected(EVIL, { transport: "unix", path: EVIL });
+  log.dialogue(EVIL);
+  log.ended(EVIL);
+  log.clientLost(EVIL, EVIL);
+  log.clientRefused(EVIL, REPLY);
+  log.downstreamUnreachable({ transport: "tcp", host: EVIL, port: 1 }, EVIL);
+  log.downstreamLost(EVIL, EVIL);
+  log.unasked3xx(REPLY, EVIL);
+  log.possibleDuplicate(EVIL, ENVELOPE);
+  log.spoolFailed(EVIL);
+  log.filterFailed(EVIL, "451");
+  log.message(message);
+  log.bug(new Error(EVIL));
+  const ofSession = logger.lines.length;
+  assert.equal(ofSession, 13);
+  events.logUsage(logger, EVIL);
+  events.logListening(logger, { transport: "unix", path: EVIL });
+  events.logShutdown(logger, EVIL, 1);
+  events.logSwept(logger, [EVIL, EVIL]);
+  events.logTooManyClients(logger, EVIL, 1);
+  events.logAcceptFailed(logger, EVIL);
+  events.logBug(logger, EVIL);
+  assert.equal(logger.lines.length, 13 + 8);
+  for (const [at, line] of logger.lines.entries()) {
+    // deno-lint-ignore no-control-regex
+    assert.doesNotMatch(line, /[\x00-\x1f\x7f\u2028]/);
+    if (at < ofSession) assert.match(line, /^[a-z]+: 0123456789: /);
+    // A quote that ends a field would let the rest pass for another one.
+    assert.doesNotMatch(line, /(?<!\\)" verdict|[^\\]"pass/, line);
+  }
+});
+
+Deno.test("SessionLog.message shows ten recipients and their number", () => {
+  const logger = new FakeLogger();
+  const recipients = Array.from({ length: 12 }, (_, at) => `r${at}@d`);
+  new events.SessionLog(logger, "id").message({
+    verdict: "pass",
+    reason: "clean",
+    envelope: { sender: "", recipients, client: {} },
+    peer: undefined,
+    size: 7,
+    filterTime: 12.4,
+    reply: formatReply("250 Ok"),
+  });
+  const [line] = logger.lines;
+  assert.equal(
+    line,
+    `info: id: message verdict=pass reason=clean from=<> to=${
+      recipients.slice(0, 10).map((one) => `<${one}>`).join(",")
+    },... nrcpt=12 size=7 filter_ms=12 reply="250 Ok"`,
+  );
+});
+
+Deno.test("logBug writes the stack, bounded", () => {
+  const logger = new FakeLogger();
+  const error = new Error("x".repeat(10_000));
+  events.logBug(logger, error);
+  events.logBug(logger, "not an error");
+  assert.ok(logger.lines[0]!.length < 2000);
+  assert.match(logger.lines[1]!, /not an error/);
+  events.logBug(logger, new TypeError("short"));
+  assert.match(logger.lines[2]!, /TypeError: short.*events_test\.ts/);
+});
+
+Deno.test("formatAddress writes what the command line would read", () => {
+  assert.equal(events.formatAddress({ transport: "tcp", host: "mx", port: 25 }), "mx:25");
+  assert.equal(events.formatAddress({ transport: "tcp", host: "::1", port: 25 }), "[::1]:25");
+  assert.equal(events.formatAddress({ transport: "unix", path: "/run/x" }), "unix:/run/x");
+});

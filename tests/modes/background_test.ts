@@ -1,0 +1,38 @@
+// Tests of lib/modes/background.ts: the command returns when the one behind accepts, or says why it does not.
+
+import assert from "node:assert/strict";
+import { backgroundMode } from "../../lib/modes/background.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
+
+Deno.test("backgroundMode starts the same words with --foreground before all else, and lets it go", async () => {
+  const runtime = new FakeRuntime();
+  runtime.processes.self = { firstLine: "postprox: accepting connections at 127.0.0.1:10025" };
+  assert.equal(await backgroundMode(runtime, ["-l", "10025", "--", "mx"], false), 0);
+  assert.deepEqual(runtime.processes.selfStarts, [
+    { args: ["--foreground", "-l", "10025", "--", "mx"], stderr: "pipe" },
+  ]);
+  assert.equal(runtime.processes.released, 1);
+  assert.equal(runtime.out + runtime.err, "");
+});
+
+Deno.test("backgroundMode leaves standard error to a log that goes there", async () => {
+  const runtime = new FakeRuntime();
+  runtime.processes.self = { firstLine: "ready" };
+  await backgroundMode(runtime, ["mx"], true);
+  assert.equal(runtime.processes.selfStarts[0]!.stderr, "inherit");
+});
+
+Deno.test("backgroundMode gives the reason and a status other than 0 when the one behind ends", async () => {
+  const rows = [
+    [{ exit: 64 }, 64],
+    [{ exit: 0 }, 1],
+    [{ signal: "SIGKILL" }, 1],
+  ] as const;
+  for (const [end, status] of rows) {
+    const runtime = new FakeRuntime();
+    runtime.processes.self = { stderr: "postprox: address in use\n", end };
+    assert.equal(await backgroundMode(runtime, ["mx"], false), status);
+    assert.equal(runtime.err, "postprox: address in use\n");
+    assert.equal(runtime.processes.released, 0);
+  }
+});

@@ -1,0 +1,199 @@
+// Tests of lib/modes/listen.ts: sessions side by side, a place for so many, and an end that loses no message.
+
+import assert from "node:assert/strict";
+import { chain } from "../../lib/checks/chain.ts";
+import { listenMode } from "../../lib/modes/listen.ts";
+import { IoError } from "../../lib/runtime/io_error.ts";
+import type { Peer } from "../fakes/conn_pair.ts";
+import { OPTIONS } from "../fakes/conversation.ts";
+import { FakeLogger } from "../fakes/logger.ts";
+import type { FakeListener } from "../fakes/network.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
+import { settled } from "../fakes/settled.ts";
+
+const ADDRESS = { transport: "tcp", host: "127.0.0.1", port: 10025 } as const;
+const SHUTTING_DOWN = "421 4.3.2 Service shutting down, closing connection\r\n";
+
+class Listening {
+  readonly runtime = new FakeRuntime();
+  readonly logger = new FakeLogger();
+  ready = 0;
+  status: number | undefined;
+
+  async start(maxClients = 10): Promise<void> {
+    const parts = { runtime: this.runtime, logger: this.logger, check: chain([]), options: OPTIONS };
+    void listenMode(parts, { address: ADDRESS, maxClients, onReady: () => this.ready++ })
+      .then((status) => this.status = status);
+    await settled();
+  }
+
+  get listener(): FakeListener {
+    return this.runtime.network.listeners[0]!;
+  }
+
+  /** A client connects and is greeted; gives its end and downstream's. */
+  async client(): Promise<{ client: Peer; server: Peer }> {
+    const client = this.listener.client();
+    await settled();
+    const server = this.runtime.network.servers.at(-1)!;
+    server.say("220 mx\r\n");
+    await settled();
+    assert.equal(client.hear(), "220 mx\r\n");
+    return { client, server };
+  }
+}
+
+async function sendMessage({ client, server }: { client: Peer; server: Peer }): Promise<void> {
+  client.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n");
+  for (const reply of ["250 Ok\r\n", "250 Ok\r\n", "354 Go on\r\n"]) {
+    await settled();
+    server.say(reply);
+  }
+  await settled();
+  assert.match(server.hear(), /\r\nx\r\n\.\r\n$/);
+}
+
+Deno.test("listenMode says that it is ready once, after it has bound", async () => {
+  const listening = new Listening();
+  await listening.start();
+  assert.equal(listening.ready, 1);
+  assert.deepEqual(listening.listener.at, ADDRESS);
+  const failing = new FakeRuntime();
+  failing.network.bindRefusal = "in-use";
+  const parts = { runtime: failing, logger: new FakeLogger(), check: chain([]), options: OPTIONS };
+  await assert.rejects(
+    listenMode(parts, { address: ADDRESS, maxClients: 1, onReady: () => assert.fail("is not ready") }),
+    IoError,
+  );
+});
+
+Deno.test("listenMode keeps sessions apart", async () => {
+  const listening = new Listening();
+  await listening.start();
+  const one = await listening.client();
+  const two = await listening.client();
+  one.client.say("NOOP one\r\n");
+  two.client.say("NOOP two\r\n");
+  await settled();
+  assert.equal(one.server.hear(), "NOOP one\r\n");
+  assert.equal(two.server.hear(), "NOOP two\r\n");
+  two.server.say("250 two\r\n");
+  await settled();
+  assert.equal(two.client.hear(), "250 two\r\n");
+  assert.equal(one.client.hear(), "");
+});
+
+Deno.test("listenMode: one client too many gets 421 and takes no place; who leaves makes room", async () => {
+  const listening = new Listening();
+  await listening.start(1);
+  const { client } = await listening.client();
+  for (let count = 0; count < 3; count++) {
+    const more = listening.listener.client();
+    await settled();
+    assert.equal(more.hear(), "421 4.3.2 Too many connections, try again later\r\n");
+    assert.ok(more.closed);
+  }
+  assert.equal(listening.runtime.network.connects.length, 1);
+  assert.equal(listening.logger.find("too many clients").length, 3);
+  client.end();
+  await settled();
+  await listening.client();
+});
+
+Deno.test("listenMode is not held up by a client too many that takes nothing or is gone", async () => {
+  const listening = new Listening();
+  await listening.start(1);
+  const { client } = await listening.client();
+  listening.listener.client().stallWrites();
+  listening.listener.client().reset();
+  await settled();
+  client.end();
+  await settled();
+  await listening.client();
+});
+
+Deno.test("listenMode pauses when an accept fails, and goes on", async () => {
+  const listening = new Listening();
+  await listening.start();
+  listening.listener.fail("other");
+  listening.listener.fail("other");
+  const client = listening.listener.client();
+  await settled();
+  assert.equal(listening.logger.find("cannot accept").length, 1, "accepting does not pause");
+  await listening.runtime.clock.advance(100);
+  assert.equal(listening.logger.find("cannot accept").length, 2);
+  assert.equal(listening.runtime.network.servers.length, 0);
+  await listening.runtime.clock.advance(100);
+  listening.runtime.network.servers[0]!.say("220 mx\r\n");
+  await settled();
+  assert.equal(client.hear(), "220 mx\r\n");
+});
+
+Deno.test("listenMode ends idle sessions with 421 at a signal, accepts nobody more, and ends with 0", async () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    const listening = new Listening();
+    await listening.start();
+    const one = await listening.client();
+    const two = await listening.client();
+    listening.runtime.signal(signal);
+    listening.runtime.signal(signal);
+    await settled();
+    assert.equal(one.client.hear(), SHUTTING_DOWN);
+    assert.equal(two.client.hear(), SHUTTING_DOWN);
+    assert.ok(listening.listener.closed);
+    assert.equal(listening.status, 0);
+    assert.equal(listening.logger.find("shutting down signal=").length, 1);
+    assert.match(listening.logger.find("shutting down signal=")[0]!, new RegExp(`signal=${signal} sessions=2`));
+  }
+});
+
+Deno.test("listenMode waits for a message past the point of no return, and no longer than a grace", async () => {
+  for (const answers of [true, false]) {
+    const listening = new Listening();
+    await listening.start();
+    const session = await listening.client();
+    await sendMessage(session);
+    listening.runtime.signal("SIGTERM");
+    await listening.runtime.clock.advance(5000);
+    assert.equal(listening.status, undefined);
+    if (answers) {
+      session.server.say("250 Taken\r\n");
+      await settled();
+      assert.ok(session.client.hear().endsWith(`\r\n250 Taken\r\n${SHUTTING_DOWN}`));
+    } else {
+      await listening.runtime.clock.advance(5000);
+    }
+    assert.equal(listening.status, 0);
+  }
+});
+
+Deno.test("listenMode: a client that was accepted as the signal came is not left without a word", async () => {
+  const listening = new Listening();
+  await listening.start();
+  const client = listening.listener.client();
+  listening.runtime.signal("SIGTERM");
+  await settled();
+  await listening.runtime.clock.advance(10_000);
+  assert.equal(listening.status, 0);
+  assert.ok(client.closed || listening.runtime.network.connects.length === 0);
+});
+
+Deno.test("listenMode opens the log anew at SIGHUP and goes on", async () => {
+  const listening = new Listening();
+  await listening.start();
+  listening.runtime.signal("SIGHUP");
+  assert.equal(listening.logger.reopened, 1);
+  await listening.client();
+});
+
+Deno.test("listenMode logs an error that nothing caught, and serves on", async () => {
+  const listening = new Listening();
+  await listening.start();
+  const { client, server } = await listening.client();
+  listening.runtime.bug(new TypeError("oops"));
+  assert.equal(listening.logger.find("oops").length, 1);
+  client.say("NOOP\r\n");
+  await settled();
+  assert.equal(server.hear(), "NOOP\r\n");
+  assert.equal(listening.runtime.out + listening.runtime.err, "");
+});

@@ -1,0 +1,174 @@
+// Tests of lib/options/parse.ts: the command line is read as GNU getopt_long reads it, and wrong use is told in one line.
+
+import assert from "node:assert/strict";
+import { defaultOptions, type Options, UsageError } from "../../lib/options/options.ts";
+import { parseCommandLine } from "../../lib/options/parse.ts";
+
+const MX = { transport: "tcp", host: "mx", port: 25 } as const;
+
+/** What an option line changes of the defaults. */
+function changes(...args: string[]): Partial<Options> {
+  const parsed = parseCommandLine(args);
+  assert.ok(parsed.kind === "run", args.join(" "));
+  const defaults = defaultOptions(MX) as unknown as Record<string, unknown>;
+  const changed = Object.entries(parsed.options).filter(([key, value]) => {
+    try {
+      assert.deepEqual(value, defaults[key]);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  return Object.fromEntries(changed);
+}
+
+const ROWS: readonly [args: string, changed: Partial<Options>][] = [
+  ["mx", {}],
+  // Before the operand, behind it, on both sides.
+  ["-r mx", { reject: true }],
+  ["mx -r", { reject: true }],
+  ["-r mx -v", { reject: true, verbosity: 1 }],
+  // Clustered and attached letters.
+  ["-rv mx", { reject: true, verbosity: 1 }],
+  ["-vvv mx", { verbosity: 3 }],
+  ["-v -v mx", { verbosity: 2 }],
+  ["-ccat mx", { command: "cat" }],
+  ["-c cat mx", { command: "cat" }],
+  ["-rccat mx", { reject: true, command: "cat" }],
+  ["-rvc cat mx", { reject: true, verbosity: 1, command: "cat" }],
+  // The value may be whatever stands there.
+  ["-c -r mx", { command: "-r" }],
+  ["-c -- mx", { command: "--" }],
+  ["--command -r mx", { command: "-r" }],
+  ["-c=x mx", { command: "=x" }],
+  // Long names: with = or the next word, shortened as long as only one begins so.
+  ["--timeout=5 mx", { timeout: 5000 }],
+  ["--timeout 5 mx", { timeout: 5000 }],
+  ["--timeo=5 mx", { timeout: 5000 }],
+  ["--ti 5 mx", { timeout: 5000 }],
+  ["--command= mx", {}],
+  ["--command=a=b mx", { command: "a=b" }],
+  ["--rej mx", { reject: true }],
+  // The exact name wins over the longer ones that begin so.
+  ["--log=stderr mx", { log: { kind: "stderr" } }],
+  // -- ends the options.
+  ["-r -- mx", { reject: true }],
+  ["-- mx", {}],
+  ["mx --", {}],
+  // The last of a repeated option wins.
+  ["-c a -c b mx", { command: "b" }],
+  ["-t 5 --timeout 7 mx -t9", { timeout: 9000 }],
+];
+
+Deno.test("parseCommandLine reads options as getopt_long does", () => {
+  for (const [line, changed] of ROWS) assert.deepEqual(changes(...line.split(" ")), changed, line);
+});
+
+Deno.test("parseCommandLine takes an empty value that stands for itself", () => {
+  assert.deepEqual(changes("-c", "x", "-c", "", "mx"), {});
+});
+
+Deno.test("parseCommandLine takes every option of the manual under both its names", () => {
+  const rows: readonly [short: string, long: string, changed: Partial<Options>][] = [
+    ["-c x", "--command x", { command: "x" }],
+    ["-d /x", "--tempdir /x", { tempdir: "/x" }],
+    ["-t 1.5", "--timeout 1.5", { timeout: 1500 }],
+    ["-r", "--reject", { reject: true }],
+    ["-v", "--verbose", { verbosity: 1 }],
+    ["-l 10025", "--listen 10025", { listen: { transport: "tcp", host: "127.0.0.1", port: 10025 } }],
+  ];
+  for (const [short, long, changed] of rows) {
+    assert.deepEqual(changes(...short.split(" "), "mx"), changed);
+    assert.deepEqual(changes(...long.split(" "), "mx"), changed);
+  }
+});
+
+Deno.test("parseCommandLine takes every further option", () => {
+  const rows: readonly [line: string, changed: Partial<Options>][] = [
+    ["--allow-discard", { allowDiscard: true }],
+    ["--bare-newline=reject", { bareNewline: "reject" }],
+    ["--foreground", { foreground: true }],
+    ["--log=./x", { log: { kind: "file", path: "./x" } }],
+    ["--max-clients=7", { maxClients: 7 }],
+    ["--max-message-size=10M", { maxMessageSize: 10 * 1024 * 1024 }],
+    ["--message-timeout=1", { messageTimeout: 1000 }],
+    ["--client-timeout=1", { clientTimeout: 1000 }],
+    ["--session-timeout=1", { sessionTimeout: 1000 }],
+    ["--connect-timeout=1", { connectTimeout: 1000 }],
+    ["--reply-timeout=1", { replyTimeout: 1000 }],
+    ["--dot-timeout=1", { dotTimeout: 1000 }],
+    ["--keepalive=1", { keepalive: 1000 }],
+  ];
+  for (const [line, changed] of rows) assert.deepEqual(changes(line, "mx"), changed);
+});
+
+Deno.test("parseCommandLine ends at -h, -L and -V, wherever they stand", () => {
+  const rows: readonly [line: string, kind: string][] = [
+    ["-h", "help"],
+    ["--help", "help"],
+    ["--he", "help"],
+    ["mx -rh --no-such-option", "help"],
+    ["-L", "license"],
+    ["--license mx", "license"],
+    ["-V", "version"],
+    ["-rvV", "version"],
+    ["--vers", "version"],
+    ["-V -h", "version"],
+  ];
+  for (const [line, kind] of rows) assert.equal(parseCommandLine(line.split(" ")).kind, kind, line);
+  // Behind -- or as a value they are nothing special.
+  assert.deepEqual(changes("-c", "-h", "mx"), { command: "-h" });
+});
+
+const WRONG: readonly [args: readonly string[], words: RegExp][] = [
+  // The operand.
+  [[], /no server is named.*HOST:PORT/],
+  [["-r"], /no server/],
+  [["mx", "mx2"], /"mx2"/],
+  [["mx", "--", "-r"], /"-r"/],
+  [[""], /names no host/],
+  // Unknown and ambiguous names.
+  [["-x", "mx"], /"-x" is not known/],
+  [["-rx", "mx"], /"-x" is not known/],
+  [["--nope", "mx"], /"--nope" is not known/],
+  [["--nope=1", "mx"], /"--nope" is not known/],
+  [["--ver", "mx"], /ambiguous.*--verbose or --version|ambiguous.*--version or --verbose/],
+  [["--l", "mx"], /ambiguous/],
+  [["--=x", "mx"], /not known/],
+  // Values that are missing or too many.
+  [["mx", "-c"], /-c needs a value.*COMMAND/],
+  [["mx", "--timeout"], /--timeout needs a value.*SEC/],
+  [["--reject=yes", "mx"], /--reject takes no value/],
+  [["--help=", "mx"], /--help takes no value/],
+  // Values that are none.
+  [["-t", "abc", "mx"], /-t, --timeout: "abc".*such as/],
+  [["-t", "-5", "mx"], /--timeout/],
+  [["-l", "x y", "mx"], /-l, --listen/],
+  [["--max-clients=0", "mx"], /--max-clients: "0"/],
+  [["--bare-newline=maybe", "mx"], /accept or reject/],
+];
+
+Deno.test("parseCommandLine tells wrong use in one line that says what would be right", () => {
+  for (const [args, words] of WRONG) {
+    assert.throws(() => parseCommandLine(args), (error) => {
+      assert.ok(error instanceof UsageError, args.join(" "));
+      assert.match(error.message, words);
+      // deno-lint-ignore no-control-regex
+      assert.doesNotMatch(error.message, /[\x00-\x1f]/);
+      return true;
+    });
+  }
+});
+
+Deno.test("parseCommandLine keeps hostile words from tearing its line", () => {
+  const evil = `x\n\x1b[2J${"y".repeat(500)}`;
+  for (const args of [[evil], [`--${evil}`], ["-t", evil, "mx"], ["mx", evil], [`-\n`, "mx"], ["-l", evil, "mx"]]) {
+    assert.throws(() => parseCommandLine(args), (error) => {
+      assert.ok(error instanceof UsageError);
+      // deno-lint-ignore no-control-regex
+      assert.doesNotMatch(error.message, /[\x00-\x1f\x7f]/);
+      assert.ok(error.message.length < 400, error.message);
+      return true;
+    });
+  }
+});

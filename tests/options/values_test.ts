@@ -1,0 +1,143 @@
+// Tests of lib/options/values.ts: each text that is right has its value, each that is wrong is refused.
+
+import assert from "node:assert/strict";
+import { UsageError } from "../../lib/options/options.ts";
+import {
+  parseChoice,
+  parseCount,
+  parseDownstream,
+  parseListen,
+  parseLog,
+  parseSeconds,
+  parseSize,
+} from "../../lib/options/values.ts";
+import type { Address } from "../../lib/runtime/ports.ts";
+
+function tcp(host: string, port: number): Address {
+  return { transport: "tcp", host, port };
+}
+
+function check<Value>(
+  parse: (text: string) => Value,
+  right: readonly (readonly [text: string, value: Value])[],
+  wrong: readonly string[],
+): void {
+  for (const [text, value] of right) assert.deepEqual(parse(text), value, text);
+  for (const text of wrong) assert.throws(() => parse(text), UsageError, `${parse.name} takes ${JSON.stringify(text)}`);
+}
+
+Deno.test("parseDownstream reads every form of a server's address", () => {
+  check(parseDownstream, [
+    ["mx", tcp("mx", 25)],
+    ["mx:10026", tcp("mx", 10026)],
+    ["127.0.0.1:1", tcp("127.0.0.1", 1)],
+    ["mx.example.:65535", tcp("mx.example.", 65535)],
+    ["my_host-1:25", tcp("my_host-1", 25)],
+    ["inet:mx:25", tcp("mx", 25)],
+    ["INET:mx", tcp("mx", 25)],
+    ["[::1]:26", tcp("::1", 26)],
+    ["[::1]", tcp("::1", 25)],
+    ["[IPv6:2001:db8::1]:26", tcp("2001:db8::1", 26)],
+    ["[fe80::1%eth0]:26", tcp("fe80::1%eth0", 26)],
+    ["inet:[::1]:26", tcp("::1", 26)],
+    ["unix:/run/x y", { transport: "unix", path: "/run/x y" }],
+    ["UNIX:/run/x", { transport: "unix", path: "/run/x" }],
+  ], [
+    "",
+    ":25",
+    "mx:",
+    "mx:0",
+    "mx:65536",
+    "mx:smtp",
+    "mx:-1",
+    "mx:2 5",
+    "mx:1:2",
+    "::1",
+    "2001:db8::1",
+    "[::1",
+    "[::1]x:25",
+    "[]:25",
+    "[mx]:25",
+    "25",
+    "m x",
+    "-mx",
+    "mx-:25",
+    "mx..example",
+    "mx/25",
+    "unix:",
+    "unix:/a\0b",
+    "inet:",
+    "inet:unix:/x",
+  ]);
+});
+
+Deno.test("parseListen reads a port, with an address or without", () => {
+  check(parseListen, [
+    ["10025", tcp("127.0.0.1", 10025)],
+    ["0.0.0.0:10025", tcp("0.0.0.0", 10025)],
+    ["localhost:10025", tcp("localhost", 10025)],
+    ["[::]:10025", tcp("::", 10025)],
+    ["inet:10025", tcp("127.0.0.1", 10025)],
+    ["unix:/run/x", { transport: "unix", path: "/run/x" }],
+  ], ["", "0", "65536", "mx", "127.0.0.1", "127.0.0.1:", ":10025", "[::]", "::1:10025", "unix:", "1e4", " 25"]);
+});
+
+Deno.test("parseSeconds reads seconds above 0 as milliseconds", () => {
+  check(parseSeconds, [["1", 1000], ["0.5", 500], ["0.001", 1], ["604800", 604_800_000], ["007", 7000]], [
+    "",
+    "0",
+    "0.0",
+    "0.0001",
+    "-1",
+    "+1",
+    "1e3",
+    "1s",
+    " 1",
+    ".5",
+    "1.",
+    "1,5",
+    "604801",
+    "NaN",
+    "Infinity",
+    "0x10",
+    "9".repeat(400),
+  ]);
+});
+
+Deno.test("parseSize reads octets with K, M and G", () => {
+  check(parseSize, [["1", 1], ["10K", 10_240], ["10k", 10_240], ["3M", 3 * 1024 ** 2], ["2g", 2 * 1024 ** 3]], [
+    "",
+    "0",
+    "0K",
+    "-1",
+    "1.5M",
+    "1T",
+    "1KB",
+    "K",
+    "1 K",
+    "9".repeat(13),
+  ]);
+});
+
+Deno.test("parseCount reads a number above 0", () => {
+  check(parseCount, [["1", 1], ["999999999", 999_999_999]], ["", "0", "-1", "1.5", "1e3", "x", "9999999999"]);
+});
+
+Deno.test("parseLog reads a place for the log", () => {
+  check(parseLog, [
+    ["syslog", { kind: "syslog", path: "/dev/log" }],
+    ["syslog:/run/log", { kind: "syslog", path: "/run/log" }],
+    ["stderr", { kind: "stderr" }],
+    ["/var/log/postprox", { kind: "file", path: "/var/log/postprox" }],
+    ["./postprox.log", { kind: "file", path: "./postprox.log" }],
+  ], ["", "Syslog", "postprox.log", "stdout", "syslog:"]);
+});
+
+Deno.test("parseChoice takes one of the words, exactly", () => {
+  check((text) => parseChoice(text, ["accept", "reject"]), [["accept", "accept"], ["reject", "reject"]], [
+    "",
+    "ACCEPT",
+    "acc",
+    "constructor",
+  ]);
+});
