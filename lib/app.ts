@@ -1,7 +1,7 @@
 // Where the parts meet: the command line is read, the log opened, the checks chained, and a mode runs.
 //
 // `run` gives the exit status: that of the mode, 0 for --help and its like, 64 (EX_USAGE of sysexits.h) for wrong use. What
-// is wrong goes to standard error in one line; where standard input is a socket, standard error is the client, and so
+// is wrong goes to standard error in one line; where that is the client's socket, as under spawn(8), it must not, and so
 // the client hears 421 and the log gets the line.
 
 import { chain } from "./checks/chain.ts";
@@ -30,6 +30,9 @@ const EX_USAGE = 64;
 export async function run(runtime: Runtime, args: readonly string[]): Promise<number> {
   try {
     const parsed = parseCommandLine(args);
+    if (parsed.kind !== "run" && runtime.stdio.isSpawned()) {
+      throw new UsageError(`--${parsed.kind} has no use where standard output is a mail client: give HOST:PORT`);
+    }
     switch (parsed.kind) {
       case "help":
         runtime.stdio.writeOut(helpText());
@@ -75,7 +78,8 @@ async function startMode(runtime: Runtime, options: Options, args: readonly stri
 async function listen(parts: SessionParts, options: Options): Promise<number> {
   const { runtime, logger } = parts;
   const address = options.listen!;
-  logSwept(logger, await sweepSpoolDirectory(runtime.files, runtime.processes, options.tempdir));
+  const { removed, failures } = await sweepSpoolDirectory(runtime, options.tempdir);
+  logSwept(logger, removed, failures);
   try {
     return await listenMode(parts, {
       address,
@@ -109,7 +113,7 @@ async function checkTempdir(runtime: Runtime, directory: string): Promise<void> 
 
 async function openLog(runtime: Runtime, options: Options): Promise<Logger> {
   const spawned = options.listen === undefined;
-  if (options.log.kind === "stderr" && spawned && runtime.stdio.stdinIsSocket()) {
+  if (options.log.kind === "stderr" && spawned && runtime.stdio.isSpawned()) {
     throw new UsageError("option --log: standard error is the client here: give syslog or the path of a file");
   }
   try {
@@ -124,7 +128,7 @@ async function openLog(runtime: Runtime, options: Options): Promise<Logger> {
 }
 
 async function complain(runtime: Runtime, { message, log }: UsageError): Promise<number> {
-  if (!runtime.stdio.stdinIsSocket()) {
+  if (!runtime.stdio.isSpawned()) {
     runtime.stdio.writeErr(`postprox: ${message}\n`);
     return EX_USAGE;
   }

@@ -50,7 +50,7 @@ Deno.test("run ends wrong use with 64 and one line on standard error, and starts
 Deno.test("run tells the client 421 4.3.5 and the log the line where standard input is a socket", async () => {
   for (const { args, words, prepare } of WRONG) {
     const runtime = new FakeRuntime();
-    runtime.stdinIsSocket = true;
+    runtime.isSpawned = true;
     prepare?.(runtime);
     assert.equal(await run(runtime, args), 64, args.join(" "));
     assert.equal(runtime.err, "");
@@ -63,7 +63,7 @@ Deno.test("run tells the client 421 4.3.5 and the log the line where standard in
 
 Deno.test("run refuses a log on standard error where that is the client", async () => {
   const runtime = new FakeRuntime();
-  runtime.stdinIsSocket = true;
+  runtime.isSpawned = true;
   assert.equal(await run(runtime, ["mx", "--log=stderr"]), 64);
   assert.equal(runtime.err, "");
   assert.match(runtime.out, /^421 /);
@@ -71,7 +71,7 @@ Deno.test("run refuses a log on standard error where that is the client", async 
 
 Deno.test("run without -l relays on standard input and output", async () => {
   const runtime = new FakeRuntime();
-  runtime.stdinIsSocket = true;
+  runtime.isSpawned = true;
   const running = run(runtime, ["mx:10026", "-v", "-c", "filter"]);
   await settled();
   assert.deepEqual(runtime.network.connects, [{ to: { transport: "tcp", host: "mx", port: 10026 }, limit: 30_000 }]);
@@ -85,7 +85,7 @@ Deno.test("run without -l relays on standard input and output", async () => {
   }
   await settled();
   const [filter] = runtime.processes.children;
-  assert.deepEqual(filter!.words, ["sh", "-c", "filter"]);
+  assert.deepEqual(filter!.words.slice(1), ["-c", "filter"]);
   filter!.exit(1, "550 5.7.1 No\n");
   await settled();
   runtime.stdioPeer.end();

@@ -10,7 +10,7 @@
 import type { Envelope } from "../envelope.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Child, Clock, Files, Processes } from "../runtime/ports.ts";
-import { concat, isSpace, LF, textOf } from "../smtp/bytes.ts";
+import { bytesOf, concat, isSpace, LF, textOf } from "../smtp/bytes.ts";
 import { Replacement } from "../spool/spool.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Check, CheckedMessage } from "./check.ts";
@@ -71,10 +71,11 @@ function cut(value: string): string {
   return value.length <= VALUE_LIMIT ? value : Array.from(value).slice(0, VALUE_LIMIT).join("");
 }
 
+// In octets, but no character is cut in two.
 function joinRecipients(recipients: Envelope["recipients"]): string {
-  const joined = recipients.slice(0, RECIPIENTS_LIMIT).join(",");
-  if (joined.length <= RECIPIENTS_LIMIT && recipients.length <= RECIPIENTS_LIMIT) return joined;
-  return `${joined.slice(0, RECIPIENTS_LIMIT - 3)}...`;
+  const joined = bytesOf(recipients.slice(0, RECIPIENTS_LIMIT).join(","));
+  if (joined.length <= RECIPIENTS_LIMIT) return textOf(joined);
+  return `${textOf(joined.subarray(0, RECIPIENTS_LIMIT - 3)).replace(/\ufffd+$/, "")}...`;
 }
 
 async function run(

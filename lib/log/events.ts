@@ -18,18 +18,13 @@ export class SessionLog {
     this.id = id;
   }
 
-  /** Whether the dialogue itself is wanted (-vv); asked before the work of formatting it. */
-  get wantsDialogue(): boolean {
-    return isWanted("debug", this.#logger.verbosity);
-  }
-
   connected(peer: string | undefined, downstream: Address): void {
     this.#write("debug", "connected", () => ({ peer, downstream: formatAddress(downstream) }));
   }
 
-  /** What was said to downstream, and what it said. */
-  dialogue(said: string): void {
-    this.#write("debug", "downstream", () => ({ said: said.trimEnd() }));
+  /** A command as it went downstream, and the reply to it. */
+  dialogue(said: string, reply: Reply): void {
+    this.#write("debug", "dialogue", () => ({ said: said.trimEnd(), reply: replyText(reply) }));
   }
 
   ended(why: string): void {
@@ -120,8 +115,11 @@ export function logShutdown(logger: Logger, signal: string, sessions: number): v
   logger.write("info", `shutting down ${formatFields({ signal, sessions })}`);
 }
 
-export function logSwept(logger: Logger, paths: readonly string[]): void {
-  for (const path of paths) {
+export function logSwept(logger: Logger, removed: readonly string[], failures: readonly string[]): void {
+  for (const failure of failures) {
+    logger.write("warning", `cannot sweep the spool ${formatField("reason", failure)}`);
+  }
+  for (const path of removed) {
     logger.write("warning", `removed a spool file that was left over ${formatField("file", path)}`);
   }
 }

@@ -19,6 +19,9 @@ const FACILITY_MAIL = 2;
 // What may wait for a slow disk or syslog daemon before lines are dropped.
 const QUEUE_LIMIT = 10000;
 
+// A syslog daemon that takes nothing must not keep the program from its end.
+const FLUSH_LIMIT = 500;
+
 // RFC 3164 allows 1024 octets; every syslog daemon of today takes more. A message line with a long reply fits.
 const SYSLOG_LINE_LIMIT = 2048;
 
@@ -43,7 +46,7 @@ export async function openLogger(runtime: Runtime, target: LogTarget, options: L
     reopen: () => {
       tail = tail.then(() => write.reopen()).catch(() => {});
     },
-    flush: () => tail,
+    flush: () => Promise.race([tail, new Promise<void>((resolve) => runtime.clock.after(FLUSH_LIMIT, resolve))]),
   };
 }
 

@@ -23,6 +23,9 @@ const ACCEPT_PAUSE = 100;
 // Downstream has the message and owes the reply: most answer within a second.
 const SHUTDOWN_GRACE = 10_000;
 
+// For replies and log lines of sessions that were given up.
+const LAST_WORDS = 1000;
+
 /** Throws `IoError` when `address` cannot be bound; ends with status 0 after a signal. */
 export async function listenMode(parts: SessionParts, options: ListenOptions): Promise<number> {
   const { runtime, logger } = parts;
@@ -53,8 +56,14 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
     sessions.set(session, session.run().finally(() => sessions.delete(session)));
   }
 
-  const grace = new Promise<void>((resolve) => runtime.clock.after(SHUTDOWN_GRACE, resolve));
-  await Promise.race([Promise.all(sessions.values()), grace]);
+  // First the messages that downstream already has, then an end for those that it does not answer.
+  const within = (limit: number) => {
+    const late = new Promise<void>((resolve) => runtime.clock.after(limit, resolve));
+    return Promise.race([Promise.all(sessions.values()), late]);
+  };
+  await within(SHUTDOWN_GRACE);
+  for (const session of sessions.keys()) session.abandon();
+  await within(LAST_WORDS);
   return 0;
 }
 

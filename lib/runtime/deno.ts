@@ -30,7 +30,7 @@ export function denoRuntime(): Runtime {
     signals: { on: (signal, handler) => Deno.addSignalListener(signal, handler) },
     stdio: {
       conn: () => new StdioConn(),
-      stdinIsSocket: () => Deno.statSync("/dev/stdin").isSocket === true,
+      isSpawned,
       writeOut: (text) => writeSync(Deno.stdout, text),
       writeErr: (text) => writeSync(Deno.stderr, text),
     },
@@ -66,9 +66,7 @@ async function connect(to: Address, limit: number): Promise<Conn> {
     connecting.then((conn) => conn.close(), () => {});
   }, limit);
   try {
-    const conn = await Promise.race([connecting, late.promise]);
-    if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
-    return new TcpOrUnixConn(conn);
+    return tuned(await Promise.race([connecting, late.promise]));
   } catch (error) {
     throw ioError(error, `cannot connect to ${where}`);
   } finally {
@@ -84,9 +82,7 @@ async function listen(at: Address): Promise<Listener> {
     return {
       accept: async () => {
         try {
-          const conn = await listener.accept();
-          if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
-          return new TcpOrUnixConn(conn);
+          return tuned(await listener.accept());
         } catch (error) {
           throw ioError(error, "cannot accept a connection");
         }
@@ -95,6 +91,17 @@ async function listen(at: Address): Promise<Listener> {
     };
   } catch (error) {
     throw ioError(error, `cannot listen at ${at.transport === "unix" ? at.path : `${at.host}:${at.port}`}`);
+  }
+}
+
+// Replies are small and each is waited for: they leave at once.
+function tuned(conn: Deno.Conn): Conn {
+  try {
+    if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
+    return new TcpOrUnixConn(conn);
+  } catch (error) {
+    conn.close();
+    throw error;
   }
 }
 
@@ -131,25 +138,33 @@ const AGAIN_DELAY = 5;
 
 /** Standard input and output. They cannot be closed under a call that waits, so that call is let go instead. */
 class StdioConn implements Conn {
-  readonly #closed = Promise.withResolvers<never>();
-
-  constructor() {
-    this.#closed.promise.catch(() => {});
-  }
+  readonly #waiting = new Set<(error: IoError) => void>();
+  #closed = false;
 
   read(into: Uint8Array): Promise<number | null> {
-    return Promise.race([patiently(() => Deno.stdin.read(into)).catch(failRead), this.#closed.promise]);
+    return this.#unlessClosed(() => patiently(() => Deno.stdin.read(into)).catch(failRead));
   }
 
   write(octets: Uint8Array): Promise<void> {
     const stdout = { write: (some: Uint8Array) => patiently(() => Deno.stdout.write(some)) };
-    return Promise.race([writeAll(stdout, octets).catch(failWrite), this.#closed.promise]);
+    return this.#unlessClosed(() => writeAll(stdout, octets).catch(failWrite));
   }
 
   close(): void {
-    this.#closed.reject(new IoError("closed", "standard input and output are closed"));
+    this.#closed = true;
+    for (const fail of this.#waiting) fail(CLOSED);
+  }
+
+  #unlessClosed<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(CLOSED);
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.add(reject);
+      call().then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    });
   }
 }
+
+const CLOSED = new IoError("closed", "standard input and output are closed");
 
 async function writeAll(to: { write(octets: Uint8Array): Promise<number> }, octets: Uint8Array): Promise<void> {
   let written = await to.write(octets);
@@ -270,7 +285,7 @@ function factsOf(info: Deno.FileInfo): FileFacts {
 
 async function remove(path: string): Promise<void> {
   try {
-    Deno.removeSync(path);
+    Deno.removeSync(path, { recursive: true });
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw ioError(error, `cannot remove ${path}`);
   }
@@ -361,6 +376,15 @@ async function isAlive(pid: number): Promise<boolean> {
 }
 
 // --- the rest
+
+function isSpawned(): boolean {
+  try {
+    const [input, output] = ["/dev/stdin", "/dev/stdout"].map((path) => Deno.statSync(path));
+    return input!.isSocket === true && input!.ino === output!.ino && input!.dev === output!.dev;
+  } catch {
+    return false;
+  }
+}
 
 function writeSync(stream: { writeSync(octets: Uint8Array): number }, text: string): void {
   const octets = new TextEncoder().encode(text);

@@ -66,7 +66,7 @@ export interface Files {
   openLog(path: string): Promise<File>;
   /** Follows links. */
   stat(path: string): Promise<FileFacts>;
-  /** Removes a file; that it is gone already is no error. */
+  /** Removes a file, or what a filter made of it, a directory say; that it is gone already is no error. */
   remove(path: string): Promise<void>;
   /** The names in a directory. */
   list(directory: string): Promise<string[]>;
@@ -128,8 +128,8 @@ export interface Signals {
 export interface Stdio {
   /** Standard input and output as one connection. */
   conn(): Conn;
-  /** Whether standard input is a socket, as under Postfix's spawn(8): then 0, 1 and 2 all are the client. */
-  stdinIsSocket(): boolean;
+  /** Whether standard input and output are one socket, as under Postfix's spawn(8): then 0, 1 and 2 all are the client. */
+  isSpawned(): boolean;
   writeOut(text: string): void;
   writeErr(text: string): void;
 }

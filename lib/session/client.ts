@@ -5,6 +5,7 @@
 // when the connection breaks; the end of input is null where a command may be missing, and `ClientLost` in a message.
 
 import { IoError } from "../runtime/io_error.ts";
+import type { Clock } from "../runtime/ports.ts";
 import { concat } from "../smtp/bytes.ts";
 import { type Command, parseCommand } from "../smtp/command.ts";
 import type { Line } from "../smtp/line_buffer.ts";
@@ -19,6 +20,9 @@ const AUTH_LINE_LIMIT = 12288;
 /** As Postfix's line_length_limit. RFC 5321 s.4.5.3.1.4 asks for 512 octets, extensions add to them. */
 const COMMAND_LINE_LIMIT = 2048;
 
+// What may be held back for a client that sends many commands with long replies at once.
+const HELD_LIMIT = 16384;
+
 /** A line that is no command; its octets are forgotten. */
 export type BadLine = { readonly verb: "SPOILT" | "TOO-LONG" };
 
@@ -27,12 +31,15 @@ const TOO_LONG: BadLine = { verb: "TOO-LONG" };
 
 export class Client {
   readonly #conn: LineConn;
+  readonly #clock: Clock;
   readonly #timeout: number;
   #held: Uint8Array[] = [];
+  #heldOctets = 0;
 
   /** `timeout` is the time in milliseconds that the client may be silent, or take no reply. */
-  constructor(conn: LineConn, timeout: number) {
+  constructor(conn: LineConn, clock: Clock, timeout: number) {
     this.#conn = conn;
+    this.#clock = clock;
     this.#timeout = timeout;
   }
 
@@ -45,7 +52,7 @@ export class Client {
     const line = await this.#nextLine();
     if (line === null || line.tooLong) return line && TOO_LONG;
     if (line.spoilt) return SPOILT;
-    const command = parseCommand(line.raw, line.bytes);
+    const command = parseCommand(line.raw.slice(), line.bytes);
     return command.verb !== "AUTH" && line.raw.length > COMMAND_LINE_LIMIT ? TOO_LONG : command;
   }
 
@@ -53,13 +60,13 @@ export class Client {
   async nextAuthLine(): Promise<Uint8Array | undefined> {
     const line = await this.#nextLine();
     if (line === null) throw new ClientLost("client ended the session during AUTH");
-    return line.tooLong || line.spoilt ? undefined : line.raw;
+    return line.tooLong || line.spoilt ? undefined : line.raw.slice();
   }
 
   /** What has come of the message, to be used and `consume`d before the next call. */
   async nextContent(): Promise<Uint8Array> {
     if (!this.#conn.hasInput) await this.flush();
-    const chunk = await this.#conn.readChunk(this.#timeout);
+    const chunk = await this.#conn.readChunk(this.#due());
     if (chunk === null) throw new ClientLost("client ended the session");
     return chunk;
   }
@@ -69,9 +76,9 @@ export class Client {
   }
 
   async say(reply: Reply): Promise<void> {
-    if (this.#held.length === 0 && !this.#conn.hasInput) return this.#conn.write(reply.bytes, this.#timeout);
     this.#held.push(reply.bytes);
-    if (!this.#conn.hasInput) await this.flush();
+    this.#heldOctets += reply.bytes.length;
+    if (!this.#conn.hasInput || this.#heldOctets > HELD_LIMIT) await this.flush();
   }
 
   /** Sends the replies that were held back. */
@@ -79,7 +86,8 @@ export class Client {
     if (this.#held.length === 0) return;
     const octets = concat(this.#held);
     this.#held = [];
-    await this.#conn.write(octets, this.#timeout);
+    this.#heldOctets = 0;
+    await this.#conn.write(octets, this.#due());
   }
 
   /** Whether the client has left without another word. */
@@ -96,11 +104,15 @@ export class Client {
     this.#conn.close();
   }
 
+  #due(): number {
+    return this.#clock.now() + this.#timeout;
+  }
+
   async #nextLine(): Promise<Line | null> {
     const line = this.#conn.takeLine(AUTH_LINE_LIMIT);
     if (line) return line;
     await this.flush();
-    return this.#conn.readLine(AUTH_LINE_LIMIT, this.#timeout);
+    return this.#conn.readLine(AUTH_LINE_LIMIT, this.#due());
   }
 }
 

@@ -7,7 +7,7 @@
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Clock } from "../runtime/ports.ts";
-import { bytesOf, textOf } from "../smtp/bytes.ts";
+import { bytesOf, concat, textOf } from "../smtp/bytes.ts";
 import { DotEncoder, encodedRoom } from "../smtp/dot_codec.ts";
 import { MalformedReply, type Reply, REPLY_LINE_LIMIT, replyClass, ReplyReader, replyText } from "../smtp/reply.ts";
 import type { MessageSource } from "../verdict.ts";
@@ -20,8 +20,6 @@ export interface DownstreamOptions {
   readonly replyTimeout: number;
   /** Milliseconds of silence after which a NOOP is sent. */
   readonly keepalive: number;
-  /** Called with what is said and heard, for a log of the dialogue. */
-  readonly onDialogue?: (said: Uint8Array) => void;
 }
 
 const NOOP = bytesOf("NOOP\r\n");
@@ -33,13 +31,18 @@ const QUIT_PATIENCE = 1000;
 
 export class Downstream {
   readonly #conn: LineConn;
+  readonly #clock: Clock;
   readonly #options: DownstreamOptions;
   readonly #idle: Deadline;
+  /** The end of our own NOOP or RSET, as long as its reply has not been heard. */
   #own: Promise<void> | undefined;
+  /** The last reply was a 3xx: what comes next is no command. */
+  #midway = false;
   #lost: DownstreamLost | undefined;
 
   constructor(conn: LineConn, clock: Clock, options: DownstreamOptions) {
     this.#conn = conn;
+    this.#clock = clock;
     this.#options = options;
     this.#idle = new Deadline(clock);
   }
@@ -50,28 +53,23 @@ export class Downstream {
 
   /** The greeting. */
   async greeting(): Promise<Reply> {
-    const reply = await this.#hear(this.#options.replyTimeout);
+    const reply = await this.#hear(this.#replyDue());
     this.#rest();
     return reply;
   }
 
-  /** Says one command, its CRLF included, and hears its reply. A 3xx reply leaves the next word to the client. */
-  async ask(command: Uint8Array, patience = this.#options.replyTimeout): Promise<Reply> {
-    this.#idle.stop();
-    if (this.#own) await this.#own;
-    await this.#say(command, patience);
-    const reply = await this.#hear(patience);
-    if (replyClass(reply) === 3) this.#conn.watch();
+  /** Says one command, its CRLF included, and hears its reply by `due`. A 3xx reply leaves the next word to the client. */
+  async ask(command: Uint8Array, due: number = this.#replyDue()): Promise<Reply> {
+    const reply = await this.#exchange(command, due);
+    this.#midway = replyClass(reply) === 3;
+    if (this.#midway) this.#conn.watch();
     else this.#rest();
     return reply;
   }
 
   /** Says the client's QUIT and hears the last reply. The connection is of no use after that. */
   async quit(command: Uint8Array): Promise<Reply> {
-    this.#idle.stop();
-    if (this.#own) await this.#own;
-    await this.#say(command, this.#options.replyTimeout);
-    const reply = await this.#hear(this.#options.replyTimeout);
+    const reply = await this.#exchange(command, this.#replyDue());
     this.abandon("said QUIT");
     return reply;
   }
@@ -86,29 +84,27 @@ export class Downstream {
    * throws to stop. The result holds the last octets, the final dot among them: with those the message is downstream's.
    * Once this has thrown, downstream waits in the middle of a message; `abandon` it.
    */
-  async sendContent(source: MessageSource, patience: number, mayGoOn: () => void): Promise<Uint8Array> {
+  async sendContent(source: MessageSource, due: number, mayGoOn: () => void): Promise<Uint8Array> {
     const encoder = new DotEncoder(source.lineEnds);
     let out = new Uint8Array(0);
     let filled = 0;
     for await (const chunk of source.chunks()) {
       mayGoOn();
-      if (filled > 0) await this.#say(out.subarray(0, filled), patience);
-      const room = encodedRoom(chunk.length) + END_ROOM;
+      if (filled > 0) await this.#say(out.subarray(0, filled), due);
+      const room = encodedRoom(chunk.length);
       if (out.length < room) out = new Uint8Array(room);
       filled = encoder.encode(chunk, out);
     }
     mayGoOn();
     this.#refuseUnasked();
-    const end = encoder.end();
-    if (out.length < filled + end.length) return end;
-    out.set(end, filled);
-    return out.subarray(0, filled + end.length);
+    return concat([out.subarray(0, filled), encoder.end()]);
   }
 
   /** Says the last octets of a message and hears what became of it. */
-  async sendFinalDot(last: Uint8Array, patience: number): Promise<Reply> {
-    await this.#say(last, patience);
-    const reply = await this.#hear(patience);
+  async sendFinalDot(last: Uint8Array, due: number): Promise<Reply> {
+    await this.#say(last, due);
+    const reply = await this.#hear(due);
+    this.#midway = false;
     this.#rest();
     return reply;
   }
@@ -117,7 +113,8 @@ export class Downstream {
   async leave(): Promise<void> {
     this.#idle.close();
     try {
-      if (!this.isLost && !this.#own) await this.#conn.write(QUIT, QUIT_PATIENCE);
+      if (this.isLost || this.#own || this.#midway) return;
+      await this.#conn.write(QUIT, this.#clock.now() + QUIT_PATIENCE);
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
     } finally {
@@ -135,6 +132,21 @@ export class Downstream {
     this.#conn.interrupt(reason);
   }
 
+  async #exchange(command: Uint8Array, due: number): Promise<Reply> {
+    if (this.#own) await this.#ownEnded(due);
+    // Not before: the end of our own command sets the timer.
+    this.#idle.stop();
+    await this.#say(command, due);
+    return await this.#hear(due);
+  }
+
+  async #ownEnded(due: number): Promise<void> {
+    const late = () => this.abandon("downstream did not answer our own command in time");
+    const cancel = this.#clock.after(Math.max(0, due - this.#clock.now()), late);
+    await this.#own;
+    cancel();
+  }
+
   #rest(): void {
     this.#conn.watch();
     this.#idle.start(this.#options.keepalive, () => this.#askInOwnName(NOOP));
@@ -142,15 +154,17 @@ export class Downstream {
 
   #askInOwnName(command: Uint8Array): void {
     this.#idle.stop();
-    const before = this.#own ?? Promise.resolve();
-    const exchange = before.then(async () => {
-      await this.#say(command, this.#options.replyTimeout);
-      const reply = await this.#hear(this.#options.replyTimeout);
-      if (replyClass(reply) !== 2 && command !== NOOP) this.abandon(`RSET refused: ${replyText(reply)}`);
-      else if (reply.code === 421) this.abandon(`NOOP refused: ${replyText(reply)}`);
-    });
+    const before = this.#own;
+    const exchange = async () => {
+      await before;
+      const due = this.#replyDue();
+      await this.#say(command, due);
+      const reply = await this.#hear(due);
+      const refused = command === RSET ? replyClass(reply) !== 2 : reply.code === 421;
+      if (refused) this.abandon(`${textOf(command).trim()} refused: ${replyText(reply)}`);
+    };
     // A failure shows at the next command, which finds the connection lost.
-    const own = exchange.catch(() => {}).finally(() => {
+    const own = exchange().catch(() => {}).finally(() => {
       if (this.#own !== own) return;
       this.#own = undefined;
       if (!this.isLost) this.#rest();
@@ -158,12 +172,15 @@ export class Downstream {
     this.#own = own;
   }
 
-  async #say(octets: Uint8Array, patience: number): Promise<void> {
+  #replyDue(): number {
+    return this.#clock.now() + this.#options.replyTimeout;
+  }
+
+  async #say(octets: Uint8Array, due: number): Promise<void> {
     if (this.#lost) throw this.#lost;
-    this.#options.onDialogue?.(octets);
     try {
       this.#refuseUnasked();
-      await this.#conn.write(octets, patience);
+      await this.#conn.write(octets, due);
     } catch (error) {
       throw this.#lose(error);
     }
@@ -177,33 +194,29 @@ export class Downstream {
     if (this.#conn.hasInput) throw new DownstreamLost("downstream spoke out of turn");
   }
 
-  async #hear(patience: number): Promise<Reply> {
+  async #hear(due: number): Promise<Reply> {
     if (this.#lost) throw this.#lost;
     const reader = new ReplyReader();
     try {
       for (;;) {
-        const line = this.#conn.takeLine(REPLY_LINE_LIMIT) ?? await this.#conn.readLine(REPLY_LINE_LIMIT, patience);
+        const line = this.#conn.takeLine(REPLY_LINE_LIMIT) ?? await this.#conn.readLine(REPLY_LINE_LIMIT, due);
         if (line === null) throw new DownstreamLost("downstream closed the connection");
         const reply = reader.push(line);
-        if (!reply) continue;
-        this.#options.onDialogue?.(reply.bytes);
-        return reply;
+        if (reply) return reply;
       }
     } catch (error) {
       throw this.#lose(error);
     }
   }
 
+  // Closes, and gives what the caller shall throw: that downstream is lost, or an error that has another meaning.
   #lose(error: unknown): unknown {
     const foreseen = error instanceof IoError || error instanceof MalformedReply || error instanceof DownstreamLost;
-    this.#lost ??= error instanceof DownstreamLost
-      ? error
-      : new DownstreamLost(error instanceof Error ? error.message : String(error), { cause: error });
+    const why = error instanceof Error ? error.message : String(error);
+    this.#lost ??= error instanceof DownstreamLost ? error : new DownstreamLost(why, { cause: error });
     this.#idle.close();
+    this.#conn.interrupt(this.#lost);
     this.#conn.close();
     return foreseen ? this.#lost : error;
   }
 }
-
-// Room for what `DotEncoder.end` gives: a dot, a CR, a line end and the lone dot.
-const END_ROOM = 8;

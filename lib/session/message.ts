@@ -49,6 +49,11 @@ export interface MessageOptions {
   readonly dotTimeout: number;
 }
 
+export interface MessageEnd {
+  readonly reply: Reply;
+  readonly delivered: boolean;
+}
+
 const DATA = bytesOf("DATA\r\n");
 
 /** What became of a message: `reply` is what the client hears to its final dot. */
@@ -61,10 +66,10 @@ interface Outcome {
 }
 
 /**
- * Takes one message from the client and gives the reply to its final dot. `stop` is aborted, with an `SmtpError` as its
+ * Takes one message from the client and gives the reply to its final dot, and whether downstream has it. `stop` is aborted, with an `SmtpError` as its
  * reason, when the session has to end. Throws `ClientLost` and `SmtpError`; nothing is left in the spool either way.
  */
-export async function takeMessage(parts: MessageParts, envelope: Envelope, stop: AbortSignal): Promise<Reply> {
+export async function takeMessage(parts: MessageParts, envelope: Envelope, stop: AbortSignal): Promise<MessageEnd> {
   const { client, downstream, files, log, options, pid, clock } = parts;
   const spool = new Spool(files, {
     directory: options.spoolDirectory,
@@ -80,7 +85,7 @@ export async function takeMessage(parts: MessageParts, envelope: Envelope, stop:
     if (!outcome.taken) downstream.reset();
     const filterTime = "filterTime" in judged ? judged.filterTime : 0;
     log.message({ ...outcome, envelope, peer: client.peer, size: received.size, filterTime });
-    return outcome.reply;
+    return { reply: outcome.reply, delivered: outcome.taken && replyClass(outcome.reply) === 2 };
   } finally {
     await removeSpool(spool, log);
   }
@@ -168,7 +173,8 @@ async function judge(
   try {
     // A filter takes its time: what the client is owed so far should not wait for it.
     if (check.needsFile) await client.flush();
-    const verdict = await check.judge(message, { signal: aborter.signal, limit: deadline - clock.now() });
+    const limit = deadline - answerReserve(options) - clock.now();
+    const verdict = await check.judge(message, { signal: aborter.signal, limit });
     stop.throwIfAborted();
     if (client.gone) throw new ClientLost("client left before its message was judged");
     const settled = settle(verdict, options.rejectUnsure);
@@ -184,6 +190,12 @@ async function judge(
 }
 
 // --- deliver
+
+// Downstream gets at least this part of the time to answer the final dot. A message that reaches that point later is not
+// delivered: a reply that nobody waits for any more would make a duplicate of it.
+function answerReserve({ messageTimeout }: MessageOptions): number {
+  return messageTimeout / 10;
+}
 
 async function carryOut(parts: MessageParts, settled: Settled, limits: InHand & Limits): Promise<Outcome> {
   const { kind, why } = settled;
@@ -205,21 +217,23 @@ async function deliver(
   source: MessageSource,
   { envelope, deadline, stop }: InHand & Limits,
 ): Promise<{ reply: Reply; taken: boolean }> {
-  const left = () => Math.max(0, deadline - clock.now());
+  const dueIn = (patience: number) => Math.min(deadline, clock.now() + patience);
   const mayGoOn = () => {
     stop.throwIfAborted();
     if (client.gone) throw new ClientLost("client left before its message was delivered");
-    if (left() === 0) throw new DownstreamLost("no time is left to deliver the message");
+    if (clock.now() > deadline - answerReserve(options)) {
+      throw new DownstreamLost("no time is left to deliver the message");
+    }
   };
   const failed = { reply: OWN_REPLIES.messageFailed, taken: false };
 
   let last: Uint8Array;
   try {
     mayGoOn();
-    const reply = await downstream.ask(DATA, Math.min(options.replyTimeout, left()));
+    const reply = await downstream.ask(DATA, dueIn(options.replyTimeout));
     if (replyClass(reply) === 4 || replyClass(reply) === 5) return { reply, taken: false };
     if (reply.code !== 354) throw new DownstreamLost(`downstream answered DATA with ${replyText(reply)}`);
-    last = await downstream.sendContent(source, Math.min(options.replyTimeout, left()), mayGoOn);
+    last = await downstream.sendContent(source, deadline, mayGoOn);
   } catch (error) {
     // In the middle of a message a connection can only be closed: anything said would become content.
     downstream.abandon("message was not finished");
@@ -231,7 +245,7 @@ async function deliver(
 
   // The point of no return.
   try {
-    const reply = await downstream.sendFinalDot(last, Math.min(options.dotTimeout, left()));
+    const reply = await downstream.sendFinalDot(last, dueIn(options.dotTimeout));
     if (replyClass(reply) !== 3) return { reply, taken: true };
     throw new DownstreamLost(`downstream answered the final dot with ${replyText(reply)}`);
   } catch (error) {

@@ -62,6 +62,8 @@ export class Session {
   #downstreamConn: LineConn | undefined;
   #phase: Phase = "idle";
   #envelope: Envelope = emptyEnvelope();
+  /** The message whose delivery the client has not heard of yet. */
+  #unheard: Envelope | undefined;
   #errors = 0;
   #over = false;
   #doing = "connecting";
@@ -71,7 +73,7 @@ export class Session {
     this.#parts = parts;
     this.#log = new SessionLog(parts.logger, newSessionId());
     this.#clientConn = new LineConn(conn, clock, translateClientError);
-    this.#client = new Client(this.#clientConn, parts.options.clientTimeout);
+    this.#client = new Client(this.#clientConn, clock, parts.options.clientTimeout);
   }
 
   /** Runs the conversation to its end. Never throws. */
@@ -95,9 +97,14 @@ export class Session {
     return end;
   }
 
-  /** Ends the session with a 421, except that a message whose final dot is out is still answered. */
+  /** Ends the session with a 421, except that a message whose final dot is out may still be answered. */
   shutDown(): void {
     this.#end(new SmtpError(OWN_REPLIES.shuttingDown, "shutting down"));
+  }
+
+  /** Waits for downstream no longer, after `shutDown`; what becomes of a message is then not known. */
+  abandon(): void {
+    this.#downstreamConn?.interrupt(new SmtpError(OWN_REPLIES.shuttingDown, "shutting down"));
   }
 
   /** Ends the session with a 421 after an error that nothing caught. */
@@ -118,14 +125,9 @@ export class Session {
     let conn: Conn;
     let greeting: Reply;
     try {
-      conn = await network.connect(options.downstream, options.connectTimeout);
+      conn = await this.#orStop(network.connect(options.downstream, options.connectTimeout));
       this.#downstreamConn = new LineConn(conn, clock);
-      const log = this.#log;
-      this.#downstream = new Downstream(this.#downstreamConn, clock, {
-        ...options,
-        ...log.wantsDialogue && { onDialogue: (said: Uint8Array) => log.dialogue(textOf(said)) },
-      });
-      this.#stop.signal.throwIfAborted();
+      this.#downstream = new Downstream(this.#downstreamConn, clock, options);
       greeting = await this.#downstream.greeting();
       if (replyClass(greeting) === 3) throw new DownstreamLost("downstream greets with a 3xx reply");
     } catch (error) {
@@ -140,6 +142,22 @@ export class Session {
     return "ended";
   }
 
+  // A connection that nobody waits for any more is closed when it comes.
+  async #orStop(connecting: Promise<Conn>): Promise<Conn> {
+    const { signal } = this.#stop;
+    const stopped = Promise.withResolvers<never>();
+    const stop = () => {
+      stopped.reject(signal.reason);
+      connecting.then((conn) => conn.close(), () => {});
+    };
+    signal.addEventListener("abort", stop);
+    try {
+      return await Promise.race([connecting, stopped.promise]);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
   async #converse(): Promise<void> {
     while (!this.#over) {
       this.#doing = "waiting for a command";
@@ -152,8 +170,15 @@ export class Session {
       const reply = await this.#answer(command);
       if (reply.code === 421 || command.verb === "QUIT") this.#over = true;
       await this.#client.say(reply);
+      if (this.#client.gone) this.#noteUnheard();
+      this.#unheard = undefined;
     }
     await this.#client.flush();
+  }
+
+  // Who never hears that a message is delivered will send it again.
+  #noteUnheard(): void {
+    if (this.#unheard) this.#log.possibleDuplicate("client left before it heard of the delivery", this.#unheard);
   }
 
   async #answer(command: Command | BadLine): Promise<Reply> {
@@ -190,6 +215,7 @@ export class Session {
 
   async #relay(command: Command): Promise<Reply> {
     const reply = this.#refuseUnasked3xx(await this.#downstream.ask(command.raw), command);
+    this.#log.dialogue(textOf(command.raw), reply);
     this.#learn(command, reply);
     return command.verb === "EHLO" ? filterEhlo(reply, this.#parts.options.maxMessageSize) : reply;
   }
@@ -243,7 +269,9 @@ export class Session {
       options,
     };
     try {
-      return await takeMessage(parts, this.#envelope, this.#stop.signal);
+      const { reply, delivered } = await takeMessage(parts, this.#envelope, this.#stop.signal);
+      if (delivered) this.#unheard = this.#envelope;
+      return reply;
     } finally {
       this.#phase = "idle";
       this.#envelope = emptyEnvelope();
@@ -257,11 +285,14 @@ export class Session {
       await this.#client.say(reply);
       const line = await this.#client.nextAuthLine();
       if (!line) {
-        await this.#downstream.ask(CANCEL_AUTH);
+        const canceled = await this.#downstream.ask(CANCEL_AUTH);
+        if (replyClass(canceled) === 3) this.#downstream.abandon("AUTH goes on after it was canceled");
         return this.#refuse(OWN_REPLIES.lineSpoilt, "a bad line in AUTH");
       }
       reply = await this.#downstream.ask(line);
     }
+    // Nothing of what the client said: it is a password.
+    this.#log.dialogue("AUTH ...", reply);
     return reply;
   }
 
@@ -288,6 +319,7 @@ export class Session {
 
   async #explain(error: unknown): Promise<void> {
     if (error instanceof ClientLost) {
+      this.#noteUnheard();
       // Postfix says QUIT and does not wait for the reply.
       if (this.#doing !== "QUIT") this.#log.clientLost(this.#doing, error.message);
       return;

@@ -24,19 +24,35 @@ export async function checkSpoolDirectory(files: Files, directory: string, pid: 
   await files.remove(path);
 }
 
-/** Removes spool files whose process is gone; gives the paths of those that were there. */
-export async function sweepSpoolDirectory(files: Files, processes: Processes, directory: string): Promise<string[]> {
-  const swept: string[] = [];
-  for (const name of await files.list(directory)) {
-    const pid = NAME.exec(name)?.[1];
-    if (pid === undefined || await processes.isAlive(Number(pid))) continue;
+/**
+ * Removes spool files whose process is gone, or had our own id and so was another one: before the first message there are
+ * no files of ours. What cannot be looked at or removed, being another user's in a shared /tmp, is no reason to stop.
+ */
+export async function sweepSpoolDirectory(
+  { files, processes, pid }: { files: Files; processes: Processes; pid: number },
+  directory: string,
+): Promise<{ removed: string[]; failures: string[] }> {
+  const removed: string[] = [];
+  const failures: string[] = [];
+  const orNote = async (step: () => Promise<void>) => {
     try {
-      await files.remove(`${directory}/${name}`);
-      swept.push(`${directory}/${name}`);
+      await step();
     } catch (error) {
-      // Another user's, in a shared directory such as /tmp: not ours to remove.
-      if (!(error instanceof IoError && error.kind === "denied")) throw error;
+      if (!(error instanceof IoError)) throw error;
+      failures.push(error.message);
     }
-  }
-  return swept;
+  };
+  await orNote(async () => {
+    for (const name of await files.list(directory)) {
+      const owner = NAME.exec(name)?.[1];
+      if (owner === undefined || (Number(owner) !== pid && await processes.isAlive(Number(owner)))) continue;
+      const path = `${directory}/${name}`;
+      await orNote(async () => {
+        if ((await files.stat(path)).kind !== "file") return;
+        await files.remove(path);
+        removed.push(path);
+      });
+    }
+  });
+  return { removed, failures };
 }

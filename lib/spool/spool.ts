@@ -102,7 +102,9 @@ export class Spool implements MessageSource {
     await this.#writing?.catch(() => {});
     this.#file?.close();
     this.#file = undefined;
-    for (const name of this.#names.splice(0)) await this.#files.remove(name);
+    // One that fails keeps no other from being removed.
+    const removals = await Promise.allSettled(this.#names.splice(0).map((name) => this.#files.remove(name)));
+    for (const removal of removals) if (removal.status === "rejected") throw removal.reason;
   }
 
   #keep(content: Uint8Array): void {

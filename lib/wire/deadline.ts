@@ -22,7 +22,7 @@ export class Deadline {
     this.#onLate = onLate;
     if (this.#due >= this.#wakes) return;
     this.#cancel?.();
-    this.#sleep(patience);
+    this.#sleep(Math.max(0, patience));
   }
 
   stop(): void {

@@ -1,7 +1,7 @@
 // A connection that is read by lines, with deadlines.
 //
-// Every wait has a limit in milliseconds and throws an `IoError`, as its owner translates it: kind `timeout` when the
-// limit passes, what the connection said when it breaks. A wait also ends when `interrupt` is called, with the error given there. The end of
+// Every wait ends when it is `due`, a time on the clock that nothing recharges, and throws an `IoError`, as its owner
+// translates it: kind `timeout` when that time has come, what the connection said when it breaks. A wait also ends when `interrupt` is called, with the error given there. The end of
 // input is null, not an error. Only one wait at a time.
 //
 // `watch` reads ahead while nobody waits, so that a peer's leaving is noticed; `gone` tells. Reading ahead stops when the
@@ -29,6 +29,7 @@ interface Waiter {
 
 export class LineConn {
   readonly #conn: Conn;
+  readonly #clock: Clock;
   readonly #waiting: Deadline;
   readonly #writing: Deadline;
   readonly #buffer = new LineBuffer();
@@ -45,6 +46,7 @@ export class LineConn {
   constructor(conn: Conn, clock: Clock, translate: (error: unknown) => unknown = (error) => error) {
     this.#conn = conn;
     this.#translate = translate;
+    this.#clock = clock;
     this.#waiting = new Deadline(clock);
     this.#writing = new Deadline(clock);
   }
@@ -66,12 +68,14 @@ export class LineConn {
 
   /** The next line where a whole one has come already. */
   takeLine(limit: number): Line | undefined {
+    // A line is a view into the buffer, which must not move under it.
+    this.unwatch();
     this.#throwIfInterrupted();
     return this.#buffer.takeLine(limit);
   }
 
   /** The next line of at most `limit` octets, or null at the end of input; an unfinished line there is dropped. */
-  async readLine(limit: number, patience: number): Promise<Line | null> {
+  async readLine(limit: number, due: number): Promise<Line | null> {
     this.unwatch();
     if (!this.#reading) this.#buffer.shrinkIfIdle();
     this.#contentRoom = SMALL_CONTENT_READ;
@@ -80,21 +84,21 @@ export class LineConn {
       const line = this.#buffer.takeLine(limit);
       if (line) return line;
       const bare = this.#buffer.endsWithBareLf;
-      const came = await this.#wait(bare ? BARE_LF_PATIENCE : patience, 1);
+      const came = await this.#wait(bare ? Math.min(due, this.#clock.now() + BARE_LF_PATIENCE) : due, 1);
       if (bare && came !== "more") return this.#buffer.takeBareLine(limit);
       if (came === "end") return null;
-      if (came === "late") throw this.#silence(patience);
+      if (came === "late") throw this.#translate(new IoError("timeout", "peer was silent for too long"));
     }
   }
 
   /** What has come, as a view to be used and then `consume`d before the next read; null at the end of input. */
-  async readChunk(patience: number): Promise<Uint8Array | null> {
+  async readChunk(due: number): Promise<Uint8Array | null> {
     this.unwatch();
     this.#throwIfInterrupted();
     if (this.#buffer.length === 0) {
-      const came = await this.#wait(patience, this.#contentRoom);
+      const came = await this.#wait(due, this.#contentRoom);
       if (came === "end") return null;
-      if (came === "late") throw this.#silence(patience);
+      if (came === "late") throw this.#translate(new IoError("timeout", "peer was silent for too long"));
     }
     if (this.#buffer.length >= this.#contentRoom) this.#contentRoom = LARGE_CONTENT_READ;
     return this.#buffer.peek();
@@ -104,17 +108,17 @@ export class LineConn {
     this.#buffer.consume(count);
   }
 
-  /** Writes all of `octets` within `patience`; the connection is closed when that passes. */
-  async write(octets: Uint8Array, patience: number): Promise<void> {
+  /** Writes all of `octets`; the connection is closed when that is not done by `due`. */
+  async write(octets: Uint8Array, due: number): Promise<void> {
     let late = false;
-    this.#writing.start(patience, () => {
+    this.#writing.start(due - this.#clock.now(), () => {
       late = true;
       this.#conn.close();
     });
     try {
       await this.#conn.write(octets);
     } catch (error) {
-      throw this.#translate(late ? new IoError("timeout", `peer took no data for ${patience / 1000} s`) : error);
+      throw this.#translate(late ? new IoError("timeout", "peer took no data for too long") : error);
     } finally {
       this.#writing.stop();
     }
@@ -149,12 +153,13 @@ export class LineConn {
     if (this.#interrupted) throw this.#interrupted;
   }
 
-  async #wait(patience: number, room: number): Promise<"more" | "end" | "late"> {
+  async #wait(due: number, room: number): Promise<"more" | "end" | "late"> {
+    if (this.#waiter) throw new Error("two waits on one connection");
     const had = this.#buffer.length;
     while (this.#ended === "no" && this.#buffer.length === had) {
       const came = await new Promise<"something" | "late">((resolve, reject) => {
         this.#waiter = { resolve, reject };
-        this.#waiting.start(patience, () => this.#settle((waiter) => waiter.resolve("late")));
+        this.#waiting.start(due - this.#clock.now(), () => this.#settle((waiter) => waiter.resolve("late")));
         if (!this.#reading) this.#read(room);
       });
       if (came === "late") return "late";
@@ -162,10 +167,6 @@ export class LineConn {
     if (this.#buffer.length > had) return "more";
     if (this.#ended instanceof IoError) throw this.#translate(this.#ended);
     return "end";
-  }
-
-  #silence(patience: number): unknown {
-    return this.#translate(new IoError("timeout", `peer said nothing for ${patience / 1000} s`));
   }
 
   #readAhead(): void {

@@ -51,7 +51,8 @@ async function replyOf(stderr: (child: FakeChild) => void): Promise<string> {
 
 Deno.test("commandCheck runs the command with sh -c, EMAIL complete and OUTFILE empty", async () => {
   const { child, runtime } = await run();
-  assert.deepEqual(child.words, ["sh", "-c", "exit $x"]);
+  assert.match(child.words[0]!, /^(\/bin\/)?sh$/);
+  assert.deepEqual(child.words.slice(1), ["-c", "exit $x"]);
   assert.equal(textOf(runtime.files.octetsOf(child.environment["EMAIL"]!)), "text\n");
   assert.equal(runtime.files.octetsOf(child.environment["OUTFILE"]!).length, 0);
   child.exit(0);
@@ -135,6 +136,15 @@ Deno.test("commandCheck stops the command when nobody waits for it any more", as
   const { abort, child, verdict } = await run();
   abort();
   assert.deepEqual(child.signals.slice(0, 1), ["SIGTERM"]);
+  assert.ok(await verdict());
+});
+
+Deno.test("commandCheck that stops a command for two reasons leaves no timer behind", async () => {
+  const { abort, child, runtime: { clock }, verdict } = await run();
+  child.ignoresTerm = true;
+  await clock.advance(30_000);
+  abort();
+  child.exit(0);
   assert.ok(await verdict());
 });
 

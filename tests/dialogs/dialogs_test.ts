@@ -18,7 +18,7 @@ for (const name of names) {
   const script = parseScript(readFileSync(new URL(name, folder), "utf8"));
   for (const [how, manner] of Object.entries(MANNERS)) {
     // Where a packet's borders are what the dialogue is about, other borders are another dialogue.
-    if (script.about.includes("packet") && manner !== MANNERS.whole) continue;
+    if (script.settings.get("packets") === "whole" && manner !== MANNERS.whole) continue;
     Deno.test(`dialogue ${name}, ${how}`, () => play(script, manner));
   }
 }

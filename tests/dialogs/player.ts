@@ -156,7 +156,8 @@ class Player {
     const filterOptions: Record<string, unknown> = {};
     for (const [name, value] of this.#script.settings) {
       const read = value === "true" ? true : /^[0-9]+$/.test(value) ? Number(value) : value;
-      if (name === "mx") this.#runtime.network.downstream = value as "silent";
+      if (name === "packets") continue;
+      else if (name === "mx") this.#runtime.network.downstream = value as "silent";
       else if (name === "filterTimeout") filterOptions["timeout"] = read;
       else if (name === "allowDiscard") filterOptions["allowDiscard"] = read;
       else if (name in OPTIONS) options[name] = read;

@@ -11,7 +11,8 @@
 //   postprox shuts down     a signal to end has come
 //   N s pass                on the clock
 //   log has TEXT, log lacks TEXT
-//   set NAME VALUE          an option of the session, in milliseconds and octets, or of the network: `set mx refused`
+//   set NAME VALUE          an option of the session, in milliseconds and octets, or of the network: `set mx refused`;
+//                           `set packets whole` for a dialogue that would be another one octet by octet
 //
 // In TEXT, \r \n \t \0 \xHH and \\ are octets, and a backslash at its end means that no CRLF follows. Lines that begin
 // with # are comments; those at the top say what the dialogue is about. "mx" is downstream.

@@ -28,7 +28,7 @@ export class FakeRuntime implements Runtime {
   readonly processes = new FakeProcesses();
   /** The far end of standard input and output. */
   readonly stdioPeer = new Peer();
-  stdinIsSocket = false;
+  isSpawned = false;
   out = "";
   err = "";
   readonly #handlers: { signal: SignalName; handler: () => void }[] = [];
@@ -40,7 +40,7 @@ export class FakeRuntime implements Runtime {
 
   readonly stdio = {
     conn: () => this.stdioPeer.conn,
-    stdinIsSocket: () => this.stdinIsSocket,
+    isSpawned: () => this.isSpawned,
     writeOut: (text: string) => void (this.out += text),
     writeErr: (text: string) => void (this.err += text),
   };

