@@ -59,7 +59,7 @@ export class LineBuffer {
       const lf = found >= this.#end ? -1 : found;
       if (lf === -1) {
         this.#searched = this.#end;
-        if (this.length >= limit) this.#drop(this.#end);
+        if (this.length > limit) this.#drop(this.#end);
         return undefined;
       }
       this.#searched = lf + 1;

@@ -31,6 +31,8 @@ function read(chunks: readonly string[]): ([number, string] | "malformed")[] {
         if (reply) replies.push(reply);
       }
     }
+    // Nothing more comes for a while.
+    if (buffer.endsWithBareLf) reader.push(buffer.takeBareLine(REPLY_LINE_LIMIT));
   } catch (error) {
     assert.ok(error instanceof MalformedReply, String(error));
     return [...spell(), "malformed"];
