@@ -17,8 +17,9 @@ export function chain(checks: readonly Check[]): Check {
       for (const check of checks) {
         const verdict = await check.judge(message, options);
         if (verdict.kind === "unsure") unsure ??= verdict;
-        else if (verdict.kind === "accept" || verdict.kind === "replace") passing = verdict;
-        else return verdict;
+        else if (verdict.kind === "replace") passing = verdict;
+        else if (verdict.kind !== "accept") return verdict;
+        else if (passing.kind === "accept") passing = verdict;
       }
       return unsure ?? passing;
     },

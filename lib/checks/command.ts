@@ -73,7 +73,7 @@ function cut(value: string): string {
 
 // In octets, but no character is cut in two.
 function joinRecipients(recipients: Envelope["recipients"]): string {
-  const joined = bytesOf(recipients.slice(0, RECIPIENTS_LIMIT).join(","));
+  const joined = bytesOf(recipients.slice(0, RECIPIENTS_LIMIT + 2).join(","));
   if (joined.length <= RECIPIENTS_LIMIT) return textOf(joined);
   return `${textOf(joined.subarray(0, RECIPIENTS_LIMIT - 3)).replace(/\ufffd+$/, "")}...`;
 }
@@ -96,6 +96,7 @@ async function run(
   let timedOut = false;
   let cancelKill = () => {};
   const stop = () => {
+    cancelKill();
     child.signalGroup("SIGTERM");
     cancelKill = clock.after(KILL_DELAY, () => child.signalGroup("SIGKILL"));
   };

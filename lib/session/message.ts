@@ -120,6 +120,7 @@ async function receive(
     if (failure || isTooLarge(decoder.size, options)) continue;
     try {
       await spool.append(out.subarray(0, count));
+      if (decoder.done) await spool.settle();
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
       failure = error;

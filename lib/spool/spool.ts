@@ -62,6 +62,11 @@ export class Spool implements MessageSource {
     this.#size += content.length;
   }
 
+  /** Waits until what has been appended is where it belongs: throws what an earlier write has to say. */
+  async settle(): Promise<void> {
+    await this.#writing;
+  }
+
   /** The path of a file with the whole message, for a filter to read. */
   async path(): Promise<string> {
     if (this.#inMemory === this.#size) await (await this.#emailFile()).append(this.#memory.subarray(0, this.#size));

@@ -226,6 +226,17 @@ table("BDAT", {}, [
 ]);
 
 table("A 3xx that nobody asked for", {}, [
+  {
+    name: "to QUIT: 421 or 221, and the session is over",
+    script: { QUIT: "354 go ahead" },
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.say("QUIT\r\nsmuggled\r\n.\r\n");
+      assertCode(await client.hear(), 221, 421);
+      await client.expectEnd();
+      assert.ok(!talk.downstream.received.includes("smuggled"));
+    },
+  },
   ...([
     ["NOOP", "NOOP", "354 go ahead"],
     ["VRFY", "VRFY someone", "354 go ahead"],
@@ -243,7 +254,6 @@ table("A 3xx that nobody asked for", {}, [
     ["MAIL", "MAIL FROM:<b@example.org>", "354 go ahead"],
     ["RCPT", "RCPT TO:<c@example.org>", "354 go ahead"],
     ["RCPT", "RCPT TO:<c@example.org>", "334 go on"],
-    ["QUIT", "QUIT", "354 go ahead"],
   ] as const).map(([verb, line, reply]): Case => ({
     name: `${show(reply)} to ${show(line)}: 421, and no content gets past the filter`,
     play: async (talk) => {

@@ -29,7 +29,7 @@ Deno.test("each event is one line that nothing in its fields can tear", () => {
     reply: REPLY,
   };
   log.connected(EVIL, { transport: "unix", path: EVIL });
-  log.dialogue(EVIL);
+  log.dialogue(EVIL, REPLY);
   log.ended(EVIL);
   log.clientLost(EVIL, EVIL);
   log.clientRefused(EVIL, REPLY);
@@ -46,7 +46,7 @@ Deno.test("each event is one line that nothing in its fields can tear", () => {
   events.logUsage(logger, EVIL);
   events.logListening(logger, { transport: "unix", path: EVIL });
   events.logShutdown(logger, EVIL, 1);
-  events.logSwept(logger, [EVIL, EVIL]);
+  events.logSwept(logger, [EVIL], [EVIL]);
   events.logTooManyClients(logger, EVIL, 1);
   events.logAcceptFailed(logger, EVIL);
   events.logBug(logger, EVIL);

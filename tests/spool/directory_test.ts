@@ -30,9 +30,15 @@ Deno.test("checkSpoolDirectory throws an IoError for one that cannot", async () 
 });
 
 Deno.test("sweepSpoolDirectory removes what dead processes left, and nothing else", async () => {
-  const { files, processes } = new FakeRuntime();
-  processes.alive.add(100);
-  const dead = [`/tmp/${newSpoolName(99)}.eml`, `/tmp/${newSpoolName(99)}.out`];
+  const runtime = new FakeRuntime();
+  const { files, pid } = runtime;
+  runtime.processes.alive.add(100).add(pid);
+  const dead = [
+    `/tmp/${newSpoolName(99)}.eml`,
+    `/tmp/${newSpoolName(99)}.out`,
+    // Of a process that had our id before us.
+    `/tmp/${newSpoolName(pid)}.eml`,
+  ];
   const kept = [
     `/tmp/${newSpoolName(100)}.eml`,
     // Names that are nearly ours.
@@ -45,19 +51,26 @@ Deno.test("sweepSpoolDirectory removes what dead processes left, and nothing els
     `/tmp/${newSpoolName(99)}.txt`,
   ];
   for (const path of [...dead, ...kept]) files.replace(path, NOTHING);
-  const swept = await sweepSpoolDirectory(files, processes, "/tmp");
-  assert.deepEqual(swept.sort(), dead.sort());
+  const { removed, failures } = await sweepSpoolDirectory(runtime, "/tmp");
+  assert.deepEqual(removed.sort(), dead.sort());
+  assert.deepEqual(failures, []);
   assert.deepEqual(files.paths, kept.sort());
 });
 
-Deno.test("sweepSpoolDirectory passes over files of other users, and goes on behind them", async () => {
-  const { files, processes } = new FakeRuntime();
-  const theirs = `/tmp/${newSpoolName(98)}.eml`;
-  const ours = `/tmp/${newSpoolName(99)}.eml`;
-  for (const path of [theirs, ours]) files.replace(path, NOTHING);
-  files.fail("remove", "denied", { ending: theirs });
-  assert.deepEqual(await sweepSpoolDirectory(files, processes, "/tmp"), [ours]);
-  files.mend();
-  files.fail("remove", "other");
-  await assert.rejects(sweepSpoolDirectory(files, processes, "/tmp"), IoError);
+Deno.test("sweepSpoolDirectory tells of what it cannot do, and goes on", async () => {
+  for (const kind of ["denied", "other"] as const) {
+    const runtime = new FakeRuntime();
+    const { files } = runtime;
+    const theirs = `/tmp/${newSpoolName(98)}.eml`;
+    const ours = `/tmp/${newSpoolName(99)}.eml`;
+    for (const path of [theirs, ours]) files.replace(path, NOTHING);
+    files.fail("remove", kind, { ending: theirs });
+    const { removed, failures } = await sweepSpoolDirectory(runtime, "/tmp");
+    assert.deepEqual(removed, [ours]);
+    assert.equal(failures.length, 1);
+    assert.ok(failures[0]!.includes(theirs));
+    files.mend();
+    files.fail("list", kind);
+    assert.equal((await sweepSpoolDirectory(runtime, "/tmp")).failures.length, 1);
+  }
 });

@@ -8,28 +8,39 @@ import { FakeClock } from "../fakes/clock.ts";
 import { connPair, type Peer } from "../fakes/conn_pair.ts";
 import { settled } from "../fakes/settled.ts";
 
-function newConn(translate?: (error: unknown) => unknown): { clock: FakeClock; peer: Peer; conn: LineConn } {
+interface Wire {
+  readonly clock: FakeClock;
+  readonly peer: Peer;
+  readonly conn: LineConn;
+  /** A time on the clock that is so many milliseconds away. */
+  due(milliseconds?: number): number;
+  /** The text of the next line. */
+  line(milliseconds?: number): Promise<string | null>;
+}
+
+function newConn(translate?: (error: unknown) => unknown): Wire {
   const clock = new FakeClock();
   const pair = connPair("192.0.2.1");
-  return { clock, peer: pair.peer, conn: new LineConn(pair.conn, clock, translate) };
+  const conn = new LineConn(pair.conn, clock, translate);
+  const due = (milliseconds = 1000) => clock.now() + milliseconds;
+  const line = async (milliseconds?: number) => {
+    const read = await conn.readLine(100, due(milliseconds));
+    return read && textOf(read.bytes);
+  };
+  return { clock, peer: pair.peer, conn, due, line };
 }
 
 function isKind(kind: IoErrorKind): (error: unknown) => boolean {
   return (error) => error instanceof IoError && error.kind === kind;
 }
 
-async function line(conn: LineConn, patience = 1000): Promise<string | null> {
-  const read = await conn.readLine(100, patience);
-  return read && textOf(read.bytes);
-}
-
 Deno.test("LineConn.readLine gives the same lines whatever the packets", async () => {
   for (const octetByOctet of [false, true]) {
-    const { conn, peer } = newConn();
+    const { conn, line, peer } = newConn();
     peer.octetByOctet = octetByOctet;
     peer.say("one\r\ntwo\r\n\r");
     peer.say("\nthree\r\n");
-    assert.deepEqual([await line(conn), await line(conn), await line(conn), await line(conn)], [
+    assert.deepEqual([await line(), await line(), await line(), await line()], [
       "one",
       "two",
       "",
@@ -40,59 +51,74 @@ Deno.test("LineConn.readLine gives the same lines whatever the packets", async (
 });
 
 Deno.test("LineConn.readLine gives null at the end of input, and drops an unfinished line there", async () => {
-  const { conn, peer } = newConn();
+  const { conn, line, peer } = newConn();
   peer.say("one\r\nhalf");
   peer.end();
-  assert.equal(await line(conn), "one");
-  assert.equal(await line(conn), null);
-  assert.equal(await line(conn), null);
+  assert.equal(await line(), "one");
+  assert.equal(await line(), null);
+  assert.equal(await line(), null);
   conn.close();
 });
 
 Deno.test("LineConn.readLine throws what the connection said when it breaks, once all is read", async () => {
-  const { conn, peer } = newConn();
-  const reading = line(conn);
+  const { conn, line, peer } = newConn();
+  const reading = line();
   peer.reset();
   await assert.rejects(reading, isKind("reset"));
-  await assert.rejects(line(conn), isKind("reset"));
+  await assert.rejects(line(), isKind("reset"));
   assert.ok(conn.gone);
   conn.close();
 });
 
-Deno.test("LineConn.readLine throws a timeout when its patience is over, and each octet starts it anew", async () => {
-  const { clock, conn, peer } = newConn();
-  const reading = line(conn, 1000);
+Deno.test("LineConn.readLine throws a timeout when it is due, and no octet puts that off", async () => {
+  const { clock, conn, line, peer } = newConn();
+  const reading = line(1000);
   let failed = false;
   reading.catch(() => failed = true);
-  await clock.advance(999);
+  await clock.advance(500);
   peer.say("o");
-  await clock.advance(999);
+  await clock.advance(499);
   assert.ok(!failed);
   await clock.advance(1);
   await assert.rejects(reading, isKind("timeout"));
   // What comes too late is not lost: it is the beginning of the next line.
   peer.say("ne\r\n");
-  assert.equal(await line(conn), "one");
+  assert.equal(await line(), "one");
   conn.close();
   assert.equal(clock.pending, 0);
 });
 
+Deno.test("LineConn.readLine takes a line that a bare LF ends once nothing follows for a while", async () => {
+  for (const [then, expected] of [["", "one"], ["two\r\n", "one\ntwo"]] as const) {
+    const { clock, conn, due, peer } = newConn();
+    const reading = conn.readLine(100, due(60_000));
+    peer.say("one\n");
+    await settled();
+    if (then) peer.say(then);
+    await clock.advance(5_000);
+    const read = await reading;
+    assert.ok(read?.spoilt);
+    assert.equal(textOf(read.bytes), expected);
+    conn.close();
+  }
+});
+
 Deno.test("LineConn translates its errors for its owner", async () => {
   class Lost extends Error {}
-  const { clock, conn, peer } = newConn((error) => new Lost(error instanceof IoError ? error.kind : "?"));
-  const reading = assert.rejects(line(conn), new Lost("timeout"));
+  const { clock, conn, due, line, peer } = newConn((error) => new Lost(error instanceof IoError ? error.kind : "?"));
+  const reading = assert.rejects(line(), new Lost("timeout"));
   await clock.advance(1000);
   await reading;
   peer.reset();
-  await assert.rejects(line(conn), new Lost("reset"));
-  await assert.rejects(conn.write(bytesOf("x"), 1000), new Lost("reset"));
+  await assert.rejects(line(), new Lost("reset"));
+  await assert.rejects(conn.write(bytesOf("x"), due()), new Lost("reset"));
   conn.close();
 });
 
 Deno.test("LineConn.write closes the connection when the peer takes nothing within its patience", async () => {
-  const { clock, conn, peer } = newConn();
+  const { clock, conn, due, peer } = newConn();
   peer.stallWrites();
-  const writing = assert.rejects(conn.write(bytesOf("x"), 1000), isKind("timeout"));
+  const writing = assert.rejects(conn.write(bytesOf("x"), due()), isKind("timeout"));
   await clock.advance(999);
   assert.ok(!peer.closed);
   await clock.advance(1);
@@ -103,18 +129,18 @@ Deno.test("LineConn.write closes the connection when the peer takes nothing with
 });
 
 Deno.test("LineConn.interrupt ends the wait and every later one; writing still works", async () => {
-  const { conn, peer } = newConn();
+  const { conn, due, line, peer } = newConn();
   const reason = new Error("enough");
-  const reading = assert.rejects(line(conn), reason);
+  const reading = assert.rejects(line(), reason);
   await settled();
   conn.interrupt(reason);
   await reading;
   conn.interrupt(new Error("a later reason"));
   peer.say("one\r\n");
-  await assert.rejects(line(conn), reason);
-  await assert.rejects(conn.readChunk(1000), reason);
+  await assert.rejects(line(), reason);
+  await assert.rejects(conn.readChunk(due()), reason);
   assert.throws(() => conn.takeLine(100), reason);
-  await conn.write(bytesOf("bye\r\n"), 1000);
+  await conn.write(bytesOf("bye\r\n"), due());
   assert.equal(peer.hear(), "bye\r\n");
   conn.close();
 });
@@ -128,7 +154,7 @@ Deno.test("LineConn.watch notices that the peer has left, unless it left octets 
       ["QU", "end", false],
     ] as const
   ) {
-    const { conn, peer } = newConn();
+    const { conn, line, peer } = newConn();
     let gone = false;
     conn.watch(() => gone = true);
     await settled();
@@ -138,15 +164,15 @@ Deno.test("LineConn.watch notices that the peer has left, unless it left octets 
     await settled();
     assert.equal(gone, expected, `${left} ${leaves}`);
     assert.equal(conn.gone, expected, `${left} ${leaves}`);
-    if (left === "QUIT\r\n") assert.equal(await line(conn), "QUIT");
+    if (left === "QUIT\r\n") assert.equal(await line(), "QUIT");
     conn.close();
   }
 });
 
 Deno.test("LineConn.watch calls at once when the peer left before", async () => {
-  const { conn, peer } = newConn();
+  const { conn, line, peer } = newConn();
   peer.end();
-  assert.equal(await line(conn), null);
+  assert.equal(await line(), null);
   let gone = 0;
   conn.watch(() => gone++);
   assert.equal(gone, 1);
@@ -166,34 +192,34 @@ Deno.test("LineConn.watch stops reading ahead when the peer talks on and on", as
 });
 
 Deno.test("LineConn gives content that was read ahead, and then the commands behind it", async () => {
-  const { conn, peer } = newConn();
+  const { conn, due, line, peer } = newConn();
   peer.say("DATA\r\nabc");
-  assert.equal(await line(conn), "DATA");
-  const chunk = await conn.readChunk(1000);
+  assert.equal(await line(), "DATA");
+  const chunk = await conn.readChunk(due());
   assert.equal(textOf(chunk!), "abc");
   conn.consume(1);
-  assert.equal(textOf((await conn.readChunk(1000))!), "bc");
+  assert.equal(textOf((await conn.readChunk(due()))!), "bc");
   conn.consume(2);
   assert.ok(!conn.hasInput);
   peer.say("de\r\nNOOP\r\n");
-  assert.ok(textOf((await conn.readChunk(1000))!).startsWith("de\r\n"));
+  assert.ok(textOf((await conn.readChunk(due()))!).startsWith("de\r\n"));
   conn.consume(4);
-  assert.equal(await line(conn), "NOOP");
+  assert.equal(await line(), "NOOP");
   peer.end();
-  assert.equal(await conn.readChunk(1000), null);
+  assert.equal(await conn.readChunk(due()), null);
   conn.close();
 });
 
 Deno.test("LineConn never has two reads under way, however waits, watches and timeouts mix", async () => {
   // The peer in memory throws when there are two.
-  const { clock, conn, peer } = newConn();
+  const { clock, conn, line, peer } = newConn();
   conn.watch();
-  const one = assert.rejects(line(conn, 10), isKind("timeout"));
+  const one = assert.rejects(line(10), isKind("timeout"));
   await clock.advance(10);
   await one;
   conn.watch();
   conn.watch();
-  const two = line(conn);
+  const two = line();
   peer.say("x\r\n");
   assert.equal(await two, "x");
   conn.close();
