@@ -36,8 +36,8 @@ export class Downstream {
   readonly #idle: Deadline;
   /** The end of our own NOOP or RSET, as long as its reply has not been heard. */
   #own: Promise<void> | undefined;
-  /** The last reply was a 3xx: what comes next is no command. */
-  #midway = false;
+  /** Whether a QUIT of ours would be heard as one: not behind a 3xx reply, and not twice. */
+  #mayQuit = true;
   #lost: DownstreamLost | undefined;
 
   constructor(conn: LineConn, clock: Clock, options: DownstreamOptions) {
@@ -61,17 +61,16 @@ export class Downstream {
   /** Says one command, its CRLF included, and hears its reply by `due`. A 3xx reply leaves the next word to the client. */
   async ask(command: Uint8Array, due: number = this.#replyDue()): Promise<Reply> {
     const reply = await this.#exchange(command, due);
-    this.#midway = replyClass(reply) === 3;
-    if (this.#midway) this.#conn.watch();
-    else this.#rest();
+    this.#mayQuit = replyClass(reply) !== 3;
+    if (this.#mayQuit) this.#rest();
+    else this.#conn.watch();
     return reply;
   }
 
   /** Says the client's QUIT and hears the last reply. The connection is of no use after that. */
   async quit(command: Uint8Array): Promise<Reply> {
-    const reply = await this.#exchange(command, this.#replyDue());
-    this.abandon("said QUIT");
-    return reply;
+    this.#mayQuit = false;
+    return await this.#exchange(command, this.#replyDue());
   }
 
   /** Drops the transaction without waiting for the reply. A downstream that refuses that is of no further use. */
@@ -104,7 +103,7 @@ export class Downstream {
   async sendFinalDot(last: Uint8Array, due: number): Promise<Reply> {
     await this.#say(last, due);
     const reply = await this.#hear(due);
-    this.#midway = false;
+    this.#mayQuit = true;
     this.#rest();
     return reply;
   }
@@ -113,7 +112,7 @@ export class Downstream {
   async leave(): Promise<void> {
     this.#idle.close();
     try {
-      if (this.isLost || this.#own || this.#midway) return;
+      if (this.isLost || this.#own || !this.#mayQuit) return;
       await this.#conn.write(QUIT, this.#clock.now() + QUIT_PATIENCE);
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
@@ -149,7 +148,7 @@ export class Downstream {
 
   #rest(): void {
     this.#conn.watch();
-    this.#idle.start(this.#options.keepalive, () => this.#askInOwnName(NOOP));
+    this.#idle.start(this.#clock.now() + this.#options.keepalive, () => this.#askInOwnName(NOOP));
   }
 
   #askInOwnName(command: Uint8Array): void {

@@ -16,13 +16,13 @@ export class Deadline {
     this.#clock = clock;
   }
 
-  /** Calls `onLate` once, `patience` milliseconds from now, unless `stop` or another `start` comes first. */
-  start(patience: number, onLate: () => void): void {
-    this.#due = this.#clock.now() + patience;
+  /** Calls `onLate` once, when the clock shows `due`, unless `stop` or another `start` comes first. */
+  start(due: number, onLate: () => void): void {
+    this.#due = due;
     this.#onLate = onLate;
-    if (this.#due >= this.#wakes) return;
+    if (due >= this.#wakes) return;
     this.#cancel?.();
-    this.#sleep(Math.max(0, patience));
+    this.#sleep();
   }
 
   stop(): void {
@@ -37,13 +37,12 @@ export class Deadline {
     this.#wakes = Infinity;
   }
 
-  #sleep(delay: number): void {
-    this.#wakes = this.#clock.now() + delay;
-    this.#cancel = this.#clock.after(delay, () => {
+  #sleep(): void {
+    this.#wakes = this.#due;
+    this.#cancel = this.#clock.after(Math.max(0, this.#due - this.#clock.now()), () => {
       this.#wakes = Infinity;
-      const left = this.#due - this.#clock.now();
-      if (left === Infinity) return;
-      if (left > 0) return this.#sleep(left);
+      if (this.#due === Infinity) return;
+      if (this.#due > this.#clock.now()) return this.#sleep();
       const onLate = this.#onLate;
       this.stop();
       onLate?.();

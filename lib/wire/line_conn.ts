@@ -2,7 +2,7 @@
 //
 // Every wait ends when it is `due`, a time on the clock that nothing recharges, and throws an `IoError`, as its owner
 // translates it: kind `timeout` when that time has come, what the connection said when it breaks. A wait also ends when `interrupt` is called, with the error given there. The end of
-// input is null, not an error. Only one wait at a time.
+// input is null, not an error. Only one wait at a time, for reading or for writing.
 //
 // `watch` reads ahead while nobody waits, so that a peer's leaving is noticed; `gone` tells. Reading ahead stops when the
 // buffer is full, so a peer that talks on and on costs no memory.
@@ -30,10 +30,10 @@ interface Waiter {
 export class LineConn {
   readonly #conn: Conn;
   readonly #clock: Clock;
-  readonly #waiting: Deadline;
-  readonly #writing: Deadline;
+  readonly #deadline: Deadline;
   readonly #buffer = new LineBuffer();
   readonly #translate: (error: unknown) => unknown;
+  #closed = false;
   #reading = false;
   #watching = false;
   #ended: "no" | "end" | IoError = "no";
@@ -47,8 +47,7 @@ export class LineConn {
     this.#conn = conn;
     this.#translate = translate;
     this.#clock = clock;
-    this.#waiting = new Deadline(clock);
-    this.#writing = new Deadline(clock);
+    this.#deadline = new Deadline(clock);
   }
 
   /** The address of the peer, where it has one. */
@@ -110,17 +109,18 @@ export class LineConn {
 
   /** Writes all of `octets`; the connection is closed when that is not done by `due`. */
   async write(octets: Uint8Array, due: number): Promise<void> {
+    if (this.#closed) throw this.#translate(new IoError("closed", "connection is closed"));
     let late = false;
-    this.#writing.start(due - this.#clock.now(), () => {
+    this.#deadline.start(due, () => {
       late = true;
-      this.#conn.close();
+      this.close();
     });
     try {
       await this.#conn.write(octets);
     } catch (error) {
       throw this.#translate(late ? new IoError("timeout", "peer took no data for too long") : error);
     } finally {
-      this.#writing.stop();
+      this.#deadline.stop();
     }
   }
 
@@ -144,13 +144,15 @@ export class LineConn {
   }
 
   close(): void {
-    this.#waiting.close();
-    this.#writing.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#deadline.close();
     this.#conn.close();
   }
 
   #throwIfInterrupted(): void {
     if (this.#interrupted) throw this.#interrupted;
+    if (this.#closed) throw this.#translate(new IoError("closed", "connection is closed"));
   }
 
   async #wait(due: number, room: number): Promise<"more" | "end" | "late"> {
@@ -159,7 +161,7 @@ export class LineConn {
     while (this.#ended === "no" && this.#buffer.length === had) {
       const came = await new Promise<"something" | "late">((resolve, reject) => {
         this.#waiter = { resolve, reject };
-        this.#waiting.start(due - this.#clock.now(), () => this.#settle((waiter) => waiter.resolve("late")));
+        this.#deadline.start(due, () => this.#settle((waiter) => waiter.resolve("late")));
         if (!this.#reading) this.#read(room);
       });
       if (came === "late") return "late";
@@ -200,7 +202,7 @@ export class LineConn {
   #settle(how: (waiter: Waiter) => void): void {
     const waiter = this.#waiter;
     this.#waiter = undefined;
-    this.#waiting.stop();
+    this.#deadline.stop();
     if (waiter) how(waiter);
   }
 }

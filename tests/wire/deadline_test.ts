@@ -14,7 +14,7 @@ function newDeadline(): {
   const deadline = new Deadline(clock);
   const late: string[] = [];
   const begin = clock.now();
-  const start = (ms: number, name: string) => deadline.start(ms, () => late.push(`${name} at ${clock.now() - begin}`));
+  const start = (ms: number, name: string) => deadline.start(clock.now() + ms, () => late.push(`${name} at ${clock.now() - begin}`));
   return { clock, deadline, late, start };
 }
 
@@ -73,9 +73,9 @@ Deno.test("Deadline may be started anew by what it calls", async () => {
   const deadline = new Deadline(clock);
   let calls = 0;
   const again = () => {
-    if (++calls < 3) deadline.start(10, again);
+    if (++calls < 3) deadline.start(clock.now() + 10, again);
   };
-  deadline.start(10, again);
+  deadline.start(clock.now() + 10, again);
   await clock.advance(29);
   assert.equal(calls, 2);
   await clock.advance(1);
