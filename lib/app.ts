@@ -12,7 +12,6 @@ import { type LogTarget, openLogger } from "./log/sinks.ts";
 import { backgroundMode } from "./modes/background.ts";
 import { listenMode } from "./modes/listen.ts";
 import { spawnMode } from "./modes/spawn.ts";
-import { helpText } from "./options/help.ts";
 import { type Options, SYSLOG_SOCKET, UsageError } from "./options/options.ts";
 import { parseCommandLine } from "./options/parse.ts";
 import { IoError } from "./runtime/io_error.ts";
@@ -22,7 +21,6 @@ import type { SessionParts } from "./session/session.ts";
 import { textOf } from "./smtp/bytes.ts";
 import { checkSpoolDirectory, sweepSpoolDirectory } from "./spool/directory.ts";
 import { formatAddress } from "./log/events.ts";
-import { LICENSE_TEXT, VERSION_TEXT } from "./version.ts";
 
 const EX_USAGE = 64;
 
@@ -30,22 +28,13 @@ const EX_USAGE = 64;
 export async function run(runtime: Runtime, args: readonly string[]): Promise<number> {
   try {
     const parsed = parseCommandLine(args);
-    if (parsed.kind !== "run" && runtime.stdio.isSpawned()) {
+    if (parsed.kind === "run") return await start(runtime, parsed.options, args);
+    if (runtime.stdio.isSpawned()) {
       throw new UsageError(`--${parsed.kind} has no use where standard output is a mail client: give HOST:PORT`);
     }
-    switch (parsed.kind) {
-      case "help":
-        runtime.stdio.writeOut(helpText());
-        return 0;
-      case "license":
-        runtime.stdio.writeOut(LICENSE_TEXT);
-        return 0;
-      case "version":
-        runtime.stdio.writeOut(VERSION_TEXT);
-        return 0;
-      case "run":
-        return await start(runtime, parsed.options, args);
-    }
+    const { informationText } = await import("./options/information.ts");
+    runtime.stdio.writeOut(informationText(parsed, runtime.processes.selfWords()));
+    return 0;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     return await complain(runtime, error);

@@ -105,6 +105,8 @@ async function run(
     stop();
   });
   signal.addEventListener("abort", stop);
+  // It may have been aborted while the command was being started.
+  if (signal.aborted) stop();
   try {
     const end = await child.ended;
     child.signalGroup("SIGKILL");

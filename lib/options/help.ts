@@ -10,6 +10,7 @@ const HEADINGS: Readonly<Record<OptionRow["group"], string>> = {
 };
 
 const USAGE = `Usage: postprox HOST:PORT [-c COMMAND] [-d DIR] [-t SEC] [-rv] [-l [IP:]PORT]
+       postprox --postfix-config[=spawn|listen] [HOST:PORT] [OPTION...]
        postprox -hLV
 
 Relay SMTP from standard input to the mail server at HOST:PORT (port 25 where
@@ -34,11 +35,15 @@ export function helpText(): string {
 }
 
 function formatRow(row: OptionRow): string {
-  const value = row.value === undefined ? "" : row.short ? ` ${row.value}` : `=${row.value}`;
-  const head = `  ${row.short ? `-${row.short},` : "   "} --${row.long}${value}`;
+  const head = `  ${row.short ? `-${row.short},` : "   "} --${row.long}${formatValue(row)}`;
   const lines = wrap(row.help, WIDTH - INDENT);
   const first = head.length < INDENT - 1 ? head.padEnd(INDENT) + lines.shift()! : head;
   return [first, ...lines.map((line) => " ".repeat(INDENT) + line)].join("\n") + "\n";
+}
+
+function formatValue({ short, value, valueIsOptional }: OptionRow): string {
+  if (value === undefined) return "";
+  return valueIsOptional ? `[=${value}]` : short ? ` ${value}` : `=${value}`;
 }
 
 function wrap(text: string, width: number): string[] {

@@ -24,6 +24,8 @@ export interface Options {
   messageTimeout: number;
   sessionTimeout: number;
   keepalive: number;
+  /** Not to run, but to print what Postfix has to know to run it. */
+  postfixConfig: "spawn" | "listen" | undefined;
 }
 
 /** Wrong use of the command line: one line that says what is wrong and what would be right. */
@@ -58,5 +60,6 @@ export function defaultOptions(downstream: Address): Options {
     messageTimeout: 90_000,
     sessionTimeout: 3_600_000,
     keepalive: 60_000,
+    postfixConfig: undefined,
   };
 }

@@ -1,25 +1,41 @@
 // The command line to options, as GNU getopt_long reads one: clustered and attached letters, `--name=value`, unambiguous
 // abbreviations, options before and after the operand, `--`. The last of a repeated option wins. Pure; wrong use throws
-// a `UsageError`. -h, -L and -V end the reading where they stand.
+// a `UsageError`. -h, -L and -V end the reading where they stand; --postfix-config does not, for it is about the others.
 
 import { defaultOptions, type Options, UsageError } from "./options.ts";
+import type { GivenCommandLine } from "./postfix_config.ts";
 import { type OptionRow, OPTIONS } from "./table.ts";
 import { parseDownstream, quote } from "./values.ts";
 
-export type ParsedCommandLine =
-  | { readonly kind: "run"; readonly options: Options }
-  | { readonly kind: "help" | "license" | "version" };
+export type ParsedCommandLine = { readonly kind: "run"; readonly options: Options } | Information;
+
+/** Something to print, in place of a run. */
+export type Information =
+  | { readonly kind: Print }
+  | { readonly kind: "postfix-config"; readonly line: GivenCommandLine };
+
+type Print = "help" | "license" | "version";
+
+/** What was read so far. */
+interface Reading {
+  readonly options: Options;
+  readonly operands: string[];
+  readonly given: { readonly row: OptionRow; readonly text: string }[];
+}
+
+/** The server that --postfix-config is about where the command line names none. */
+const USUAL_DOWNSTREAM = "127.0.0.1:10026";
 
 const SEE_HELP = "see postprox --help";
 
 export function parseCommandLine(args: readonly string[]): ParsedCommandLine {
   const options = defaultOptions({ transport: "tcp", host: "", port: 0 });
-  const operands: string[] = [];
+  const reading: Reading = { options, operands: [], given: [] };
   const rest = [...args];
   let wrong: UsageError | undefined;
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     try {
-      const print = takeWord(word, rest, { options, operands });
+      const print = takeWord(word, rest, reading);
       if (print && !wrong) return { kind: print };
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
@@ -27,14 +43,17 @@ export function parseCommandLine(args: readonly string[]): ParsedCommandLine {
       wrong ??= error;
     }
   }
+  const operands = reading.operands;
   try {
     if (wrong) throw wrong;
+    if (options.postfixConfig && operands.length === 0) operands.push(USUAL_DOWNSTREAM);
     options.downstream = parseOperands(operands);
   } catch (error) {
     if (error instanceof UsageError) error.log = options.log;
     throw error;
   }
-  return { kind: "run", options };
+  if (!options.postfixConfig) return { kind: "run", options };
+  return { kind: "postfix-config", line: { options, given: reading.given, operand: operands[0]! } };
 }
 
 function parseOperands([operand, second]: readonly string[]): Options["downstream"] {
@@ -43,33 +62,29 @@ function parseOperands([operand, second]: readonly string[]): Options["downstrea
   return parseDownstream(operand);
 }
 
-function takeWord(
-  word: string,
-  rest: string[],
-  { options, operands }: { options: Options; operands: string[] },
-): Print | undefined {
-  if (word === "--") operands.push(...rest.splice(0));
-  else if (word === "-" || !word.startsWith("-")) operands.push(word);
-  else return word.startsWith("--") ? takeLong(word, rest, options) : takeShort(word, rest, options);
+function takeWord(word: string, rest: string[], reading: Reading): Print | undefined {
+  if (word === "--") reading.operands.push(...rest.splice(0));
+  else if (word === "-" || !word.startsWith("-")) reading.operands.push(word);
+  else return word.startsWith("--") ? takeLong(word, rest, reading) : takeShort(word, rest, reading);
   return undefined;
 }
 
-type Print = "help" | "license" | "version";
-
-function takeLong(word: string, rest: string[], options: Options): Print | undefined {
+function takeLong(word: string, rest: string[], reading: Reading): Print | undefined {
   const equals = word.indexOf("=");
   const name = equals === -1 ? word.slice(2) : word.slice(2, equals);
   const row = findLong(name);
   if (row.value === undefined) {
     if (equals !== -1) throw new UsageError(`option --${row.long} takes no value: ${SEE_HELP}`);
-    return take(row, "", options);
+    return take(row, "", reading);
   }
-  const value = equals === -1 ? rest.shift() : word.slice(equals + 1);
+  if (equals !== -1) return take(row, word.slice(equals + 1), reading);
+  if (row.valueIsOptional && !row.value.split("|").includes(rest[0] ?? "")) return take(row, "", reading);
+  const value = rest.shift();
   if (value === undefined) throw missingValue(`--${row.long}`, row);
-  return take(row, value, options);
+  return take(row, value, reading);
 }
 
-function takeShort(word: string, rest: string[], options: Options): Print | undefined {
+function takeShort(word: string, rest: string[], reading: Reading): Print | undefined {
   for (let at = 1; at < word.length; at++) {
     const letter = word[at]!;
     const row = OPTIONS.find(({ short }) => short === letter);
@@ -77,9 +92,9 @@ function takeShort(word: string, rest: string[], options: Options): Print | unde
     if (row.value !== undefined) {
       const value = at + 1 < word.length ? word.slice(at + 1) : rest.shift();
       if (value === undefined) throw missingValue(`-${letter}`, row);
-      return take(row, value, options);
+      return take(row, value, reading);
     }
-    const print = take(row, "", options);
+    const print = take(row, "", reading);
     if (print) return print;
   }
   return undefined;
@@ -95,8 +110,9 @@ function findLong(name: string): OptionRow {
   throw new UsageError(`option ${quote(`--${name}`)} is ambiguous: give ${names.join(" or ")}`);
 }
 
-function take(row: OptionRow, text: string, options: Options): Print | undefined {
+function take(row: OptionRow, text: string, { options, given }: Reading): Print | undefined {
   if (typeof row.set === "string") return row.set;
+  given.push({ row, text });
   try {
     row.set(options, text);
   } catch (error) {

@@ -8,6 +8,8 @@ export interface OptionRow {
   readonly long: string;
   /** What stands for the value in the help; absent for an option without one. */
   readonly value?: string;
+  /** The value may be left out: it follows a "=", or is the next word where that is one of the choices of `value`. */
+  readonly valueIsOptional?: true;
   readonly help: string;
   /** Under which heading the help lists it. */
   readonly group: "filter" | "running" | "limits" | "information";
@@ -150,6 +152,14 @@ export const OPTIONS: readonly OptionRow[] = [
     group: "limits",
     help: "send NOOP to HOST:PORT when it has been idle for so long (default 60)",
     set: (options, text) => options.keepalive = parseSeconds(text),
+  },
+  {
+    long: "postfix-config",
+    value: "spawn|listen",
+    valueIsOptional: true,
+    group: "information",
+    help: "show the lines for main.cf and master.cf that put postprox with these options before Postfix's queue",
+    set: (options, text) => options.postfixConfig = parseChoice(text || "spawn", ["spawn", "listen"]),
   },
   { short: "h", long: "help", group: "information", help: "show this help", set: "help" },
   { short: "L", long: "license", group: "information", help: "show the license", set: "license" },

@@ -26,7 +26,7 @@ export function denoRuntime(): Runtime {
     clock: { now: () => performance.now(), after },
     network: { connect, listen, datagrams },
     files: { create, open, openLog, stat, remove, list },
-    processes: { start, startSelf, isAlive },
+    processes: { start, startSelf, selfWords, isAlive },
     signals: { on: (signal, handler) => Deno.addSignalListener(signal, handler) },
     stdio: {
       conn: () => new StdioConn(),
@@ -304,18 +304,32 @@ async function list(directory: string): Promise<string[]> {
 async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
   const child = spawnGroupLeader(words, environment);
   const stderr = child.stderr.getReader();
+  let over = false;
+  const ended = child.status.then((status) => {
+    over = true;
+    return endOf(status);
+  });
   return {
-    ended: child.status.then(endOf),
+    ended,
     readStderr: async () => (await stderr.read()).value ?? null,
     closeStderr: () => void stderr.cancel().catch(() => {}),
     signalGroup: (signal) => {
       try {
         Deno.kill(-child.pid, signal);
       } catch {
-        // Nobody is left in the group: that is what the signal was for.
+        // Nobody is left in the group, which is what the signal was for; or setsid(1) has not made it yet.
+        if (!over) killAlone(child, signal);
       }
     },
   };
+}
+
+function killAlone(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // It ended just now.
+  }
 }
 
 // setsid(1) makes the process the leader of a group of its own and becomes the program. Deno's own way to do that,
@@ -336,8 +350,8 @@ function spawnGroupLeader(words: readonly string[], environment: Readonly<Record
 }
 
 async function startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {
-  const source = Deno.build.standalone ? [] : ["run", "--quiet", "--allow-all", "--unstable-net", Deno.mainModule];
-  const child = new Deno.Command(Deno.execPath(), {
+  const [program, ...source] = ownWords();
+  const child = new Deno.Command(program, {
     args: [...source, ...args],
     stdin: "null",
     stdout: "piped",
@@ -350,6 +364,18 @@ async function startSelf(args: readonly string[], stderr: "pipe" | "inherit"): P
     stderr: stderr === "pipe" ? new Response(child.stderr).text() : Promise.resolve(""),
     release: () => child.unref(),
   };
+}
+
+function selfWords(): readonly string[] {
+  // Deno keeps compiled source there. Without it each start would compile anew.
+  const cache = Deno.build.standalone ? undefined : Deno.env.get("DENO_DIR");
+  return cache === undefined ? ownWords() : ["/usr/bin/env", `DENO_DIR=${cache}`, ...ownWords()];
+}
+
+function ownWords(): [string, ...string[]] {
+  if (Deno.build.standalone) return [Deno.execPath()];
+  const main = decodeURIComponent(new URL(Deno.mainModule).pathname);
+  return [Deno.execPath(), "run", "--quiet", "--allow-all", "--unstable-net", main];
 }
 
 async function readFirstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
@@ -391,6 +417,9 @@ function writeSync(stream: { writeSync(octets: Uint8Array): number }, text: stri
   for (let written = 0; written < octets.length;) written += stream.writeSync(octets.subarray(written));
 }
 
+// Linux's numbers of errors that Deno has no code for (errno(3)).
+const CODES: Readonly<Record<string, string>> = { "27": "EFBIG", "122": "EDQUOT" };
+
 function ioError(error: unknown, what: string): IoError {
   if (error instanceof IoError) return error;
   const { code, message } = error as { code?: string; message: string };
@@ -398,6 +427,6 @@ function ioError(error: unknown, what: string): IoError {
     ? "closed"
     : message.includes("lookup address")
     ? "unknown-host"
-    : kindOfCode(code);
+    : kindOfCode(code ?? CODES[/\(os error ([0-9]+)\)$/.exec(message)?.[1] ?? ""]);
   return new IoError(kind, `${what}: ${message}`, { cause: error });
 }

@@ -94,6 +94,8 @@ export interface Processes {
   start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child>;
   /** Starts this same program again, in the background, with these arguments and without the group of its parent. */
   startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf>;
+  /** The words that start this same program anywhere, in front of its arguments: absolute paths, no environment needed. */
+  selfWords(): readonly string[];
   /** True while a process with this id lives. */
   isAlive(pid: number): Promise<boolean>;
 }

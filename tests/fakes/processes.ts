@@ -36,6 +36,10 @@ export class FakeProcesses implements Processes {
     };
   }
 
+  selfWords(): readonly string[] {
+    return ["/usr/sbin/postprox"];
+  }
+
   async isAlive(pid: number): Promise<boolean> {
     return this.alive.has(pid);
   }

@@ -14,7 +14,8 @@ function newDeadline(): {
   const deadline = new Deadline(clock);
   const late: string[] = [];
   const begin = clock.now();
-  const start = (ms: number, name: string) => deadline.start(clock.now() + ms, () => late.push(`${name} at ${clock.now() - begin}`));
+  const start = (ms: number, name: string) =>
+    deadline.start(clock.now() + ms, () => late.push(`${name} at ${clock.now() - begin}`));
   return { clock, deadline, late, start };
 }
 

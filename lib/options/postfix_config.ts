@@ -1,0 +1,255 @@
+// What --postfix-config prints: the lines of main.cf and master.cf that put postprox, with the options of this command line,
+// in front of Postfix's queue; for listen mode a systemd unit and the start command too. Pure.
+//
+// Each part begins with a comment line `# ---- FILE: ...` and is what to paste there as it is; what else has to be done
+// stands in comments, commands behind `#` and three blanks. Postfix starts programs in its queue directory, so a
+// relative path throws a `UsageError`, and so does what master.cf cannot hold.
+// Known gap: a unix socket on our side would need rights that differ from machine to machine; it is refused.
+
+import { formatAddress } from "../log/events.ts";
+import type { Address } from "../runtime/ports.ts";
+import { type Options, UsageError } from "./options.ts";
+import type { OptionRow } from "./table.ts";
+import { quote } from "./values.ts";
+
+export type PostfixMode = NonNullable<Options["postfixConfig"]>;
+
+/** A command line that has --postfix-config in it. */
+export interface GivenCommandLine {
+  readonly options: Options;
+  /** The options, in order, each with the text of its value. */
+  readonly given: readonly { readonly row: OptionRow; readonly text: string }[];
+  /** HOST:PORT, as it was written. */
+  readonly operand: string;
+}
+
+const USUAL_LISTEN: Address = { transport: "tcp", host: "127.0.0.1", port: 10025 };
+
+/** Whom postprox and its filters run as. */
+const USER = "postprox";
+
+/** How many messages spawn(8) filters at a time where --max-clients says nothing. */
+const USUAL_PROCESSES = 20;
+
+// Said anew by the printed lines, or of no use under the mode.
+const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
+  spawn: ["postfix-config", "listen", "foreground", "max-clients"],
+  listen: ["postfix-config", "listen", "foreground"],
+};
+
+// World-writable directories are not ours to make.
+const SHARED_DIRECTORIES = /^\/(?:var\/)?tmp\/*$/;
+
+/** `program` is the words that start this program, as they would stand in front of its options. */
+export function formatPostfixConfig(line: GivenCommandLine, program: readonly string[]): string {
+  const { options, given, operand } = line;
+  const mode = options.postfixConfig ?? "spawn";
+  const listen = options.listen ?? USUAL_LISTEN;
+  checkPlaces(mode, options, listen);
+
+  const last = given.filter(({ row, text }, at) =>
+    row.value === undefined ||
+    (text !== "" && !given.slice(at + 1).some((later) => later.row === row))
+  );
+  const words = last.filter(({ row }) => !NOT_HANDED_ON[mode].includes(row.long)).flatMap(({ row, text }) => {
+    if (row.value === undefined) return [row.short ? `-${row.short}` : `--${row.long}`];
+    return row.short ? [`-${row.short}`, text] : [`--${row.long}=${text}`];
+  });
+  const places = { listen: formatAddress(listen), words: [...words, operand], program };
+  const processes = last.some(({ row }) => row.long === "max-clients") ? options.maxClients : USUAL_PROCESSES;
+  const parts = mode === "spawn"
+    ? [
+      setUp(options, "spawn(8) starts it for each message"),
+      mainCf(listen),
+      masterCf(options.downstream, [
+        spawnEntry(places, processes),
+      ]),
+    ]
+    : [
+      setUp(options, "one process that listens, for all messages"),
+      unit(places),
+      mainCf(listen),
+      masterCf(options.downstream, []),
+    ];
+  return [...parts, "# ---- then: postfix reload\n"].join("\n");
+}
+
+function checkPlaces(mode: PostfixMode, { tempdir, log, command, downstream }: Options, listen: Address): void {
+  const wrong = (what: string, hint: string) => {
+    throw new UsageError(`option --postfix-config: ${what}: ${hint}`);
+  };
+  const absolute = "Postfix starts programs in a directory of its own, give a path that begins with /";
+  if (!tempdir.startsWith("/")) wrong(`-d ${quote(tempdir)} is a relative path`, absolute);
+  if (/^\.\.?\//.test(command)) wrong(`-c ${quote(command)} is a relative path`, absolute);
+  if (log.kind === "file" && !log.path.startsWith("/")) wrong(`--log=${quote(log.path)} is a relative path`, absolute);
+  if (log.kind === "stderr" && mode === "spawn") {
+    wrong("under spawn standard error is the client", "give --log=syslog or the path of a file");
+  }
+  if (listen.transport === "unix") wrong(`-l ${quote(formatAddress(listen))} is no TCP port`, "give [IP:]PORT");
+  if (formatAddress(listen) === formatAddress(downstream)) {
+    wrong(`postprox itself is to listen at ${formatAddress(listen)}`, "give -l another port than HOST:PORT");
+  }
+}
+
+// --- the parts
+
+function setUp({ tempdir, log }: Options, how: string): string {
+  const directory = shellWord(tempdir);
+  const steps = [
+    `id ${USER} || useradd --system --no-create-home --shell /usr/sbin/nologin ${USER}`,
+    ...(SHARED_DIRECTORIES.test(tempdir) ? [] : [`test -d ${directory} || install -d -o ${USER} -m 0700 ${directory}`]),
+    ...(log.kind === "file"
+      ? [`test -e ${shellWord(log.path)} || install -o ${USER} -m 0640 /dev/null ${shellWord(log.path)}`]
+      : []),
+  ];
+  return `# postprox as Postfix's before-queue filter: ${how}.
+#
+# ---- once, as root:
+#
+${steps.map((step) => `#   ${step}\n`).join("")}`;
+}
+
+function mainCf(listen: Address): string {
+  return `# ---- /etc/postfix/main.cf: add this line
+# It holds for every SMTP server in master.cf. One whose mail is not to be filtered gets "-o smtpd_proxy_filter=" there.
+
+smtpd_proxy_filter = ${formatAddress(connectable(listen))}
+`;
+}
+
+// Where others listen at every address, one reaches them at the loopback one.
+function connectable(listen: Address): Address {
+  if (listen.transport === "unix") return listen;
+  const host = listen.host === "0.0.0.0" ? "127.0.0.1" : listen.host === "::" ? "::1" : listen.host;
+  return { ...listen, host };
+}
+
+function masterCf(downstream: Address, entries: readonly string[]): string {
+  const second = isThisHost(downstream) ? afterFilterEntry(downstream) : elsewhere(downstream);
+  return `# ---- /etc/postfix/master.cf: add these lines at the end
+
+${[...entries, second].join("\n")}`;
+}
+
+function spawnEntry(
+  { listen, program, words }: { listen: string; program: readonly string[]; words: readonly string[] },
+  processes: number,
+): string {
+  const [first = "", ...rest] = program;
+  const argv = [`argv=${first}`, ...rest, ...words].map(formatMasterWord);
+  const braces = argv.some((word) => word.startsWith("{")) ? " Words in { } need Postfix 3.0." : "";
+  return `# The filter. ${processes} is the number of messages that are filtered at a time.${braces}
+${listen} inet n  n       n       -       ${processes}      spawn
+    user=${USER} ${argv.join(" ")}
+`;
+}
+
+function afterFilterEntry(downstream: Address): string {
+  const networks = downstream.transport === "tcp" && /^127\./.test(downstream.host)
+    ? "127.0.0.0/8"
+    : "127.0.0.0/8,[::1]/128";
+  return `# The server behind the filter, which queues. Never let it listen on an address that strangers reach.
+${formatAddress(downstream)} inet n  -       n       -       -       smtpd
+    -o smtpd_proxy_filter=
+    -o smtpd_authorized_xforward_hosts=${networks}
+    -o smtpd_client_restrictions=
+    -o smtpd_helo_restrictions=
+    -o smtpd_sender_restrictions=
+    -o smtpd_relay_restrictions=
+    -o smtpd_recipient_restrictions=permit_mynetworks,reject
+    -o smtpd_data_restrictions=
+    -o smtpd_end_of_data_restrictions=
+    -o smtpd_client_connection_count_limit=0
+    -o smtpd_client_connection_rate_limit=0
+    -o smtpd_junk_command_limit=100000
+    -o smtpd_soft_error_limit=10000
+    -o smtpd_hard_error_limit=100000
+    -o smtpd_error_sleep_time=0
+    -o mynetworks=${networks}
+    -o receive_override_options=no_unknown_recipient_checks
+`;
+}
+
+function elsewhere(downstream: Address): string {
+  return `# The server behind the filter, ${
+    formatAddress(downstream)
+  }, is not set up by these lines. It has to name this host in its
+# smtpd_authorized_xforward_hosts and mynetworks, and should not restrict again what the server in front has let in.
+`;
+}
+
+function isThisHost(address: Address): boolean {
+  return address.transport === "tcp" && /^(?:127\.[0-9.]+|::1|localhost\.?)$/i.test(address.host);
+}
+
+function unit({ listen, program, words }: { listen: string; program: readonly string[]; words: readonly string[] }) {
+  const start = [...program, "-l", listen, ...words];
+  const foreground = [...program, "--foreground", "-l", listen, ...words];
+  return `# ---- /etc/systemd/system/postprox.service: make this file, then systemctl enable --now postprox
+# Without systemd have this run at boot, as root; it returns when connections are accepted:
+#
+#   runuser -u ${USER} -- ${start.map(shellWord).join(" ")}
+
+[Unit]
+Description=postprox, content filter proxy for Postfix
+Documentation=man:postprox(8)
+After=network-online.target
+Wants=network-online.target
+Before=postfix.service
+
+[Service]
+User=${USER}
+ExecStart=${foreground.map(unitWord).join(" ")}
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
+NoNewPrivileges=yes
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+// --- words
+
+/**
+ * A word of a program's arguments as master.cf has to have it (master(5), Postfix 3.0). There is no quoting but `{ }` around a
+ * word, which keeps blanks inside and strips those at its ends; braces count wherever they stand. Throws a `UsageError`.
+ */
+export function formatMasterWord(word: string): string {
+  const cannot = (why: string) => new UsageError(`option --postfix-config: ${quote(word)} ${why}: ${SCRIPT}`);
+  checkCharacters(word);
+  if (/^[ \t]|[ \t]$/.test(word)) throw cannot("begins or ends with a blank, which master.cf would lose");
+  const wrapped = word === "" || word.startsWith("{") || /[ \t]/.test(word);
+  let depth = 0;
+  for (const character of word) {
+    if (character === "{") depth++;
+    if (character === "}") depth--;
+    // Outside of braces a closing one is a character like any other.
+    if (depth < 0 && wrapped) throw cannot("has a } without its {, which master.cf cannot hold");
+    depth = Math.max(depth, 0);
+  }
+  if (depth > 0) throw cannot("has a { without its }, which master.cf cannot hold");
+  return wrapped ? `{ ${word} }` : word;
+}
+
+const SCRIPT = "put it into a script and name that";
+
+function checkCharacters(word: string): void {
+  // deno-lint-ignore no-control-regex
+  if (!/[\x00-\x08\x0a-\x1f\x7f]/.test(word)) return;
+  throw new UsageError(`option --postfix-config: ${quote(word)} has a line end or control character: ${SCRIPT}`);
+}
+
+/** A word as sh(1) reads it back. */
+export function shellWord(word: string): string {
+  checkCharacters(word);
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** A word as systemd.service(5) reads it back in ExecStart: its quotes, and `$` and `%` doubled. */
+export function unitWord(word: string): string {
+  checkCharacters(word);
+  const plain = word.replaceAll("%", "%%").replaceAll("$", "$$$$");
+  if (/^[A-Za-z0-9_@%+=:,./$-]+$/.test(plain)) return plain;
+  return `"${plain.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\t", "\\t")}"`;
+}
