@@ -7,8 +7,8 @@ import type { ClientFacts } from "./smtp/xforward.ts";
 export interface Envelope {
   /** The reverse-path without its brackets: the empty string is the null sender, undefined is not known. */
   readonly sender: string | undefined;
-  /** The accepted forward-paths, in order. */
-  readonly recipients: readonly string[];
+  /** The accepted forward-paths, in order; it grows while the transaction goes on. */
+  readonly recipients: string[];
   readonly client: ClientFacts;
 }
 

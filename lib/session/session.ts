@@ -248,7 +248,7 @@ export class Session {
         break;
       case "RCPT":
         if (before === "idle") break;
-        (this.#envelope.recipients as string[]).push(parsePath(command.argument, "TO")?.address ?? "");
+        this.#envelope.recipients.push(parsePath(command.argument, "TO")?.address ?? "");
         break;
     }
   }

@@ -1,0 +1,52 @@
+// Timers for a clock that a runtime gives one alarm.
+//
+// A proxy sets many timers and cancels nearly all of them. Here that costs an entry in a set: the runtime's own timer is
+// one alarm for the earliest of them. So its price does not matter, nor that an alarm may be impossible to take back.
+// An alarm that has become too early finds nothing due and sets the next one.
+
+interface Entry {
+  readonly due: number;
+  readonly callback: () => void;
+}
+
+export class Timers {
+  readonly #now: () => number;
+  readonly #alarm: (delay: number, ring: () => void) => void;
+  readonly #entries = new Set<Entry>();
+  #rings = Infinity;
+
+  /** `alarm` calls `ring` once after `delay` milliseconds. */
+  constructor(now: () => number, alarm: (delay: number, ring: () => void) => void) {
+    this.#now = now;
+    this.#alarm = alarm;
+  }
+
+  /** Runs `callback` once after `delay` milliseconds; the result cancels it. */
+  after(delay: number, callback: () => void): () => void {
+    const entry = { due: this.#now() + delay, callback };
+    this.#entries.add(entry);
+    this.#ringAt(entry.due);
+    return () => this.#entries.delete(entry);
+  }
+
+  #ringAt(due: number): void {
+    if (due >= this.#rings) return;
+    this.#rings = due;
+    this.#alarm(Math.max(0, Math.ceil(due - this.#now())), () => this.#ring(due));
+  }
+
+  #ring(due: number): void {
+    // An earlier alarm was set behind this one, and will look after the rest.
+    if (due !== this.#rings) return;
+    this.#rings = Infinity;
+    const now = this.#now();
+    const over = [...this.#entries].filter((entry) => entry.due <= now);
+    for (const entry of over) {
+      // One callback may cancel another.
+      if (this.#entries.delete(entry)) entry.callback();
+    }
+    let next = Infinity;
+    for (const entry of this.#entries) next = Math.min(next, entry.due);
+    if (next < Infinity) this.#ringAt(next);
+  }
+}
