@@ -25,8 +25,11 @@ export interface Options {
   sessionTimeout: number;
   keepalive: number;
   /** Not to run, but to print what Postfix has to know to run it. */
-  postfixConfig: "spawn" | "listen" | undefined;
+  postfixConfig: PostfixMode | undefined;
 }
+
+/** The two ways in which Postfix and postprox come together. */
+export type PostfixMode = "spawn" | "listen";
 
 /** Wrong use of the command line: one line that says what is wrong and what would be right. */
 export class UsageError extends Error {

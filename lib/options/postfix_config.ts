@@ -1,5 +1,5 @@
-// What --postfix-config prints: the lines of main.cf and master.cf that put postprox, with the options of this command line,
-// in front of Postfix's queue; for listen mode a systemd unit and the start command too. Pure.
+// What --postfix-config prints: the lines of main.cf and master.cf that put postprox, with the options of this command
+// line, before Postfix's queue; for listen mode a systemd unit and the start command too. Pure.
 //
 // Each part begins with a comment line `# ---- FILE: ...` and is what to paste there as it is; what else has to be done
 // stands in comments, commands behind `#` and three blanks. Postfix starts programs in its queue directory, so a
@@ -8,11 +8,9 @@
 
 import { formatAddress } from "../log/events.ts";
 import type { Address } from "../runtime/ports.ts";
-import { type Options, UsageError } from "./options.ts";
+import { type Options, type PostfixMode, UsageError } from "./options.ts";
 import type { OptionRow } from "./table.ts";
 import { quote } from "./values.ts";
-
-export type PostfixMode = NonNullable<Options["postfixConfig"]>;
 
 /** A command line that has --postfix-config in it. */
 export interface GivenCommandLine {
@@ -21,6 +19,13 @@ export interface GivenCommandLine {
   readonly given: readonly { readonly row: OptionRow; readonly text: string }[];
   /** HOST:PORT, as it was written. */
   readonly operand: string;
+}
+
+/** How to start the program: where it listens, its own words, and then those of each option and of HOST:PORT. */
+interface Start {
+  readonly listen: Address;
+  readonly program: readonly string[];
+  readonly handedOn: readonly (readonly string[])[];
 }
 
 const USUAL_LISTEN: Address = { transport: "tcp", host: "127.0.0.1", port: 10025 };
@@ -37,39 +42,35 @@ const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
   listen: ["postfix-config", "listen", "foreground"],
 };
 
-// World-writable directories are not ours to make.
+// Directories of all users are not ours to make.
 const SHARED_DIRECTORIES = /^\/(?:var\/)?tmp\/*$/;
 
+// What an example in the manual page can show.
+const LINE_WIDTH = 73;
+
 /** `program` is the words that start this program, as they would stand in front of its options. */
-export function formatPostfixConfig(line: GivenCommandLine, program: readonly string[]): string {
-  const { options, given, operand } = line;
+export function formatPostfixConfig({ options, given, operand }: GivenCommandLine, program: readonly string[]): string {
   const mode = options.postfixConfig ?? "spawn";
   const listen = options.listen ?? USUAL_LISTEN;
   checkPlaces(mode, options, listen);
 
-  const last = given.filter(({ row, text }, at) =>
-    row.value === undefined ||
-    (text !== "" && !given.slice(at + 1).some((later) => later.row === row))
+  const counting = given.filter(({ row, text }, at) =>
+    row.value === undefined || (text !== "" && !given.slice(at + 1).some((later) => later.row === row))
   );
-  const words = last.filter(({ row }) => !NOT_HANDED_ON[mode].includes(row.long)).flatMap(({ row, text }) => {
-    if (row.value === undefined) return [row.short ? `-${row.short}` : `--${row.long}`];
-    return row.short ? [`-${row.short}`, text] : [`--${row.long}=${text}`];
-  });
-  const places = { listen: formatAddress(listen), words: [...words, operand], program };
-  const processes = last.some(({ row }) => row.long === "max-clients") ? options.maxClients : USUAL_PROCESSES;
+  const handedOn = counting.filter(({ row }) => !NOT_HANDED_ON[mode].includes(row.long)).map(optionWords);
+  const start: Start = { listen, program, handedOn: [...handedOn, [operand]] };
+  const processes = counting.some(({ row }) => row.long === "max-clients") ? options.maxClients : USUAL_PROCESSES;
   const parts = mode === "spawn"
     ? [
-      setUp(options, "spawn(8) starts it for each message"),
+      setUp(options, "one process for each message"),
       mainCf(listen),
-      masterCf(options.downstream, [
-        spawnEntry(places, processes),
-      ]),
+      masterCf([spawnEntry(start, processes), secondServer(options.downstream)]),
     ]
     : [
-      setUp(options, "one process that listens, for all messages"),
-      unit(places),
+      setUp(options, "one process for all messages"),
+      unit(start),
       mainCf(listen),
-      masterCf(options.downstream, []),
+      masterCf([secondServer(options.downstream)]),
     ];
   return [...parts, "# ---- then: postfix reload\n"].join("\n");
 }
@@ -91,18 +92,24 @@ function checkPlaces(mode: PostfixMode, { tempdir, log, command, downstream }: O
   }
 }
 
+function optionWords({ row, text }: GivenCommandLine["given"][number]): string[] {
+  if (row.value === undefined) return [row.short ? `-${row.short}` : `--${row.long}`];
+  return row.short ? [`-${row.short}`, text] : [`--${row.long}=${text}`];
+}
+
 // --- the parts
 
 function setUp({ tempdir, log }: Options, how: string): string {
-  const directory = shellWord(tempdir);
-  const steps = [
-    `id ${USER} || useradd --system --no-create-home --shell /usr/sbin/nologin ${USER}`,
-    ...(SHARED_DIRECTORIES.test(tempdir) ? [] : [`test -d ${directory} || install -d -o ${USER} -m 0700 ${directory}`]),
-    ...(log.kind === "file"
-      ? [`test -e ${shellWord(log.path)} || install -o ${USER} -m 0640 /dev/null ${shellWord(log.path)}`]
-      : []),
-  ];
-  return `# postprox as Postfix's before-queue filter: ${how}.
+  const steps = [`id ${USER} || useradd --system --shell /usr/sbin/nologin ${USER}`];
+  if (!SHARED_DIRECTORIES.test(tempdir)) {
+    const directory = shellWord(tempdir);
+    steps.push(`test -d ${directory} ||`, `install -d -o ${USER} -m 0700 ${directory}`);
+  }
+  if (log.kind === "file") {
+    const file = shellWord(log.path);
+    steps.push(`test -e ${file} ||`, `install -o ${USER} -m 0640 /dev/null ${file}`);
+  }
+  return `# postprox before the queue of Postfix: ${how}.
 #
 # ---- once, as root:
 #
@@ -111,45 +118,60 @@ ${steps.map((step) => `#   ${step}\n`).join("")}`;
 
 function mainCf(listen: Address): string {
   return `# ---- /etc/postfix/main.cf: add this line
-# It holds for every SMTP server in master.cf. One whose mail is not to be filtered gets "-o smtpd_proxy_filter=" there.
+# It holds for every SMTP server of master.cf. One whose mail is not to be
+# filtered gets "-o smtpd_proxy_filter=" there.
 
 smtpd_proxy_filter = ${formatAddress(connectable(listen))}
 `;
 }
 
-// Where others listen at every address, one reaches them at the loopback one.
+// Who listens at every address is reached at the loopback one.
 function connectable(listen: Address): Address {
   if (listen.transport === "unix") return listen;
   const host = listen.host === "0.0.0.0" ? "127.0.0.1" : listen.host === "::" ? "::1" : listen.host;
   return { ...listen, host };
 }
 
-function masterCf(downstream: Address, entries: readonly string[]): string {
-  const second = isThisHost(downstream) ? afterFilterEntry(downstream) : elsewhere(downstream);
+function masterCf(entries: readonly string[]): string {
   return `# ---- /etc/postfix/master.cf: add these lines at the end
 
-${[...entries, second].join("\n")}`;
+${entries.join("\n")}`;
 }
 
-function spawnEntry(
-  { listen, program, words }: { listen: string; program: readonly string[]; words: readonly string[] },
-  processes: number,
-): string {
+function spawnEntry({ listen, program, handedOn }: Start, processes: number): string {
   const [first = "", ...rest] = program;
-  const argv = [`argv=${first}`, ...rest, ...words].map(formatMasterWord);
-  const braces = argv.some((word) => word.startsWith("{")) ? " Words in { } need Postfix 3.0." : "";
-  return `# The filter. ${processes} is the number of messages that are filtered at a time.${braces}
-${listen} inet n  n       n       -       ${processes}      spawn
-    user=${USER} ${argv.join(" ")}
+  const units = [[`user=${USER}`, `argv=${first}`, ...rest], ...handedOn].map((words) => words.map(formatMasterWord));
+  const braces = units.flat().some((word) => word.startsWith("{")) ? "# Words in { } need Postfix 3.0.\n" : "";
+  return `# The filter. ${processes} is the number of messages that are filtered at a time.
+${braces}${formatAddress(listen)} inet n  n       n       -       ${processes}      spawn
+${continuationLines(units.map((words) => words.join(" ")))}
 `;
 }
 
-function afterFilterEntry(downstream: Address): string {
-  const networks = downstream.transport === "tcp" && /^127\./.test(downstream.host)
-    ? "127.0.0.0/8"
-    : "127.0.0.0/8,[::1]/128";
-  return `# The server behind the filter, which queues. Never let it listen on an address that strangers reach.
-${formatAddress(downstream)} inet n  -       n       -       -       smtpd
+// master.cf goes on in lines that begin with a blank, but drops one that has "#" as its first character after that. So a
+// line begins with an option or with HOST:PORT, and never with a value.
+function continuationLines(units: readonly string[]): string {
+  const lines: string[] = [];
+  for (const unit of units) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + unit.length <= LINE_WIDTH) lines[lines.length - 1] = `${last} ${unit}`;
+    else lines.push(`    ${unit}`);
+  }
+  return lines.join("\n");
+}
+
+function secondServer(downstream: Address): string {
+  const at = formatAddress(downstream);
+  if (downstream.transport === "unix" || !/^(?:127\.[0-9.]+|::1|localhost\.?)$/i.test(downstream.host)) {
+    return `# The server behind the filter, ${at}, is not set up here. Its
+# smtpd_authorized_xforward_hosts and mynetworks have to name this host, and it
+# should not restrict again what the server in front has let in.
+`;
+  }
+  const networks = downstream.host.startsWith("127.") ? "127.0.0.0/8" : "127.0.0.0/8,[::1]/128";
+  return `# The server behind the filter, which queues. Never let it listen on an
+# address that strangers reach.
+${at} inet n  -       n       -       -       smtpd
     -o smtpd_proxy_filter=
     -o smtpd_authorized_xforward_hosts=${networks}
     -o smtpd_client_restrictions=
@@ -170,25 +192,16 @@ ${formatAddress(downstream)} inet n  -       n       -       -       smtpd
 `;
 }
 
-function elsewhere(downstream: Address): string {
-  return `# The server behind the filter, ${
-    formatAddress(downstream)
-  }, is not set up by these lines. It has to name this host in its
-# smtpd_authorized_xforward_hosts and mynetworks, and should not restrict again what the server in front has let in.
-`;
-}
-
-function isThisHost(address: Address): boolean {
-  return address.transport === "tcp" && /^(?:127\.[0-9.]+|::1|localhost\.?)$/i.test(address.host);
-}
-
-function unit({ listen, program, words }: { listen: string; program: readonly string[]; words: readonly string[] }) {
-  const start = [...program, "-l", listen, ...words];
-  const foreground = [...program, "--foreground", "-l", listen, ...words];
-  return `# ---- /etc/systemd/system/postprox.service: make this file, then systemctl enable --now postprox
-# Without systemd have this run at boot, as root; it returns when connections are accepted:
+function unit({ listen, program, handedOn }: Start): string {
+  const words = ["-l", formatAddress(listen), ...handedOn.flat()];
+  const start = [...program, ...words].map(shellWord).join(" ");
+  const foreground = [...program, "--foreground", ...words].map(unitWord).join(" ");
+  return `# ---- /etc/systemd/system/postprox.service: make this file
+# Then: systemctl enable --now postprox
+# Without systemd have this run at boot, as root. It returns when connections
+# are accepted.
 #
-#   runuser -u ${USER} -- ${start.map(shellWord).join(" ")}
+#   runuser -u ${USER} -- ${start}
 
 [Unit]
 Description=postprox, content filter proxy for Postfix
@@ -199,7 +212,7 @@ Before=postfix.service
 
 [Service]
 User=${USER}
-ExecStart=${foreground.map(unitWord).join(" ")}
+ExecStart=${foreground}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 NoNewPrivileges=yes
@@ -212,8 +225,9 @@ WantedBy=multi-user.target
 // --- words
 
 /**
- * A word of a program's arguments as master.cf has to have it (master(5), Postfix 3.0). There is no quoting but `{ }` around a
- * word, which keeps blanks inside and strips those at its ends; braces count wherever they stand. Throws a `UsageError`.
+ * A word of a program's arguments as master.cf has to have it (master(5), Postfix 3.0). There is no quoting but `{ }`
+ * around a word, which keeps blanks inside and strips those at its ends; braces count wherever they stand. Throws a
+ * `UsageError`.
  */
 export function formatMasterWord(word: string): string {
   const cannot = (why: string) => new UsageError(`option --postfix-config: ${quote(word)} ${why}: ${SCRIPT}`);

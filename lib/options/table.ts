@@ -1,6 +1,6 @@
 // The one table of options: the parser, the help and everything else that names an option reads it.
 
-import type { Options } from "./options.ts";
+import type { Options, PostfixMode } from "./options.ts";
 import { parseChoice, parseCount, parseListen, parseLog, parseSeconds, parseSize } from "./values.ts";
 
 export interface OptionRow {
@@ -159,7 +159,7 @@ export const OPTIONS: readonly OptionRow[] = [
     valueIsOptional: true,
     group: "information",
     help: "show the lines for main.cf and master.cf that put postprox with these options before Postfix's queue",
-    set: (options, text) => options.postfixConfig = parseChoice(text || "spawn", ["spawn", "listen"]),
+    set: (options, text) => options.postfixConfig = parseChoice<PostfixMode>(text || "spawn", ["spawn", "listen"]),
   },
   { short: "h", long: "help", group: "information", help: "show this help", set: "help" },
   { short: "L", long: "license", group: "information", help: "show the license", set: "license" },

@@ -120,6 +120,33 @@ Deno.test("parseCommandLine ends at -h, -L and -V, wherever they stand", () => {
   assert.deepEqual(changes("-c", "-h", "mx"), { command: "-h" });
 });
 
+Deno.test("parseCommandLine reads on behind --postfix-config, whose value may be left out", () => {
+  const rows: readonly [line: string, mode: string, operand: string, given: string][] = [
+    ["--postfix-config", "spawn", "127.0.0.1:10026", "postfix-config"],
+    ["--postfix-config=listen", "listen", "127.0.0.1:10026", "postfix-config"],
+    ["--postfix-config listen", "listen", "127.0.0.1:10026", "postfix-config"],
+    ["--postf spawn", "spawn", "127.0.0.1:10026", "postfix-config"],
+    // Only the two words are taken for its value.
+    ["--postfix-config mx:1", "spawn", "mx:1", "postfix-config"],
+    ["--postfix-config -- spawn", "spawn", "spawn", "postfix-config"],
+    ["mx --postfix-config", "spawn", "mx", "postfix-config"],
+    ["--postfix-config spawn listen", "spawn", "listen", "postfix-config"],
+    ["--postfix-config spawn --postfix-config=listen mx", "listen", "mx", "postfix-config postfix-config"],
+    ["-v --postfix-config -c cat -t 5 mx", "spawn", "mx", "verbose postfix-config command=cat timeout=5"],
+  ];
+  for (const [words, mode, operand, given] of rows) {
+    const parsed = parseCommandLine(words.split(" "));
+    assert.ok(parsed.kind === "postfix-config", words);
+    const { line } = parsed;
+    assert.equal(line.options.postfixConfig, mode, words);
+    assert.equal(line.operand, operand, words);
+    const text = line.given.map(({ row, text }) =>
+      row.long === "postfix-config" || !text ? row.long : `${row.long}=${text}`
+    );
+    assert.equal(text.join(" "), given, words);
+  }
+});
+
 const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   // The operand.
   [[], /no server is named.*HOST:PORT/],
@@ -146,6 +173,9 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["-l", "x y", "mx"], /-l, --listen/],
   [["--max-clients=0", "mx"], /--max-clients: "0"/],
   [["--bare-newline=maybe", "mx"], /accept or reject/],
+  [["--postfix-config=never"], /--postfix-config: "never".*spawn or listen/],
+  [["--postfix-config", "mx", "mx2"], /"mx2"/],
+  [["--postfix-config", "-t", "0"], /--timeout/],
 ];
 
 Deno.test("parseCommandLine tells wrong use in one line that says what would be right", () => {

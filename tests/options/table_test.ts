@@ -22,12 +22,13 @@ Deno.test("OPTIONS has every option of the manual", () => {
 
 Deno.test("helpText names each option with its value, and says something of it, within 80 columns", () => {
   const lines = helpText().split("\n");
-  for (const { short, long, value, help } of OPTIONS) {
-    const at = lines.findIndex((line) => new RegExp(`^ +(-.,)? *--${long}([ =]|$)`).test(line));
+  for (const { short, long, value, valueIsOptional, help } of OPTIONS) {
+    const at = lines.findIndex((line) => new RegExp(`^ +(-.,)? *--${long}([ =[]|$)`).test(line));
     assert.ok(at >= 0, `--${long} is not in the help`);
     const entry = lines[at]!;
     if (short) assert.ok(entry.includes(`-${short}, `), entry);
-    if (value) assert.ok(entry.includes(`--${long} ${value}`) || entry.includes(`--${long}=${value}`), entry);
+    const forms = valueIsOptional ? [`[=${value}]`] : [` ${value}`, `=${value}`];
+    if (value) assert.ok(forms.some((form) => entry.endsWith(`--${long}${form}`) || entry.includes(`${form} `)), entry);
     const words = lines.slice(at, at + 5).join(" ").replace(/\s+/g, " ");
     assert.ok(words.includes(help), `the help of --${long} is torn: ${words}`);
   }

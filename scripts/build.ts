@@ -1,0 +1,93 @@
+// What the scripts that build something share: their command line, their one line of complaint, and a place to work in.
+//
+// A result is made in a workshop, a directory of its own inside the output directory, and is renamed out of it when it is
+// whole. So nothing half-made is ever seen under a final name, and nothing is left behind after a failure.
+
+/** The repository, with a slash at the end. */
+export const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
+
+/** What cannot be done, and what would help, in one line. */
+export class BuildError extends Error {}
+
+/** Runs `build`; a `BuildError` becomes one line on standard error and status 1. */
+export async function runBuild(task: string, build: () => Promise<void>): Promise<void> {
+  try {
+    await build();
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error;
+    console.error(`${task}: ${error.message}`);
+    Deno.exit(1);
+  }
+}
+
+/** Splits `[--NAME=VALUE...] [TARGET...]`; throws a `BuildError` for a name or target that there is not. */
+export function readArguments(
+  args: readonly string[],
+  known: { options: readonly string[]; targets: readonly string[] },
+): { options: ReadonlyMap<string, string>; targets: readonly string[] } {
+  const options = new Map<string, string>();
+  const targets: string[] = [];
+  for (const arg of args) {
+    const [, name, value] = /^--([a-z-]+)=(.+)$/s.exec(arg) ?? [];
+    if (name !== undefined && known.options.includes(name)) options.set(name, value!);
+    else if (arg.startsWith("-")) {
+      const there = known.options.map((option) => `--${option}=...`).join(", ");
+      throw new BuildError(`unknown option ${arg}: there are ${there}`);
+    } else if (known.targets.includes(arg)) targets.push(arg);
+    else if (known.targets.length === 0) throw new BuildError(`unknown argument ${arg}: it takes options only`);
+    else throw new BuildError(`unknown target ${arg}: there are ${known.targets.join(", ")}`);
+  }
+  return { options, targets };
+}
+
+/** Has `work` build in a workshop inside `outdir`, which is made if it is not there. The workshop goes in any case. */
+export async function inWorkshop<T>(outdir: string, work: (workshop: string) => Promise<T>): Promise<T> {
+  const workshop = makeWorkshop(outdir);
+  try {
+    return await work(workshop);
+  } catch (error) {
+    // A full disk, say.
+    if (error instanceof BuildError || !(error instanceof Error) || !("code" in error)) throw error;
+    throw new BuildError(`cannot build in ${outdir}: ${error.message}`);
+  } finally {
+    Deno.removeSync(workshop, { recursive: true });
+  }
+}
+
+function makeWorkshop(outdir: string): string {
+  try {
+    Deno.mkdirSync(outdir, { recursive: true });
+    return Deno.realPathSync(Deno.makeTempDirSync({ dir: outdir, prefix: ".build_" }));
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new BuildError(`cannot write in ${outdir}: ${why}: name another directory with --outdir=DIR`);
+  }
+}
+
+/** Runs a command to its end; what it printed, and whether it went well. Throws a `BuildError` where it is not there. */
+export async function runTool(
+  words: readonly string[],
+  { install, ...options }: { install: string; cwd?: string; env?: Record<string, string> },
+): Promise<{ success: boolean; stdout: string; stderr: string }> {
+  const [tool = "", ...args] = words;
+  try {
+    const { success, stdout, stderr } = await new Deno.Command(tool, { args, ...options, stdin: "null" }).output();
+    const text = new TextDecoder();
+    return { success, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new BuildError(`${tool} was not found: install ${install}`);
+  }
+}
+
+const MACHINES: Readonly<Record<number, "x64" | "arm64">> = { 0x3e: "x64", 0xb7: "arm64" };
+
+/** For which machine an executable is, by its ELF header; undefined for what is no Linux executable that we know. */
+export function machineOf(path: string): "x64" | "arm64" | undefined {
+  using file = Deno.openSync(path);
+  const header = new Uint8Array(20);
+  if (file.readSync(header) !== header.length) return undefined;
+  if (String.fromCharCode(...header.subarray(0, 4)) !== "\x7fELF") return undefined;
+  // e_machine, little-endian on both (elf(5)).
+  return MACHINES[header[18]! | header[19]! << 8];
+}

@@ -1,0 +1,108 @@
+// Makes the manual page postprox(8) of the option table and the prose in docs/man/: `deno task man`, dist/postprox.8.
+//
+// The page is in mdoc(7), so mandoc(1) and groff(1) both show it. The prose is docs/man/postprox.mdoc; an option has its
+// text in docs/man/options.mdoc or, where that has none, its line of --help. Whatever is asked for and is not there is an
+// error, so that neither can fall behind the other.
+
+import { parseCommandLine } from "../lib/options/parse.ts";
+import { formatPostfixConfig } from "../lib/options/postfix_config.ts";
+import { type OptionRow, OPTIONS } from "../lib/options/table.ts";
+import { VERSION } from "../lib/version.ts";
+import { writeFiles } from "./dist.ts";
+
+/** Where the packages put the program. */
+const PROGRAM = "/usr/sbin/postprox";
+
+// What mandoc(1) has a line of the source be at most.
+const WIDTH = 80;
+
+const root = new URL("../", import.meta.url);
+
+/** The whole page, in mdoc(7). */
+export function manualPage(): string {
+  const texts = optionTexts(fill(read("docs/man/options.mdoc")));
+  const groups = new Set<string>();
+  const page = fill(read("docs/man/postprox.mdoc")).replace(/^\.\\".*\n/gm, "").replace(
+    /^@(OPTIONS|CONFIG|FILE) (.*)@$/gm,
+    (_, what: string, argument: string) => {
+      if (what === "FILE") return literal(read(argument).replace(/^# .*\n/gm, "").trimEnd());
+      if (what === "CONFIG") return literal(postfixConfig(argument.split(" ")).trimEnd());
+      groups.add(argument);
+      return optionList(OPTIONS.filter(({ group }) => group === argument), texts);
+    },
+  ).replaceAll("@VERSION@", VERSION);
+  const lost = OPTIONS.find(({ group }) => !groups.has(group));
+  if (lost) throw new Error(`docs/man/postprox.mdoc has no line @OPTIONS ${lost.group}@`);
+  return `.\\" Made by scripts/man.ts of docs/man/ and lib/options/table.ts.\n${page}`;
+}
+
+function optionTexts(source: string): ReadonlyMap<string, string> {
+  const [, ...parts] = source.split(/^@([a-z-]+)@\n/m);
+  const texts = new Map<string, string>();
+  for (let at = 0; at < parts.length; at += 2) {
+    const name = parts[at]!;
+    if (!OPTIONS.some(({ long }) => long === name)) throw new Error(`docs/man/options.mdoc: there is no --${name}`);
+    texts.set(name, parts[at + 1]!.trimEnd());
+  }
+  return texts;
+}
+
+function optionList(rows: readonly OptionRow[], texts: ReadonlyMap<string, string>): string {
+  return rows.map((row) => `.It ${head(row)}\n${texts.get(row.long) ?? sentence(row.help)}`).join("\n");
+}
+
+function head({ short, long, value, valueIsOptional }: OptionRow): string {
+  const names = short ? `Fl ${short} , Fl Fl ${long}` : `Fl Fl ${long}`;
+  if (value === undefined) return names;
+  const shown = value.includes("|") ? `Cm ${value.replaceAll("|", " Ns | Ns Cm ")}` : `Ar ${value}`;
+  return valueIsOptional ? `${names} Ns Op = Ns ${shown}` : short ? `${names} ${shown}` : `${names} Ns = Ns ${shown}`;
+}
+
+// The lines of --help begin in lower case and have no full stop.
+function sentence(help: string): string {
+  return `${help[0]!.toUpperCase()}${help.slice(1)}.`.split(/(?<=[;.]) /).map(escape).map(fill).join("\n");
+}
+
+/** Breaks lines of text, which mandoc(1) wants within 80 columns; macros and literal text are left as they are. */
+function fill(source: string): string {
+  let isLiteral = false;
+  return source.split("\n").flatMap((line) => {
+    if (line.startsWith(".Bd")) isLiteral = true;
+    if (line.startsWith(".Ed")) isLiteral = false;
+    return isLiteral || /^[.@]/.test(line) ? line : wrap(line);
+  }).join("\n");
+}
+
+function wrap(line: string): string[] {
+  const lines: string[] = [];
+  for (const word of line.split(" ")) {
+    const last = lines.at(-1);
+    // A line that began with a dot or an apostrophe would be a macro.
+    const mayBegin = !/^[.']/.test(word);
+    if (last === undefined || (mayBegin && last.length + 1 + word.length > WIDTH)) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}
+
+function literal(text: string): string {
+  return text.split("\n").map(escape).join("\n");
+}
+
+/** Text as roff(7) has to have it: its escape character, its control characters, and a minus that can be copied. */
+function escape(line: string): string {
+  return line.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("`", "\\(ga").replaceAll("^", "\\(ha")
+    .replaceAll("~", "\\(ti").replaceAll("'", "\\(aq").replace(/^\./, "\\&.");
+}
+
+function postfixConfig(args: readonly string[]): string {
+  const parsed = parseCommandLine(args);
+  if (parsed.kind !== "postfix-config") throw new Error(`${args.join(" ")} prints no lines for Postfix`);
+  return formatPostfixConfig(parsed.line, [PROGRAM]);
+}
+
+function read(file: string): string {
+  return Deno.readTextFileSync(new URL(file, root));
+}
+
+if (import.meta.main) await writeFiles("man", "", () => ({ "postprox.8": manualPage() }));

@@ -1,0 +1,169 @@
+// What --postfix-config prints, fed to a real Postfix as it stands: the commands are run, the lines are put at the end of
+// main.cf and master.cf, Postfix is told to reload, and mail goes through. Nothing is changed in between.
+//
+// Each mode has a Postfix of its own, which before that knows neither filter nor proxy. The printed commands make the
+// user postprox; a user that was not there before is removed at the end. Needs root and Debian's postfix.
+
+import assert from "node:assert/strict";
+import { install, type Installed, isAlive, stop } from "./installed.ts";
+import { createPostfix, filesBelow, findProgram, freePorts, type Postfix, readOctets } from "./postfix.ts";
+import { beforeFilter, DOMAIN } from "./postfix_config.ts";
+import { isListening, runCommand } from "./start.ts";
+import { sendMail } from "./smtp_client.ts";
+import { until } from "./until.ts";
+
+const PRINTED_USER = "postprox";
+
+interface Site {
+  postfix: Postfix;
+  installed: Installed;
+  /** The server in front. Its mail goes wherever main.cf says. */
+  frontPort: number;
+  proxyPort: number;
+  secondPort: number;
+  /** A directory in which everybody may write. */
+  open: string;
+}
+
+/** Runs `test` beside a Postfix that has one SMTP server and does not know of postprox yet. */
+async function withSite(test: (site: Site) => Promise<void>): Promise<void> {
+  const postfix = createPostfix();
+  const knewUser = await isUser(PRINTED_USER);
+  const [frontPort = 0, proxyPort = 0, secondPort = 0] = freePorts(3);
+  try {
+    const installed = await install(postfix);
+    // The program is compiled already; another user than the one who did that may use it.
+    Deno.chmodSync(`${postfix.dir}/cache`, 0o755);
+    const open = `${postfix.dir}/open`;
+    Deno.mkdirSync(open);
+    Deno.chmodSync(open, 0o1777);
+    await postfix.start([serverInFront(frontPort)]);
+    await test({ postfix, installed, frontPort, proxyPort, secondPort, open });
+  } finally {
+    await postfix.stop();
+    if (!knewUser) await runCommand(["userdel", PRINTED_USER]);
+  }
+}
+
+function serverInFront(port: number): string {
+  return beforeFilter({ port, proxy: "", speedAdjust: false })
+    .split("\n").filter((line) => !line.includes("smtpd_proxy_filter")).join("\n");
+}
+
+async function isUser(name: string): Promise<boolean> {
+  return (await runCommand(["id", name])).status === 0;
+}
+
+/** What the program prints, by part: the first word of a part's heading is its key. */
+async function printedParts({ installed }: Site, args: readonly string[]): Promise<Map<string, string>> {
+  const { status, stdout, stderr } = await runCommand([installed.program, "--postfix-config", ...args]);
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+  const [, ...pieces] = stdout.split(/^# ---- /m);
+  return new Map(pieces.map((piece) => [/^[^:,]+/.exec(piece)![0], piece.slice(piece.indexOf("\n") + 1)]));
+}
+
+/** Runs the commands that stand in comments, as root. */
+async function runCommands(part: string): Promise<void> {
+  const commands = [...part.matchAll(/^# {3}(.*)$/gm)].map(([, command]) => command!);
+  assert.ok(commands.length > 0, part);
+  const { status, stderr } = await runCommand(["/bin/sh", "-ec", commands.join("\n")]);
+  assert.equal(status, 0, `${commands.join("\n")}\n${stderr}`);
+}
+
+/** Puts the printed lines at the end of main.cf and master.cf, and reloads. */
+async function paste({ postfix, proxyPort, secondPort }: Site, parts: Map<string, string>): Promise<void> {
+  for (const name of ["main.cf", "master.cf"]) {
+    const lines = parts.get(`/etc/postfix/${name}`);
+    assert.ok(lines, `${name} of ${[...parts.keys()]}`);
+    Deno.writeTextFileSync(`${postfix.dir}/etc/${name}`, lines, { append: true });
+  }
+  assert.ok(parts.has("then"));
+  const { status, stderr } = await runCommand([findProgram("postfix"), "-c", `${postfix.dir}/etc`, "reload"]);
+  assert.equal(status, 0, stderr);
+  await until("both new ports", () => isListening(proxyPort) && isListening(secondPort));
+}
+
+/** Sends two messages: one passes, the other is refused by the filter; and looks at what the filter was given. */
+async function assertFilters(site: Site, seen: string, { argument }: { argument: string }): Promise<void> {
+  const { postfix, frontPort, open } = site;
+  const to = [`alice+lines@${DOMAIN}`];
+  const mark = postfix.log().length;
+  const text = "Subject: a message\r\n\r\n.text\r\n";
+  const passed = await sendMail(frontPort, { from: "sender@elsewhere.example", to, text });
+  assert.match(passed.end, /^250 2\.0\.0 Ok: queued as /);
+  const refused = await sendMail(frontPort, {
+    from: "sender@elsewhere.example",
+    to,
+    text: "Subject: spam\r\n\r\n\r\n",
+  });
+  assert.equal(refused.end, "550 5.7.1 No spam, please");
+  await postfix.settledLog(mark);
+  assert.deepEqual(postfix.delivered("lines").map(({ text }) => text), [text]);
+  assert.equal(new TextDecoder().decode(Deno.readFileSync(seen)), argument);
+  const log = await until("the log lines of -v", () => {
+    const text = readOctets(`${open}/postprox.log`);
+    return text.includes("verdict=pass") && text.includes("verdict=reject") && text;
+  });
+  assert.match(log, /client=.*127\.0\.0\.2/);
+  assert.deepEqual(filesBelow(`${postfix.dir}/open/spool`), []);
+  assert.equal(Deno.statSync(`${open}/spool`).mode! & 0o777, 0o700);
+}
+
+/** A filter, and a -c that calls it with every character that Postfix, a shell and systemd could make something of. */
+function installFilter({ postfix, open }: Site): { command: string; seen: string; argument: string } {
+  const filter = `${postfix.dir}/lines filter`;
+  const seen = `${open}/seen`;
+  Deno.writeTextFileSync(
+    filter,
+    `#!/bin/sh
+printf '%s' "$1" >"$2"
+grep -q '^Subject: spam' "$EMAIL" || exit 0
+echo "550 5.7.1 No spam, please" >&2
+exit 1
+`,
+  );
+  Deno.chmodSync(filter, 0o755);
+  const argument = `a  b {c d} $HOME \${x} %i %% \\n "q" # ; , = user=root argv=/bin/false \u00fc`;
+  return { command: `exec '${filter}' '${argument}' "${seen}"`, seen, argument };
+}
+
+function options({ open, secondPort, proxyPort }: Site, command: string): string[] {
+  const places = ["-d", `${open}/spool`, `--log=${open}/postprox.log`];
+  return ["-v", "-c", command, ...places, "-t", "20", "-l", String(proxyPort), `127.0.0.1:${secondPort}`];
+}
+
+Deno.test("--postfix-config spawn prints lines with which Postfix filters mail", async () => {
+  await withSite(async (site) => {
+    const { command, ...expected } = installFilter(site);
+    const parts = await printedParts(site, ["spawn", ...options(site, command)]);
+    await runCommands(parts.get("once")!);
+    await paste(site, parts);
+    await assertFilters(site, expected.seen, expected);
+    assert.doesNotMatch(site.postfix.log(), /\b(?:fatal|panic|warning): /);
+  });
+});
+
+Deno.test("--postfix-config listen prints lines with which Postfix filters mail", async () => {
+  await withSite(async (site) => {
+    const { command, ...expected } = installFilter(site);
+    const parts = await printedParts(site, ["listen", ...options(site, command)]);
+    await runCommands(parts.get("once")!);
+    await runCommands(parts.get("/etc/systemd/system/postprox.service")!);
+    const pid = Number(/^\S+ postprox\[(\d+)\]: info: listening /m.exec(readOctets(`${site.open}/postprox.log`))?.[1]);
+    try {
+      await paste(site, parts);
+      await assertFilters(site, expected.seen, expected);
+      assert.match(
+        Deno.readTextFileSync(`/proc/${pid}/status`),
+        new RegExp(`^Uid:\\s+${await uidOf(PRINTED_USER)}\\b`, "m"),
+      );
+      assert.doesNotMatch(site.postfix.log(), /\b(?:fatal|panic|warning): /);
+    } finally {
+      if (isAlive(pid)) await stop(pid);
+    }
+  });
+});
+
+async function uidOf(name: string): Promise<string> {
+  return (await runCommand(["id", "-u", name])).stdout.trim();
+}

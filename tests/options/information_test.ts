@@ -1,0 +1,52 @@
+// Tests of lib/options/information.ts, through lib/app.ts: what is printed where, and that a run which prints nothing does
+// not load it, since in spawn mode each message would pay for that.
+
+import assert from "node:assert/strict";
+import { run } from "../../lib/app.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
+
+Deno.test("run prints the lines for Postfix on standard output, with the program's own words", async () => {
+  for (const args of [["--postfix-config"], ["--postfix-config", "listen", "-v", "mx:26"]]) {
+    const runtime = new FakeRuntime();
+    assert.equal(await run(runtime, args), 0);
+    assert.match(runtime.out, /^smtpd_proxy_filter = 127\.0\.0\.1:10025$/m);
+    assert.match(runtime.out, args.length === 1 ? /argv=\/usr\/sbin\/postprox / : /ExecStart=\/usr\/sbin\/postprox /);
+    assert.equal(runtime.err, "");
+    assert.deepEqual(runtime.network.connects, []);
+    assert.deepEqual(runtime.files.paths, []);
+  }
+});
+
+Deno.test("run refuses options that Postfix cannot be told of with 64 and one line", async () => {
+  const runtime = new FakeRuntime();
+  assert.equal(await run(runtime, ["--postfix-config", "-d", "spool"]), 64);
+  assert.match(runtime.err, /^postprox: option --postfix-config: [^\n]*relative path[^\n]*\n$/);
+  assert.equal(runtime.out, "");
+});
+
+Deno.test("run prints nothing of its own where standard output is a mail client", async () => {
+  for (const option of ["--help", "--license", "--version", "--postfix-config"]) {
+    const runtime = new FakeRuntime();
+    runtime.isSpawned = true;
+    assert.equal(await run(runtime, [option, "mx"]), 64);
+    assert.equal(runtime.out, "421 4.3.5 Server configuration error\r\n");
+    assert.match(runtime.network.datagramsSent[0]!.text, new RegExp(`${option} has no use`));
+  }
+});
+
+Deno.test("the start of the program loads nothing that only prints", () => {
+  const loaded = new Set<string>();
+  const load = (file: URL) => {
+    if (loaded.has(file.href)) return;
+    loaded.add(file.href);
+    const imports = Deno.readTextFileSync(file).matchAll(/^(?:import|export) (?!type )[^;"]*from "([^"]+)"/gm);
+    for (const [, name = ""] of imports) load(new URL(name, file));
+  };
+  const app = new URL("../../lib/app.ts", import.meta.url);
+  load(app);
+  const names = [...loaded].map((href) => href.slice(href.lastIndexOf("/lib/") + 1));
+  assert.ok(names.includes("lib/options/parse.ts") && names.includes("lib/modes/spawn.ts"), names.join(" "));
+  for (const name of ["options/information", "options/help", "options/postfix_config", "version"]) {
+    assert.ok(!names.includes(`lib/${name}.ts`), `lib/${name}.ts is loaded in front of each message`);
+  }
+});

@@ -1,0 +1,226 @@
+// Tests of lib/options/postfix_config.ts: the lines for each mode, what is refused, and each kind of quoting against a
+// reader that follows the program it is for: Postfix's mystrtokq() and extpar(), sh(1), systemd.service(5).
+//
+// That a real Postfix takes the lines is shown by tests/e2e/postfix_config_lines_test.ts.
+
+import assert from "node:assert/strict";
+import { UsageError } from "../../lib/options/options.ts";
+import { parseCommandLine } from "../../lib/options/parse.ts";
+import { formatMasterWord, formatPostfixConfig, shellWord, unitWord } from "../../lib/options/postfix_config.ts";
+import { fromFileUrl } from "../e2e/paths.ts";
+import { runCommand } from "../e2e/start.ts";
+
+const PROGRAM = ["/usr/sbin/postprox"];
+
+function print(...args: string[]): string {
+  const parsed = parseCommandLine(args);
+  assert.ok(parsed.kind === "postfix-config");
+  return formatPostfixConfig(parsed.line, PROGRAM);
+}
+
+/** The words of the one spawn(8) entry. */
+function argvOf(text: string): string {
+  const entry = / spawn\n((?: .*\n)+)/.exec(text)?.[1] ?? "";
+  for (const line of entry.split("\n")) assert.match(line, /^(?: {4}(?:user=|-|[^- ]+$).*)?$/);
+  return entry.trim().replaceAll(/\n */g, " ");
+}
+
+/** The one line that holds `part`. */
+function lineWith(part: string, text: string): string {
+  const lines = text.split("\n").filter((line) => line.includes(part));
+  assert.equal(lines.length, 1, `${part} in:\n${text}`);
+  return lines[0]!.trim();
+}
+
+Deno.test("formatPostfixConfig hands on the options, and not what the lines say themselves", () => {
+  const rows: readonly [args: string[], argv: string][] = [
+    [[], "127.0.0.1:10026"],
+    [["mx:26"], "mx:26"],
+    [["-rv", "-t5", "mx:26"], "-r -v -t 5 mx:26"],
+    [["-vv"], "-v -v 127.0.0.1:10026"],
+    [["--verb", "--timeo=5", "--keepalive", "7"], "-v -t 5 --keepalive=7 127.0.0.1:10026"],
+    [["-c", "/x --y z"], "-c { /x --y z } 127.0.0.1:10026"],
+    // The last of a repeated option wins; an empty -c is none.
+    [["-t", "5", "-r", "-t", "6"], "-r -t 6 127.0.0.1:10026"],
+    [["-c", "x", "-c", ""], "127.0.0.1:10026"],
+    [["-l", "10099", "--foreground", "--max-clients=7"], "127.0.0.1:10026"],
+    [["-d", "/a b", "--log=/c d"], "-d { /a b } { --log=/c d } 127.0.0.1:10026"],
+  ];
+  for (const [args, argv] of rows) {
+    const line = argvOf(print("--postfix-config", ...args));
+    assert.equal(line, `user=postprox argv=/usr/sbin/postprox ${argv}`, args.join(" "));
+  }
+});
+
+Deno.test("formatPostfixConfig puts the program's own words into master.cf", () => {
+  const parsed = parseCommandLine(["--postfix-config"]);
+  assert.ok(parsed.kind === "postfix-config");
+  const text = formatPostfixConfig(parsed.line, ["/opt/a b/deno", "run", "main.ts"]);
+  assert.equal(argvOf(text), "user=postprox { argv=/opt/a b/deno } run main.ts 127.0.0.1:10026");
+});
+
+Deno.test("formatPostfixConfig names the same address wherever it is needed", () => {
+  const rows: readonly [listen: string, entry: string, proxy: string][] = [
+    ["10025", "127.0.0.1:10025", "127.0.0.1:10025"],
+    ["127.0.0.9:1", "127.0.0.9:1", "127.0.0.9:1"],
+    ["[::1]:7", "[::1]:7", "[::1]:7"],
+    ["0.0.0.0:7", "0.0.0.0:7", "127.0.0.1:7"],
+    ["[::]:7", "[::]:7", "[::1]:7"],
+  ];
+  for (const [listen, entry, proxy] of rows) {
+    const spawn = print("--postfix-config", "-l", listen);
+    assert.match(spawn, new RegExp(`^${RegExp.escape(entry)} inet .* 20 +spawn$`, "m"));
+    assert.equal(lineWith("smtpd_proxy_filter = ", spawn), `smtpd_proxy_filter = ${proxy}`);
+    const listening = print("--postfix-config=listen", "-l", listen);
+    assert.ok(!listening.includes(" spawn"));
+    assert.equal(lineWith("smtpd_proxy_filter = ", listening), `smtpd_proxy_filter = ${proxy}`);
+    assert.ok(lineWith("ExecStart=", listening).includes(` -l ${unitWord(entry)} `), listening);
+    assert.ok(lineWith("runuser ", listening).includes(` -l ${shellWord(entry)} `), listening);
+  }
+  assert.match(argvOf(print("--postfix-config")), / 127\.0\.0\.1:10026$/);
+  assert.match(print("--postfix-config", "--max-clients=7"), / 7 +spawn\n/);
+  assert.match(lineWith("ExecStart=", print("--postfix-config=listen", "--max-clients=7")), / --max-clients=7 /);
+});
+
+Deno.test("formatPostfixConfig sets up the second server where it is on this host, and says so where it is not", () => {
+  for (
+    const [operand, entry] of [["127.0.0.1:26", "127.0.0.1:26"], ["inet:[::1]:26", "[::1]:26"], [
+      "localhost",
+      "localhost:25",
+    ]]
+  ) {
+    for (const mode of ["spawn", "listen"]) {
+      const text = print(`--postfix-config=${mode}`, operand!);
+      assert.match(text, new RegExp(`^${RegExp.escape(entry!)} inet .* smtpd$`, "m"));
+    }
+  }
+  for (const operand of ["mx.example:26", "192.0.2.1", "unix:/run/x"]) {
+    const text = print("--postfix-config", operand);
+    assert.doesNotMatch(text, /^[^#].* smtpd$/m);
+    assert.match(text, /^# The server behind the filter, .*, is not set up here\./m);
+  }
+  assert.match(print("--postfix-config", "[::1]:26"), /-o mynetworks=127\.0\.0\.0\/8,\[::1\]\/128\n/);
+});
+
+Deno.test("formatPostfixConfig prints the second server as the README does", () => {
+  const readme = Deno.readTextFileSync(fromFileUrl(new URL("../../README.md", import.meta.url)));
+  const entry = /^127\.0\.0\.1:10026 inet .*\n(?: .*\n)+/m;
+  assert.equal(entry.exec(print("--postfix-config"))?.[0], entry.exec(readme)?.[0]);
+});
+
+Deno.test("formatPostfixConfig makes a directory of its own, and leaves those of all alone", () => {
+  assert.match(
+    print("--postfix-config", "-d", "/var/spool/p x"),
+    /^# {3}install -d -o postprox -m 0700 '\/var\/spool\/p x'$/m,
+  );
+  for (const shared of [[], ["-d", "/tmp"], ["-d", "/var/tmp/"]]) {
+    assert.doesNotMatch(print("--postfix-config", ...shared), /install -d/);
+  }
+});
+
+Deno.test("formatPostfixConfig refuses in one line what would not work as it is pasted", () => {
+  const rows: readonly [args: string[], words: RegExp][] = [
+    [["-d", "spool"], /-d "spool" is a relative path/],
+    [["-c", "./filter x"], /-c ".\/filter x" is a relative path/],
+    [["--log=./log"], /--log="\.\/log" is a relative path/],
+    [["--log=stderr"], /standard error is the client/],
+    [["-l", "unix:/run/x"], /no TCP port/],
+    [["-l", "10026"], /itself is to listen at 127\.0\.0\.1:10026/],
+    [["-c", "echo {"], /without its \}/],
+    [["-c", "echo }{"], /without its \{/],
+    [["-c", "two\nlines"], /line end/],
+  ];
+  for (const [args, words] of rows) {
+    assert.throws(() => print("--postfix-config", ...args), (error) => {
+      assert.ok(error instanceof UsageError, String(error));
+      assert.match(error.message, words);
+      assert.match(error.message, /^option --postfix-config: [^\n]*$/);
+      return true;
+    });
+  }
+  // systemd takes these, and a process in the foreground has a standard error.
+  print("--postfix-config=listen", "--log=stderr", "-c", "echo {");
+});
+
+/** Words of all characters that mean something to somebody. */
+function randomWords(seed: number): string[] {
+  let state = seed;
+  const next = (
+    below: number,
+  ) => (state = (state * 1103515245 + 12345) % 2147483648, Math.floor(state / 65536) % below);
+  const characters = "a {}{}  $%'\"\\#;=,-\u00e4\t*~`!&|<>()";
+  return Array.from(
+    { length: 3000 },
+    () => Array.from({ length: next(9) }, () => characters[next(characters.length)]).join(""),
+  );
+}
+
+/** Words of a master.cf line as Postfix 3.7 reads them: mystrtokq(3), and extpar(3) with EXTPAR_FLAG_STRIP. */
+function readMaster(line: string): string[] {
+  const words: string[] = [];
+  for (let at = 0; at < line.length;) {
+    if (" \t".includes(line[at]!)) {
+      at++;
+      continue;
+    }
+    let end = at;
+    for (let depth = 0; end < line.length; end++) {
+      if (line[end] === "{") depth++;
+      else if (depth > 0 && line[end] === "}") depth--;
+      else if (depth === 0 && " \t".includes(line[end]!)) break;
+    }
+    const word = line.slice(at, end);
+    at = end;
+    if (!word.startsWith("{")) {
+      words.push(word);
+      continue;
+    }
+    let depth = 0;
+    let close = 0;
+    for (; close < word.length; close++) {
+      if (word[close] === "{") depth++;
+      if (word[close] === "}" && --depth === 0) break;
+    }
+    assert.equal(close, word.length - 1, `syntax error in ${line}`);
+    words.push(word.slice(1, -1).replace(/^[ \t]+|[ \t]+$/g, ""));
+  }
+  return words;
+}
+
+Deno.test("formatMasterWord gives what Postfix reads back as one word, or refuses it", () => {
+  let refused = 0;
+  for (const word of randomWords(1)) {
+    let written: string;
+    try {
+      written = formatMasterWord(word);
+    } catch (error) {
+      assert.ok(error instanceof UsageError);
+      refused++;
+      continue;
+    }
+    assert.deepEqual(readMaster(`before ${written} after`), ["before", word, "after"], JSON.stringify(word));
+  }
+  assert.ok(refused > 0 && refused < 2500, `${refused} of 3000 were refused`);
+  assert.equal(formatMasterWord("/usr/bin/filter"), "/usr/bin/filter");
+  assert.equal(formatMasterWord("a}b"), "a}b");
+  assert.equal(formatMasterWord(""), "{  }");
+});
+
+Deno.test("shellWord gives what sh reads back", async () => {
+  const words = randomWords(2).slice(0, 1000);
+  const { stdout } = await runCommand(["/bin/sh", "-c", `printf '%s\\n' ${words.map(shellWord).join(" ")}`]);
+  assert.deepEqual(stdout.split("\n").slice(0, -1), words);
+});
+
+/** One word of ExecStart, by systemd.service(5): C escapes in double quotes; $$ is $, %% is %. */
+function readUnit(text: string): string {
+  const quoted = /^"((?:[^"\\]|\\.)*)"$/s.exec(text);
+  if (!quoted) assert.match(text, /^[^\s"'\\;]+$/);
+  const plain = quoted ? quoted[1]!.replace(/\\(.)/gs, (_, escaped) => escaped === "t" ? "\t" : escaped) : text;
+  assert.doesNotMatch(plain.replaceAll("$$", "").replaceAll("%%", ""), /[$%]/);
+  return plain.replaceAll("$$", () => "$").replaceAll("%%", "%");
+}
+
+Deno.test("unitWord gives what systemd reads back", () => {
+  for (const word of randomWords(3)) assert.equal(readUnit(unitWord(word)), word, JSON.stringify(word));
+});
