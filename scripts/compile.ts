@@ -1,0 +1,134 @@
+// Makes the single-file executable with `deno compile`: dist/postprox for this machine, dist/postprox-deno-TARGET for
+// each target named.
+//
+//   deno task compile [--outdir=DIR] [TARGET...]
+//
+// The base binary, denort, is Deno's own: Deno downloads the one of its version on first use, or DENORT_BIN names one
+// that is here. Where there is none, the script fails with one line that says how to get it, and nothing is left behind.
+// What was built for this machine is started once before it gets its name. Other machines' is not; only its header is
+// looked at.
+
+import { VERSION_TEXT } from "../lib/version.ts";
+import { BuildError, inWorkshop, machineOf, readArguments, ROOT, runBuild, runTool } from "./build.ts";
+
+const TRIPLES: Readonly<Record<string, string>> = {
+  "linux-x64": "x86_64-unknown-linux-gnu",
+  "linux-arm64": "aarch64-unknown-linux-gnu",
+};
+
+/**
+ * What the program may do. Options name the files, hosts and commands, so each is allowed for all of them; that is not much
+ * of a fence around a program that starts commands, and the real one is its user and its systemd unit. What is left out
+ * counts all the same: it reads no variable of its environment (filters inherit it without that), asks nothing of the
+ * system (--allow-sys), and loads no library and no code from outside (--allow-ffi, --allow-import).
+ *
+ * Known gap: Deno keeps /dev, /proc and /sys to programs with all permissions. So this executable cannot have its spool
+ * or its log there, -d /dev/shm for instance.
+ */
+export const PERMISSIONS = [
+  // The spool (-d): messages, and what a filter made of them. Unix sockets, too, take reading and writing.
+  "--allow-read",
+  // The spool, and the log where it is a file (--log).
+  "--allow-write",
+  // HOST:PORT or unix:PATH, the port of -l, and the socket of syslog.
+  "--allow-net",
+  // The filter (-c), by setsid(1), and its end by kill(2); this program itself, for listen mode in the background.
+  "--allow-run",
+  // What is not allowed fails. Else a question would be put to whoever sits at the terminal.
+  "--no-prompt",
+];
+
+const FLAGS = [
+  // Datagrams, which is how syslog is reached.
+  "--unstable-net",
+  ...PERMISSIONS,
+  // It would lie in /tmp under a name that is known: whoever makes that file first says what the program does.
+  "--no-code-cache",
+  "--no-lock",
+  "--no-remote",
+  // `deno check` does that.
+  "--no-check",
+];
+
+if (import.meta.main) await runBuild("compile", main);
+
+async function main(): Promise<void> {
+  const { options, targets } = readArguments(Deno.args, { options: ["outdir"], targets: Object.keys(TRIPLES) });
+  const outdir = options.get("outdir") ?? `${ROOT}dist`;
+  // Deno takes an empty one for a path.
+  if (Deno.env.get("DENORT_BIN") === "") Deno.env.delete("DENORT_BIN");
+  const base = Deno.env.get("DENORT_BIN");
+  if (base !== undefined) checkBase(base, targets);
+  for (const target of targets.length > 0 ? targets : [undefined]) {
+    const path = await inWorkshop(outdir, (workshop) => compile(target, base, { workshop, outdir }));
+    console.log(`${path}: ${(Deno.statSync(path).size / 1e6).toFixed(0)} MB, Deno ${Deno.version.deno}`);
+  }
+}
+
+function checkBase(base: string, targets: readonly string[]): void {
+  if (targets.length > 1) {
+    throw new BuildError("DENORT_BIN names one base binary, which cannot be that of several targets: name one target");
+  }
+  const wanted = targets[0] ?? hostTarget();
+  let found: string | undefined;
+  try {
+    found = machineOf(base);
+  } catch (error) {
+    throw new BuildError(`DENORT_BIN=${base}: ${(error as Error).message}: ${howToGet(wanted)}`);
+  }
+  if (`linux-${found}` === wanted) return;
+  throw new BuildError(`DENORT_BIN=${base} is no executable for ${wanted}: ${howToGet(wanted)}`);
+}
+
+async function compile(
+  target: string | undefined,
+  base: string | undefined,
+  { workshop, outdir }: { workshop: string; outdir: string },
+): Promise<string> {
+  const wanted = target ?? hostTarget();
+  const built = `${workshop}/postprox`;
+  const words = ["compile", "--quiet", "--target", TRIPLES[wanted]!, ...FLAGS, "--output", built, `${ROOT}main.ts`];
+  // DENORT_BIN may be a relative path; so the directory stays as it is.
+  const { success, stderr } = await runTool([Deno.execPath(), ...words], {
+    install: "Deno",
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+  });
+  if (!success) throw new BuildError(whyNot(stderr, base, wanted));
+  if (wanted === hostTarget()) await tryOut(built, base);
+  const path = `${outdir}/postprox${target === undefined ? "" : `-deno-${target}`}`;
+  Deno.renameSync(built, path);
+  return path;
+}
+
+// A base binary of another version, or one that is none, shows only when the whole is started.
+async function tryOut(built: string, base: string | undefined): Promise<void> {
+  const { success, stdout, stderr } = await runTool([built, "--version"], { install: "a base binary that runs here" });
+  if (success && stdout === VERSION_TEXT) return;
+  const said = `${stderr}\n${stdout}`.split("\n").map((line) => line.trim()).find((line) => line !== "");
+  const from = base === undefined ? "the base binary that Deno downloaded" : `DENORT_BIN=${base}`;
+  throw new BuildError(
+    `the executable made of ${from} does not run postprox (it said: ${said ?? "nothing"}): ${howToGet(hostTarget())}`,
+  );
+}
+
+function whyNot(stderr: string, base: string | undefined, wanted: string): string {
+  // A paragraph says where it came up, the next one what caused that, and its last line is what was wrong.
+  const [where = "", causes = ""] = stderr.trim().split(/\n\s*\n/);
+  const last = (causes.startsWith("Caused by:") ? causes : where).split("\n").at(-1)!;
+  const reason = last.replace(/^\s*(?:\d+:|error:)\s*|https?:\/\/\S+/g, "") || "no word why";
+  if (base !== undefined || !causes.includes("Setting up base binary")) return `deno compile failed: ${reason}`;
+  return `Deno cannot download the base binary (${reason}): ${howToGet(wanted)}`;
+}
+
+function howToGet(target: string): string {
+  return `unpack denort-${
+    TRIPLES[target]
+  }.zip of the Deno ${Deno.version.deno} release and set DENORT_BIN=/path/to/denort` +
+    `, or use deno task compile:bun`;
+}
+
+function hostTarget(): string {
+  const target = `linux-${Deno.build.arch === "aarch64" ? "arm64" : "x64"}`;
+  if (Deno.build.os !== "linux") throw new BuildError(`name a target: ${Object.keys(TRIPLES).join(", ")}`);
+  return target;
+}

@@ -1,0 +1,262 @@
+// Makes the packages: dist/postprox_VERSION_ARCH.deb, dist/postprox-VERSION-linux-ARCH.tar.gz, and dist/SHA256SUMS of all
+// packages and executables with a target in their name that are in dist/ then.
+//
+//   deno task package [--outdir=DIR] [--executable=FILE]
+//
+// The executable is dist/postprox, as compile or compile:bun left it, and is made where it is not there. FILE may be one
+// for another machine. Needs dpkg-deb, tar and gzip. Two runs at one commit with one executable give the same octets:
+// every file has the time of the commit (or of SOURCE_DATE_EPOCH), root's ownership, and its place by name.
+// The texts for dpkg and systemd are in scripts/package/.
+
+import { createHash } from "node:crypto";
+import { parseCommandLine } from "../lib/options/parse.ts";
+import { formatPostfixConfig } from "../lib/options/postfix_config.ts";
+import { VERSION, VERSION_TEXT } from "../lib/version.ts";
+import { BuildError, inWorkshop, machineOf, readArguments, ROOT, runBuild, runTool } from "./build.ts";
+import { completionFiles } from "./completions.ts";
+import { manualPage } from "./man.ts";
+
+const ARCHITECTURES = { x64: "amd64", arm64: "arm64" } as const;
+
+const MAINTAINER_SCRIPTS = ["postinst", "prerm", "postrm"];
+
+/** Which of the files that are left in the output directory are listed in SHA256SUMS. */
+const RELEASED = /^postprox[-_][^/]+$/;
+
+/** One file of a package: where it goes, what is in it, text or another file's path, and whether it is a program. */
+interface Item {
+  readonly to: string;
+  readonly content: string | { readonly copyOf: string };
+  readonly compressed?: boolean;
+  readonly program?: boolean;
+}
+
+interface Executable {
+  readonly path: string;
+  readonly architecture: string;
+  /** The oldest glibc that it runs with, `2.29` say. */
+  readonly libc: string;
+}
+
+if (import.meta.main) await runBuild("package", main);
+
+async function main(): Promise<void> {
+  const { options } = readArguments(Deno.args, { options: ["outdir", "executable"], targets: [] });
+  const outdir = options.get("outdir") ?? `${ROOT}dist`;
+  const epoch = await commitTime();
+  await inWorkshop(outdir, async (workshop) => {
+    const executable = await lookAt(options.get("executable") ?? await ownExecutable());
+    const made = [await makeDeb(executable, workshop, epoch), await makeTarball(executable, workshop, epoch)];
+    for (const name of made) {
+      Deno.renameSync(`${workshop}/${name}`, `${outdir}/${name}`);
+      console.log(`${outdir}/${name}: ${(Deno.statSync(`${outdir}/${name}`).size / 1e6).toFixed(0)} MB`);
+    }
+    Deno.writeTextFileSync(`${workshop}/SHA256SUMS`, checksums(outdir));
+    Deno.renameSync(`${workshop}/SHA256SUMS`, `${outdir}/SHA256SUMS`);
+  });
+}
+
+// --- what goes in
+
+async function commitTime(): Promise<number> {
+  const given = Deno.env.get("SOURCE_DATE_EPOCH");
+  if (given && /^[0-9]+$/.test(given)) return Number(given);
+  if (given) throw new BuildError(`SOURCE_DATE_EPOCH=${given} is no count of seconds`);
+  const git = await runTool(["git", "log", "-1", "--format=%ct"], { install: "git", cwd: ROOT });
+  if (git.success) return Number(git.stdout);
+  throw new BuildError("this is no git checkout, whose last commit would give the date: set SOURCE_DATE_EPOCH");
+}
+
+async function ownExecutable(): Promise<string> {
+  const path = `${ROOT}dist/postprox`;
+  if (exists(path)) return path;
+  const script = Deno.env.get("DENORT_BIN") ? "compile.ts" : "compile_bun.ts";
+  console.log(`${path} is not there; scripts/${script} makes it`);
+  const build = await runTool([Deno.execPath(), "run", "-A", `${ROOT}scripts/${script}`], { install: "Deno" });
+  if (!build.success) throw new BuildError(`no executable: ${build.stderr.trimEnd().split("\n").at(-1)}`);
+  return path;
+}
+
+async function lookAt(path: string): Promise<Executable> {
+  if (!exists(path)) throw new BuildError(`--executable=${path}: there is no such file`);
+  const machine = machineOf(path);
+  const versions = [...readLatin1(path).matchAll(/\0GLIBC_2\.([0-9]+)(?=[.\0])/g)].map(([, minor]) => Number(minor));
+  if (machine === undefined || versions.length === 0) {
+    throw new BuildError(`${path} is no executable for Linux with glibc, which Debian has`);
+  }
+  if (machine === (Deno.build.arch === "aarch64" ? "arm64" : "x64")) {
+    const { success, stdout } = await runTool([Deno.realPathSync(path), "--version"], { install: "it anew" });
+    if (!success || stdout !== VERSION_TEXT) {
+      throw new BuildError(`${path} is not postprox ${VERSION}: make it anew, deno task compile or compile:bun`);
+    }
+  }
+  return { path, architecture: ARCHITECTURES[machine], libc: `2.${Math.max(...versions)}` };
+}
+
+function debItems(executable: Executable): readonly Item[] {
+  const doc = "usr/share/doc/postprox";
+  const completions = completionFiles();
+  return [
+    { to: "usr/sbin/postprox", content: { copyOf: executable.path }, program: true },
+    { to: "usr/share/man/man8/postprox.8.gz", content: manualPage(), compressed: true },
+    { to: "usr/share/bash-completion/completions/postprox", content: completions["postprox.bash"]! },
+    { to: "usr/share/zsh/vendor-completions/_postprox", content: completions["_postprox"]! },
+    { to: "usr/share/fish/vendor_completions.d/postprox.fish", content: completions["postprox.fish"]! },
+    { to: "usr/lib/systemd/system/postprox.service", content: source("scripts/package/postprox.service") },
+    { to: "etc/default/postprox", content: source("scripts/package/default") },
+    { to: `${doc}/changelog.gz`, content: source("CHANGELOG.md"), compressed: true },
+    { to: `${doc}/copyright`, content: copyright() },
+    { to: `${doc}/README.md`, content: source("README.md") },
+    ...examples(`${doc}/examples`),
+  ];
+}
+
+function tarballItems(executable: Executable): readonly Item[] {
+  return [
+    { to: "postprox", content: { copyOf: executable.path }, program: true },
+    { to: "postprox.8", content: manualPage() },
+    ...Object.entries(completionFiles()).map(([name, content]) => ({ to: `completions/${name}`, content })),
+    { to: "systemd/postprox.service", content: source("scripts/package/postprox.service") },
+    { to: "systemd/default", content: source("scripts/package/default") },
+    ...["README.md", "CHANGELOG.md", "LICENSE", "docs/flow.md"].map((name) => ({ to: name, content: source(name) })),
+    ...examples("examples"),
+  ];
+}
+
+function examples(folder: string): readonly Item[] {
+  return [
+    { to: `${folder}/clamdscan-filter`, content: source("examples/clamdscan-filter"), program: true },
+    { to: `${folder}/postfix-listen`, content: postfixLines("listen") },
+    { to: `${folder}/postfix-spawn`, content: postfixLines("spawn") },
+  ];
+}
+
+// The packages have a unit of their own, so the one for pasting stays out.
+function postfixLines(mode: "listen" | "spawn"): string {
+  const words = ["-v", "-d", "/var/spool/postprox", "-c", "/usr/local/bin/clamdscan-filter", "127.0.0.1:10026"];
+  const parsed = parseCommandLine([`--postfix-config=${mode}`, ...words]);
+  if (parsed.kind !== "postfix-config") throw new Error("--postfix-config prints no lines for Postfix");
+  const parts = formatPostfixConfig(parsed.line, ["/usr/sbin/postprox"]).split(/^(?=# ---- )/m);
+  return parts.filter((part) => !part.startsWith("# ---- /etc/systemd/")).join("");
+}
+
+function copyright(): string {
+  // Debian's format has a blank before each line, and a dot in one that would be empty.
+  const license = source("LICENSE").split(/\n\n/).slice(1).join("\n\n").trimEnd();
+  const lines = license.split("\n").map((line) => line === "" ? " ." : ` ${line}`);
+  return source("scripts/package/copyright").replace("@LICENSE@", () => lines.join("\n"));
+}
+
+function controlFile({ architecture, libc }: Executable, kilobytes: number): string {
+  return `Package: postprox
+Version: ${VERSION}
+Architecture: ${architecture}
+Maintainer: the postprox developers <postprox@localhost>
+Installed-Size: ${kilobytes}
+Depends: adduser, libc6 (>= ${libc})
+Recommends: postfix
+Suggests: clamdscan
+Section: mail
+Priority: optional
+Description: content filter proxy for Postfix
+ postprox stands between two Postfix SMTP servers (smtpd_proxy_filter), relays
+ the SMTP dialogue as it is, has a filter command judge each message, and then
+ passes the message on, changed or unchanged, or refuses it while its sender
+ still waits for the reply. So nothing has to be bounced later.
+`;
+}
+
+// --- the packages
+
+async function makeDeb(executable: Executable, workshop: string, epoch: number): Promise<string> {
+  const tree = `${workshop}/deb`;
+  const items = debItems(executable);
+  for (const item of items) await put(tree, item);
+  const md5sums = items.map(({ to }) => `${digestOf("md5", `${tree}/${to}`)}  ${to}\n`).join("");
+  const kilobytes = items.reduce((sum, { to }) => sum + Math.ceil(Deno.statSync(`${tree}/${to}`).size / 1024), 0);
+  await put(tree, { to: "DEBIAN/control", content: controlFile(executable, kilobytes) });
+  await put(tree, { to: "DEBIAN/conffiles", content: "/etc/default/postprox\n" });
+  await put(tree, { to: "DEBIAN/md5sums", content: md5sums });
+  for (const name of MAINTAINER_SCRIPTS) {
+    await put(tree, { to: `DEBIAN/${name}`, content: source(`scripts/package/${name}`), program: true });
+  }
+  setTimes(tree, epoch);
+  const name = `postprox_${VERSION}_${executable.architecture}.deb`;
+  // xz's first level takes a fifth of the time of its usual one, for an eighth more of octets. How many threads it has
+  // shows in what it makes.
+  const words = ["dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--threads-max=1", "-b", tree, `${workshop}/${name}`];
+  await make(words, "dpkg", { SOURCE_DATE_EPOCH: String(epoch) });
+  return name;
+}
+
+async function makeTarball(executable: Executable, workshop: string, epoch: number): Promise<string> {
+  const folder = `postprox-${VERSION}-linux-${executable.architecture}`;
+  for (const item of tarballItems(executable)) await put(`${workshop}/${folder}`, item);
+  setTimes(`${workshop}/${folder}`, epoch);
+  const name = `${folder}.tar.gz`;
+  const same = ["--sort=name", "--format=ustar", "--owner=root:0", "--group=root:0"];
+  const words = ["tar", "-C", workshop, ...same, "-I", "gzip -n", "-cf", `${workshop}/${name}`, folder];
+  await make(words, "tar and gzip");
+  return name;
+}
+
+async function put(tree: string, { to, content, compressed, program }: Item): Promise<void> {
+  const path = `${tree}/${to}`;
+  makeFolders(tree, to.split("/").slice(0, -1));
+  if (typeof content !== "string") Deno.copyFileSync(content.copyOf, path);
+  else if (!compressed) Deno.writeTextFileSync(path, content);
+  else {
+    Deno.writeTextFileSync(path.slice(0, -".gz".length), content);
+    await make(["gzip", "-9n", path.slice(0, -".gz".length)], "gzip");
+  }
+  Deno.chmodSync(path, program ? 0o755 : 0o644);
+}
+
+function makeFolders(tree: string, names: readonly string[]): void {
+  for (let count = 0; count <= names.length; count++) {
+    const path = [tree, ...names.slice(0, count)].join("/");
+    Deno.mkdirSync(path, { recursive: true });
+    // Whatever the umask of whoever builds.
+    Deno.chmodSync(path, 0o755);
+  }
+}
+
+function setTimes(path: string, epoch: number): void {
+  if (Deno.statSync(path).isDirectory) {
+    for (const { name } of Deno.readDirSync(path)) setTimes(`${path}/${name}`, epoch);
+  }
+  Deno.utimeSync(path, epoch, epoch);
+}
+
+async function make(words: readonly string[], install: string, env: Record<string, string> = {}): Promise<void> {
+  const { success, stderr } = await runTool(words, { install, env: { LC_ALL: "C", ...env } });
+  if (!success) throw new BuildError(`${words[0]} failed: ${stderr.trim().split("\n")[0] || "no word why"}`);
+}
+
+function checksums(outdir: string): string {
+  const names = Array.from(Deno.readDirSync(outdir)).filter(({ name, isFile }) => isFile && RELEASED.test(name));
+  return names.map(({ name }) => name).sort().map((name) => `${digestOf("sha256", `${outdir}/${name}`)}  ${name}\n`)
+    .join("");
+}
+
+// --- files
+
+function digestOf(algorithm: string, path: string): string {
+  return createHash(algorithm).update(Deno.readFileSync(path)).digest("hex");
+}
+
+function readLatin1(path: string): string {
+  return new TextDecoder("latin1").decode(Deno.readFileSync(path));
+}
+
+function source(name: string): string {
+  return Deno.readTextFileSync(`${ROOT}${name}`);
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}

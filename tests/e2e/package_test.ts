@@ -1,0 +1,258 @@
+// `deno task package`: the Debian package is built twice, compared, installed on this machine, used, and purged.
+//
+// Needs root and Debian's tools, and a machine that has no postprox package yet; what is missing is said in one line.
+// systemd does not run on a test machine, so the unit is verified, and the words of its ExecStart are run here as its user
+// with no capability and almost no environment. Whatever happens, the package is purged at the end.
+
+import assert from "node:assert/strict";
+import { deliver, exists, listNames, read } from "../blackbox/rig.ts";
+import { connectTo, until, within } from "../fakes/client.ts";
+import { Downstream } from "../fakes/downstream.ts";
+import { fromFileUrl } from "./paths.ts";
+import { freePort, isListening, kill } from "./start.ts";
+
+const ROOT = fromFileUrl(new URL("../../", import.meta.url));
+const SPOOL = "/var/spool/postprox";
+const UNIT = "/usr/lib/systemd/system/postprox.service";
+const OPTIONS = "/etc/default/postprox";
+
+/** Debian's package for each program that is needed. */
+const TOOLS: Readonly<Record<string, string>> = {
+  "/usr/bin/dpkg-deb": "dpkg",
+  "/usr/bin/setpriv": "util-linux",
+  "/usr/sbin/adduser": "adduser",
+  "/usr/bin/gzip": "gzip",
+  "/usr/bin/tar": "tar",
+  "/usr/bin/sha256sum": "coreutils",
+};
+
+Deno.test("package: wrong use is one line, status 1, and nothing half-made", async (test) => {
+  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  Deno.writeTextFileSync(`${dir}/text`, "no executable\n");
+  const rows: readonly [name: string, args: readonly string[], says: RegExp, env?: Record<string, string>][] = [
+    ["an unknown option", ["--exe=x"], /unknown option --exe=x: there are --outdir=\.\.\., --executable=\.\.\.$/],
+    ["an argument", ["deb"], /unknown argument deb/],
+    ["a directory that cannot be made", ["--outdir=/proc/dist"], /cannot write in \/proc\/dist: /],
+    ["an executable that is not there", [`--executable=${dir}/none`], /none: there is no such file$/],
+    ["one that is none", [`--executable=${dir}/text`], /text is no executable for Linux with glibc/],
+    ["another program", ["--executable=/bin/true"], /\/bin\/true is not postprox \S+: make it anew/],
+    ["a date that is none", [], /SOURCE_DATE_EPOCH=today is no count of seconds$/, { SOURCE_DATE_EPOCH: "today" }],
+  ];
+  try {
+    for (const [name, args, says, env = {}] of rows) {
+      await test.step(name, async () => {
+        const outdir = `${dir}/${crypto.randomUUID()}`;
+        const { status, stderr } = await run([...task(), `--outdir=${outdir}`, ...args], { env });
+        assert.equal(status, 1, stderr);
+        assert.match(stderr, /^package: [^\n]+\n$/);
+        assert.match(stderr.trimEnd(), says);
+        assert.deepEqual(exists(outdir) ? listNames(outdir) : [], []);
+      });
+    }
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+});
+
+Deno.test("package: built twice the same, installed, used, purged", async (test) => {
+  await checkMachine();
+  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  const accounts = () => ["/etc/passwd", "/etc/group", "/etc/shadow"].map(sortedLines);
+  const before = accounts();
+  let deb = "";
+  let contents: string[] = [];
+  try {
+    await test.step("two builds give the same octets", async () => {
+      await takeExecutable(dir);
+      await Promise.all(["022", "077"].map((umask) => build(dir, umask)));
+      const names = listNames(`${dir}/022`).sort();
+      assert.equal(names.length, 3, String(names));
+      assert.match(names.join(" "), /^SHA256SUMS postprox-[0-9.]+-linux-\w+\.tar\.gz postprox_[0-9.]+_\w+\.deb$/);
+      for (const name of names) {
+        const [first, second] = ["022", "077"].map((umask) => Deno.readFileSync(`${dir}/${umask}/${name}`));
+        assert.ok(first!.every((octet, at) => octet === second![at]) && first!.length === second!.length, name);
+      }
+      await must(["sha256sum", "--check", "--quiet", "SHA256SUMS"], { cwd: `${dir}/077` });
+      deb = `${dir}/022/${names[2]}`;
+    });
+
+    await test.step("the .deb holds root's files, in Debian's places", async () => {
+      const listing = (await must(["dpkg-deb", "--contents", deb])).trimEnd().split("\n");
+      for (const line of listing) assert.match(line, /^(?:drwxr-xr-x|-rw-r--r--|-rwxr-xr-x) root\/root /);
+      contents = listing.map((line) => line.split(/\s+/)[5]!.slice(1)).filter((path) => !path.endsWith("/"));
+      for (const path of contents) assert.match(path, /^\/(?:etc\/default|usr\/sbin|usr\/share|usr\/lib\/systemd)\//);
+      const control = await must(["dpkg-deb", "--field", deb]);
+      for (const name of ["Package", "Version", "Architecture", "Maintainer", "Depends", "Description"]) {
+        assert.match(control, new RegExp(`^${name}: \\S`, "m"));
+      }
+    });
+
+    await test.step("the tarball holds the same program, and one folder", async () => {
+      const names = listNames(`${dir}/022`).filter((name) => name.endsWith(".tar.gz"));
+      const listing = (await must(["tar", "-tzf", `${dir}/022/${names[0]}`])).trimEnd().split("\n");
+      const folder = names[0]!.replace(".tar.gz", "/");
+      assert.ok(listing.every((path) => path.startsWith(folder)), String(listing));
+      for (const name of ["postprox", "postprox.8", "LICENSE", "completions/_postprox", "systemd/postprox.service"]) {
+        assert.ok(listing.includes(folder + name), name);
+      }
+    });
+
+    await test.step("it installs: files, user, spool directory; nothing is started", async () => {
+      await dpkg("--install", deb);
+      await checkInstalled(contents);
+      assert.equal(await must(["dpkg", "--verify", "postprox"]), "");
+      assert.match(await must(["/usr/sbin/postprox", "--version"]), /^postprox [0-9]/);
+    });
+
+    await test.step("it installs once more, and keeps what the administrator changed", async () => {
+      Deno.writeTextFileSync(OPTIONS, `POSTPROX_OPTIONS="127.0.0.1:10026"\n`);
+      Deno.chmodSync(SPOOL, 0o755);
+      await dpkg("--install", deb);
+      await checkInstalled(contents);
+      assert.equal(read(OPTIONS), `POSTPROX_OPTIONS="127.0.0.1:10026"\n`);
+    });
+
+    await test.step("the manual page can be shown", async () => {
+      const page = `/usr/share/man/man8/postprox.8.gz`;
+      assert.match(await must(["gzip", "-dc", page]), /^\.Dt POSTPROX 8$/m);
+    });
+
+    await test.step("systemd takes the unit", async () => {
+      if (!exists("/usr/bin/systemd-analyze")) return console.log("NOT TESTED: systemd-analyze is not there");
+      assert.equal((await run(["systemd-analyze", "verify", UNIT])).stderr, "");
+    });
+
+    await test.step("the unit's command filters mail, as its user", useService);
+
+    await test.step("removed, it leaves configuration and spool; purged, nothing", async () => {
+      await dpkg("--remove", "postprox");
+      assert.ok(exists(OPTIONS) && exists(SPOOL) && !exists("/usr/sbin/postprox"));
+      Deno.writeTextFileSync(`${SPOOL}/left`, "over\n");
+      await dpkg("--purge", "postprox");
+      checkPurged(contents);
+      assert.deepEqual(accounts(), before);
+    });
+  } finally {
+    if (await isKnown()) await dpkg("--purge", "postprox");
+    Deno.removeSync(dir, { recursive: true });
+  }
+});
+
+// --- steps
+
+async function checkMachine(): Promise<void> {
+  if (Deno.uid() !== 0) throw new Error("this test installs a package: run it as root");
+  for (const [tool, debian] of Object.entries(TOOLS)) {
+    if (!exists(tool)) throw new Error(`${tool} is not there: apt-get install ${debian}`);
+  }
+  if (await isKnown()) {
+    throw new Error("this machine has a package postprox, which this test would purge: do that first");
+  }
+  for (const path of [SPOOL, "/usr/sbin/postprox"]) {
+    if (exists(path)) throw new Error(`${path} is there, which this test would take away: move it`);
+  }
+}
+
+/** One that stays the same while both builds run: dist/postprox as it is now, or what POSTPROX names, or one made anew. */
+async function takeExecutable(dir: string): Promise<void> {
+  const found = [`${ROOT}dist/postprox`, Deno.env.get("POSTPROX") ?? ""].find(exists);
+  if (found) Deno.copyFileSync(found, `${dir}/postprox`);
+  else await must([Deno.execPath(), "run", "--quiet", "-A", `${ROOT}scripts/compile_bun.ts`, `--outdir=${dir}`]);
+}
+
+async function build(dir: string, umask: string): Promise<void> {
+  const words = [...task(), `--outdir=${dir}/${umask}`, `--executable=${dir}/postprox`];
+  await must(["sh", "-c", `umask ${umask}; exec "$@"`, "sh", ...words]);
+}
+
+async function checkInstalled(contents: readonly string[]): Promise<void> {
+  for (const path of contents) assert.ok(exists(path), path);
+  const [name, , uid, gid, , home, shell] = (await must(["getent", "passwd", "postprox"])).trimEnd().split(":");
+  assert.deepEqual([name, home, shell], ["postprox", "/nonexistent", "/usr/sbin/nologin"]);
+  assert.ok(Number(uid) < 1000, `${uid} is the id of a person`);
+  const spool = Deno.statSync(SPOOL);
+  assert.deepEqual([spool.uid, spool.gid, spool.mode! & 0o7777], [Number(uid), Number(gid), 0o700]);
+  assert.ok(!exists("/etc/systemd/system/multi-user.target.wants/postprox.service"));
+}
+
+async function useService(): Promise<void> {
+  const unit = read(UNIT);
+  const start = /^ExecStart=(.*)$/m.exec(unit)?.[1] ?? "";
+  assert.equal(/^User=(.*)$/m.exec(unit)?.[1], "postprox");
+  const fake = await Downstream.start();
+  const port = await freePort();
+  const filter = `case "$EMAIL" in ${SPOOL}/*) ;; *) exit 9 ;; esac; ` +
+    `{ echo "X-Filtered-By: $(id -un)"; cat "$EMAIL"; } >"$OUTFILE"`;
+  const options = ["-v", "--log=stderr", "-l", String(port), "-c", filter, fake.operand];
+  const words = start.split(" ").flatMap((word) => word === "$POSTPROX_OPTIONS" ? options : [word]);
+  const user = ["--reuid=postprox", "--regid=postprox", "--init-groups", "--bounding-set=-all", "--no-new-privs"];
+  // setpriv(1) becomes the program, so the pid is that of the program.
+  const child = new Deno.Command("/usr/bin/setpriv", {
+    args: [...user, ...words],
+    cwd: "/",
+    clearEnv: true,
+    env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const said = new Response(child.stderr).text();
+  try {
+    await until(() => isListening(port), () => `port ${port}`);
+    const client = await connectTo({ port });
+    await client.expect(220);
+    assert.equal((await deliver(client, "Subject: packed\r\n\r\nA line.\r\n")).code, 250);
+    await client.expect(221, "QUIT");
+    client.close();
+    assert.deepEqual(
+      fake.messages.map(({ text }) => text),
+      ["X-Filtered-By: postprox\r\nSubject: packed\r\n\r\nA line.\r\n"],
+    );
+    child.kill("SIGTERM");
+    assert.equal((await within(child.status, () => "the end of the service")).code, 0);
+    assert.deepEqual(listNames(SPOOL), []);
+    assert.match(await said, /verdict=/);
+  } finally {
+    kill(child.pid);
+    await child.status;
+    await said;
+    await fake.stop();
+  }
+}
+
+function checkPurged(contents: readonly string[]): void {
+  const left = [...contents, SPOOL, "/usr/share/doc/postprox"].filter(exists);
+  assert.deepEqual(left, []);
+  assert.deepEqual(listNames("/var/lib/dpkg/info").filter((name) => name.startsWith("postprox.")), []);
+}
+
+// --- commands
+
+function task(): string[] {
+  return [Deno.execPath(), "run", "--quiet", "-A", `${ROOT}scripts/package.ts`];
+}
+
+async function isKnown(): Promise<boolean> {
+  return (await run(["dpkg-query", "--show", "postprox"])).status === 0;
+}
+
+async function dpkg(...args: readonly string[]): Promise<void> {
+  await must(["dpkg", ...args], { env: { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" } });
+}
+
+async function must(words: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) {
+  const { status, stdout, stderr } = await run(words, options);
+  assert.equal(status, 0, `${words.join(" ")}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+async function run(words: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) {
+  const [program = "", ...args] = words;
+  const { code, stdout, stderr } = await new Deno.Command(program, { args, ...options, stdin: "null" }).output();
+  const text = new TextDecoder();
+  return { status: code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
+
+function sortedLines(path: string): string[] {
+  return read(path).split("\n").sort();
+}
