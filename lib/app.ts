@@ -6,7 +6,7 @@
 
 import { chain } from "./checks/chain.ts";
 import { commandCheck } from "./checks/command.ts";
-import { logSwept, logUsage } from "./log/events.ts";
+import { logBug, logSwept, logUsage } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { type LogTarget, openLogger } from "./log/sinks.ts";
 import { backgroundMode } from "./modes/background.ts";
@@ -23,6 +23,7 @@ import { checkSpoolDirectory, sweepSpoolDirectory } from "./spool/directory.ts";
 import { formatAddress } from "./log/events.ts";
 
 const EX_USAGE = 64;
+const EX_SOFTWARE = 70;
 
 /** Runs postprox with `args`; the result is its exit status. */
 export async function run(runtime: Runtime, args: readonly string[]): Promise<number> {
@@ -36,8 +37,8 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
     runtime.stdio.writeOut(informationText(parsed, runtime.processes.selfWords()));
     return 0;
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    return await complain(runtime, error);
+    if (error instanceof UsageError) return await complain(runtime, error);
+    return await failOnBug(runtime, error);
   }
 }
 
@@ -126,6 +127,16 @@ async function complain(runtime: Runtime, { message, log }: UsageError): Promise
   runtime.stdio.writeOut(textOf(OWN_REPLIES.misconfigured.bytes));
   await logger.flush();
   return EX_USAGE;
+}
+
+// An error that no code foresaw, before or outside of a session: little for a client, all for the log.
+async function failOnBug(runtime: Runtime, error: unknown): Promise<number> {
+  const logger = await openUsageLog(runtime, undefined);
+  logBug(logger, error);
+  if (runtime.stdio.isSpawned()) runtime.stdio.writeOut(textOf(OWN_REPLIES.bug.bytes));
+  else runtime.stdio.writeErr("postprox: internal error: see the mail log\n");
+  await logger.flush();
+  return EX_SOFTWARE;
 }
 
 // Never standard error, which is the client; and syslog when the file that is wanted cannot be had.

@@ -12,32 +12,41 @@ const LEVELS: readonly (readonly [pattern: RegExp, level: number])[] = [
   [/^lib\/modes\//, 4],
   [/^lib\/options\//, 5],
   [/^lib\/app\.ts$/, 6],
-  [/^main\.ts$/, 7],
+  [/^main(_bun)?\.ts$/, 7],
 ];
 
-// The only files that may know a runtime, and who may know them.
-const ADAPTERS = /^lib\/runtime\/deno\.ts$/;
+// The only files that may know a runtime, each with what it may know, and the one file that may know it.
+const ADAPTERS = [
+  { file: "lib/runtime/deno.ts", entry: "main.ts", knows: /^$/, says: "Deno" },
+  { file: "lib/runtime/node.ts", entry: "main_bun.ts", knows: /^(node|bun):/, says: "Bun" },
+] as const;
 
 const root = new URL("../", import.meta.url);
 const imports = new Map<string, string[]>();
 const complaints: string[] = [];
 
-for (const file of [...sources("lib/"), "main.ts"]) {
+for (const file of [...sources("lib/"), ...ADAPTERS.map(({ entry }) => entry)]) {
   const text = Deno.readTextFileSync(new URL(file, root));
   const found = [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1]!);
   imports.set(file, found.filter((name) => name.startsWith(".")).map((name) => resolve(file, name)));
+  const own = ADAPTERS.find((adapter) => adapter.file === file || adapter.entry === file);
   for (const name of found.filter((name) => !name.startsWith("."))) {
+    if (own?.file === file && own.knows.test(name)) continue;
     complaints.push(`${file} imports ${name}: the program imports nothing from outside`);
   }
-  if (/\bDeno\./.test(text.replace(/\/\/.*|`Deno\.[^`]*`/g, "")) && !ADAPTERS.test(file) && file !== "main.ts") {
-    complaints.push(`${file} says "Deno.": only the adapter may`);
+  const code = text.replace(/\/\/.*|`(Deno|Bun)\.[^`]*`/g, "");
+  for (const { says } of ADAPTERS) {
+    if (new RegExp(`\\b${says}\\.`).test(code) && own?.says !== says) {
+      complaints.push(`${file} says "${says}.": only its adapter may`);
+    }
   }
 }
 
 for (const [file, targets] of imports) {
   for (const target of targets) {
     if (levelOf(target) > levelOf(file)) complaints.push(`${file} imports ${target}, which is above it`);
-    if (ADAPTERS.test(target) && file !== "main.ts") complaints.push(`${file} imports the adapter ${target}`);
+    const adapter = ADAPTERS.find((adapter) => adapter.file === target);
+    if (adapter && adapter.entry !== file) complaints.push(`${file} imports the adapter ${target}`);
     if (isCheck(file) && isCheck(target)) complaints.push(`${file} imports ${target}: a check never imports another`);
   }
 }

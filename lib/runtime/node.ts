@@ -1,7 +1,7 @@
 // The runtime ports for the Bun executable. The only file that imports `node:` or `bun:` and says `Bun.`.
 //
 // Files and signals are node's. Sockets and processes are Bun's own, for spawn(8) pays for them with every message:
-// node:net and node:child_process, which Bun builds on top of these, cost 9 ms of CPU in a start that takes 7 in all.
+// node:net and node:child_process, which Bun builds on top of these, would double the 7 ms of CPU that a message takes.
 // Datagrams to a unix socket, which neither has, are sent with libc's sendto(2).
 //
 // Reading from a socket runs at most one buffer of the kernel's ahead of `read`; then the socket is paused. Metadata
@@ -9,7 +9,7 @@
 // standard input that is no socket cannot be cancelled, so `close` leaves it behind; the process ends.
 //
 // Known gaps: an environment variable is UTF-8 text here. When the system has no descriptors left, Bun's accept says
-// nothing and tries again and again; connections wait in the queue until one is free.
+// nothing and tries again and again, at the cost of a processor; connections wait in the queue until one is free.
 
 import * as fs from "node:fs";
 import process from "node:process";
@@ -33,7 +33,7 @@ export function nodeRuntime(): Runtime {
     clock: { now: () => performance.now(), after },
     network: { connect, listen, datagrams },
     files: { create, open, openLog, stat, remove, list },
-    processes: { start, startSelf, isAlive },
+    processes: { start, startSelf, selfWords, isAlive },
     signals: { on: (signal, handler) => void process.on(signal, handler) },
     stdio: {
       conn: stdioConn,
@@ -69,6 +69,8 @@ interface BunApi {
   readonly dns: {
     lookup(host: string, options: { backend: "libc"; socketType: "tcp" }): Promise<readonly { address: string }[]>;
   };
+  /** How much oftener than usual code runs before it is compiled to machine code. */
+  readonly unsafe: { setJITPolicy(scale: number): void };
 }
 
 type SocketOptions =
@@ -173,6 +175,8 @@ async function listen(at: Address): Promise<Listener> {
     waiter = undefined;
   };
   const where = at.transport === "unix" ? { unix: at.path } : { hostname: at.host, port: at.port };
+  // The executable starts with machine code put off, for a process that carries one message. A server wants it.
+  bun.unsafe.setJITPolicy(1);
   try {
     // Not exclusive would be SO_REUSEPORT: a second program could take the same port.
     const listener = bun.listen({ ...where, allowHalfOpen: true, exclusive: true, socket: { ...HANDLERS, open } });
@@ -226,6 +230,7 @@ class SocketConn implements Conn {
 
   attach(socket: BunSocket): void {
     this.#socket = socket;
+    if (this.#paused) socket.pause();
     if (socket.remoteAddress !== undefined) this.peer = socket.remoteAddress;
   }
 
@@ -657,12 +662,10 @@ async function start(words: readonly string[], environment: Readonly<Record<stri
 }
 
 async function startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {
-  // In an executable the source has a path that no file system has.
-  const source = bun.main.startsWith("/$bunfs/") ? [] : [bun.main];
   let child: BunProcess;
   try {
     child = bun.spawn({
-      cmd: [process.execPath, ...source, ...args],
+      cmd: [...selfWords(), ...args],
       env: process.env,
       stdio: ["ignore", "pipe", stderr],
       detached: true,
@@ -676,6 +679,11 @@ async function startSelf(args: readonly string[], stderr: "pipe" | "inherit"): P
     stderr: stderr === "pipe" ? new Response(child.stderr).text() : Promise.resolve(""),
     release: () => child.unref(),
   };
+}
+
+function selfWords(): readonly string[] {
+  // In an executable the source has a path that no file system has.
+  return bun.main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, bun.main];
 }
 
 async function readFirstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
@@ -694,7 +702,14 @@ async function endOf(child: BunProcess): Promise<ProcessEnd> {
 }
 
 async function isAlive(pid: number): Promise<boolean> {
-  return fs.existsSync(`/proc/${pid}`);
+  try {
+    // Signal 0 only asks (kill(2)).
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's may not be asked, but is there.
+    return codeOf(error) === "EPERM";
+  }
 }
 
 // --- the rest

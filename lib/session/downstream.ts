@@ -159,7 +159,8 @@ export class Downstream {
       const due = this.#replyDue();
       await this.#say(command, due);
       const reply = await this.#hear(due);
-      const refused = command === RSET ? replyClass(reply) !== 2 : reply.code === 421;
+      // A NOOP may be unknown, but neither is answered with a 3xx: what we say next would not be heard as a command.
+      const refused = replyClass(reply) === 3 || reply.code === 421 || (command === RSET && replyClass(reply) !== 2);
       if (refused) this.abandon(`${textOf(command).trim()} refused: ${replyText(reply)}`);
     };
     // A failure shows at the next command, which finds the connection lost.

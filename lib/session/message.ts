@@ -54,6 +54,9 @@ export interface MessageEnd {
   readonly delivered: boolean;
 }
 
+// What has been counted may turn out to be the beginning of the end of data.
+const END_OF_DATA_LENGTH = 3;
+
 const DATA = bytesOf("DATA\r\n");
 
 /** What became of a message: `reply` is what the client hears to its final dot. */
@@ -117,7 +120,7 @@ async function receive(
     if (out.length < decodedRoom(wire.length)) out = new Uint8Array(decodedRoom(wire.length));
     const count = decoder.decode(wire, out);
     client.consume(decoder.consumed);
-    if (failure || isTooLarge(decoder.size, options)) continue;
+    if (failure || isTooLarge(decoder.size - END_OF_DATA_LENGTH, options)) continue;
     try {
       await spool.append(out.subarray(0, count));
       if (decoder.done) await spool.settle();

@@ -322,7 +322,8 @@ export class Session {
       this.#noteUnheard();
       // Postfix says QUIT and does not wait for the reply.
       if (this.#doing !== "QUIT") this.#log.clientLost(this.#doing, error.message);
-      return;
+      // It may have closed only its own side, and is owed what was held back.
+      return await this.#sayLast();
     }
     if (error instanceof SmtpError) this.#log.ended(error.message);
     else if (error instanceof DownstreamLost) this.#log.downstreamLost(this.#doing, error.message);
@@ -332,12 +333,16 @@ export class Session {
       : error instanceof DownstreamLost
       ? OWN_REPLIES.downstreamLost
       : OWN_REPLIES.bug;
+    await this.#sayLast(reply);
+  }
+
+  async #sayLast(reply?: Reply): Promise<void> {
     try {
-      await this.#client.say(reply);
+      if (reply) await this.#client.say(reply);
       await this.#client.flush();
     } catch (lost) {
       if (!(lost instanceof ClientLost || lost instanceof SmtpError)) throw lost;
-      this.#log.clientLost(this.#doing, lost.message);
+      if (reply) this.#log.clientLost(this.#doing, lost.message);
     }
   }
 }

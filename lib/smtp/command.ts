@@ -40,6 +40,7 @@ export function parseCommand(raw: Uint8Array, bytes: Uint8Array): Command {
   while (start < bytes.length && isSpace(bytes[start]!)) start++;
   let end = start;
   while (end < bytes.length && !isSpace(bytes[end]!)) end++;
-  const verb = textOf(bytes.subarray(start, end)).toUpperCase();
+  // Of ASCII letters only: elsewhere there are letters whose upper case is one of these.
+  const verb = textOf(bytes.subarray(start, end)).replace(/[a-z]+/g, (letters) => letters.toUpperCase());
   return { verb: KNOWN.has(verb) ? verb as Verb : "OTHER", raw, argument: textOf(bytes.subarray(end)) };
 }

@@ -7,6 +7,7 @@ import type { Clock } from "../runtime/ports.ts";
 
 export class Deadline {
   readonly #clock: Clock;
+  #closed = false;
   #due = Infinity;
   #onLate: (() => void) | undefined;
   #wakes = Infinity;
@@ -18,6 +19,7 @@ export class Deadline {
 
   /** Calls `onLate` once, when the clock shows `due`, unless `stop` or another `start` comes first. */
   start(due: number, onLate: () => void): void {
+    if (this.#closed) return;
     this.#due = due;
     this.#onLate = onLate;
     if (due >= this.#wakes) return;
@@ -30,8 +32,9 @@ export class Deadline {
     this.#onLate = undefined;
   }
 
-  /** Stops for good and gives the timer back. */
+  /** Stops for good and gives the timer back; a later `start` does nothing. */
   close(): void {
+    this.#closed = true;
     this.stop();
     this.#cancel?.();
     this.#wakes = Infinity;

@@ -201,8 +201,10 @@ export class LineConn {
 
   #settle(how: (waiter: Waiter) => void): void {
     const waiter = this.#waiter;
+    // Without one the deadline is a write's.
+    if (!waiter) return;
     this.#waiter = undefined;
     this.#deadline.stop();
-    if (waiter) how(waiter);
+    how(waiter);
   }
 }

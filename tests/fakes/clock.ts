@@ -27,6 +27,13 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
+  /** When the next timer is due; undefined where none is set. */
+  get nextDue(): number | undefined {
+    let next: number | undefined;
+    for (const { due } of this.#timers) if (next === undefined || due < next) next = due;
+    return next;
+  }
+
   /** Lets `milliseconds` pass; what each timer sets off has come to rest before the next one runs. */
   async advance(milliseconds: number): Promise<void> {
     const until = this.#now + milliseconds;

@@ -8,7 +8,9 @@ export const SEED = Number(Deno.env.get("POSTPROX_TEST_SEED") ?? 5321);
 
 /** The octets that `text` spells, one for each character. */
 export function octets(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
 }
 
 /** The inverse of `octets`. */

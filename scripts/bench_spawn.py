@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# Starts programs as Postfix's spawn(8) does, a TCP socket for descriptors 0, 1 and 2, and measures what each one costs.
+# Standard input has one line of JSON per turn: {"argv": [...], "together": N, "size": OCTETS}; so many are started at a time, and
+# each gets one whole message of that size, or none where it is 0. Standard output has one line of JSON for it, a list of
+# [wall ms, CPU ms of the program and its children, peak memory in MB]. The CPU time is wait4(2)'s.
+import json
+import os
+import socket
+import sys
+import threading
+import time
+
+LINE = b"0123456789" * 7 + b"\r\n"
+
+
+def talk(client, size):
+    replies = client.makefile("rb")
+
+    def expect(code):
+        line = replies.readline()
+        while line[3:4] == b"-":
+            line = replies.readline()
+        if not line.startswith(code):
+            raise Exception("expected %s, heard %r" % (code.decode(), line))
+
+    # As Postfix's smtpd does: the envelope in one piece (PIPELINING), and the message in another.
+    expect(b"220")
+    client.sendall(b"EHLO client.example\r\n")
+    expect(b"250")
+    client.sendall(b"MAIL FROM:<sender@example.org>\r\nRCPT TO:<recipient@example.net>\r\nDATA\r\n")
+    expect(b"250")
+    expect(b"250")
+    expect(b"354")
+    client.sendall(b"Subject: bench\r\n\r\n" + LINE * (size // len(LINE)) + b".\r\n")
+    expect(b"250")
+    client.sendall(b"QUIT\r\n")
+    expect(b"221")
+
+
+def run(argv, size, results):
+    server = socket.socket()
+    server.bind(("127.0.0.1", 0))
+    server.listen(1)
+    client = socket.create_connection(server.getsockname())
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.settimeout(30)
+    theirs, _ = server.accept()
+    server.close()
+    start = time.perf_counter()
+    pid = os.posix_spawn(argv[0], argv, os.environ,
+                         file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), number) for number in (0, 1, 2)])
+    theirs.close()
+    try:
+        if size > 0:
+            talk(client, size)
+    except Exception as error:
+        os.kill(pid, 9)
+        os.wait4(pid, 0)
+        results.append("%s: %s" % (argv[0], error))
+        return
+    _, status, usage = os.wait4(pid, 0)
+    wall = time.perf_counter() - start
+    client.close()
+    if status != 0:
+        results.append("%s: wait status %d" % (argv[0], status))
+        return
+    results.append([wall * 1000, (usage.ru_utime + usage.ru_stime) * 1000, usage.ru_maxrss / 1024])
+
+
+for line in sys.stdin:
+    turn = json.loads(line)
+    results = []
+    threads = [threading.Thread(target=run, args=(turn["argv"], turn["size"], results)) for _ in range(turn["together"])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    json.dump(results, sys.stdout)
+    sys.stdout.write("\n")
+    sys.stdout.flush()

@@ -1,0 +1,148 @@
+// Measures what spawn mode costs, where each message is a process: `deno task bench:spawn`.
+//
+// One whole message of 5 kB with `-c true` through a process started as Postfix's spawn(8) does it, alone and ten at a time;
+// beside it, in turns in the same run, an empty program on the same runtime. The ratio of the two is the figure, for the
+// machine and its mood fall out of it. CPU time is that of the program and of its filter.
+//
+// Postprox runs from source on Deno, as an executable of Bun (POSTPROX_BUN names one; otherwise it is built, which needs
+// npm), and as an executable of Deno where POSTPROX_DENO names one. Needs python3.
+
+import { BuildError, inWorkshop, ROOT, runBuild } from "./build.ts";
+import { compileWithBun } from "./compile_bun.ts";
+import { startServer } from "./demo_server.ts";
+
+const ROUNDS = 15;
+const TOGETHER = 10;
+const SIZE = 5000;
+
+interface Way {
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly size: number;
+  /** The name of the empty program on the same runtime. */
+  readonly empty: string;
+}
+
+type Figures = readonly [wall: number, cpu: number, memory: number];
+
+await runBuild("bench:spawn", () => inWorkshop(Deno.env.get("TMPDIR") ?? "/tmp", bench));
+
+async function bench(workshop: string): Promise<void> {
+  const sink = startServer();
+  const spawner = startSpawner();
+  try {
+    const ways = await waysToRun(workshop, sink.port);
+    const figures = new Map<string, Figures[]>();
+    for (let round = 0; round <= ROUNDS; round++) {
+      for (const way of ways) {
+        // The first round warms up the caches.
+        if (round > 0) note(`round ${round} of ${ROUNDS}`);
+        for (const together of round % 5 === 0 ? [1, TOGETHER] : [1]) {
+          const results = await spawner.run(way, together);
+          if (round === 0) continue;
+          const key = `${way.name} ${together}`;
+          figures.set(key, [...figures.get(key) ?? [], ...results]);
+        }
+      }
+    }
+    note("");
+    for (const together of [1, TOGETHER]) print(ways, together, figures);
+  } finally {
+    await spawner.stop();
+    sink.close();
+  }
+}
+
+async function waysToRun(workshop: string, port: number): Promise<Way[]> {
+  const args = [`127.0.0.1:${port}`, "-c", "true", "-d", workshop];
+  const deno = [Deno.execPath(), "run", "--quiet", "-A", "--unstable-net"];
+  Deno.writeTextFileSync(`${workshop}/empty.ts`, "");
+  const ways = [
+    { name: "Deno, an empty program", argv: [...deno, `${workshop}/empty.ts`], size: 0 },
+    { name: "Deno, source", argv: [...deno, `${ROOT}main.ts`, ...args], size: SIZE },
+  ].map((way) => ({ ...way, empty: "Deno, an empty program" }));
+  const compiled = Deno.env.get("POSTPROX_DENO");
+  if (compiled) {
+    ways.push({ name: "Deno, executable", argv: [absolute(compiled), ...args], size: SIZE, empty: ways[0]!.name });
+  }
+  note("building with Bun");
+  await compileWithBun(`${workshop}/empty.ts`, `${workshop}/empty`, { cwd: workshop, flags: [] });
+  let executable = Deno.env.get("POSTPROX_BUN");
+  if (!executable) {
+    executable = `${workshop}/postprox`;
+    await compileWithBun(`${ROOT}main_bun.ts`, executable, { cwd: workshop, flags: [] });
+  }
+  ways.push({ name: "Bun, an empty program", argv: [`${workshop}/empty`], size: 0, empty: "Bun, an empty program" });
+  ways.push({
+    name: "Bun, executable",
+    argv: [absolute(executable), ...args],
+    size: SIZE,
+    empty: "Bun, an empty program",
+  });
+  return ways;
+}
+
+function absolute(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    throw new BuildError(`${path}: ${(error as Error).message}`);
+  }
+}
+
+function startSpawner(): { run(way: Way, together: number): Promise<Figures[]>; stop(): Promise<void> } {
+  const child = new Deno.Command("python3", {
+    args: [`${ROOT}scripts/bench_spawn.py`],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const lines = readLines(child.stdout);
+  return {
+    run: async ({ argv, size }, together) => {
+      await writer.write(new TextEncoder().encode(`${JSON.stringify({ argv, size, together })}\n`));
+      const { value } = await lines.next();
+      const results = JSON.parse(value ?? '["python3 has ended"]') as (Figures | string)[];
+      const failure = results.find((result) => typeof result === "string");
+      if (failure !== undefined) throw new BuildError(failure);
+      return results as Figures[];
+    },
+    stop: async () => {
+      await writer.close().catch(() => {});
+      await child.status;
+    },
+  };
+}
+
+async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let text = "";
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
+      yield text.slice(0, end);
+      text = text.slice(end + 1);
+    }
+  }
+}
+
+function print(ways: readonly Way[], together: number, figures: ReadonlyMap<string, Figures[]>): void {
+  const of = (name: string, figure: 0 | 1 | 2) =>
+    median(figures.get(`${name} ${together}`)!.map((figures) => figures[figure]));
+  console.log(together === 1 ? "one at a time" : `\n${together} at a time`);
+  console.log(`${"".padEnd(24)} wall ms  ratio   CPU ms  ratio   peak MB  ratio`);
+  for (const { name, empty } of ways) {
+    const columns = ([0, 1, 2] as const).map((figure) => {
+      const [value, base] = [of(name, figure), of(empty, figure)];
+      return `${value.toFixed(1).padStart(8)} ${(value / base).toFixed(2).padStart(6)}`;
+    });
+    console.log(`${name.padEnd(24)}${columns.join("  ")}`);
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+function note(text: string): void {
+  if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
+}

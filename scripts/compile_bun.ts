@@ -1,0 +1,94 @@
+// Makes the single-file executable with Bun: dist/postprox for this machine, dist/postprox-TARGET for each target named.
+//
+//   deno task compile:bun [--outdir=DIR] [TARGET...]
+//
+// Needs npm, whose npx runs the pinned Bun; for another target Bun fetches its runtime as an npm package. Where they cannot
+// be had, it fails with one line and leaves nothing behind. Two runs of it on one source give the same octets.
+//
+// The executable must do on every mail host what it does here. So it loads no .env and no bunfig.toml, and the names of the
+// environment variables that Bun's runtime asks for are spoilt in it: BUN_BE_BUN=1 would make it Bun's own command line,
+// BUN_OPTIONS could load code. Known gap: BUN_JSC_*, switches of the JavaScript engine, are found in another way.
+
+import { Buffer } from "node:buffer";
+import { BuildError, inWorkshop, readArguments, ROOT, runBuild, runTool } from "./build.ts";
+
+export const BUN_VERSION = "1.4.5";
+
+const TARGETS = ["linux-x64", "linux-x64-baseline", "linux-x64-musl", "linux-arm64"];
+
+const FLAGS = [
+  "--compile",
+  "--minify",
+  // Without it each start parses the source, and takes twice as long.
+  "--bytecode",
+  "--no-compile-autoload-dotenv",
+  "--no-compile-autoload-bunfig",
+  // A process that carries one message ends before machine code has paid for itself. Listen mode takes this back.
+  "--compile-jit-policy=100",
+];
+
+if (import.meta.main) await runBuild("compile:bun", main);
+
+async function main(): Promise<void> {
+  const { options, targets } = readArguments(Deno.args, { options: ["outdir"], targets: TARGETS });
+  const outdir = options.get("outdir") ?? `${ROOT}dist`;
+  // What is set here for Bun, or for npm's own node, shall not go into what is built.
+  for (const name of Object.keys(Deno.env.toObject())) if (/^(BUN|NODE)_/.test(name)) Deno.env.delete(name);
+  for (const target of targets.length > 0 ? targets : [undefined]) {
+    const path = await inWorkshop(outdir, (workshop) => compile(target, { workshop, outdir }));
+    console.log(`${path}: ${(Deno.statSync(path).size / 1e6).toFixed(0)} MB, Bun ${BUN_VERSION}`);
+  }
+}
+
+async function compile(
+  target: string | undefined,
+  { workshop, outdir }: { workshop: string; outdir: string },
+): Promise<string> {
+  // The name of the file goes into it: it must be the same each time.
+  const built = `${workshop}/postprox`;
+  const cross = target === undefined ? [] : [`--target=bun-${target}`];
+  await compileWithBun(`${ROOT}main_bun.ts`, built, { cwd: workshop, flags: cross });
+  spoilNames(built);
+  const path = `${outdir}/postprox${target === undefined ? "" : `-${target}`}`;
+  Deno.renameSync(built, path);
+  return path;
+}
+
+/** Makes an executable of `source`, with nothing spoilt in it yet. `cwd` may get files of Bun's. */
+export async function compileWithBun(
+  source: string,
+  outfile: string,
+  { cwd, flags }: { cwd: string; flags: readonly string[] },
+): Promise<void> {
+  const words = ["npx", "-y", `bun@${BUN_VERSION}`, "build", ...FLAGS, ...flags, source, `--outfile=${outfile}`];
+  const { success, stdout, stderr } = await runTool(words, { install: "npm", cwd });
+  if (success && exists(outfile)) return;
+  const lines = `${stdout}\n${stderr}`.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  // Of npm's lines, the first is a code, and the last says where there are more.
+  const reason = lines.find((line) => /\berror\b(?! code| A complete log)/i.test(line)) ?? lines.at(-1);
+  throw new BuildError(`Bun ${BUN_VERSION} from npm cannot build it: ${reason ?? "no word why"}`);
+}
+
+// The runtime asks getenv(3) for names that stand in it as C strings. No variable has a name that starts with "=".
+function spoilNames(path: string): void {
+  using file = Deno.openSync(path, { write: true });
+  const spoilt = new Set<string>();
+  const text = Buffer.from(Deno.readFileSync(path)).toString("latin1");
+  for (const { index, 1: name } of text.matchAll(/\0((?:BUN|NODE)_[A-Z0-9_]+)(?=\0)/g)) {
+    file.seekSync(index + 1, Deno.SeekMode.Start);
+    file.writeSync(new TextEncoder().encode("="));
+    spoilt.add(name!);
+  }
+  // Another version of Bun may keep them in another way.
+  for (const name of ["BUN_BE_BUN", "BUN_OPTIONS", "BUN_INSPECT", "NODE_CHANNEL_FD"]) {
+    if (!spoilt.has(name)) throw new BuildError(`${name} in the environment would change what it does`);
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,25 @@
+// Lets everything fail once, and prints what becomes of it: `deno task faults`; with `--write`, docs/faults.md is written.
+//
+// The exit status is 1 when a fault breaks a rule and is not known to do so.
+
+import { writeFileSync } from "node:fs";
+import { DIALOGUES, everyFault, knownFault, type Outcome, playFault } from "../tests/faults/run.ts";
+import { formatTable } from "../tests/faults/table.ts";
+
+const outcomes: Outcome[] = [];
+for (const dialogue of DIALOGUES) {
+  for await (const fault of everyFault(dialogue)) outcomes.push(await playFault(dialogue, fault));
+}
+const page = formatTable(outcomes);
+console.log(page);
+const wrong = outcomes.filter(({ complaints }) => complaints.length > 0);
+for (const { dialogue, fault, place, complaints } of wrong) {
+  const which = `call ${fault.call} of ${fault.operation}, ${fault.kind}, ${dialogue}, ${place}`;
+  for (const complaint of complaints) {
+    const known = knownFault(fault, complaint);
+    if (!known) Deno.exitCode = 1;
+    console.log(`${known ? `KNOWN (${known})` : "BROKEN"}: ${which}: ${complaint}`);
+  }
+}
+console.log(`${outcomes.length} faults, ${wrong.length} broken rules`);
+if (Deno.args.includes("--write")) writeFileSync(new URL("../docs/faults.md", import.meta.url), page);

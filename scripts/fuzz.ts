@@ -1,0 +1,87 @@
+// Fuzz at length: `deno task fuzz`, with `--seed N`, `--count N` (a million), `--seconds N`, `--codec N`.
+//
+// Prints the seed, the rate and what was found; a failing input is written to tmp/fuzz/ as JSON. To play one input again:
+// `deno task fuzz --input FILE`. A file that shows a fault goes to tests/fuzz/corpus/, whose files are played again by the
+// tests and are the first stock of each run. The exit status is 1 when a rule was broken.
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { Campaign, type Failure, tryInput } from "../tests/fuzz/campaign.ts";
+import { tryCodec } from "../tests/fuzz/codec.ts";
+import { readCorpus } from "../tests/fuzz/corpus.ts";
+
+const FOLDER = new URL("../tmp/fuzz/", import.meta.url);
+const FAILURES_KEPT = 50;
+
+// Errors are everyday here, and nobody looks at their stacks; `--input` shows them.
+const options = parse(Deno.args);
+if (!options.input) Error.stackTraceLimit = 0;
+let reported = 0;
+if (options.input) await playAgain(options.input);
+else await run();
+
+async function run(): Promise<void> {
+  const { seed, count, seconds, codec } = options;
+  console.log(`seed ${seed}, ${count} inputs${seconds === Infinity ? "" : ` or ${seconds} s`}`);
+  const start = performance.now();
+  for (let number = 0; number < codec; number++) tryCodec(seed * 1_000_003 + number);
+  console.log(`codec: ${codec} texts, ${perSecond(codec, start)}`);
+
+  const campaign = new Campaign(seed, readCorpus().filter(({ known }) => !known).map(({ input }) => input));
+  const begun = performance.now();
+  let shown = begun;
+  while (campaign.progress.inputs < count && performance.now() - begun < seconds * 1000) {
+    const failure = await campaign.next();
+    if (failure) report(failure);
+    if (performance.now() - shown < 1000) continue;
+    shown = performance.now();
+    if (process.stdout.isTTY) process.stdout.write(`\r${summary(campaign, begun)}\x1b[K`);
+  }
+  console.log(`${process.stdout.isTTY ? "\r" : ""}${summary(campaign, begun)}`);
+  if (campaign.progress.failures.length > 0) Deno.exitCode = 1;
+}
+
+function summary({ progress }: Campaign, start: number): string {
+  const { inputs, failures, features, stock } = progress;
+  return `session: ${inputs} inputs, ${perSecond(inputs, start)}, ${failures.length} failures, ${features} features, ` +
+    `${stock} in stock`;
+}
+
+function perSecond(count: number, start: number): string {
+  return `${Math.round(count / (performance.now() - start) * 1000)}/s`;
+}
+
+function report({ number, input, complaints }: Failure): void {
+  const name = `${options.seed}-${number}.json`;
+  console.log(`\ninput ${number} of seed ${options.seed}: ${complaints.join("; ")}`);
+  if (reported++ >= FAILURES_KEPT) return;
+  mkdirSync(FOLDER, { recursive: true });
+  writeFileSync(new URL(name, FOLDER), `${JSON.stringify({ about: complaints[0], input }, null, 2)}\n`);
+  console.log(`play it again: deno task fuzz --input tmp/fuzz/${name}`);
+}
+
+async function playAgain(file: string): Promise<void> {
+  const { complaints, features } = await tryInput(JSON.parse(readFileSync(file, "utf8")).input);
+  for (const feature of features) console.log(feature);
+  for (const complaint of complaints) console.log(`BROKEN: ${complaint}`);
+  if (complaints.length > 0) Deno.exitCode = 1;
+}
+
+function parse(args: readonly string[]) {
+  const given = new Map<string, string>();
+  for (let at = 0; at < args.length; at += 2) {
+    if (!/^--(?:seed|count|seconds|codec|input)$/.test(args[at]!) || args[at + 1] === undefined) {
+      console.error("usage: deno task fuzz [--seed N] [--count N] [--seconds N] [--codec N] [--input FILE]");
+      Deno.exit(64);
+    }
+    given.set(args[at]!.slice(2), args[at + 1]!);
+  }
+  const number = (name: string, otherwise: number) => Number(given.get(name) ?? otherwise);
+  return {
+    seed: number("seed", Date.now() % 1_000_000),
+    count: number("count", 1_000_000),
+    seconds: number("seconds", Infinity),
+    codec: number("codec", 200_000),
+    input: given.get("input"),
+  };
+}

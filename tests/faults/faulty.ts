@@ -1,0 +1,189 @@
+// Stands between a session and its runtime, counts each operation, and lets one call fail.
+//
+// A write or an append that fails has done nothing; a create that fails has made nothing. The call after it goes well
+// again: what one failure leaves behind is then seen at once.
+
+import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
+import type { Child, Conn, File, Runtime } from "../../lib/runtime/ports.ts";
+
+export const OPERATIONS = [
+  "connect",
+  "read downstream",
+  "write downstream",
+  "read client",
+  "write client",
+  "create",
+  "append",
+  "stat of a file",
+  "stat of a path",
+  "rewind",
+  "open",
+  "read back",
+  "unlink",
+  "spawn",
+  "wait",
+  "read stderr",
+] as const;
+
+export type Operation = typeof OPERATIONS[number];
+
+/** What the system can answer to each (connect(2), read(2), open(2), write(2), fork(2) ...), in our vocabulary. */
+export const KINDS: Readonly<Record<Operation, readonly IoErrorKind[]>> = {
+  "connect": ["refused", "timeout", "unreachable", "unknown-host", "reset", "missing", "denied", "other"],
+  "read downstream": ["reset", "timeout", "other"],
+  "write downstream": ["reset", "timeout", "other"],
+  "read client": ["reset", "timeout", "other"],
+  "write client": ["reset", "timeout", "other"],
+  "create": ["no-space", "exists", "missing", "denied", "other"],
+  "append": ["no-space", "other"],
+  "stat of a file": ["other"],
+  "stat of a path": ["missing", "denied", "other"],
+  "rewind": ["other"],
+  "open": ["missing", "denied", "other"],
+  "read back": ["other"],
+  "unlink": ["denied", "other"],
+  "spawn": ["missing", "denied", "other"],
+  "wait": ["other"],
+  "read stderr": ["reset", "other"],
+};
+
+export interface Fault {
+  readonly operation: Operation;
+  /** 0 is the first call. */
+  readonly call: number;
+  readonly kind: IoErrorKind;
+}
+
+export class Faulty {
+  /** Where each call was made, as `place` said then. */
+  readonly calls: { operation: Operation; place: string }[] = [];
+  place = "";
+  happened = false;
+  readonly #fault: Fault | undefined;
+  readonly #counts = new Map<Operation, number>();
+
+  constructor(fault?: Fault) {
+    this.#fault = fault;
+  }
+
+  runtime(inner: Runtime): Runtime {
+    const { network, files, processes } = inner;
+    return over(inner, {
+      network: over(network, {
+        connect: async (to, limit) => {
+          this.#pass("connect");
+          return this.#conn(await network.connect(to, limit), "downstream");
+        },
+      }),
+      files: over(files, {
+        create: async (path) => {
+          this.#pass("create");
+          return this.#file(await files.create(path));
+        },
+        open: async (path) => {
+          this.#pass("open");
+          return this.#file(await files.open(path));
+        },
+        stat: async (path) => {
+          this.#pass("stat of a path");
+          return await files.stat(path);
+        },
+        remove: async (path) => {
+          this.#pass("unlink");
+          await files.remove(path);
+        },
+      }),
+      processes: over(processes, {
+        start: async (words, environment) => this.#child(await processes.start(words, environment)),
+      }),
+    });
+  }
+
+  /** The failure of the start of a process, which is to fail below us: its files are looked at there. */
+  spawn(): IoError | undefined {
+    try {
+      this.#pass("spawn");
+      return undefined;
+    } catch (error) {
+      return error as IoError;
+    }
+  }
+
+  client(inner: Conn): Conn {
+    return this.#conn(inner, "client");
+  }
+
+  #conn(inner: Conn, who: "client" | "downstream"): Conn {
+    return {
+      ...inner.peer === undefined ? {} : { peer: inner.peer },
+      read: async (into) => {
+        this.#pass(`read ${who}`);
+        return await inner.read(into);
+      },
+      write: async (octets) => {
+        this.#pass(`write ${who}`);
+        await inner.write(octets);
+      },
+      close: () => inner.close(),
+    };
+  }
+
+  #file(inner: File): File {
+    return {
+      append: async (octets) => {
+        this.#pass("append");
+        await inner.append(octets);
+      },
+      rewind: async () => {
+        this.#pass("rewind");
+        await inner.rewind();
+      },
+      read: async (into) => {
+        this.#pass("read back");
+        return await inner.read(into);
+      },
+      stat: async () => {
+        this.#pass("stat of a file");
+        return await inner.stat();
+      },
+      close: () => inner.close(),
+    };
+  }
+
+  #child(inner: Child): Child {
+    const ended = inner.ended.then((end) => {
+      this.#pass("wait");
+      return end;
+    });
+    ended.catch(() => {});
+    return {
+      ended,
+      readStderr: async () => {
+        this.#pass("read stderr");
+        return await inner.readStderr();
+      },
+      closeStderr: () => inner.closeStderr(),
+      signalGroup: (signal) => inner.signalGroup(signal),
+    };
+  }
+
+  #pass(operation: Operation): void {
+    const call = this.#counts.get(operation) ?? 0;
+    this.#counts.set(operation, call + 1);
+    this.calls.push({ operation, place: this.place });
+    const fault = this.#fault;
+    if (fault?.operation !== operation || fault.call !== call) return;
+    this.happened = true;
+    throw new IoError(fault.kind, `${operation}: ${fault.kind}`);
+  }
+}
+
+// `inner` with some of its members put in place of its own.
+function over<T extends object>(inner: T, members: Partial<T>): T {
+  return new Proxy(inner, {
+    get: (_, name) => {
+      const member = Reflect.get(name in members ? members : inner, name);
+      return typeof member === "function" && !(name in members) ? member.bind(inner) : member;
+    },
+  });
+}

@@ -1,0 +1,20 @@
+// Inputs that once broke a rule, one in a file, as JSON: `about` says what went wrong, and `input` is played again.
+//
+// `known` names a fault that is not mended yet: such an input may fail, and says so when it does not any more.
+
+import { readdirSync, readFileSync } from "node:fs";
+import type { Input } from "./input.ts";
+
+export interface Found {
+  readonly name: string;
+  readonly about: string;
+  readonly known?: string;
+  readonly input: Input;
+}
+
+const FOLDER = new URL("corpus/", import.meta.url);
+
+export function readCorpus(): Found[] {
+  const names = readdirSync(FOLDER).filter((name) => name.endsWith(".json")).sort();
+  return names.map((name) => ({ name, ...JSON.parse(readFileSync(new URL(name, FOLDER), "utf8")) }));
+}

@@ -1,0 +1,113 @@
+// The short form of the fuzz, which `deno task fuzz` runs at length: a few thousand inputs of one seed, what was found
+// before, and proof that the judge sees what is wrong.
+//
+// POSTPROX_TEST_SEED chooses another row of inputs.
+
+import assert from "node:assert/strict";
+import { SEED } from "../smtp/octets.ts";
+import { Campaign, tryInput } from "./campaign.ts";
+import { tryCodec } from "./codec.ts";
+import { readCorpus } from "./corpus.ts";
+import { type Input, NO_INPUT, type Step } from "./input.ts";
+import { judge, standing } from "./judge.ts";
+import { type Played, playInput } from "./world.ts";
+
+const INPUTS = 4000;
+const TEXTS = 20_000;
+
+Deno.test("DotDecoder and DotEncoder agree with the slow ones on what a seed brings", () => {
+  for (let number = 0; number < TEXTS; number++) tryCodec(SEED * 1_000_003 + number);
+});
+
+for (const { name, about, known, input } of readCorpus()) {
+  Deno.test(`fuzz: ${name}: ${about}`, async () => {
+    const { complaints } = await tryInput(input);
+    if (known === undefined) return assert.deepEqual(complaints, []);
+    const what = complaints.length > 0 ? `still there: ${complaints[0]}` : `gone: take "known" out of ${name}`;
+    console.log(`known fault, ${known}, ${what}`);
+  });
+}
+
+Deno.test("fuzz: a session keeps its promises whatever both sides do", async () => {
+  const knowns = readCorpus().filter(({ known }) => known !== undefined);
+  const campaign = new Campaign(
+    SEED,
+    readCorpus().filter(({ known }) => known === undefined).map(({ input }) => input),
+  );
+  for (let count = 0; count < INPUTS; count++) {
+    const failure = await campaign.next();
+    if (!failure) continue;
+    const text = JSON.stringify(failure.input);
+    const report = `seed ${SEED}, input ${failure.number}: ${failure.complaints.join("; ")}\n${text}`;
+    // What is known to be wrong must not hide what is not.
+    if (knowns.length === 0) assert.fail(report);
+    console.log(report);
+  }
+  assert.ok(campaign.progress.features > 500, `only ${campaign.progress.features} features met`);
+});
+
+// --- the judge itself
+
+const DIALOGUE: Step[] = ["EHLO c\r\n", "MAIL FROM:<a@b>\r\n", "RCPT TO:<c@d>\r\n", "DATA\r\n", "x\r\n.\r\n"].map((
+  text,
+) => (
+  { do: "say", text }
+));
+
+const FILTERED: Input = { ...NO_INPUT, settings: { filter: true }, steps: DIALOGUE };
+
+Deno.test("fuzz: the judge has nothing against a plain dialogue, and finds its message in the features", async () => {
+  for (const input of [{ ...NO_INPUT, steps: DIALOGUE }, FILTERED]) {
+    const { complaints, features } = await tryInput(input);
+    assert.deepEqual(complaints, []);
+    assert.ok(features.some((feature) => feature.endsWith(": dot 2")), features.join());
+  }
+});
+
+// What each does to the record of a dialogue that went well, and what the judge must say.
+const FORGERIES: readonly [what: string, forge: (played: Played) => void, complaint: RegExp][] = [
+  ["a reply is missing", (played) => played.heard = played.heard.replace(/250 r2\r\n/, ""), /expected/],
+  ["a reply is too many", (played) => played.heard += "250 r99\r\n", /more than it asked for/],
+  [
+    "replies change places",
+    (played) => played.heard = played.heard.replace(/(250 r2\r\n)(250 r3\r\n)/, "$2$1"),
+    /expected/,
+  ],
+  [
+    "a 250 of our own",
+    (played) => played.heard = played.heard.replace(/(354.*\r\n)250 r\d+/, "$1250 Ok"),
+    /2xx|expected/,
+  ],
+  ["a reply that is none", (played) => played.heard = played.heard.replace("250 r2", "2500 r2"), /no reply/],
+  ["a hidden keyword", (played) => played.heard = played.heard.replace("250-DSN", "250-CHUNKING"), /expected/],
+  ["a command changes", (played) => forgeRequest(played, /^MAIL/, (text) => text.toLowerCase()), /does not hear/],
+  ["content changes", (played) => forgeRequest(played, /^x/, (text) => `y${text}`), /downstream gets/],
+  ["a second end of data", (played) => forgeRequest(played, /^x/, (text) => `${text}.\r\n`), /downstream gets/],
+  ["a command of its own", (played) => forgeRequest(played, /^RSET/, () => "BDAT 1\r\n"), /does not hear/],
+  ["the filter sees something else", (played) => forgeRun(played, { email: "y\n" }), /the filter sees/],
+  ["DATA before the verdict", (played) => forgeRun(played, { endStamp: 1e9 }), /before the verdict/],
+  ["DATA after a refusal", (played) => forgeRun(played, { end: { exit: 1 } }), /554 expected/],
+  ["a failed filter under -r", (played) => {
+    forgeRun(played, { end: { exit: 2 } });
+    Object.assign(played.input, { settings: { filter: true, rejectUnsure: true } });
+  }, /451 expected/],
+  ["a false alarm", (played) => played.log.write("error", "possible duplicate"), /possible duplicates in the log/],
+];
+
+function forgeRequest({ mx }: Played, which: RegExp, forge: (text: string) => string): void {
+  const request = mx!.requests.find(({ text }) => which.test(text))!;
+  request.text = forge(request.text);
+}
+
+function forgeRun({ filters }: Played, change: Partial<Played["filters"][number]>): void {
+  Object.assign(filters[0]!, change);
+}
+
+Deno.test("fuzz: the judge sees each forgery", async () => {
+  for (const [what, forge, complaint] of FORGERIES) {
+    const played = await playInput(structuredClone(FILTERED), standing);
+    assert.deepEqual(judge(played).complaints, [], what);
+    forge(played);
+    assert.match(judge(played).complaints.join("; "), complaint, what);
+  }
+});

@@ -1,0 +1,84 @@
+// One input of the session fuzz: all that both sides, the filter and the clock do, as data that JSON can hold.
+//
+// In texts, one character is one octet. An input says nothing of what must come of it: `world.ts` plays it and
+// `judge.ts` knows the rules. What runs out of instructions behaves well: downstream answers right, filters pass.
+
+export interface Input {
+  readonly settings: Settings;
+  /** What happens, in this order; most of it is the client's doing. */
+  readonly steps: readonly Step[];
+  /** How downstream deviates from right answers; each is used once, the first that fits. */
+  readonly mx: readonly Answer[];
+  /** What the filters do, one after another. */
+  readonly filters: readonly Filter[];
+}
+
+export interface Settings {
+  readonly filter?: boolean;
+  readonly rejectUnsure?: boolean;
+  readonly rejectBareNewline?: boolean;
+  readonly allowDiscard?: boolean;
+  readonly maxMessageSize?: number;
+  /** In milliseconds. */
+  readonly sessionTimeout?: number;
+  readonly keepalive?: number;
+  readonly filterTimeout?: number;
+  /** What `connect` does. */
+  readonly connect?: "silent" | "refused";
+  /** The log has the dialogue too. */
+  readonly verbose?: boolean;
+  /** Reads give one octet at a time. */
+  readonly clientOctets?: boolean;
+  readonly mxOctets?: boolean;
+}
+
+/** With `rush`, the next step comes before anybody could react to this one. */
+export type Step =
+  & { readonly rush?: boolean }
+  & (
+    | { readonly do: "say"; readonly text: string; readonly times?: number; readonly cut?: Cut }
+    | { readonly do: "pass"; readonly ms: number }
+    | { readonly do: "end" | "close" | "reset" | "stall" | "take" | "shut down" | "abandon" }
+    | { readonly do: "mx says"; readonly text: string }
+    | { readonly do: "mx ends" | "mx closes" | "mx resets" | "mx stalls" | "mx takes" }
+  );
+
+/** Packets of about `length` octets, cut by the random numbers of `seed`; with `wait`, each is reacted to. */
+export interface Cut {
+  readonly length: number;
+  readonly seed: number;
+  readonly wait?: boolean;
+}
+
+export interface Answer {
+  /** The request that it answers: its verb; `greeting`; `dot` for a message; `line` for one in AUTH; or its number. */
+  readonly to: string | number;
+  /** Instead of the right code. */
+  readonly code?: number;
+  readonly lines?: number;
+  /** Instead of a reply; `{}` stands for the right code. The empty text is silence. */
+  readonly raw?: string;
+  readonly delay?: number;
+  readonly cut?: Cut;
+  readonly then?: "ends" | "closes" | "resets" | "stalls";
+}
+
+export interface Filter {
+  readonly refused?: boolean;
+  readonly delay?: number;
+  /** It never ends by itself; or ends in this way. */
+  readonly hangs?: boolean;
+  readonly exit?: number;
+  readonly signal?: string;
+  readonly ignoresTerm?: boolean;
+  readonly leavesStderrOpen?: boolean;
+  readonly stderr?: string;
+  readonly times?: number;
+  /** What it leaves as OUTFILE, written in place or renamed to there. */
+  readonly outfile?: string;
+  readonly renames?: boolean;
+  readonly outfileIs?: "directory" | "missing";
+  readonly email?: "missing" | "changed" | "cut";
+}
+
+export const NO_INPUT: Input = { settings: {}, steps: [], mx: [], filters: [] };

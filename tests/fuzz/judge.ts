@@ -1,0 +1,658 @@
+// Whether what was played is what postprox promises.
+//
+// The judge reads the client's octets once more, in its own way, and walks along what the client heard and what
+// downstream heard and said: each of the client's commands has one reply, in order; it reached downstream octet by
+// octet or was refused for a reason; each message had its verdict first. The program may leave that path only with an
+// excuse (`excuseOf`): somebody left, spoke out of turn, was too slow.
+//
+// Where nobody outside can know what the program saw, the walk tries both: whether a bare LF and a pause ended a line,
+// and whose a NOOP is. It shares no code with the program but the texts of its own replies.
+
+import { OWN_REPLIES } from "../../lib/session/own_replies.ts";
+import { fooled, guarded, slowDecode, slowEncode } from "../smtp/dot_reference.ts";
+import { spelled } from "../smtp/octets.ts";
+import { type HeardReply, ReplyScan } from "./replies.ts";
+import type { Request } from "./mx.ts";
+import { type FilterRun, LIMITS, type Moment, type Played, type Standing } from "./world.ts";
+
+export interface Judgement {
+  /** Why it is wrong; empty when it is right. */
+  readonly complaints: readonly string[];
+  /** What was met on the way, for the search of new ground. */
+  readonly features: readonly string[];
+}
+
+type Phase = "idle" | "mail" | "rcpt";
+
+interface State {
+  /** What comes next: of the client's octets, of what it heard, of downstream's requests, of the filters. */
+  readonly at: number;
+  readonly heard: number;
+  readonly asked: number;
+  readonly filter: number;
+  readonly mode: "command" | "content" | "auth";
+  readonly phase: Phase;
+  readonly recipients: number;
+  /** REMOTEIP as XFORWARD told it; undefined where the judge could not read that. */
+  readonly remoteIp: string | undefined;
+  readonly refusals: number;
+  /** A message was not taken, so that the transaction downstream has to be dropped. */
+  readonly resetDue: boolean;
+  /** No reply comes after this. */
+  readonly over: boolean;
+  /** Nothing more may be said downstream. */
+  readonly lost: boolean;
+  /** Messages whose final dot was out while the client heard of no outcome. */
+  readonly unknown: number;
+  /** Messages delivered of which the client, being gone, may not have heard. */
+  readonly unheard: number;
+  readonly features: Chain | undefined;
+}
+
+interface Chain {
+  readonly feature: string;
+  readonly before: Chain | undefined;
+}
+
+const OWN: ReadonlyMap<string, string> = new Map(
+  [
+    ...Object.entries(OWN_REPLIES),
+    ["notChecked", { bytes: octetsOf("451 4.3.0 Message could not be checked, try again later\r\n") }] as const,
+  ]
+    .map(([name, { bytes }]) => [spelled(bytes), name]),
+);
+
+const HIDDEN = new Set(["STARTTLS", "BURL", "XCLIENT", "XEXCH50", "BDAT"]);
+const HIDDEN_KEYWORDS = new Set(["STARTTLS", "CHUNKING", "BINARYMIME", "BURL", "CHECKPOINT", "XEXCH50", "XCLIENT"]);
+const LINE_LIMIT = 2048;
+const AUTH_LINE_LIMIT = 12288;
+const ERROR_LIMIT = 100;
+
+// A client that goes on with less than this behind its message cannot fill the buffer in which its leaving is noticed.
+const AHEAD = 8192;
+
+export function judge(played: Played): Judgement {
+  const complaints = [...played.complaints, ...played.mx?.complaints ?? []];
+  for (const path of played.leftover) complaints.push(`left in the spool: ${path}`);
+  const walk = new Walk(played);
+  const end = walk.walk();
+  if (walk.failure) complaints.push(walk.failure);
+  if (played.mx?.unreadable) complaints.push(`downstream heard half a line: ${show(played.mx.unreadable)}`);
+  const features = [];
+  for (let link = end?.features; link; link = link.before) features.push(link.feature);
+  return { complaints, features: features.reverse() };
+}
+
+/** Where the client's dialogue stands after what was played so far, or undefined where no reply will come any more. */
+export function standing(played: Played): Standing {
+  const walk = new Walk(played);
+  const state = walk.walk();
+  if (!state || state.over) return undefined;
+  return { mode: state.mode, pending: state.at < played.sent.length };
+}
+
+class Walk {
+  readonly #played: Played;
+  readonly #heard: readonly HeardReply[];
+  readonly #requests: readonly Request[];
+  readonly #excuse: boolean;
+  /** The client may have heard less than it was told. */
+  readonly #deaf: boolean;
+  #deepest = -1;
+  failure = "";
+
+  constructor(played: Played) {
+    this.#played = played;
+    const scan = new ReplyScan();
+    scan.push(played.heard);
+    if (scan.bad !== undefined) this.failure = `the client hears no reply: ${show(played.heard.slice(scan.bad))}`;
+    this.#heard = scan.replies;
+    this.#requests = played.mx?.requests ?? [];
+    this.#deaf = played.left === "cut" || played.stalled || played.fault === "client";
+    this.#excuse = isExcused(played);
+  }
+
+  /** Walks all the way; undefined when there is none. */
+  walk(): State | undefined {
+    if (this.failure) return undefined;
+    const start = this.#greeting();
+    const open = start ? [start] : [];
+    const seen = new Set<string>();
+    for (let state = open.pop(); state; state = open.pop()) {
+      const { at, heard, asked, filter, mode, phase, over, lost, unknown, unheard, resetDue } = state;
+      const key = [at, heard, asked, filter, mode, phase, over, lost, unknown, unheard, resetDue].join(" ");
+      if (seen.has(key)) continue;
+      seen.add(key);
+      const ends = this.#next(state, open);
+      if (ends) {
+        this.failure = "";
+        return ends;
+      }
+    }
+    this.failure ||= "no way through the dialogue";
+    return undefined;
+  }
+
+  #fail(state: State, why: string): undefined {
+    const depth = state.at + state.heard + state.asked;
+    if (depth <= this.#deepest) return;
+    this.#deepest = depth;
+    const where = `${state.mode}, ${state.phase}, at ${show(this.#played.sent.slice(state.at, state.at + 60))}`;
+    this.failure = `${why} (${where}; heard ${show(this.#heard[state.heard]?.text ?? "nothing")}; asked ${
+      show(this.#requests[state.asked]?.text.slice(0, 60) ?? "nothing")
+    })`;
+  }
+
+  #greeting(): State | undefined {
+    const state: State = {
+      at: 0,
+      heard: 1,
+      asked: 1,
+      filter: 0,
+      mode: "command",
+      phase: "idle",
+      recipients: 0,
+      remoteIp: "",
+      refusals: 0,
+      resetDue: false,
+      over: false,
+      lost: false,
+      unknown: 0,
+      unheard: 0,
+      features: undefined,
+    };
+    const greeting = this.#reply(0);
+    const heard = this.#heard[0];
+    if (greeting && heard?.text === greeting.text) {
+      return note({ ...state, over: greeting.code === 421 }, `greeting ${greeting.code}`);
+    }
+    if (greeting && !heard && this.#deaf) return note({ ...state, heard: 0 }, "greeting unheard");
+    if (!heard && (this.#deaf || this.#excuse || !this.#played.end)) {
+      return note({ ...state, heard: 0, over: true, lost: true }, "no greeting");
+    }
+    if (heard && isOwn(heard, 421) && this.#excuse) return note({ ...state, over: true, lost: true }, "own greeting");
+    return this.#fail({ ...state, heard: 0, asked: 0 }, "the greeting");
+  }
+
+  // Pushes what may follow `state`, or gives it back when it is a good end.
+  #next(state: State, open: State[]): State | undefined {
+    if (state.over) return this.#end(state);
+    const before = open.length;
+    // The last resort, so it is tried last.
+    const farewell = this.#heard[state.heard];
+    if (farewell && state.heard === this.#heard.length - 1 && isOwn(farewell, 421)) {
+      if (this.#excuse || state.refusals > ERROR_LIMIT) {
+        open.push(note({ ...state, heard: state.heard + 1, over: true }, `421 in ${state.mode}`));
+      } else this.#fail(state, "421 without a cause");
+    }
+    if (this.#isOwnRequest(state)) open.push(this.#ownRequest(state));
+    if (state.mode === "content") this.#content(state, open);
+    else this.#line(state, open);
+    if (open.length === before) return this.#end(state);
+    // An end too, for a client that left: nobody knows how much of what it said was read.
+    if (this.#deaf && state.heard === this.#heard.length && state.asked === this.#requests.length) {
+      return this.#end(state);
+    }
+    return undefined;
+  }
+
+  // --- the end
+
+  #end(state: State): State | undefined {
+    const played = this.#played;
+    let { asked } = state;
+    let { resetDue } = state;
+    for (; asked < this.#requests.length; asked++) {
+      const request = this.#requests[asked]!;
+      if (request.text === "RSET\r\n" && resetDue) resetDue = false;
+      else if (request.text === "NOOP\r\n" && this.#isIdle(asked)) continue;
+      else if (request.text === "QUIT\r\n" && asked === this.#requests.length - 1) continue;
+      else return this.#fail({ ...state, asked }, "downstream hears more than the client said");
+    }
+    if (state.heard < this.#heard.length) return this.#fail(state, "the client hears more than it asked for");
+    const isWhole = state.mode === "content"
+      ? slowDecode(played.sent.slice(state.at)) !== undefined
+      : played.sent.indexOf("\r\n", state.at) !== -1;
+    const mustAnswer = played.end !== undefined || (!this.#excuse && !this.#deaf);
+    if (isWhole && !state.over && !this.#deaf && mustAnswer) return this.#fail(state, "a command without a reply");
+    if (played.end !== undefined && !played.left && !state.over && !this.#deaf) {
+      return this.#fail(state, "closed without a word");
+    }
+    const lines = played.log.find("possible duplicate").length;
+    if (lines < state.unknown) return this.#fail(state, `${state.unknown} unknown outcomes, ${lines} in the log`);
+    // A final dot that could not be written may have got out all the same.
+    const perhaps = played.fault === undefined ? 0 : 1;
+    if (lines > state.unknown + state.unheard + perhaps) {
+      return this.#fail(state, `${lines} possible duplicates in the log, ${state.unknown}+${state.unheard} known`);
+    }
+    const mustTake = played.probedAt !== undefined && played.end !== undefined && state.refusals <= ERROR_LIMIT;
+    if (mustTake && !this.#excuse && !this.#probeTaken()) {
+      return this.#fail(state, "the probe was not delivered");
+    }
+    return note(state, state.over ? "over" : `end in ${state.mode} ${state.phase} ${played.left ?? ""}`);
+  }
+
+  #probeTaken(): boolean {
+    const content = this.#requests.filter(({ kind }) => kind === "content").at(-1);
+    return content?.text === "probe\r\n..\r\n.\r\n" || this.#played.input.settings.maxMessageSize !== undefined;
+  }
+
+  // --- our own words downstream
+
+  #isOwnRequest(state: State): boolean {
+    const request = this.#requests[state.asked];
+    if (!request || request.kind !== "command") return false;
+    if (request.text === "RSET\r\n") return state.resetDue;
+    return request.text === "NOOP\r\n" && this.#isIdle(state.asked);
+  }
+
+  #isIdle(asked: number): boolean {
+    const before = this.#requests[asked - 1]!;
+    return this.#requests[asked]!.time - (before.replied ?? before.time) >=
+      (this.#played.input.settings.keepalive ?? 60_000);
+  }
+
+  #ownRequest(state: State): State {
+    const verb = this.#requests[state.asked]!.text.trim();
+    const reply = this.#reply(state.asked);
+    const lost = !reply || (verb === "RSET" ? kindOf(reply) !== 2 : reply.code === 421);
+    return note(
+      { ...state, asked: state.asked + 1, resetDue: state.resetDue && verb !== "RSET", lost: state.lost || lost },
+      `own ${verb} ${reply?.code} in ${state.mode} ${state.phase}`,
+    );
+  }
+
+  // --- lines
+
+  #line(state: State, open: State[]): void {
+    const { sent, pauses, left } = this.#played;
+    const crlf = sent.indexOf("\r\n", state.at);
+    const end = crlf === -1 ? sent.length : crlf;
+    // A bare LF that nothing follows for a while ends a line as well, if the program waited just then.
+    for (const pause of left ? [...pauses, sent.length] : pauses) {
+      if (pause <= state.at || pause > end || sent[pause - 1] !== "\n") continue;
+      this.#refused({ ...state, at: pause }, "bare LF", open);
+    }
+    if (crlf === -1) return;
+    const raw = sent.slice(state.at, crlf + 2);
+    const after = { ...state, at: crlf + 2 };
+    if (state.mode === "auth") return this.#authLine(after, raw, open);
+    return this.#command(after, raw, open);
+  }
+
+  #command(state: State, raw: string, open: State[]): void {
+    const line = raw.slice(0, -2);
+    const parts = /^[\t-\r ]*([^\t-\r ]*)([^]*)$/.exec(line)!;
+    const verb = parts[1]!.replace(/[a-z]/g, (letter) => letter.toUpperCase());
+    if (raw.length > AUTH_LINE_LIMIT) return this.#refused(state, "too long", open);
+    if (/[\r\n\0]/.test(line)) return this.#refused(state, "spoilt", open);
+    if (verb !== "AUTH" && raw.length > LINE_LIMIT) return this.#refused(state, "too long", open);
+    if (HIDDEN.has(verb)) return this.#refused(state, verb, open);
+    if (verb === "DATA") return this.#data(state, parts[2]!, open);
+    if (verb === "MAIL" && this.#isTooLarge(parts[2]!)) return this.#own(state, 552, "SIZE", open);
+    this.#relayed(state, { raw, verb }, open);
+  }
+
+  #isTooLarge(argument: string): boolean {
+    const { maxMessageSize } = this.#played.input.settings;
+    const size = /^\s*FROM\s*:\s*(?:<[^>"\\]*>|[^<\s]\S*)(?:.*\s)?SIZE=(\S+)(?:\s|$)/i.exec(argument)?.[1];
+    return maxMessageSize !== undefined && Number(size ?? 0) > maxMessageSize;
+  }
+
+  #data(state: State, argument: string, open: State[]): void {
+    if (argument.trim() !== "") return this.#refused(state, "DATA argument", open);
+    if (state.phase !== "rcpt") return this.#refused(state, `DATA in ${state.phase}`, open);
+    const heard = this.#heard[state.heard];
+    if (heard ? heard.code === 354 && isOwn(heard, 354) : this.#deaf) {
+      open.push(note({ ...state, heard: state.heard + (heard ? 1 : 0), mode: "content" }, "DATA"));
+    } else this.#fail(state, "no 354");
+  }
+
+  // Not relayed, and one of a hundred that a session may have.
+  #refused(state: State, why: string, open: State[]): void {
+    const refusals = state.refusals + 1;
+    const codes: Record<string, number> = { "DATA argument": 501, "DATA in idle": 503, "DATA in mail": 554 };
+    const code = codes[why] ?? (HIDDEN.has(why) ? 502 : 500);
+    const mode = "command";
+    if (state.mode === "auth") {
+      // The exchange downstream is cancelled first.
+      const request = this.#requests[state.asked];
+      if (request?.text !== "*\r\n") {
+        if (!this.#excuse) this.#fail(state, "AUTH goes on");
+        else open.push({ ...state, refusals: ERROR_LIMIT + 1 });
+        return;
+      }
+      const reply = this.#reply(state.asked);
+      const next = {
+        ...state,
+        refusals,
+        mode,
+        asked: state.asked + 1,
+        lost: state.lost || kindOf(reply) === 3,
+      } as const;
+      if (!reply || this.#excuse) open.push(next);
+      if (reply) this.#own(next, code, why, open);
+      return;
+    }
+    if (refusals > ERROR_LIMIT) return void open.push({ ...state, refusals });
+    this.#own({ ...state, refusals, mode, over: why === "BDAT" }, code, why, open);
+  }
+
+  #own(state: State, code: number, why: string, open: State[]): void {
+    const heard = this.#heard[state.heard];
+    if (heard ? isOwn(heard, code) : this.#deaf) {
+      open.push(note({ ...state, heard: state.heard + (heard ? 1 : 0) }, `refused ${why} in ${state.phase}`));
+    } else this.#fail(state, `${code} expected for ${why}`);
+  }
+
+  #relayed(state: State, { raw, verb }: { raw: string; verb: string }, open: State[]): void {
+    const heard = this.#heard[state.heard];
+    if (this.#requests[state.asked]?.text !== raw) {
+      // Downstream is lost: a QUIT has our own reply, anything else a 421, which `#next` knows of.
+      if (verb === "QUIT" && heard && isOwn(heard, 221) && (this.#excuse || state.lost)) {
+        open.push(note({ ...state, heard: state.heard + 1, over: true }, "own QUIT"));
+      } else this.#fail(state, "a command that downstream does not hear");
+      return;
+    }
+    if (state.resetDue) return this.#fail(state, "no RSET after a message that was not taken");
+    if (state.lost) return this.#fail(state, "downstream is spoken to after it was lost");
+    const reply = this.#reply(state.asked);
+    const asked = { ...state, asked: state.asked + 1 };
+    if (verb === "QUIT" && heard && isOwn(heard, 221)) {
+      if (this.#excuse) open.push(note({ ...asked, heard: state.heard + 1, over: true }, "own QUIT after it was said"));
+      return;
+    }
+    if (!heard && this.#deaf) {
+      open.push(note({ ...asked, over: true }, `${verb} unheard`));
+      if (reply && (kindOf(reply) !== 3 || verb === "AUTH")) open.push(learn(asked, { verb, raw }, reply));
+      return;
+    }
+    if (!reply || (kindOf(reply) === 3 && verb !== "AUTH") || isOwn(heard, 421)) {
+      if (heard && isOwn(heard, 421) && (this.#excuse || state.refusals > ERROR_LIMIT)) {
+        open.push(note({ ...asked, heard: state.heard + 1, over: true, lost: true }, `${state.phase} ${verb} lost`));
+      } else if (!heard && !this.#played.end) open.push({ ...asked, over: true });
+      else this.#fail(state, `no reply to ${verb} that can be relayed`);
+      return;
+    }
+    const expected = verb === "EHLO" && reply.code === 250 ? this.#ehlo(reply.text) : reply.text;
+    if (heard?.text !== expected) return this.#fail(state, `${show(expected)} expected`);
+    open.push(
+      learn({ ...asked, heard: state.heard + 1, over: verb === "QUIT" || reply.code === 421 }, { verb, raw }, reply),
+    );
+  }
+
+  #ehlo(text: string): string {
+    const { maxMessageSize } = this.#played.input.settings;
+    const [greeting = "", ...rest] = text.slice(0, -2).split("\r\n").map((line) => line.slice(4));
+    const word = (line: string) => line.trim().split(/[\s=]/)[0]!.toUpperCase();
+    const kept = rest.filter((line) => !HIDDEN_KEYWORDS.has(word(line)));
+    if (maxMessageSize !== undefined) {
+      const at = kept.findIndex((line) => word(line) === "SIZE");
+      const size = Number(kept[at]?.trim().split(/\s+/)[1] ?? 0);
+      if (at === -1) kept.push(`SIZE ${maxMessageSize}`);
+      else if (!(size > 0 && size <= maxMessageSize)) kept[at] = `SIZE ${maxMessageSize}`;
+    }
+    if (kept.join("\n") === rest.join("\n")) return text;
+    return [greeting, ...kept].map((line, at) => `250${at < kept.length ? "-" : " "}${line}\r\n`).join("");
+  }
+
+  #authLine(state: State, raw: string, open: State[]): void {
+    const line = raw.slice(0, -2);
+    if (raw.length > AUTH_LINE_LIMIT) return this.#refused(state, "too long", open);
+    if (/[\r\n\0]/.test(line)) return this.#refused(state, "spoilt", open);
+    if (this.#requests[state.asked]?.text !== raw) {
+      return this.#fail(state, "a line of AUTH that downstream does not hear");
+    }
+    const reply = this.#reply(state.asked);
+    const heard = this.#heard[state.heard];
+    const asked = { ...state, asked: state.asked + 1 };
+    if (!heard && this.#deaf) {
+      open.push({ ...asked, over: true });
+      if (reply) open.push({ ...asked, mode: kindOf(reply) === 3 ? "auth" : "command" });
+    } else if (!reply || heard?.text !== reply.text) {
+      if (heard && isOwn(heard, 421) && this.#excuse) {
+        open.push({ ...asked, heard: state.heard + 1, over: true, lost: true });
+      } else this.#fail(state, "no reply in AUTH that can be relayed");
+    } else {
+      const mode = kindOf(reply) === 3 ? "auth" : "command";
+      open.push(note({ ...asked, heard: state.heard + 1, mode, over: reply.code === 421 }, `AUTH line ${reply.code}`));
+    }
+  }
+
+  // --- a message
+
+  #content(state: State, open: State[]): void {
+    const { sent, input: { settings } } = this.#played;
+    const decoded = slowDecode(sent.slice(state.at));
+    if (!decoded) return;
+    const end = sent.length - decoded.rest.length;
+    const after: State = { ...state, at: end, mode: "command", phase: "idle", recipients: 0, remoteIp: "" };
+    if (this.#isLate(state, end)) return this.#fail(state, "the reply to a message comes too late");
+    const spool = guarded(decoded.spool);
+    if (settings.maxMessageSize !== undefined && decoded.size > settings.maxMessageSize) {
+      return this.#refusedMessage(after, 552, "too large", open);
+    }
+    if (settings.rejectBareNewline && decoded.bareNewline) {
+      return this.#refusedMessage(after, 550, "bare newline", open);
+    }
+    if (this.#played.fault === "other") this.#spoolFailed(after, open);
+    if (!settings.filter) return this.#deliver(after, { wire: slowEncode(spool, "lf"), verdict: "unfiltered" }, open);
+
+    const run = this.#played.filters[state.filter];
+    const isLarge = spool.length > 131_072;
+    if (!run) {
+      // Nobody waits for the verdict.
+      if (this.#excuse) this.#unheardMessage(after, "no filter", open);
+      else this.#fail(after, "no filter looks at the message");
+      return;
+    }
+    const judged = { ...after, filter: state.filter + 1 };
+    if (run.email !== spool) return this.#fail(state, `the filter sees ${show(run.email)}, not ${show(spool)}`);
+    if (Number(run.recipients) !== state.recipients) {
+      return this.#fail(state, `RECIPIENTCOUNT is ${run.recipients}, not ${state.recipients}`);
+    }
+    if (state.remoteIp !== undefined && run.remoteIp !== state.remoteIp) {
+      return this.#fail(state, `REMOTEIP is ${show(run.remoteIp)}, not ${show(state.remoteIp)}`);
+    }
+    const verdict = verdictOf(run, settings);
+    if (this.#excuse) this.#unheardMessage(judged, `${verdict.kind} unheard`, open);
+    if (verdict.kind === "refuse") return this.#refusedMessage(judged, verdict.code, `filter ${verdict.code}`, open);
+    if (run.instruction.email && run.instruction.email !== "missing" && isLarge && verdict.outfile === undefined) {
+      return this.#refusedMessage(judged, 451, "EMAIL changed", open);
+    }
+    const wire = verdict.outfile === undefined ? slowEncode(spool, "lf") : slowEncode(verdict.outfile, "lf-or-crlf");
+    // Nobody could look whether OUTFILE holds anything.
+    if (this.#played.fault === "other" && verdict.outfile !== undefined) {
+      this.#deliver(judged, { wire: slowEncode(spool, "lf"), verdict: "unsure", run }, open);
+    }
+    this.#deliver(judged, { wire, verdict: verdict.why, run }, open);
+  }
+
+  // CONTRACT, time limits: from the final dot, which ends at `end`, or from our 354 where that came later.
+  #isLate(state: State, end: number): boolean {
+    const { saidTimes, heardTimes, stalled } = this.#played;
+    const [before, reply] = [this.#heard[state.heard - 1], this.#heard[state.heard]];
+    if (!before || !reply || stalled) return false;
+    const at = (moments: readonly Moment[], octet: number) => moments.find((moment) => moment.end >= octet)!.time;
+    return at(heardTimes, reply.end) - Math.max(at(saidTimes, end), at(heardTimes, before.end)) > LIMITS.message;
+  }
+
+  #refusedMessage(state: State, code: number, why: string, open: State[]): void {
+    const heard = this.#heard[state.heard];
+    if (heard ? heard.code === code && !/^\d+[ -]r\d/.test(heard.text) : this.#deaf) {
+      if (heard && !/^[ -~]{4,510}\r\n$/.test(heard.text)) this.#fail(state, `an ugly reply ${show(heard.text)}`);
+      const over = heard?.code === 421;
+      const next = { ...state, heard: state.heard + (heard ? 1 : 0), resetDue: !state.lost, over };
+      open.push(note(next, `message refused: ${why}`));
+    } else this.#fail(state, `${code} expected for a message: ${why}`);
+  }
+
+  // The client left, or time is up: no verdict is heard of, and downstream hears no DATA.
+  #unheardMessage(state: State, why: string, open: State[]): void {
+    const heard = this.#heard[state.heard];
+    if (!heard) open.push(note({ ...state, over: true, resetDue: true }, why));
+    else if (isOwn(heard, 451)) open.push(note({ ...state, heard: state.heard + 1, resetDue: true }, `${why} 451`));
+  }
+
+  #spoolFailed(state: State, open: State[]): void {
+    const heard = this.#heard[state.heard];
+    if (heard && (isOwn(heard, 451) || isOwn(heard, 452))) {
+      open.push(note({ ...state, heard: state.heard + 1, resetDue: true }, "spool failed"));
+    }
+  }
+
+  #deliver(
+    state: State,
+    { wire, verdict, run }: { wire: string; verdict: string; run?: FilterRun },
+    open: State[],
+  ): void {
+    const request = this.#requests[state.asked];
+    const heard = this.#heard[state.heard];
+    const failed = (next: State, why: string, excused = this.#excuse) => {
+      const known = heard && isOwn(heard, 451);
+      if (!excused) this.#fail(state, `not delivered: ${why}`);
+      else if (known || !heard) {
+        const over = !heard;
+        open.push(note({ ...next, heard: next.heard + (known ? 1 : 0), over }, `${verdict}: ${why} ${heard?.code}`));
+      } else if (isOwn(heard, 421)) {
+        open.push(note({ ...next, over: true, heard: next.heard + 1 }, `${verdict}: ${why} 421`));
+      } else this.#fail(state, `not delivered: ${why}`);
+    };
+    if (request?.text !== "DATA\r\n") {
+      return failed({ ...state, resetDue: true }, "no DATA", this.#excuse || state.lost);
+    }
+    if (state.resetDue) return this.#fail(state, "no RSET before another message");
+    if (run && (run.endStamp === undefined || request.stamp < run.endStamp)) {
+      return this.#fail(state, "DATA before the verdict");
+    }
+    const dataReply = this.#reply(state.asked);
+    const sentData = { ...state, asked: state.asked + 1 };
+    // Our own NOOP may have kept it waiting; then no content follows.
+    const waited = /^(?:NOOP|RSET)\r\n$/.test(this.#requests[state.asked - 1]?.text ?? "");
+    if (!waited && this.#isGone(state, request.stamp)) return this.#fail(state, "DATA though the client is gone");
+    const kind = kindOf(dataReply);
+    if (!dataReply || kind === 2 || (kind === 3 && dataReply.code !== 354)) {
+      return failed({ ...sentData, lost: true }, `DATA ${dataReply?.code}`);
+    }
+    if (kind !== 3) {
+      if (heard?.text === dataReply.text || (!heard && this.#deaf)) {
+        const next = {
+          ...sentData,
+          heard: state.heard + (heard ? 1 : 0),
+          resetDue: true,
+          over: dataReply.code === 421,
+        };
+        return void open.push(note(next, `${verdict}: DATA ${kind}`));
+      }
+      return failed({ ...sentData, lost: true }, `DATA ${kind} unheard`);
+    }
+    const content = this.#requests[sentData.asked];
+    if (content?.kind !== "content") return failed({ ...sentData, lost: true }, "no content");
+    if (!wire.startsWith(content.text)) {
+      return this.#fail(state, `downstream gets ${show(content.text)}, not ${show(wire)}`);
+    }
+    const sentContent = { ...sentData, asked: sentData.asked + 1 };
+    if (!content.whole) return failed({ ...sentContent, lost: true }, "part of the content");
+    const readers = fooled(content.text);
+    if (readers.length > 0) {
+      return this.#fail(state, `another end of data for ${readers.join("; ")}: ${show(content.text)}`);
+    }
+    if (this.#isGone(state, content.stamp)) return this.#fail(state, "the final dot though the client is gone");
+
+    const reply = this.#reply(sentData.asked);
+    if (reply && kindOf(reply) !== 3 && (heard?.text === reply.text || (!heard && this.#deaf))) {
+      const next = { ...sentContent, heard: state.heard + (heard ? 1 : 0), over: reply.code === 421 };
+      const mayNotHear = kindOf(reply) === 2 && (this.#deaf || this.#played.left !== undefined);
+      open.push(note({ ...next, unheard: state.unheard + (mayNotHear ? 1 : 0) }, `${verdict}: dot ${kindOf(reply)}`));
+      if (heard) return;
+    }
+    if (heard && Math.floor(heard.code / 100) === 2) return this.#fail(state, "a false 2xx");
+    const gone = { ...sentContent, lost: true, unknown: state.unknown + 1 };
+    // The client hears nothing where it is gone, and the log has it.
+    failed(gone, `dot ${reply?.code ?? "lost"}`);
+  }
+
+  // Whether the program knew, when downstream heard `stamp`, that the client had left with nothing behind its message.
+  #isGone(state: State, stamp: number): boolean {
+    const { left, leftStamp, sent } = this.#played;
+    if (left === undefined || stamp <= leftStamp) return false;
+    const behind = sent.length - state.at;
+    return left === "ended" ? behind === 0 : behind < AHEAD && behind === 0;
+  }
+
+  #reply(asked: number): HeardReply | undefined {
+    return this.#played.mx?.scan.replies[asked];
+  }
+}
+
+// --- rules in a table or two
+
+// Only what is easily read: the rest is for the tests of XFORWARD.
+function remoteIpAfter(before: string | undefined, raw: string): string | undefined {
+  if (!/ADDR/i.test(raw)) return before;
+  return /^XFORWARD ADDR=([0-9.]+) HELO=x\+20y\r\n$/.exec(raw)?.[1];
+}
+
+function learn(state: State, { verb, raw }: { verb: string; raw: string }, reply: HeardReply): State {
+  const kind = kindOf(reply);
+  const phase = state.phase;
+  const next = note(state, `${phase} ${verb} ${kind}`);
+  if (verb === "AUTH" && kind === 3) return { ...next, mode: "auth" };
+  if (kind !== 2) return next;
+  if (verb === "MAIL") return { ...next, phase: "mail", recipients: 0 };
+  if (verb === "RCPT" && phase !== "idle") return { ...next, phase: "rcpt", recipients: state.recipients + 1 };
+  if (verb === "XFORWARD") return { ...next, remoteIp: remoteIpAfter(state.remoteIp, raw) };
+  if (verb === "RSET" || verb === "HELO" || verb === "EHLO") {
+    return { ...next, phase: "idle", recipients: 0, remoteIp: "" };
+  }
+  return next;
+}
+
+type Verdict =
+  | { readonly kind: "refuse"; readonly code: number }
+  | { readonly kind: "pass"; readonly why: string; readonly outfile?: string };
+
+/** CONTRACT section 2, as a table. */
+function verdictOf(run: FilterRun, settings: Played["input"]["settings"]): Verdict {
+  const { instruction, end } = run;
+  const unsure: Verdict = settings.rejectUnsure ? { kind: "refuse", code: 451 } : { kind: "pass", why: "unsure" };
+  if (instruction.refused || !end || run.stopped || "signal" in end || end.exit > 1) return unsure;
+  if (end.exit === 0) {
+    if (instruction.outfileIs === "directory") return unsure;
+    return run.outfile ? { kind: "pass", why: "replaced", outfile: run.outfile } : { kind: "pass", why: "passed" };
+  }
+  const said = (instruction.stderr ?? "").repeat(instruction.times ?? 1).split("\n");
+  const line = said.filter((one) => one.trim() !== "").at(-1) ?? "";
+  const code = (settings.allowDiscard ? /^[245][0-9][0-9] / : /^[45][0-9][0-9] /).exec(line)?.[0];
+  return { kind: "refuse", code: Number(code ?? 554) };
+}
+
+/** Whether the program may have given up: somebody left or misbehaved, or waited or was waited for too long. */
+function isExcused(played: Played): boolean {
+  const { mx, input: { settings }, time } = played;
+  if (!mx || mx.misbehaved || played.left || played.stalled || played.shutDown || played.fault) return true;
+  if (mx.requests.some(({ time, replied, whole }) => whole && (replied === undefined || replied - time > 5000))) {
+    return true;
+  }
+  return time >= Math.min(LIMITS.client, settings.sessionTimeout ?? Infinity) || settings.connect !== undefined;
+}
+
+function isOwn(reply: HeardReply | undefined, code: number): boolean {
+  return reply !== undefined && reply.code === code && OWN.has(reply.text);
+}
+
+function kindOf(reply: HeardReply | undefined): number {
+  return reply ? Math.floor(reply.code / 100) : 0;
+}
+
+function note(state: State, feature: string): State {
+  return { ...state, features: { feature, before: state.features } };
+}
+
+function octetsOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function show(text: string): string {
+  return JSON.stringify(text.length > 160 ? `${text.slice(0, 160)}... (${text.length})` : text);
+}

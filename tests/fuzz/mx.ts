@@ -1,0 +1,292 @@
+// Downstream in the fuzz: a strict server that knows what it has heard, and answers as the input says.
+//
+// Its ears are strict: one command at a time and none before the reply to the last one was whole, CRLF and legal lines,
+// content only after its own 354 and up to CR LF . CR LF alone. Whatever offends is a complaint, with no excuse. What it
+// says is up to the input. A `request` is all that wants a reply: the greeting is the reply to the connection.
+
+import type { Peer } from "../fakes/conn_pair.ts";
+import { octets, randomCut, seeded, spelled } from "../smtp/octets.ts";
+import type { Answer } from "./input.ts";
+import { ReplyScan } from "./replies.ts";
+
+export interface Request {
+  readonly kind: "greeting" | "command" | "line" | "content";
+  /** As it came; all of the content so far. */
+  text: string;
+  /** The content's end of data has come. */
+  whole: boolean;
+  /** When it was said: on the clock, and in the order of events. */
+  readonly time: number;
+  readonly stamp: number;
+  /** On the clock: when its reply was whole. */
+  replied?: number;
+}
+
+interface Packet {
+  readonly start: number;
+  readonly end: number;
+  readonly stamp: number;
+}
+
+const RIGHT: Readonly<Record<string, number>> = {
+  greeting: 220,
+  HELO: 250,
+  EHLO: 250,
+  MAIL: 250,
+  RCPT: 250,
+  RSET: 250,
+  NOOP: 250,
+  QUIT: 221,
+  AUTH: 334,
+  XFORWARD: 250,
+  VRFY: 252,
+  HELP: 214,
+  ETRN: 250,
+  dot: 250,
+};
+
+const KEYWORDS =
+  "PIPELINING,SIZE 50000,STARTTLS,AUTH PLAIN LOGIN,CHUNKING,8BITMIME,DSN,XCLIENT NAME ADDR,BINARYMIME,SMTPUTF8";
+
+export class Mx {
+  readonly peer: Peer;
+  readonly scan = new ReplyScan();
+  readonly requests: Request[] = [];
+  readonly complaints: string[] = [];
+  /** It left, fell silent, spoke out of turn or not in SMTP: whatever its client does about that is excused. */
+  misbehaved = false;
+  calm = false;
+  #answers: Answer[];
+  readonly #now: () => number;
+  readonly #stamp: () => number;
+  /** What it said since the reply that was heard last began. */
+  #packets: Packet[] = [];
+  #answered = 0;
+  #replied = 0;
+  #due: { at: number; answer: Answer; verb: string } | undefined;
+  #serial = 0;
+  #hasMail = false;
+  #hasRcpt = false;
+  #unreadable = "";
+  #left = false;
+  #octetByOctet: boolean;
+
+  constructor(peer: Peer, answers: readonly Answer[], { now, stamp }: { now: () => number; stamp: () => number }) {
+    this.peer = peer;
+    this.#answers = [...answers];
+    this.#now = now;
+    this.#stamp = stamp;
+    this.#octetByOctet = peer.octetByOctet;
+    this.#request("greeting", "", true);
+  }
+
+  /** When it will say something, on the clock. */
+  get due(): number | undefined {
+    return this.#due?.at;
+  }
+
+  /** A request waits for its reply, and none will come by itself. */
+  get owes(): boolean {
+    return !this.#left && !this.#due && this.scan.replies.length < this.requests.length;
+  }
+
+  /** The proxy has written `bytes`. */
+  hear(bytes: Uint8Array): void {
+    let text = spelled(bytes);
+    while (text !== "") {
+      const last = this.requests.at(-1)!;
+      if (last.kind === "content" && !last.whole) {
+        text = this.#content(last, text);
+        continue;
+      }
+      this.#mayHear(text);
+      const { kind, code } = this.#mode();
+      if (kind === "content") {
+        const verb = verbOfRequest(last);
+        if (code !== 354 || verb !== "DATA") this.complaints.push(`${verb} got a ${code}, and content follows`);
+        this.#request("content", "", false);
+        continue;
+      }
+      const all = this.#unreadable + text;
+      const lf = all.indexOf("\n");
+      if (lf === -1) {
+        this.#unreadable = all;
+        return;
+      }
+      this.#unreadable = "";
+      const line = all.slice(0, lf + 1);
+      text = all.slice(lf + 1);
+      if (!/^[^\r\n\0]*\r\n$/.test(line) || line.length > 12288) {
+        this.complaints.push(`an illegal command line: ${JSON.stringify(line.slice(0, 80))}`);
+      }
+      this.#request(kind, line, true);
+    }
+  }
+
+  /** Octets that were no whole line. */
+  get unreadable(): string {
+    return this.#unreadable;
+  }
+
+  /** Answers what it has to answer by now; false when there was nothing to do. */
+  react(): boolean {
+    let acted = false;
+    for (;;) {
+      if (!this.#due) {
+        const request = this.requests[this.#answered];
+        if (!request?.whole || this.#left) return acted;
+        this.#answered++;
+        const verb = verbOfRequest(request);
+        const answer = this.calm ? {} as Answer : this.#takeAnswer(verb, this.#answered - 1);
+        this.#due = { at: this.#now() + (answer.delay ?? 0), answer, verb };
+      }
+      if (this.#due.at > this.#now() && !this.calm) return acted;
+      const { answer, verb } = this.#due;
+      this.#due = undefined;
+      this.#answer(answer, verb);
+      acted = true;
+    }
+  }
+
+  /** Says `text`, in its turn or not. */
+  say(text: string): void {
+    if (this.#left || text === "") return;
+    this.peer.say(octets(text));
+    const start = this.scan.length;
+    this.scan.push(text);
+    this.#packets.push({ start, end: this.scan.length, stamp: this.#stamp() });
+    const heard = Math.min(this.scan.replies.length, this.requests.length);
+    for (; this.#replied < heard; this.#replied++) this.requests[this.#replied]!.replied = this.#now();
+    if (this.scan.bad !== undefined || this.scan.replies.length > this.requests.length) this.misbehaved = true;
+    // Also the beginning of a reply that nobody asked for.
+    if (this.scan.replies.length === this.requests.length && this.scan.unfinished > 0) this.misbehaved = true;
+  }
+
+  leave(how: "ends" | "closes" | "resets"): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.misbehaved = true;
+    this.#due = undefined;
+    if (how === "ends") this.peer.end();
+    else if (how === "closes") this.peer.close();
+    else this.peer.reset();
+  }
+
+  #request(kind: Request["kind"], text: string, whole: boolean): void {
+    this.requests.push({ kind, text, whole, time: this.#now(), stamp: this.#stamp() });
+  }
+
+  #content(request: Request, text: string): string {
+    const before = request.text.length;
+    const all = request.text + text;
+    // Beginning where a line end that is split between two writes would.
+    const from = Math.max(0, before - 4);
+    const lone = all.startsWith(".\r\n") ? 0 : all.indexOf("\r\n.\r\n", from);
+    if (lone === -1) {
+      request.text = all;
+      return "";
+    }
+    const end = lone === 0 && all.startsWith(".\r\n") ? 3 : lone + 5;
+    request.text = all.slice(0, end);
+    request.whole = true;
+    return all.slice(end);
+  }
+
+  // Whether the proxy may say anything now: it has heard the reply to what it said last, and nothing besides.
+  #mayHear(text: string): void {
+    const what = JSON.stringify(text.slice(0, 60));
+    const { replies, bad } = this.scan;
+    const count = this.requests.length;
+    if (replies.length < count) {
+      this.complaints.push(bad === undefined ? `${what} before the reply was whole` : `${what} after what is no reply`);
+      return;
+    }
+    // The next reply has begun already, and the proxy could know it.
+    const end = replies[count - 1]!.end;
+    this.#packets = this.#packets.filter((packet) => packet.end > end);
+    const stale = this.#packets.find(({ stamp, start }) =>
+      stamp < this.#stamp() || (!this.#octetByOctet && start < end)
+    );
+    // A farewell does no harm: nobody listens to the reply.
+    if (stale && text !== "QUIT\r\n") this.complaints.push(`${what} although a reply had come that nobody asked for`);
+  }
+
+  // What it understands the next octets to be.
+  #mode(): { kind: "command" | "line" | "content"; code: number } {
+    const last = this.requests.at(-1)!;
+    const code = this.scan.replies[this.requests.length - 1]?.code ?? 0;
+    if (code < 300 || code > 399 || last.kind === "greeting") return { kind: "command", code };
+    const verb = verbOfRequest(last);
+    return { kind: verb === "AUTH" || verb === "line" ? "line" : "content", code };
+  }
+
+  #takeAnswer(verb: string, number: number): Answer {
+    const at = this.#answers.findIndex(({ to }) => to === verb || to === number);
+    return at === -1 ? { to: verb } : this.#answers.splice(at, 1)[0]!;
+  }
+
+  #answer(answer: Answer, verb: string): void {
+    const right = this.#rightCode(verb);
+    const text = answer.raw !== undefined
+      ? answer.raw.replaceAll("{}", String(right))
+      : this.#reply(answer.code ?? right, verb, answer.lines ?? 1);
+    const replies = this.scan.replies.length;
+    if (answer.cut) {
+      for (const packet of randomCut(text, answer.cut.length, seeded(answer.cut.seed))) this.say(packet);
+    } else this.say(text);
+    const said = this.scan.replies[replies];
+    if (said) this.#learn(verb, Math.floor(said.code / 100), said.code);
+    else this.misbehaved = true;
+    if (answer.then === "stalls") this.stall();
+    else if (answer.then) this.leave(answer.then);
+    else if (verb === "QUIT" && said) {
+      this.#left = true;
+      this.peer.close();
+    }
+  }
+
+  stall(): void {
+    this.misbehaved = true;
+    this.peer.stallWrites();
+  }
+
+  #reply(code: number, verb: string, lines: number): string {
+    const words = [`r${this.#serial++}`];
+    if (verb === "EHLO" && code === 250) words.push(...KEYWORDS.split(","));
+    else for (let line = 1; line < lines; line++) words.push(`r${this.#serial++} more`);
+    return words.map((word, at) => `${code}${at < words.length - 1 ? "-" : " "}${word}\r\n`).join("");
+  }
+
+  #rightCode(verb: string): number {
+    if (verb === "MAIL" && this.#hasMail) return 503;
+    if (verb === "RCPT" && !this.#hasMail) return 503;
+    if (verb === "DATA") return this.#hasRcpt ? 354 : 503;
+    if (verb === "line") {
+      return this.requests[this.#answered - 1]!.text === "*\r\n" ? 501 : this.#serial % 2 ? 334 : 235;
+    }
+    return RIGHT[verb] ?? 500;
+  }
+
+  // What its client must put up with is not what it does right.
+  #learn(verb: string, kind: number, code: number): void {
+    const mail = verb === "MAIL";
+    if (kind === 2 && mail) this.#hasMail = true;
+    if (kind === 2 && verb === "RCPT") this.#hasRcpt = true;
+    if (verb === "dot" || (kind === 2 && /^(?:RSET|EHLO|HELO|MAIL)$/.test(verb))) {
+      this.#hasMail = mail;
+      this.#hasRcpt = false;
+    }
+    const asked = verb === "AUTH" || verb === "line" || (verb === "DATA" && code === 354);
+    if ((kind === 3 && !asked) || (kind === 2 && verb === "DATA") || code === 421) this.misbehaved = true;
+    if (verb === "line" && kind === 3 && this.requests[this.#answered - 1]!.text === "*\r\n") this.misbehaved = true;
+    if (verb === "RSET" && kind !== 2) this.misbehaved = true;
+    if (verb === "greeting" && kind !== 2) this.misbehaved = true;
+  }
+}
+
+export function verbOfRequest({ kind, text }: Request): string {
+  if (kind === "greeting") return "greeting";
+  if (kind === "content") return "dot";
+  if (kind === "line") return "line";
+  return /^[\t-\r ]*([^\t-\r ]*)/.exec(text)![1]!.replace(/[a-z]/g, (letter) => letter.toUpperCase());
+}

@@ -1,0 +1,464 @@
+// Plays one input: a whole `Session` between a client, downstream and filters that are all in memory, on a clock that
+// does not wait.
+//
+// It writes down what each side said and heard, in `Played`; the judge decides whether that was right. When the input is
+// over, downstream mends its ways, all that is late may come, and a client that is still served says a whole message more
+// and QUIT: the session must be alive. In the end nothing may be left of it anywhere.
+//
+// `around` lets the fault tests stand between the session and its runtime.
+
+import { chain } from "../../lib/checks/chain.ts";
+import { commandCheck } from "../../lib/checks/command.ts";
+import { IoError } from "../../lib/runtime/io_error.ts";
+import type { Conn, ProcessEnd, Runtime } from "../../lib/runtime/ports.ts";
+import { Session, type SessionEnd } from "../../lib/session/session.ts";
+import { Peer } from "../fakes/conn_pair.ts";
+import { OPTIONS } from "../fakes/conversation.ts";
+import { FakeLogger } from "../fakes/logger.ts";
+import type { FakeChild } from "../fakes/processes.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
+import { settled } from "../fakes/settled.ts";
+import { octets, randomCut, seeded, spelled } from "../smtp/octets.ts";
+import type { Cut, Filter, Input, Step } from "./input.ts";
+import { Mx } from "./mx.ts";
+
+export const LIMITS = { client: 300_000, reply: 200_000, message: 90_000, filter: 30_000 };
+
+/** What is known of one filter that was started, or could not be. */
+export interface FilterRun {
+  readonly instruction: Filter;
+  /** EMAIL as it was when the filter began. */
+  readonly email: string;
+  readonly recipients: string;
+  readonly remoteIp: string;
+  readonly stamp: number;
+  child?: FakeChild;
+  end?: ProcessEnd;
+  endStamp?: number;
+  endTime?: number;
+  /** A signal came before it ended. */
+  stopped?: boolean;
+  /** What OUTFILE held at its end; undefined where it was no file. */
+  outfile?: string | undefined;
+}
+
+export interface Moment {
+  readonly end: number;
+  readonly time: number;
+}
+
+export interface Played {
+  readonly input: Input;
+  /** All that the client said, and where in it time passed after a bare LF. */
+  sent: string;
+  readonly pauses: number[];
+  readonly mx: Mx | undefined;
+  /** What the client was told. */
+  heard: string;
+  /** When what had been said, and heard, until then: the count of octets, and the time on the clock. */
+  readonly saidTimes: Moment[];
+  readonly heardTimes: Moment[];
+  readonly filters: FilterRun[];
+  readonly log: FakeLogger;
+  /** How the client left before its own QUIT, if it did; and when it did so, in the order of events. */
+  left: "ended" | "cut" | undefined;
+  leftStamp: number;
+  stalled: boolean;
+  shutDown: boolean;
+  /** Milliseconds on the clock since the beginning. */
+  time: number;
+  end: SessionEnd | undefined;
+  /** Where the liveness probe begins in `sent`. */
+  probedAt: number | undefined;
+  /** What broke a rule that holds at any time. */
+  readonly complaints: string[];
+  /** Files that are left in the spool. */
+  leftover: readonly string[];
+  /** An operation was made to fail: one on the client's connection, or another one. */
+  fault: "client" | "other" | undefined;
+}
+
+/** Where the client's part of the dialogue stands; the judge knows. */
+export type Standing = { readonly mode: "command" | "content" | "auth"; readonly pending: boolean } | undefined;
+
+export interface Around {
+  readonly runtime?: (runtime: FakeRuntime) => Runtime;
+  readonly client?: (conn: Conn) => Conn;
+  /** Something is going to fail on its way, on the client's connection or elsewhere. */
+  readonly fault?: "client" | "other";
+  /** What a start of a filter fails with. */
+  readonly spawnFault?: () => IoError | undefined;
+  /** Called before each step with its number; with their count before the end. */
+  readonly onStep?: (at: number) => void;
+}
+
+// A read's buffer: a read of content in large pieces, beside what had come ahead of it. A write: the spool's piece with
+// each octet doubled.
+const LARGEST_BUFFER = 131_072;
+const LARGEST_WRITE = 2 * 131_072 + 64;
+
+const PROBE = ["RSET\r\n", "MAIL FROM:<probe@client>\r\n", "RCPT TO:<probe@mx>\r\n", "DATA\r\n"];
+const PROBE_CONTENT = "probe\r\n..\r\n.\r\n";
+
+export async function playInput(
+  input: Input,
+  standing: (played: Played) => Standing,
+  around: Around = {},
+): Promise<Played> {
+  return await new World(input, around).play(standing);
+}
+
+class World {
+  readonly #input: Input;
+  readonly #fake = new FakeRuntime();
+  readonly #client = new Peer();
+  readonly #played: Played;
+  readonly #around: Around;
+  readonly #running: { run: FilterRun; due: number }[] = [];
+  #session!: Session;
+  #mx: Mx | undefined;
+  #stamp = 0;
+  #calm = false;
+  #started = 0;
+  #begun = 0;
+
+  constructor(input: Input, around: Around) {
+    this.#input = input;
+    this.#around = around;
+    // deno-lint-ignore no-this-alias
+    const world = this;
+    this.#played = {
+      input,
+      sent: "",
+      pauses: [],
+      get mx() {
+        return world.#mx;
+      },
+      heard: "",
+      saidTimes: [],
+      heardTimes: [],
+      filters: [],
+      log: new FakeLogger(input.settings.verbose ? 2 : 0),
+      left: undefined,
+      leftStamp: Infinity,
+      stalled: false,
+      shutDown: false,
+      time: 0,
+      end: undefined,
+      probedAt: undefined,
+      complaints: [],
+      leftover: [],
+      fault: around.fault,
+    };
+  }
+
+  async play(standing: (played: Played) => Standing): Promise<Played> {
+    const { settings, steps } = this.#input;
+    this.#start();
+    await this.#pump();
+    for (const [at, step] of steps.entries()) {
+      this.#around.onStep?.(at);
+      await this.#take(step);
+      if (!step.rush) await this.#pump();
+    }
+    await this.#pump();
+    this.#around.onStep?.(steps.length);
+    await this.#calmDown();
+    await this.#probe(standing);
+    // Whoever is still there now is waited for as long as the session's own clock allows, and one more wait.
+    const limit = this.#begun + (settings.sessionTimeout ?? OPTIONS.sessionTimeout) + LIMITS.client + 1000;
+    if (this.#played.end === undefined) await this.#pass(limit - this.#fake.clock.now(), true);
+    // A connection that comes too late for the session is still waited for.
+    if (this.#input.settings.connect === "silent") await this.#pass(OPTIONS.connectTimeout);
+    await this.#pump();
+    this.#hear();
+    this.#lookForLeftovers();
+    return this.#played;
+  }
+
+  #start(): void {
+    const { settings } = this.#input;
+    const fake = this.#fake;
+    this.#begun = fake.clock.now();
+    this.#client.octetByOctet = settings.clientOctets ?? false;
+    if (settings.connect) fake.network.downstream = settings.connect;
+    const { connect } = fake.network;
+    fake.network.connect = async (to, limit) => this.#connected(await connect.call(fake.network, to, limit));
+    const { start } = fake.processes;
+    fake.processes.start = (words, environment) => {
+      const instruction = this.#nextFilter();
+      const refusal = this.#around.spawnFault?.();
+      if (!instruction.refused && !refusal) return start.call(fake.processes, words, environment);
+      const envelope = this.#envelopeOf(environment);
+      const moments = { stamp: this.#stamp, endStamp: this.#stamp };
+      this.#played.filters.push({ instruction: { refused: true }, ...envelope, ...moments });
+      return Promise.reject(refusal ?? new IoError("other", "no more processes"));
+    };
+    fake.processes.onStart = (child) => this.#filterStarts(child);
+    const runtime = this.#around.runtime?.(fake) ?? fake;
+    const filter = commandCheck(runtime, {
+      command: "filter",
+      timeout: settings.filterTimeout ?? LIMITS.filter,
+      allowDiscard: settings.allowDiscard ?? false,
+    });
+    const conn = this.#watched(this.#client, "client");
+    this.#session = new Session(this.#around.client?.(conn) ?? conn, {
+      runtime,
+      logger: this.#played.log,
+      check: chain(settings.filter ? [filter] : []),
+      options: {
+        ...OPTIONS,
+        clientTimeout: LIMITS.client,
+        replyTimeout: LIMITS.reply,
+        rejectUnsure: settings.rejectUnsure ?? false,
+        bareNewline: settings.rejectBareNewline ? "reject" : "accept",
+        maxMessageSize: settings.maxMessageSize,
+        sessionTimeout: settings.sessionTimeout ?? OPTIONS.sessionTimeout,
+        keepalive: settings.keepalive ?? OPTIONS.keepalive,
+      },
+    });
+    void this.#session.run().then(
+      (end) => this.#played.end = end,
+      (error) => this.#complain(`the session threw ${error}`),
+    );
+  }
+
+  #connected(conn: Conn): Conn {
+    const peer = this.#fake.network.servers.at(-1)!;
+    peer.octetByOctet = this.#input.settings.mxOctets ?? false;
+    this.#mx = new Mx(peer, this.#input.mx, { now: () => this.#fake.clock.now(), stamp: () => this.#stamp });
+    return this.#watched(peer, "mx", conn);
+  }
+
+  #watched(peer: Peer, who: "client" | "mx", conn: Conn = peer.conn): Conn {
+    return {
+      read: (into) => {
+        if (into.buffer.byteLength > LARGEST_BUFFER) this.#complain(`${who}: a buffer of ${into.buffer.byteLength}`);
+        return conn.read(into);
+      },
+      write: async (bytes) => {
+        if (bytes.length > LARGEST_WRITE) this.#complain(`${who}: a write of ${bytes.length}`);
+        // Before the write: nobody can answer what has not been said.
+        if (who === "mx") this.#mx!.hear(bytes);
+        await conn.write(bytes);
+        if (who === "client") this.#note(this.#played.heardTimes, bytes.length);
+      },
+      close: () => conn.close(),
+    };
+  }
+
+  // --- what happens by and by
+
+  async #take(step: Step): Promise<void> {
+    const played = this.#played;
+    switch (step.do) {
+      case "say": {
+        const text = step.text.repeat(step.times ?? 1);
+        return await this.#say(text, step.cut);
+      }
+      case "pass":
+        return await this.#pass(step.ms);
+      case "end":
+      case "close":
+      case "reset":
+        if (played.left) return;
+        played.left = step.do === "end" ? "ended" : "cut";
+        played.leftStamp = this.#stamp;
+        if (step.do === "end") this.#client.end();
+        else if (step.do === "close") this.#client.close();
+        else this.#client.reset();
+        return;
+      case "stall":
+        played.stalled = true;
+        return this.#client.stallWrites();
+      case "take":
+        return this.#client.takeWrites();
+      case "shut down":
+        played.shutDown = true;
+        return this.#session.shutDown();
+      case "abandon":
+        played.shutDown = true;
+        this.#session.shutDown();
+        return this.#session.abandon();
+      case "mx says":
+        return this.#mx?.say(step.text);
+      case "mx ends":
+        return this.#mx?.leave("ends");
+      case "mx closes":
+        return this.#mx?.leave("closes");
+      case "mx resets":
+        return this.#mx?.leave("resets");
+      case "mx stalls":
+        return this.#mx?.stall();
+      case "mx takes":
+        return this.#mx?.peer.takeWrites();
+    }
+  }
+
+  async #say(text: string, cut?: Cut): Promise<void> {
+    const packets = cut ? randomCut(text, cut.length, seeded(cut.seed)) : [text];
+    for (const packet of text === "" ? [] : packets) {
+      if (this.#played.left || this.#client.closed) return;
+      this.#played.sent += packet;
+      this.#note(this.#played.saidTimes, packet.length);
+      // A flood is no other one octet by octet, but it takes its time.
+      if (this.#played.sent.length > 2000) this.#client.octetByOctet = false;
+      this.#client.say(octets(packet));
+      if (cut?.wait) await this.#pump();
+    }
+  }
+
+  // Until nobody has anything more to do.
+  async #pump(): Promise<void> {
+    for (;;) {
+      await settled();
+      this.#stamp++;
+      const acted = this.#mx?.react();
+      if (!this.#moveFilters() && !acted) return;
+    }
+  }
+
+  async #pass(ms: number, untilEnd = false): Promise<void> {
+    const { clock } = this.#fake;
+    const until = clock.now() + ms;
+    await this.#pump();
+    while (clock.now() < until && !(untilEnd && this.#played.end)) {
+      const dues = [clock.nextDue, this.#mx?.due, ...this.#running.map(({ due }) => due)];
+      const next = Math.min(until, ...dues.filter((due) => due !== undefined && due > clock.now()) as number[]);
+      const { sent, pauses } = this.#played;
+      if (sent.endsWith("\n") && pauses.at(-1) !== sent.length) pauses.push(sent.length);
+      await clock.advance(next - clock.now());
+      this.#played.time = clock.now() - this.#begun;
+      await this.#pump();
+    }
+  }
+
+  #hear(): void {
+    this.#played.heard = this.#client.writes.map(spelled).join("");
+  }
+
+  // --- filters
+
+  #nextFilter(): Filter {
+    return this.#calm ? {} : this.#input.filters[this.#started++] ?? {};
+  }
+
+  #envelopeOf(environment: Readonly<Record<string, string>>): Pick<FilterRun, "email" | "recipients" | "remoteIp"> {
+    const email = spelled(this.#fake.files.octetsOf(environment["EMAIL"]!));
+    return { email, recipients: environment["RECIPIENTCOUNT"]!, remoteIp: environment["REMOTEIP"]! };
+  }
+
+  #filterStarts(child: FakeChild): void {
+    // `start` has counted it.
+    const instruction = this.#calm ? {} : this.#input.filters[this.#started - 1] ?? {};
+    const run: FilterRun = { instruction, ...this.#envelopeOf(child.environment), stamp: this.#stamp, child };
+    this.#played.filters.push(run);
+    child.ignoresTerm = instruction.ignoresTerm ?? false;
+    child.leavesStderrOpen = instruction.leavesStderrOpen ?? false;
+    // The moment of its end, whoever brought it about.
+    const { signalGroup } = child;
+    child.signalGroup = (signal) => {
+      if (!child.isEnded) run.stopped = true;
+      signalGroup.call(child, signal);
+      this.#noteEnd(run);
+    };
+    void child.ended.then((end) => run.end = end);
+    const delay = instruction.hangs ? Infinity : instruction.delay ?? 0;
+    this.#running.push({ run, due: this.#fake.clock.now() + delay });
+  }
+
+  #noteEnd(run: FilterRun): void {
+    if (!run.child!.isEnded || run.endStamp !== undefined) return;
+    run.endStamp = this.#stamp;
+    run.endTime = this.#fake.clock.now();
+    const { files } = this.#fake;
+    const path = run.child!.environment["OUTFILE"]!;
+    if (run.instruction.outfileIs === undefined && files.paths.includes(path)) {
+      run.outfile = spelled(files.octetsOf(path));
+    }
+  }
+
+  #moveFilters(): boolean {
+    let moved = false;
+    for (const one of [...this.#running]) {
+      if (!one.run.child!.isEnded && one.due > this.#fake.clock.now()) continue;
+      this.#running.splice(this.#running.indexOf(one), 1);
+      if (one.run.child!.isEnded) continue;
+      this.#act(one.run);
+      moved = true;
+    }
+    return moved;
+  }
+
+  #act(run: FilterRun): void {
+    const { instruction, child } = run;
+    const { files } = this.#fake;
+    const outfile = child!.environment["OUTFILE"]!;
+    const email = child!.environment["EMAIL"]!;
+    if (instruction.outfile !== undefined && instruction.renames) files.replace(outfile, octets(instruction.outfile));
+    else if (instruction.outfile !== undefined) files.overwrite(outfile, octets(instruction.outfile));
+    if (instruction.outfileIs === "directory") files.replace(outfile, octets("x"), "directory");
+    if (instruction.outfileIs === "missing") files.unlink(outfile);
+    if (instruction.email === "missing") files.unlink(email);
+    if (instruction.email === "changed") files.overwrite(email, octets("changed\n"));
+    if (instruction.email === "cut") files.overwrite(email, files.octetsOf(email).subarray(1));
+    if (instruction.stderr) child!.say(octets(instruction.stderr.repeat(instruction.times ?? 1)));
+    if (instruction.signal) child!.die(instruction.signal);
+    else child!.exit(instruction.exit ?? 0);
+    this.#noteEnd(run);
+  }
+
+  // --- the end
+
+  async #calmDown(): Promise<void> {
+    this.#calm = true;
+    if (this.#mx) this.#mx.calm = true;
+    this.#client.takeWrites();
+    this.#mx?.peer.takeWrites();
+    await this.#pump();
+    // What hangs is cut off in this time; and a line that a bare LF ends is one.
+    const isBusy = this.#mx?.due !== undefined || this.#fake.processes.children.some((child) => !child.isEnded);
+    await this.#pass(isBusy ? LIMITS.message : 200, true);
+    if (this.#mx?.owes && !this.#played.end) await this.#pass(LIMITS.reply + 1000, true);
+  }
+
+  async #probe(standing: (played: Played) => Standing): Promise<void> {
+    if (this.#played.end || this.#played.left || this.#client.closed) return;
+    this.#hear();
+    const stands = standing(this.#played);
+    if (!stands) return;
+    this.#played.probedAt = this.#played.sent.length;
+    if (stands.mode === "content") await this.#tell("\r\n.\r\n");
+    if (stands.mode === "auth") await this.#tell(stands.pending ? "\r\n" : "*\r\n");
+    if (stands.mode === "auth" && stands.pending) await this.#tell("*\r\n");
+    if (stands.mode === "command" && stands.pending) await this.#tell("\r\n");
+    for (const command of PROBE) await this.#tell(command);
+    await this.#tell(PROBE_CONTENT);
+    await this.#tell("QUIT\r\n");
+  }
+
+  async #tell(text: string): Promise<void> {
+    await this.#say(text);
+    await this.#pump();
+  }
+
+  #lookForLeftovers(): void {
+    const { clock, files, processes, network } = this.#fake;
+    if (this.#played.end === undefined) return this.#complain("the session goes on for ever");
+    if (!this.#client.closed) this.#complain("the client's connection is open");
+    if (network.servers.some((server) => !server.closed)) this.#complain("downstream's connection is open");
+    this.#played.leftover = files.paths;
+    if (files.handles > 0) this.#complain(`${files.handles} files are open`);
+    if (processes.children.some((child) => !child.isEnded)) this.#complain("a filter is running");
+    if (clock.pending > 0) this.#complain(`${clock.pending} timers are set`);
+    for (const bug of this.#played.log.find(": bug ")) this.#complain(bug);
+  }
+
+  #note(moments: Moment[], octets: number): void {
+    moments.push({ end: (moments.at(-1)?.end ?? 0) + octets, time: this.#fake.clock.now() });
+  }
+
+  #complain(what: string): void {
+    this.#played.complaints.push(what);
+  }
+}

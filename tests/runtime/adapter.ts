@@ -1,0 +1,8 @@
+// The adapter of the runtime that this runs on.
+
+import type { Runtime } from "../../lib/runtime/ports.ts";
+
+export async function adapter(): Promise<Runtime> {
+  if ("Bun" in globalThis) return (await import("../../lib/runtime/node.ts")).nodeRuntime();
+  return (await import("../../lib/runtime/deno.ts")).denoRuntime();
+}

@@ -1,0 +1,810 @@
+// What a runtime adapter owes to the program, as a table of cases that any adapter can be held against.
+//
+// The cases run inside the runtime itself (contract_main.ts), so nothing here but node modules, which both runtimes have,
+// and python3 for what they cannot make: a full queue of connections, a datagram socket. A case throws when it fails.
+// What needs a process of its own stands in contract_test.ts.
+
+import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { once } from "node:events";
+import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
+import type { Child, Conn, Listener, Runtime } from "../../lib/runtime/ports.ts";
+
+export interface ContractCase {
+  readonly name: string;
+  readonly play: (runtime: Runtime, dir: string) => Promise<void>;
+}
+
+const CONNECT_LIMIT = 5000;
+
+// What a kernel and one buffer of the runtime may hold of a stream that nobody reads.
+const IN_FLIGHT_LIMIT = 16_000_000;
+
+export const CONTRACT: readonly ContractCase[] = [
+  // --- connections, both from connect and from accept
+  ...bothSides("a peer that shuts down its side is null, once and again, and still hears us", async (conn, peer) => {
+    peer.end("last words");
+    assert.equal(await readText(conn, 10), "last words");
+    assert.equal(await conn.read(new Uint8Array(10)), null);
+    assert.equal(await conn.read(new Uint8Array(10)), null);
+    await conn.write(octets("first answer "));
+    await pause(50);
+    await conn.write(octets("second answer"));
+    assert.equal(await peerReads(peer, 26), "first answer second answer");
+  }),
+  ...bothSides("a read that waits ends with the peer's side", async (conn, peer) => {
+    const reading = conn.read(new Uint8Array(10));
+    await pause(20);
+    peer.end();
+    assert.equal(await reading, null);
+  }),
+  ...bothSides("a peer that resets is kind reset, for the read that waits and the next", async (conn, peer) => {
+    const reading = conn.read(new Uint8Array(10));
+    reading.catch(() => {});
+    await pause(20);
+    peer.resetAndDestroy();
+    await rejects(reading, "reset");
+  }),
+  ...bothSides("what came before a reset can be read", async (conn, peer) => {
+    await new Promise<void>((sent) => peer.write("last words", () => sent()));
+    await pause(50);
+    peer.resetAndDestroy();
+    await pause(50);
+    assert.equal(await readText(conn, 10), "last words");
+    await rejects(conn.read(new Uint8Array(10)), "reset");
+  }),
+  ...bothSides("writing to a peer that has closed is kind reset within a few writes", async (conn, peer) => {
+    peer.destroy();
+    await rejects(
+      (async () => {
+        for (let tries = 0; tries < 50; tries++) {
+          await conn.write(octets("is anybody there?"));
+          await pause(10);
+        }
+      })(),
+      "reset",
+    );
+    await rejects(conn.write(octets("and now?")), "reset");
+  }),
+  ...bothSides("a write to a peer that does not read waits, and all of it arrives", async (conn, peer) => {
+    peer.pause();
+    const piece = pattern(65536);
+    let accepted = 0;
+    let waits = false;
+    const writing = (async () => {
+      for (let count = 0; count < 256; count++) {
+        await conn.write(piece);
+        accepted += piece.length;
+      }
+    })();
+    for (let before = -1; !waits; await pause(200)) {
+      waits = before === accepted;
+      before = accepted;
+    }
+    assert.ok(accepted < IN_FLIGHT_LIMIT, `${accepted} octets were taken and none was read`);
+    const read = peerReads(peer, 256 * piece.length);
+    peer.resume();
+    await writing;
+    assert.ok(await read === text(piece).repeat(256), "the octets arrived changed");
+  }),
+  ...bothSides("nothing is read much ahead of read, and nothing is lost", async (conn, peer) => {
+    const piece = Buffer.from(pattern(65536));
+    for (let count = 0; count < 512; count++) peer.write(piece);
+    let before = -1;
+    for (; before !== peer.bytesWritten - peer.writableLength; await pause(200)) {
+      before = peer.bytesWritten - peer.writableLength;
+    }
+    assert.ok(peer.writableLength > 512 * 65536 - IN_FLIGHT_LIMIT, "a reader that does not read took it all");
+    const whole = await readOctets(conn, 512 * piece.length);
+    for (let count = 0; count < 512; count++) {
+      assert.ok(piece.equals(whole.subarray(count * 65536, (count + 1) * 65536)), `piece ${count} arrived changed`);
+    }
+  }),
+  ...bothSides("a small buffer gets what came in parts", async (conn, peer) => {
+    peer.write("abcdefghij");
+    await pause(30);
+    const into = new Uint8Array(4);
+    let heard = "";
+    while (heard.length < 10) heard += text(into.subarray(0, (await conn.read(into))!));
+    assert.equal(heard, "abcdefghij");
+  }),
+  ...bothSides("close ends a read that waits, and what comes later, with kind closed", async (conn, peer) => {
+    peer.resume();
+    await conn.write(octets("written before"));
+    const reading = conn.read(new Uint8Array(10));
+    reading.catch(() => {});
+    await pause(20);
+    conn.close();
+    await rejects(reading, "closed");
+    await rejects(conn.read(new Uint8Array(10)), "closed");
+    await rejects(conn.write(octets("too late")), "closed");
+    conn.close();
+  }),
+  ...bothSides("close ends a write that waits", async (conn, peer) => {
+    peer.pause();
+    const writing = conn.write(new Uint8Array(32_000_000));
+    writing.catch(() => {});
+    await pause(100);
+    conn.close();
+    await rejects(writing, "closed", "reset");
+  }),
+  ...bothSides("what was written before close arrives, and then the end", async (conn, peer) => {
+    const heard = peerReadsAll(peer);
+    await conn.write(pattern(100_000));
+    conn.close();
+    assert.equal((await heard).length, 100_000);
+  }),
+  ...bothSides("small writes are not held back until the peer answers", async (conn, peer) => {
+    let heard = 0;
+    peer.on("data", (chunk: Uint8Array) => {
+      heard += chunk.length;
+      if (heard % 2 === 0) peer.write("!");
+    });
+    const start = performance.now();
+    for (let count = 0; count < 20; count++) {
+      await conn.write(octets("a"));
+      await conn.write(octets("b"));
+      await readText(conn, 1);
+    }
+    // Nagle's algorithm against delayed acknowledgements costs 40 ms each time.
+    assert.ok(performance.now() - start < 400, `${performance.now() - start} ms for 20 answers`);
+  }),
+
+  // --- connect
+  {
+    name: "connect: nobody listens, kind refused, and the message names the address",
+    play: async ({ network }) => {
+      const port = await freePort();
+      const error = await rejects(network.connect({ transport: "tcp", host: "127.0.0.1", port }, 5000), "refused");
+      assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${port}`));
+      assert.match(error.message, /refused/i);
+    },
+  },
+  {
+    name: "connect: a name that nobody knows is kind unknown-host",
+    play: async ({ network }) => {
+      await rejects(network.connect({ transport: "tcp", host: "nobody.invalid", port: 25 }, 5000), "unknown-host");
+    },
+  },
+  {
+    name: "connect: a name is looked up",
+    play: (runtime) =>
+      withServer(async (port, accepted) => {
+        const conn = await runtime.network.connect({ transport: "tcp", host: "localhost", port }, CONNECT_LIMIT);
+        (await accepted()).write("hello");
+        assert.equal(await readText(conn, 5), "hello");
+        conn.close();
+      }),
+  },
+  {
+    name: "connect: a server that does not answer is kind timeout, in time",
+    play: async ({ network }) => {
+      const full = startPython(`
+import socket, sys
+server = socket.socket()
+server.bind(("127.0.0.1", 0))
+server.listen(0)
+waiting = [socket.create_connection(server.getsockname())]
+for _ in range(3):
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex(server.getsockname())
+    waiting.append(one)
+print(server.getsockname()[1], flush=True)
+sys.stdin.read()
+`);
+      try {
+        const port = Number(await full.line());
+        await pause(100);
+        const start = performance.now();
+        await rejects(network.connect({ transport: "tcp", host: "127.0.0.1", port }, 300), "timeout");
+        assert.ok(performance.now() - start < 900);
+      } finally {
+        await full.end();
+      }
+    },
+  },
+
+  // --- listen
+  {
+    name: "listen: each connection is accepted once, in order, with the peer's address",
+    play: ({ network }) =>
+      withListener(network, async (listener, port) => {
+        const peers = [];
+        for (let count = 0; count < 5; count++) {
+          const peer = connect(port, "127.0.0.1");
+          peer.on("error", () => {});
+          await once(peer, "connect");
+          peer.write(String(count));
+          peers.push(peer);
+        }
+        for (let count = 0; count < 5; count++) {
+          const conn = await listener.accept();
+          assert.equal(conn.peer, "127.0.0.1");
+          assert.equal(await readText(conn, 1), String(count));
+          conn.close();
+        }
+        for (const peer of peers) peer.destroy();
+      }),
+  },
+  {
+    name: "listen: a port that is taken is kind in-use, and free again at once after close",
+    play: async ({ network }) => {
+      let port = 0;
+      await withListener(network, async (listener, taken) => {
+        port = taken;
+        await rejects(network.listen({ transport: "tcp", host: "127.0.0.1", port }), "in-use");
+        const peer = connect(port, "127.0.0.1");
+        peer.on("error", () => {});
+        const conn = await listener.accept();
+        // The side that closes first keeps the port in TIME_WAIT.
+        conn.close();
+        peer.resume();
+        peer.end();
+        await once(peer, "close");
+      });
+      (await network.listen({ transport: "tcp", host: "127.0.0.1", port })).close();
+    },
+  },
+  {
+    name: "listen: close ends an accept that waits, and every later one, with kind closed",
+    play: async ({ network }) => {
+      const port = await freePort();
+      const listener = await network.listen({ transport: "tcp", host: "127.0.0.1", port });
+      const accepting = listener.accept();
+      accepting.catch(() => {});
+      await pause(20);
+      listener.close();
+      await rejects(accepting, "closed");
+      await rejects(listener.accept(), "closed");
+      await pause(20);
+      await rejects(network.connect({ transport: "tcp", host: "127.0.0.1", port }, 5000), "refused");
+    },
+  },
+  {
+    name: "listen: an address of another host is kind unreachable",
+    play: async ({ network }) => {
+      await rejects(network.listen({ transport: "tcp", host: "198.51.100.1", port: await freePort() }), "unreachable");
+    },
+  },
+
+  // --- unix sockets
+  {
+    name: "unix: a conversation with a socket, without a peer's address",
+    play: async ({ network }, dir) => {
+      const path = `${dir}/unix`;
+      const listener = await network.listen({ transport: "unix", path });
+      const [here, there] = await Promise.all([
+        network.connect({ transport: "unix", path }, CONNECT_LIMIT),
+        listener.accept(),
+      ]);
+      assert.equal(here.peer, undefined);
+      assert.equal(there.peer, undefined);
+      await here.write(octets("hello"));
+      assert.equal(await readText(there, 5), "hello");
+      await there.write(octets("world"));
+      assert.equal(await readText(here, 5), "world");
+      here.close();
+      assert.equal(await there.read(new Uint8Array(1)), null);
+      there.close();
+      listener.close();
+    },
+  },
+  {
+    name: "unix: no such path is kind missing, a socket that nobody serves is kind refused",
+    play: async ({ network }, dir) => {
+      await rejects(network.connect({ transport: "unix", path: `${dir}/nothing` }, 5000), "missing");
+      const left = startPython(`
+import socket
+server = socket.socket(socket.AF_UNIX)
+server.bind("${dir}/left")
+print("ready", flush=True)
+`);
+      await left.line();
+      await left.end();
+      await rejects(network.connect({ transport: "unix", path: `${dir}/left` }, 5000), "refused");
+      await rejects(network.listen({ transport: "unix", path: `${dir}/left` }), "in-use");
+    },
+  },
+
+  // --- datagrams
+  {
+    name: "datagrams: arrive whole, in order, octet for octet",
+    play: async ({ network }, dir) => {
+      const daemon = await startSyslog(`${dir}/log`, 3);
+      const sender = await network.datagrams(`${dir}/log`);
+      const sent = ["<22>first", "<22>s\xe9cond \x01", "<22>" + "x".repeat(2000)];
+      for (const one of sent) await sender.send(octets(one));
+      assert.deepEqual(await daemon.received(), sent);
+    },
+  },
+  {
+    name: "datagrams: nobody is there, then somebody comes, goes and comes again",
+    play: async ({ network }, dir) => {
+      const path = `${dir}/log`;
+      const sender = await network.datagrams(path);
+      await rejects(sender.send(octets("to nobody")), "missing");
+      for (const turn of ["first", "second"]) {
+        const daemon = await startSyslog(path, 1);
+        await sender.send(octets(turn));
+        assert.deepEqual(await daemon.received(), [turn]);
+        await rejects(sender.send(octets("to one who left")), "refused");
+        fs.unlinkSync(path);
+      }
+    },
+  },
+  {
+    name: "datagrams: a receiver that is slow is waited for, and nothing is lost",
+    play: async ({ network }, dir) => {
+      const count = 600;
+      const daemon = await startSyslog(`${dir}/log`, count, 0.3);
+      const sender = await network.datagrams(`${dir}/log`);
+      for (let sent = 0; sent < count; sent++) await sender.send(octets(`line ${sent}`));
+      assert.deepEqual(await daemon.received(), Array.from({ length: count }, (_, sent) => `line ${sent}`));
+    },
+  },
+
+  // --- files
+  {
+    name: "files: create makes mode 0600, and refuses a name that is taken, be it a link to nothing",
+    play: async ({ files }, dir) => {
+      const file = await files.create(`${dir}/new`);
+      file.close();
+      assert.equal(fs.statSync(`${dir}/new`).mode & 0o7777, 0o600);
+      await rejects(files.create(`${dir}/new`), "exists");
+      fs.symlinkSync(`${dir}/target`, `${dir}/link`);
+      await rejects(files.create(`${dir}/link`), "exists");
+      assert.equal(fs.existsSync(`${dir}/target`), false);
+      await rejects(files.create(`${dir}/none/new`), "missing");
+    },
+  },
+  {
+    name: "files: what is appended is read again after rewind, small and large",
+    play: async ({ files }, dir) => {
+      const file = await files.create(`${dir}/spool`);
+      const large = pattern(300_000);
+      await file.append(octets("small"));
+      await file.append(large);
+      await file.append(octets("end"));
+      assert.deepEqual(await file.stat(), await files.stat(`${dir}/spool`));
+      assert.equal((await file.stat()).size, 300_008);
+      for (let turn = 0; turn < 2; turn++) {
+        await file.rewind();
+        assert.equal(await readFile(file), `small${text(large)}end`);
+        assert.equal(await file.read(new Uint8Array(10)), null);
+      }
+      file.close();
+      assert.equal(fs.statSync(`${dir}/spool`).size, 300_008);
+    },
+  },
+  {
+    name: "files: a file stays readable after it lost its name, and its name may be another's",
+    play: async ({ files }, dir) => {
+      const file = await files.create(`${dir}/spool`);
+      await file.append(octets("kept"));
+      await files.remove(`${dir}/spool`);
+      fs.writeFileSync(`${dir}/spool`, "other");
+      await file.rewind();
+      assert.equal(await readFile(file), "kept");
+      file.close();
+      const other = await files.open(`${dir}/spool`);
+      assert.equal(await readFile(other), "other");
+      other.close();
+    },
+  },
+  {
+    name: "files: stat follows links, tells kinds, and the time of the last change in milliseconds",
+    play: async ({ files }, dir) => {
+      fs.writeFileSync(`${dir}/file`, "12345");
+      fs.utimesSync(`${dir}/file`, 1000, 1234567.891);
+      fs.symlinkSync(`${dir}/file`, `${dir}/link`);
+      assert.deepEqual(await files.stat(`${dir}/link`), { kind: "file", size: 5, modified: 1234567891 });
+      assert.equal((await files.stat(dir)).kind, "directory");
+      assert.equal((await files.stat("/dev/null")).kind, "other");
+      await rejects(files.stat(`${dir}/none`), "missing");
+      await rejects(files.stat(`${dir}/file/below`), "missing");
+      await rejects(files.open(`${dir}/none`), "missing");
+    },
+  },
+  {
+    name: "files: remove takes files, links and directories, and does not mind what is gone",
+    play: async ({ files }, dir) => {
+      fs.mkdirSync(`${dir}/full/deep`, { recursive: true });
+      fs.writeFileSync(`${dir}/full/deep/file`, "");
+      fs.writeFileSync(`${dir}/kept`, "");
+      fs.symlinkSync(`${dir}/kept`, `${dir}/link`);
+      for (const name of ["full", "link", "none"]) await files.remove(`${dir}/${name}`);
+      assert.deepEqual(await files.list(dir), ["kept"]);
+      await rejects(files.list(`${dir}/none`), "missing");
+    },
+  },
+  {
+    name: "files: a log is made with mode 0640, appended to by all who have it open, and kept",
+    play: async ({ files }, dir) => {
+      const [one, other] = [await files.openLog(`${dir}/log`), await files.openLog(`${dir}/log`)];
+      assert.equal(fs.statSync(`${dir}/log`).mode & 0o7777, 0o640 & ~process.umask());
+      await one.append(octets("a"));
+      await other.append(octets("b"));
+      await one.append(octets("c"));
+      one.close();
+      other.close();
+      const again = await files.openLog(`${dir}/log`);
+      await again.append(octets("d"));
+      again.close();
+      assert.equal(fs.readFileSync(`${dir}/log`, "latin1"), "abcd");
+    },
+  },
+  {
+    name: "files: a full disk is kind no-space, for little and for much",
+    play: async ({ files }) => {
+      for (const size of [10, 100_000]) {
+        const full = await files.openLog("/dev/full");
+        await rejects(full.append(new Uint8Array(size)), "no-space");
+        full.close();
+      }
+    },
+  },
+
+  // --- processes
+  {
+    name: "processes: exit statuses and signals, each child its own",
+    play: async ({ processes }) => {
+      const ends = await Promise.all(Array.from({ length: 40 }, async (_, number) => {
+        const child = await processes.start(["/bin/sh", "-c", `exit ${number}`], {});
+        child.closeStderr();
+        return await child.ended;
+      }));
+      assert.deepEqual(ends, Array.from({ length: 40 }, (_, exit) => ({ exit })));
+      for (const signal of ["SEGV", "TERM", "KILL"]) {
+        const child = await processes.start(["/bin/sh", "-c", `kill -${signal} $$`], {});
+        child.closeStderr();
+        assert.deepEqual(await child.ended, { signal: `SIG${signal}` });
+      }
+    },
+  },
+  {
+    name: "processes: a child leads a group and session of its own, with /dev/null, and nothing more of ours",
+    play: ({ processes, network }) =>
+      withListener(network, async () => {
+        const child = await processes.start(["python3", "-c", SELF_PORTRAIT], {});
+        const seen = JSON.parse(await stderrOf(child));
+        assert.deepEqual([seen.group, seen.session], [seen.pid, seen.pid]);
+        assert.deepEqual([seen.input, seen.output], ["/dev/null", "/dev/null"]);
+        assert.deepEqual(seen.sockets, []);
+        assert.deepEqual(seen.signals, { SigBlk: 0, SigIgn: 0 });
+      }),
+  },
+  {
+    name: "processes: the environment is ours and what is added, octet for octet",
+    play: async ({ processes }) => {
+      const hostile = "a'b\"c $(d) `e` %s \\ \u00e9 \n f";
+      const child = await processes.start(["/bin/sh", "-c", 'printf "%s|%s" "$ADDED" "$PATH" >&2'], { ADDED: hostile });
+      const heard = Buffer.from(await stderrOf(child), "latin1").toString("utf8");
+      assert.equal(heard, `${hostile}|${process.env["PATH"]}`);
+    },
+  },
+  {
+    name: "processes: standard error is read to its end, be it long",
+    play: async ({ processes }) => {
+      const child = await processes.start(["/bin/sh", "-c", "head -c 4000000 /dev/zero >&2; echo end >&2"], {});
+      assert.equal((await stderrOf(child)).slice(4_000_000), "end\n");
+      assert.deepEqual(await child.ended, { exit: 0 });
+    },
+  },
+  {
+    name: "processes: a child whose standard error nobody reads has to wait",
+    play: async ({ processes }) => {
+      const child = await processes.start(["/bin/sh", "-c", "head -c 20000000 /dev/zero >&2"], {});
+      const early = await Promise.race([child.ended, pause(300)]);
+      assert.equal(early, undefined);
+      assert.equal((await stderrOf(child)).length, 20_000_000);
+      assert.deepEqual(await child.ended, { exit: 0 });
+    },
+  },
+  {
+    name: "processes: a child whose standard error is no longer read comes to its end",
+    play: async ({ processes }) => {
+      const child = await processes.start(["/bin/sh", "-c", "head -c 4000000 /dev/zero >&2"], {});
+      await child.readStderr();
+      child.closeStderr();
+      child.closeStderr();
+      assert.ok("exit" in await child.ended);
+    },
+  },
+  {
+    name: "processes: a signal reaches the whole group, and a group that is gone is no error",
+    play: async ({ processes }) => {
+      const child = await processes.start(["/bin/sh", "-c", "sleep 100 & echo $! >&2; wait"], {});
+      const grandchild = Number(text((await child.readStderr())!));
+      assert.equal(await processes.isAlive(grandchild), true);
+      child.signalGroup("SIGTERM");
+      assert.deepEqual(await child.ended, { signal: "SIGTERM" });
+      child.closeStderr();
+      await until(() => !isRunning(grandchild));
+      child.signalGroup("SIGKILL");
+    },
+  },
+  {
+    name: "processes: what a leader left behind is killed with its group",
+    play: async ({ processes }) => {
+      const child = await processes.start(["/bin/sh", "-c", "sleep 100 2>/dev/null & echo $! >&2"], {});
+      const left = Number(text((await child.readStderr())!));
+      assert.deepEqual(await child.ended, { exit: 0 });
+      assert.ok(isRunning(left));
+      child.signalGroup("SIGKILL");
+      child.closeStderr();
+      await until(() => !isRunning(left));
+    },
+  },
+  {
+    name: "processes: a signal right after the start is not lost",
+    play: async ({ processes }) => {
+      for (let count = 0; count < 20; count++) {
+        const child = await processes.start(["/bin/sh", "-c", "sleep 100"], {});
+        child.signalGroup("SIGKILL");
+        child.closeStderr();
+        assert.deepEqual(await child.ended, { signal: "SIGKILL" });
+      }
+    },
+  },
+  {
+    name: "processes: isAlive",
+    play: async ({ processes, pid }) => {
+      assert.equal(await processes.isAlive(pid), true);
+      assert.equal(await processes.isAlive(0x3fffffff), false);
+    },
+  },
+
+  // --- clock
+  {
+    name: "clock: now goes on, after runs once, and can be called off",
+    play: async ({ clock }) => {
+      const start = clock.now();
+      let ran = 0;
+      const cancel = clock.after(10, () => ran += 100);
+      clock.after(20, () => ran += 1);
+      cancel();
+      await pause(80);
+      assert.equal(ran, 1);
+      assert.ok(clock.now() - start >= 75);
+    },
+  },
+];
+
+// A child's view of itself. Python ignores SIGPIPE, and gives it back to its own children; signals from 32 on are libc's.
+const SELF_PORTRAIT = `
+import glob, json, os, re, subprocess, sys
+pid = os.getpid()
+paths = [path for path in glob.glob("/proc/self/fd/*") if os.path.lexists(path) and path[-2:] not in ("/0", "/1", "/2")]
+links = [os.readlink(path) for path in paths]
+status = subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=True).stdout
+json.dump({
+    "pid": pid, "group": os.getpgid(0), "session": os.getsid(0),
+    "sockets": [link for link in links if link.startswith("socket:")],
+    "input": os.readlink("/proc/self/fd/0"), "output": os.readlink("/proc/self/fd/1"),
+    "signals": {name: int(mask, 16) & 0x7fffffff for name, mask in re.findall(r"(SigBlk|SigIgn):\\s*([0-9a-f]+)", status)},
+}, sys.stderr)
+`;
+
+// --- the two kinds of connection
+
+type Play = (conn: Conn, peer: Socket) => Promise<void>;
+
+function bothSides(name: string, play: Play): ContractCase[] {
+  return [
+    {
+      name: `connected: ${name}`,
+      play: ({ network }) =>
+        withServer(async (port, accepted) => {
+          const conn = await network.connect({ transport: "tcp", host: "127.0.0.1", port }, CONNECT_LIMIT);
+          await playAndClose(play, conn, await accepted());
+        }),
+    },
+    {
+      name: `accepted: ${name}`,
+      play: ({ network }) =>
+        withListener(network, async (listener, port) => {
+          const peer = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+          await playAndClose(play, await listener.accept(), peer);
+        }),
+    },
+  ];
+}
+
+async function playAndClose(play: Play, conn: Conn, peer: Socket): Promise<void> {
+  peer.on("error", () => {});
+  peer.setNoDelay(true);
+  try {
+    await play(conn, peer);
+  } finally {
+    conn.close();
+    peer.destroy();
+  }
+}
+
+async function withServer(play: (port: number, accepted: () => Promise<Socket>) => Promise<void>): Promise<void> {
+  const sockets: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {});
+    sockets.push(socket);
+  });
+  const port = await listening(server);
+  try {
+    await play(port, async () => {
+      await until(() => sockets.length > 0);
+      return sockets[0]!;
+    });
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+}
+
+async function withListener(
+  network: Runtime["network"],
+  play: (listener: Listener, port: number) => Promise<void>,
+): Promise<void> {
+  const port = await freePort();
+  const listener = await network.listen({ transport: "tcp", host: "127.0.0.1", port });
+  try {
+    await play(listener, port);
+  } finally {
+    listener.close();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await listening(server);
+  await new Promise<void>((closed) => server.close(() => closed()));
+  return port;
+}
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const bound = server.address();
+  if (bound === null || typeof bound === "string") throw new Error("no port");
+  return bound.port;
+}
+
+// --- python3
+
+interface Python {
+  line(): Promise<string>;
+  /** All that it prints, when it has ended. */
+  rest(): Promise<string>;
+  end(): Promise<void>;
+}
+
+function startPython(script: string): Python {
+  const child = spawn("python3", ["-c", script], { stdio: ["pipe", "pipe", "inherit"] });
+  let said = "";
+  const ended = once(child, "close");
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => said += chunk);
+  return {
+    line: async () => {
+      await until(() => said.includes("\n"));
+      return said.slice(0, said.indexOf("\n"));
+    },
+    rest: async () => {
+      await ended;
+      return said.slice(said.indexOf("\n") + 1);
+    },
+    end: async () => {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+// Stands in for a syslog daemon that takes `count` datagrams after a while, and then leaves.
+async function startSyslog(path: string, count: number, delay = 0): Promise<{ received(): Promise<string[]> }> {
+  const daemon = startPython(`
+import json, socket, time
+server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+server.bind("${path}")
+print("ready", flush=True)
+time.sleep(${delay})
+print(json.dumps([server.recv(9000).decode("latin-1") for _ in range(${count})]), flush=True)
+`);
+  await daemon.line();
+  return { received: async () => JSON.parse(await daemon.rest()) };
+}
+
+// --- small things
+
+async function rejects(promise: Promise<unknown>, ...kinds: IoErrorKind[]): Promise<IoError> {
+  let result: unknown;
+  try {
+    result = await promise;
+  } catch (error) {
+    assert.ok(error instanceof IoError, `not an IoError: ${error}`);
+    assert.ok(kinds.includes(error.kind), `kind ${error.kind} instead of ${kinds.join(" or ")}: ${error.message}`);
+    return error;
+  }
+  throw new Error(`did not fail with ${kinds.join(" or ")}: ${result}`);
+}
+
+async function readOctets(conn: Conn, count: number): Promise<Uint8Array> {
+  const whole = new Uint8Array(count);
+  for (let got = 0; got < count;) {
+    const more = await conn.read(whole.subarray(got));
+    if (more === null) throw new Error(`the end came after ${got} of ${count} octets`);
+    got += more;
+  }
+  return whole;
+}
+
+async function readText(conn: Conn, count: number): Promise<string> {
+  return text(await readOctets(conn, count));
+}
+
+async function readFile(file: { read(into: Uint8Array): Promise<number | null> }): Promise<string> {
+  const into = new Uint8Array(65536);
+  let whole = "";
+  for (let count = await file.read(into); count !== null; count = await file.read(into)) {
+    whole += text(into.subarray(0, count));
+  }
+  return whole;
+}
+
+async function stderrOf(child: Child): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for (let chunk = await child.readStderr(); chunk !== null; chunk = await child.readStderr()) chunks.push(chunk);
+  return Buffer.concat(chunks).toString("latin1");
+}
+
+function peerReads(peer: Socket, count: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let got = 0;
+    peer.on("data", (chunk: Uint8Array) => {
+      chunks.push(chunk);
+      got += chunk.length;
+      if (got >= count) resolve(Buffer.concat(chunks).toString("latin1"));
+    });
+    peer.on("close", () => reject(new Error(`the peer got ${got} of ${count} octets`)));
+  });
+}
+
+function peerReadsAll(peer: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: Uint8Array[] = [];
+    peer.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+    peer.on("end", () => resolve(Buffer.concat(chunks).toString("latin1")));
+  });
+}
+
+function octets(said: string): Uint8Array {
+  return Uint8Array.from(said, (char) => char.charCodeAt(0));
+}
+
+function text(said: Uint8Array): string {
+  return Buffer.from(said).toString("latin1");
+}
+
+// Octets without a short period, so that a lost or doubled piece shows.
+function pattern(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, at) => (at * 31 + (at >> 8) * 7 + (at >> 16)) & 0xff);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+async function until(holds: () => boolean, limit = 10_000): Promise<void> {
+  for (const start = performance.now(); !holds(); await pause(10)) {
+    if (performance.now() - start > limit) throw new Error(`${holds} does not hold after ${limit} ms`);
+  }
+}
+
+function pause(delay: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delay));
+}

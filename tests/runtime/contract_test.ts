@@ -1,0 +1,260 @@
+// Both runtime adapters keep the same contract: the cases of contract.ts, played inside the runtime, and those that need a
+// process of their own, played with program.ts: standard input and output, signals, bugs, the start of itself.
+//
+// Bun comes from npm, pinned; the tests for it fail and say so where it cannot be had. Some cases need python3, and that of
+// several addresses needs root.
+
+import assert from "node:assert/strict";
+import { BUN_VERSION } from "../../scripts/compile_bun.ts";
+import { isAlive, kill, runCommand } from "../e2e/start.ts";
+import { fromFileUrl } from "../e2e/paths.ts";
+import { until } from "../fakes/client.ts";
+
+const here = (name: string) => fromFileUrl(new URL(name, import.meta.url));
+
+const RUNTIMES: Readonly<Record<string, () => Promise<readonly string[]>>> = {
+  Deno: () => Promise.resolve([Deno.execPath(), "run", "--quiet", "--allow-all", "--unstable-net"]),
+  Bun: async () => {
+    // npx takes half a second each time, so it is asked only once where Bun is.
+    const { stdout, stderr, status } = await runCommand([
+      "npx",
+      "-y",
+      `bun@${BUN_VERSION}`,
+      "-e",
+      "console.log(process.execPath)",
+    ]);
+    if (status !== 0) throw new Error(`npm's bun ${BUN_VERSION} is not to be had: ${stderr}`);
+    return [stdout.trim()];
+  },
+};
+
+for (const [name, find] of Object.entries(RUNTIMES)) {
+  Deno.test(`the runtime adapter for ${name}`, async (test) => {
+    const words = await find();
+    const dir = Deno.makeTempDirSync({ prefix: "postprox_contract_" });
+    try {
+      await playContract(test, words);
+      for (const [title, play] of Object.entries(CASES)) {
+        await test.step(title, () => play([...words, here("program.ts")], dir));
+        for (const entry of [...Deno.readDirSync(dir)]) Deno.removeSync(`${dir}/${entry.name}`);
+      }
+    } finally {
+      Deno.removeSync(dir, { recursive: true });
+    }
+  });
+}
+
+async function playContract(test: Deno.TestContext, words: readonly string[]): Promise<void> {
+  const command = new Deno.Command(words[0]!, { args: [...words.slice(1), here("contract_main.ts")] });
+  const { stdout, stderr } = await command.output();
+  const lines = new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
+  for (const line of lines) {
+    const { name, failure } = JSON.parse(line) as { name: string; failure?: string };
+    await test.step(name, () => {
+      if (failure !== undefined) throw new Error(failure);
+    });
+  }
+  assert.ok(lines.length > 50, `only ${lines.length} cases ran: ${new TextDecoder().decode(stderr)}`);
+}
+
+const CASES: Readonly<Record<string, (words: readonly string[], dir: string) => Promise<void>>> = {
+  ...onSockets(["echo"], {
+    "hello,shut": { heard: "hello", status: 3, noted: "end" },
+    "early,hello,shut": { heard: "early hello", status: 3, noted: "end" },
+    "nonblocking,hello,wait,hello,shut": { heard: "hellohello", status: 3, noted: "end" },
+    "hello,reset": { heard: "hello", status: 3, noted: "reset" },
+    "hello,close": { heard: "hello", status: 3, noted: "end" },
+  }),
+  ...onSockets(["late"], {
+    "ready,much,shut": { heard: "ready\n", status: 0, noted: "3000000" },
+    "nonblocking,ready,much,shut": { heard: "ready\n", status: 0, noted: "3000000" },
+  }),
+  ...onSockets(["close"], { "ready,all": { heard: "ready\n", status: 0, noted: "closed" } }),
+  ...onSockets(["spawned"], { "all": { heard: "", status: 0, noted: "true" } }),
+
+  "a socket: much is written whole to a client that starts reading late": async (words) => {
+    for (const how of ["wait,all", "nonblocking,wait,all"]) {
+      const { stdout } = await runCommand(["python3", here("on_socket.py"), how, ...words, "flood", "5000000"]);
+      assert.deepEqual(JSON.parse(stdout), { heard: 5_000_000, status: 0 });
+    }
+  },
+  "a socket: a client that resets ends a write that waits": async (words, dir) => {
+    const { stdout } = await runCommand([
+      "python3",
+      here("on_socket.py"),
+      "much,wait,reset",
+      ...words,
+      "echo",
+      `${dir}/noted`,
+    ]);
+    assert.deepEqual(JSON.parse(stdout), { heard: "", status: 3 });
+    assert.equal(Deno.readTextFileSync(`${dir}/noted`), "reset");
+  },
+
+  "pipes: what goes in comes out, and the end is the end": async (words, dir) => {
+    const shell = `head -c 1000000 /dev/zero | "$@" | wc -c`;
+    assert.equal(
+      (await runCommand(["sh", "-c", shell, "-", ...words, "echo", `${dir}/noted`])).stdout.trim(),
+      "1000000",
+    );
+    assert.equal(Deno.readTextFileSync(`${dir}/noted`), "end");
+  },
+  "pipes: a reader that leaves is kind reset": async (words, dir) => {
+    const shell = `cat /dev/zero | { "$@"; echo $? >&2; } | head -c 10 >/dev/null`;
+    assert.equal((await runCommand(["sh", "-c", shell, "-", ...words, "echo", `${dir}/noted`])).stderr.trim(), "3");
+    assert.equal(Deno.readTextFileSync(`${dir}/noted`), "reset");
+  },
+  "pipes: those that are non-blocking are waited for": async (words, dir) => {
+    const script = `
+import os, subprocess, sys, time
+(theirs, ours), (out, theirs_out) = os.pipe(), os.pipe()
+for end in (theirs, theirs_out):
+    os.set_blocking(end, False)
+child = subprocess.Popen(sys.argv[1:], stdin=theirs, stdout=theirs_out)
+os.close(theirs), os.close(theirs_out)
+time.sleep(0.3)
+os.write(ours, b"x" * 60000)
+time.sleep(0.2)
+os.write(ours, b"y" * 60000)
+os.close(ours)
+time.sleep(0.3)
+print(len(os.fdopen(out, "rb").read()), child.wait())
+`;
+    const { stdout } = await runCommand(["python3", "-c", script, ...words, "echo", `${dir}/noted`]);
+    assert.equal(stdout.trim(), "120000 3");
+  },
+  "files and /dev/null: as standard input and output": async (words, dir) => {
+    Deno.writeTextFileSync(`${dir}/in`, "from a file");
+    const shell = `f=$1; shift; "$@" <"$f/in" >"$f/out"; echo $?; "$@" </dev/null >/dev/null; echo $?`;
+    const { stdout } = await runCommand(["sh", "-c", shell, "-", dir, ...words, "echo", `${dir}/noted`]);
+    assert.equal(stdout, "3\n3\n");
+    assert.equal(Deno.readTextFileSync(`${dir}/out`), "from a file");
+    assert.equal(Deno.readTextFileSync(`${dir}/noted`), "endend");
+  },
+  "pipes: close lets go of a read that waits": async (words, dir) => {
+    const { stdout } = await runCommand(["sh", "-c", `sleep 2 | "$@"`, "-", ...words, "close", `${dir}/noted`]);
+    assert.equal(stdout, "ready\n");
+    assert.equal(Deno.readTextFileSync(`${dir}/noted`), "closed");
+  },
+  "isSpawned is false for pipes and files, and for descriptors that are closed": async (words, dir) => {
+    for (const how of ["</dev/null", "<&-", "<&- >&-", "| cat"]) {
+      await runCommand(["sh", "-c", `"$@" ${how}`, "-", ...words, "spawned", `${dir}/noted`]);
+    }
+    assert.equal(Deno.readTextFileSync(`${dir}/noted`), "falsefalsefalsefalse");
+  },
+  "writeOut and writeErr write all, and exit ends with the status": async (words) => {
+    const { stdout, stderr, status } = await runCommand([...words, "say", "out!", "error!"]);
+    assert.equal(stdout, "out!".repeat(100_000));
+    assert.equal(stderr, "error!".repeat(100_000));
+    assert.equal(status, 5);
+  },
+
+  "signals and bugs come to their handlers, and nothing else is said of them": async (words) => {
+    const child = new Deno.Command(words[0]!, {
+      args: [...words.slice(1), "events"],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    let said = "";
+    const reading = (async () => {
+      for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) said += chunk;
+    })();
+    try {
+      await until(() => said.includes("ready\n"), () => `ready, but it said ${said}`);
+      assert.deepEqual(said.trim().split("\n").sort(), ["bug rejected", "bug thrown", "ready"]);
+      for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGTERM"] as const) {
+        said = "";
+        child.kill(signal);
+        await until(() => said === `${signal}\n`, () => `${signal}, but it said ${said}`);
+      }
+    } finally {
+      child.kill("SIGKILL");
+      await reading;
+    }
+    assert.equal(await new Response(child.stderr).text(), "");
+    await child.status;
+  },
+
+  "a datagram that was sent is not lost when the process ends at once": async (words, dir) => {
+    const script = `
+import socket, subprocess, sys
+server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+server.bind(sys.argv[1])
+server.settimeout(10)
+for _ in range(5):
+    subprocess.run(sys.argv[2:] + [sys.argv[1]], check=True)
+    print(server.recv(100).decode())
+`;
+    const { stdout } = await runCommand(["python3", "-c", script, `${dir}/log`, ...words, "syslog"]);
+    assert.equal(stdout, "last words\n".repeat(5));
+  },
+
+  "it starts itself in the background, and outlives its parent": async (words) => {
+    const { stdout, stderr, status } = await runCommand([...words, "start", "background", "--word=a b"]);
+    assert.equal(stderr, "");
+    assert.equal(status, 0);
+    const [, pid, word] = /^([0-9]+) (.*)\n$/.exec(stdout) ?? [];
+    try {
+      assert.equal(word, "--word=a b");
+      assert.ok(isAlive(Number(pid)));
+      const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /, "").split(" ");
+      // Its group and its session are its own.
+      assert.deepEqual(fields.slice(2, 4), [pid, pid]);
+    } finally {
+      kill(Number(pid));
+    }
+  },
+  "it starts itself in the background, and hears why that failed": async (words) => {
+    const { stdout, stderr, status } = await runCommand([...words, "start", "background", "fail"]);
+    assert.deepEqual({ stdout, stderr, status }, { stdout: "", stderr: "cannot start\n", status: 7 });
+  },
+
+  "the addresses of a host are tried in turn, and one connection is made": async (words, dir) => {
+    const first = Deno.listen({ hostname: "127.9.9.2", port: 0 });
+    const { port } = first.addr;
+    const second = Deno.listen({ hostname: "127.9.9.3", port });
+    const accepted: string[] = [];
+    const serving = [first, second].map(async (listener) => {
+      for await (const conn of listener) {
+        accepted.push((conn.localAddr as Deno.NetAddr).hostname);
+        await conn.write(new TextEncoder().encode("hello"));
+        conn.close();
+      }
+    });
+    const hosts = [1, 2, 3].map((last) => `127.9.9.${last} several.test\n`);
+    Deno.writeTextFileSync(`${dir}/hosts`, hosts.join(""));
+    const shell = `mount --bind "$0" /etc/hosts && exec "$@" connect several.test ${port}`;
+    try {
+      const { stdout, stderr } = await runCommand(["unshare", "-m", "sh", "-c", shell, `${dir}/hosts`, ...words]);
+      assert.equal(stdout, "127.9.9.2 says hello\n", stderr);
+      assert.deepEqual(accepted, ["127.9.9.2"]);
+    } finally {
+      first.close();
+      second.close();
+      await Promise.all(serving);
+    }
+  },
+};
+
+interface Heard {
+  readonly heard: string;
+  readonly status: number;
+  /** What the program wrote into its file. */
+  readonly noted: string;
+}
+
+/** A case per way that the client behaves (on_socket.py), with what comes of it. */
+function onSockets(role: readonly string[], rows: Readonly<Record<string, Heard>>): typeof CASES {
+  return Object.fromEntries(
+    Object.entries(rows).map(([how, { noted, ...expected }]) => [
+      `a socket: ${role.join(" ")}: ${how}`,
+      async (words: readonly string[], dir: string) => {
+        const argv = ["python3", here("on_socket.py"), how, ...words, ...role, `${dir}/noted`];
+        const { stdout, stderr } = await runCommand(argv);
+        assert.deepEqual(JSON.parse(stdout || "null"), expected, stderr);
+        assert.equal(Deno.readTextFileSync(`${dir}/noted`), noted);
+      },
+    ]),
+  );
+}
