@@ -123,12 +123,13 @@ async function run(
   }
 }
 
-// A child that floods its standard error is read to the end, so that it can end.
+// A child that floods its standard error is read to the end, so that it can end. What cannot be read is not there: its
+// exit status counts.
 async function readAll(child: Child, lastLine: LastLine): Promise<void> {
-  for (;;) {
-    const chunk = await child.readStderr();
-    if (chunk === null) return;
-    lastLine.push(chunk);
+  try {
+    for (let chunk = await child.readStderr(); chunk !== null; chunk = await child.readStderr()) lastLine.push(chunk);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
   }
 }
 

@@ -264,9 +264,10 @@ class DenoFile implements File {
     this.#file.seekSync(0, Deno.SeekMode.Start);
   }
 
+  // What has just been written is in memory: waking a thread for it costs more than reading it.
   async read(into: Uint8Array): Promise<number | null> {
     try {
-      return await this.#file.read(into);
+      return this.#file.readSync(into);
     } catch (error) {
       throw ioError(error, `cannot read ${this.#path}`);
     }

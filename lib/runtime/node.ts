@@ -573,10 +573,11 @@ class NodeFile implements File {
     this.#readFrom = 0;
   }
 
+  // What has just been written is in memory: waking a thread for it costs more than reading it.
   async read(into: Uint8Array): Promise<number | null> {
     if (into.length === 0) return 0;
     try {
-      const count = await promised((done) => fs.read(this.#descriptor, into, 0, into.length, this.#readFrom, done));
+      const count = fs.readSync(this.#descriptor, into, 0, into.length, this.#readFrom);
       this.#readFrom += count;
       return count === 0 ? null : count;
     } catch (error) {

@@ -16,7 +16,7 @@ import type { SessionLog } from "../log/events.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Clock, Files } from "../runtime/ports.ts";
 import { bytesOf } from "../smtp/bytes.ts";
-import { decodedRoom, DotDecoder } from "../smtp/dot_codec.ts";
+import { decodable, decodedRoom, DotDecoder } from "../smtp/dot_codec.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { isFull, Spool } from "../spool/spool.ts";
 import { newSpoolName } from "../spool/directory.ts";
@@ -112,23 +112,22 @@ async function receive(
   stop: AbortSignal,
 ): Promise<{ size: number; refusal?: Outcome }> {
   const decoder = new DotDecoder();
-  let out = new Uint8Array(0);
   let failure: IoError | undefined;
   while (!decoder.done) {
     const wire = await client.nextContent();
     stop.throwIfAborted();
-    if (out.length < decodedRoom(wire.length)) out = new Uint8Array(decodedRoom(wire.length));
-    const count = decoder.decode(wire, out);
-    client.consume(decoder.consumed);
-    if (failure || isTooLarge(decoder.size - END_OF_DATA_LENGTH, options)) continue;
     try {
-      await spool.append(out.subarray(0, count));
+      const space = await spool.space(decodedRoom(wire.length));
+      const count = decoder.decode(wire.subarray(0, decodable(space.length)), space);
+      client.consume(decoder.consumed);
+      spool.filled(count);
       if (decoder.done) await spool.settle();
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
       failure = error;
       log.spoolFailed(error.message);
     }
+    if (failure || isTooLarge(decoder.size - END_OF_DATA_LENGTH, options)) spool.forget();
   }
   const { size } = decoder;
   if (isTooLarge(size, options)) return { size, refusal: refusal("too large", OWN_REPLIES.messageTooLarge) };
@@ -183,6 +182,10 @@ async function judge(
     if (client.gone) throw new ClientLost("client left before its message was judged");
     const settled = settle(verdict, options.rejectUnsure);
     if (verdict.kind === "unsure") log.filterFailed(verdict.why, settled.kind === "defer" ? "451" : "passed");
+    if (settled.kind === "accept" && !await message.spool.isIntact()) {
+      log.spoolFailed("filter wrote into EMAIL, so the message as it came is lost");
+      return refusal("filter wrote into EMAIL", OWN_REPLIES.messageFailed);
+    }
     return { ...settled, filterTime: clock.now() - start };
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
@@ -205,10 +208,6 @@ async function carryOut(parts: MessageParts, settled: Settled, limits: InHand & 
   const { kind, why } = settled;
   if (kind === "accept" || kind === "replace") {
     const verdict = kind === "accept" ? "pass" : "replace";
-    if (kind === "accept" && !await limits.spool.isIntact()) {
-      parts.log.spoolFailed("filter wrote into EMAIL, so the message as it came is lost");
-      return refusal("filter wrote into EMAIL", OWN_REPLIES.messageFailed);
-    }
     const source = kind === "accept" ? limits.spool : settled.content;
     return { verdict, reason: why, ...await deliver(parts, source, limits) };
   }

@@ -178,7 +178,7 @@ export class Session {
 
   // Who never hears that a message is delivered will send it again.
   #noteUnheard(): void {
-    if (this.#unheard) this.#log.possibleDuplicate("client left before it heard of the delivery", this.#unheard);
+    if (this.#unheard) this.#log.possibleDuplicate("client did not hear of the delivery", this.#unheard);
   }
 
   async #answer(command: Command | BadLine): Promise<Reply> {
@@ -318,8 +318,8 @@ export class Session {
   }
 
   async #explain(error: unknown): Promise<void> {
+    this.#noteUnheard();
     if (error instanceof ClientLost) {
-      this.#noteUnheard();
       // Postfix says QUIT and does not wait for the reply.
       if (this.#doing !== "QUIT") this.#log.clientLost(this.#doing, error.message);
       // It may have closed only its own side, and is owed what was held back.

@@ -34,6 +34,11 @@ export function decodedRoom(length: number): number {
   return length + (length >> 1) + 4;
 }
 
+/** How many octets can be decoded into `room`, whatever they are. */
+export function decodable(room: number): number {
+  return Math.floor(((room - 4) * 2) / 3);
+}
+
 /** From the wire to the spool, up to the end of data. */
 export class DotDecoder {
   #state = START;

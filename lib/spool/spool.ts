@@ -13,7 +13,10 @@ import type { MessageSource } from "../verdict.ts";
 
 // Most mail is smaller than this. It bounds the memory of a session, it is what is written to a file at a time, and up to
 // it a filter's own damage to its copy of the message does no harm.
-const MEMORY_LIMIT = 131_072;
+const MEMORY_LIMIT = 262_144;
+
+// Room for less than this is not worth another round: what is in memory goes to the file.
+const LEAST_SPACE = 49_152;
 
 const READ_SIZE = 131_072;
 
@@ -37,6 +40,7 @@ export class Spool implements MessageSource {
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #writing: Promise<void> | undefined;
   #left: FileFacts | undefined;
+  #forgotten = false;
   readonly #names: string[] = [];
 
   constructor(files: Files, options: SpoolOptions) {
@@ -49,22 +53,33 @@ export class Spool implements MessageSource {
     return this.#size;
   }
 
-  /** Adds `content`, of which nothing is kept by reference. */
-  async append(content: Uint8Array): Promise<void> {
-    let rest = content;
-    while (this.#inMemory + rest.length > MEMORY_LIMIT) {
-      const fits = MEMORY_LIMIT - this.#inMemory;
-      this.#keep(rest.subarray(0, fits));
-      rest = rest.subarray(fits);
-      await this.#writeBehind();
-    }
-    this.#keep(rest);
-    this.#size += content.length;
+  /**
+   * Room for more content: for `wanted` octets, or for as many as there may be at a time. Say `filled` afterwards. Throws
+   * what an earlier write has to say.
+   */
+  async space(wanted: number): Promise<Uint8Array> {
+    const needed = this.#inMemory + Math.min(wanted, LEAST_SPACE);
+    if (needed > MEMORY_LIMIT) await this.#writeBehind();
+    else if (needed > this.#memory.length) this.#grow(this.#inMemory + wanted);
+    return this.#memory.subarray(this.#inMemory);
   }
 
-  /** Waits until what has been appended is where it belongs: throws what an earlier write has to say. */
+  /** That `count` octets have been put into `space`. */
+  filled(count: number): void {
+    if (this.#forgotten) return;
+    this.#inMemory += count;
+    this.#size += count;
+  }
+
+  /** Waits until the content is where it belongs: throws what a write has to say. */
   async settle(): Promise<void> {
-    await this.#writing;
+    if (this.#inMemory < this.#size) await this.#writeAll();
+  }
+
+  /** Gives up the content. What comes after this is not kept: `space` is the same again and again. */
+  forget(): void {
+    this.#forgotten = true;
+    this.#inMemory = 0;
   }
 
   /** The path of a file with the whole message, for a filter to read. */
@@ -94,7 +109,9 @@ export class Spool implements MessageSource {
 
   async *chunks(): AsyncGenerator<Uint8Array> {
     if (this.#inMemory === this.#size) {
-      yield this.#memory.subarray(0, this.#size);
+      for (let at = 0; at < this.#size; at += READ_SIZE) {
+        yield this.#memory.subarray(at, Math.min(at + READ_SIZE, this.#size));
+      }
       return;
     }
     await this.#writeAll();
@@ -112,15 +129,10 @@ export class Spool implements MessageSource {
     for (const removal of removals) if (removal.status === "rejected") throw removal.reason;
   }
 
-  #keep(content: Uint8Array): void {
-    const length = this.#inMemory + content.length;
-    if (length > this.#memory.length) {
-      const larger = new Uint8Array(Math.min(MEMORY_LIMIT, Math.max(length, 2 * this.#memory.length)));
-      larger.set(this.#memory.subarray(0, this.#inMemory));
-      this.#memory = larger;
-    }
-    this.#memory.set(content, this.#inMemory);
-    this.#inMemory = length;
+  #grow(length: number): void {
+    const larger = new Uint8Array(Math.min(MEMORY_LIMIT, Math.max(length, 2 * this.#memory.length)));
+    larger.set(this.#memory.subarray(0, this.#inMemory));
+    this.#memory = larger;
   }
 
   // Sends what is in memory to the file, and has the other half of the memory ready before that is done: content comes
@@ -137,7 +149,7 @@ export class Spool implements MessageSource {
   }
 
   async #writeAll(): Promise<void> {
-    await this.#writeBehind();
+    if (this.#inMemory > 0) await this.#writeBehind();
     await this.#writing;
   }
 

@@ -14,7 +14,7 @@ import { Deadline } from "./deadline.ts";
 
 // Content comes in larger pieces than commands. The room for one read starts small and grows where it was filled.
 const SMALL_CONTENT_READ = 8192;
-const LARGE_CONTENT_READ = 65536;
+const LARGE_CONTENT_READ = 262_144;
 
 // How much a peer may send ahead of our reading while we watch it.
 const AHEAD_LIMIT = 16384;
@@ -99,7 +99,9 @@ export class LineConn {
       if (came === "end") return null;
       if (came === "late") throw this.#translate(new IoError("timeout", "peer was silent for too long"));
     }
-    if (this.#buffer.length >= this.#contentRoom) this.#contentRoom = LARGE_CONTENT_READ;
+    if (this.#buffer.length >= this.#contentRoom) {
+      this.#contentRoom = Math.min(8 * this.#contentRoom, LARGE_CONTENT_READ);
+    }
     return this.#buffer.peek();
   }
 

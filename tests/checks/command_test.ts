@@ -7,6 +7,7 @@ import { bytesOf, textOf } from "../../lib/smtp/bytes.ts";
 import { Spool } from "../../lib/spool/spool.ts";
 import type { Verdict } from "../../lib/verdict.ts";
 import type { FakeChild } from "../fakes/processes.ts";
+import { fillSpool } from "../fakes/fill_spool.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
 
@@ -21,7 +22,7 @@ interface Run {
 async function run(options: { text?: string; limit?: number; runtime?: FakeRuntime } = {}): Promise<Run> {
   const runtime = options.runtime ?? new FakeRuntime();
   const spool = new Spool(runtime.files, { directory: "/tmp", name: "postprox-1-0", named: true });
-  await spool.append(bytesOf(options.text ?? "text\n"));
+  await fillSpool(spool, bytesOf(options.text ?? "text\n"));
   const check = commandCheck(runtime, { command: "exit $x", timeout: 30_000, allowDiscard: false });
   const aborter = new AbortController();
   let verdict: Verdict | undefined;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { DIALOGUES, everyFault, knownFault, type Outcome, playFault } from "./run.ts";
+import { DIALOGUES, everyFault, type Outcome, playFault } from "./run.ts";
 import { formatTable } from "./table.ts";
 
 Deno.test("each fault is survived: no false 250, nothing lost or left, the right class of reply", async () => {
@@ -10,7 +10,7 @@ Deno.test("each fault is survived: no false 250, nothing lost or left, the right
   for (const dialogue of DIALOGUES) {
     for await (const fault of everyFault(dialogue)) outcomes.push(await playFault(dialogue, fault));
   }
-  const wrong = outcomes.filter(({ fault, complaints }) => complaints.some((one) => !knownFault(fault, one)));
+  const wrong = outcomes.filter(({ complaints }) => complaints.length > 0);
   const told = wrong.map(({ dialogue, fault, complaints }) =>
     `${dialogue}, ${fault.operation} ${fault.call}, ${fault.kind}: ${complaints.join("; ")}`
   );

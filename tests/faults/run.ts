@@ -19,20 +19,6 @@ export interface Dialogue {
   readonly places: readonly string[];
 }
 
-// What is known to be wrong and not mended yet: the operation, and what is said of it. Such faults are printed by
-// `deno task faults` and fail no test; the line goes when the fault is mended.
-const KNOWN: readonly (readonly [operation: Operation, complaint: RegExp, what: string])[] = [
-  ["write client", /unknown outcomes, 0 in the log/, "no possible duplicate in the log after a write that timed out"],
-  ["append", /^451 where 452/, "the tail of a large message is written when downstream has said 354 already"],
-  ["stat of a file", /bug error=/, "an IoError of isIntact is caught as a bug"],
-  ["read stderr", /^uncaught|^451 where/, "nobody waits for the reading of standard error before the filter has ended"],
-];
-
-/** What is known of a complaint, if it is. */
-export function knownFault({ operation }: Fault, complaint: string): string | undefined {
-  return KNOWN.find(([known, words]) => known === operation && words.test(complaint))?.[2];
-}
-
 /** What one fault led to. */
 export interface Outcome {
   readonly fault: Fault;
@@ -44,7 +30,7 @@ export interface Outcome {
   readonly complaints: readonly string[];
 }
 
-const LARGE = "large line of content ........................................\r\n".repeat(2500);
+const LARGE = "large line of content ........................................\r\n".repeat(8000);
 
 function dialogue(name: string, filter: boolean, contents: Readonly<Record<string, string>>): Dialogue {
   const steps: Step[] = [{ do: "say", text: "EHLO client\r\n" }];

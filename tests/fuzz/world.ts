@@ -94,7 +94,7 @@ export interface Around {
 
 // A read's buffer: a read of content in large pieces, beside what had come ahead of it. A write: the spool's piece with
 // each octet doubled.
-const LARGEST_BUFFER = 131_072;
+const LARGEST_BUFFER = 262_144;
 const LARGEST_WRITE = 2 * 131_072 + 64;
 
 const PROBE = ["RSET\r\n", "MAIL FROM:<probe@client>\r\n", "RCPT TO:<probe@mx>\r\n", "DATA\r\n"];
