@@ -4,10 +4,10 @@
 // beside it, in turns in the same run, an empty program on the same runtime. The ratio of the two is the figure, for the
 // machine and its mood fall out of it. CPU time is that of the program and of its filter.
 //
-// Postprox runs from source on Deno, as an executable of Bun (POSTPROX_BUN names one; otherwise it is built, which needs
-// npm), and as an executable of Deno where POSTPROX_DENO names one. Needs python3.
+// Postprox runs from source on Deno, as it is and bundled into one file; as an executable of Bun (POSTPROX_BUN names one;
+// otherwise it is built, which needs npm); and as an executable of Deno where POSTPROX_DENO names one. Needs python3.
 
-import { BuildError, inWorkshop, ROOT, runBuild } from "./build.ts";
+import { BuildError, inWorkshop, ROOT, runBuild, runTool } from "./build.ts";
 import { compileWithBun } from "./compile_bun.ts";
 import { startServer } from "./demo_server.ts";
 
@@ -53,6 +53,14 @@ async function bench(workshop: string): Promise<void> {
   }
 }
 
+async function bundle(workshop: string): Promise<string> {
+  const file = `${workshop}/postprox.js`;
+  const words = [Deno.execPath(), "bundle", "--quiet", "--minify", `--output=${file}`, `${ROOT}main.ts`];
+  const { success, stderr } = await runTool(words, { install: "deno" });
+  if (!success) throw new BuildError(`deno bundle failed: ${stderr.trimEnd().split("\n").at(-1)}`);
+  return file;
+}
+
 async function waysToRun(workshop: string, port: number): Promise<Way[]> {
   const args = [`127.0.0.1:${port}`, "-c", "true", "-d", workshop];
   const deno = [Deno.execPath(), "run", "--quiet", "-A", "--unstable-net"];
@@ -60,6 +68,7 @@ async function waysToRun(workshop: string, port: number): Promise<Way[]> {
   const ways = [
     { name: "Deno, an empty program", argv: [...deno, `${workshop}/empty.ts`], size: 0 },
     { name: "Deno, source", argv: [...deno, `${ROOT}main.ts`, ...args], size: SIZE },
+    { name: "Deno, one bundle", argv: [...deno, await bundle(workshop), ...args], size: SIZE },
   ].map((way) => ({ ...way, empty: "Deno, an empty program" }));
   const compiled = Deno.env.get("POSTPROX_DENO");
   if (compiled) {
