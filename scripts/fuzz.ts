@@ -27,15 +27,16 @@ async function run(): Promise<void> {
   for (let number = 0; number < codec; number++) tryCodec(seed * 1_000_003 + number);
   console.log(`codec: ${codec} texts, ${perSecond(codec, start)}`);
 
-  const campaign = new Campaign(seed, readCorpus().filter(({ known }) => !known).map(({ input }) => input));
+  const campaign = new Campaign(seed, readCorpus().map(({ input }) => input));
   const begun = performance.now();
   let shown = begun;
   while (campaign.progress.inputs < count && performance.now() - begun < seconds * 1000) {
     const failure = await campaign.next();
     if (failure) report(failure);
-    if (performance.now() - shown < 1000) continue;
+    if (performance.now() - shown < (process.stdout.isTTY ? 1000 : 60_000)) continue;
     shown = performance.now();
     if (process.stdout.isTTY) process.stdout.write(`\r${summary(campaign, begun)}\x1b[K`);
+    else console.log(summary(campaign, begun));
   }
   console.log(`${process.stdout.isTTY ? "\r" : ""}${summary(campaign, begun)}`);
   if (campaign.progress.failures.length > 0) Deno.exitCode = 1;

@@ -62,7 +62,7 @@ export class Session {
   #downstreamConn: LineConn | undefined;
   #phase: Phase = "idle";
   #envelope: Envelope = emptyEnvelope();
-  /** The message whose delivery the client has not heard of yet. */
+  /** The message whose delivery the client has not shown to have heard of. */
   #unheard: Envelope | undefined;
   #errors = 0;
   #over = false;
@@ -163,22 +163,26 @@ export class Session {
       this.#doing = "waiting for a command";
       const command = await this.#client.nextCommand();
       if (command === null) {
+        this.#noteUnheard();
         this.#log.clientLost(this.#phase === "idle" ? "idle" : "in a transaction", "client ended the session");
         return;
       }
+      // Who goes on has heard.
+      this.#unheard = undefined;
       this.#doing = command.verb;
       const reply = await this.#answer(command);
       if (reply.code === 421 || command.verb === "QUIT") this.#over = true;
       await this.#client.say(reply);
-      if (this.#client.gone) this.#noteUnheard();
-      this.#unheard = undefined;
+      // The reply to a message is due: it does not wait until downstream has answered the commands behind it.
+      if (command.verb === "DATA") await this.#client.flush();
     }
     await this.#client.flush();
   }
 
-  // Who never hears that a message is delivered will send it again.
+  // Who does not hear that a message is delivered will send it again. That our reply was written proves nothing: the client
+  // may have left before it came.
   #noteUnheard(): void {
-    if (this.#unheard) this.#log.possibleDuplicate("client did not hear of the delivery", this.#unheard);
+    if (this.#unheard) this.#log.possibleDuplicate("client may not have heard of the delivery", this.#unheard);
   }
 
   async #answer(command: Command | BadLine): Promise<Reply> {
@@ -318,7 +322,9 @@ export class Session {
   }
 
   async #explain(error: unknown): Promise<void> {
-    this.#noteUnheard();
+    // A client that has left, or was silent or deaf for too long; whom we send away for another reason has heard.
+    const isLost = error instanceof ClientLost || (error instanceof SmtpError && error.cause instanceof IoError);
+    if (isLost) this.#noteUnheard();
     if (error instanceof ClientLost) {
       // Postfix says QUIT and does not wait for the reply.
       if (this.#doing !== "QUIT") this.#log.clientLost(this.#doing, error.message);

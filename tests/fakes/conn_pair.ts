@@ -87,6 +87,10 @@ export class Peer {
     this.#stalled ??= Promise.withResolvers<void>();
   }
 
+  get isStalled(): boolean {
+    return this.#stalled !== undefined;
+  }
+
   /** Takes what was written, and goes on to do so. */
   takeWrites(): void {
     this.#stalled?.resolve();

@@ -263,8 +263,11 @@ export class Downstream {
 
   /** A new case in sessions that go on: what they recorded is forgotten, and this script holds. */
   renew(script: Script = {}): void {
+    for (const session of this.sessions) {
+      if (session.gone) session.destroy();
+      else session.forget();
+    }
     this.sessions = this.sessions.filter((session) => !session.gone);
-    for (const session of this.sessions) session.forget();
     this.script = script;
     this.#used.clear();
   }

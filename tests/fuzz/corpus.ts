@@ -1,6 +1,4 @@
 // Inputs that once broke a rule, one in a file, as JSON: `about` says what went wrong, and `input` is played again.
-//
-// `known` names a fault that is not mended yet: such an input may fail, and says so when it does not any more.
 
 import { readdirSync, readFileSync } from "node:fs";
 import type { Input } from "./input.ts";
@@ -8,7 +6,6 @@ import type { Input } from "./input.ts";
 export interface Found {
   readonly name: string;
   readonly about: string;
-  readonly known?: string;
   readonly input: Input;
 }
 

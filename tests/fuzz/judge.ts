@@ -44,7 +44,7 @@ interface State {
   readonly lost: boolean;
   /** Messages whose final dot was out while the client heard of no outcome. */
   readonly unknown: number;
-  /** Messages delivered of which the client, being gone, may not have heard. */
+  /** Messages delivered of which the client, being gone or silent, may not have heard. */
   readonly unheard: number;
   readonly features: Chain | undefined;
 }
@@ -181,7 +181,7 @@ class Walk {
     // The last resort, so it is tried last.
     const farewell = this.#heard[state.heard];
     if (farewell && state.heard === this.#heard.length - 1 && isOwn(farewell, 421)) {
-      if (this.#excuse || state.refusals > ERROR_LIMIT) {
+      if (this.#excuse || state.lost || state.refusals > ERROR_LIMIT) {
         open.push(note({ ...state, heard: state.heard + 1, over: true }, `421 in ${state.mode}`));
       } else this.#fail(state, "421 without a cause");
     }
@@ -226,7 +226,7 @@ class Walk {
       return this.#fail(state, `${lines} possible duplicates in the log, ${state.unknown}+${state.unheard} known`);
     }
     const mustTake = played.probedAt !== undefined && played.end !== undefined && state.refusals <= ERROR_LIMIT;
-    if (mustTake && !this.#excuse && !this.#probeTaken()) {
+    if (mustTake && !this.#excuse && !state.lost && !this.#probeTaken()) {
       return this.#fail(state, "the probe was not delivered");
     }
     return note(state, state.over ? "over" : `end in ${state.mode} ${state.phase} ${played.left ?? ""}`);
@@ -330,8 +330,8 @@ class Walk {
         asked: state.asked + 1,
         lost: state.lost || kindOf(reply) === 3,
       } as const;
-      if (!reply || this.#excuse) open.push(next);
-      if (reply) this.#own(next, code, why, open);
+      if (!reply || this.#excuse || refusals > ERROR_LIMIT) open.push(next);
+      if (reply && refusals <= ERROR_LIMIT) this.#own(next, code, why, open);
       return;
     }
     if (refusals > ERROR_LIMIT) return void open.push({ ...state, refusals });
@@ -519,6 +519,9 @@ class Walk {
       } else this.#fail(state, `not delivered: ${why}`);
     };
     if (request?.text !== "DATA\r\n") {
+      // The filter had all the time there was.
+      const tooLate = run?.stopped && (this.#played.input.settings.filterTimeout ?? 0) > 0.8 * LIMITS.message;
+      if (tooLate) return failed({ ...state, lost: true }, "no time left", true);
       return failed({ ...state, resetDue: true }, "no DATA", this.#excuse || state.lost);
     }
     if (state.resetDue) return this.#fail(state, "no RSET before another message");
@@ -562,7 +565,8 @@ class Walk {
     const reply = this.#reply(sentData.asked);
     if (reply && kindOf(reply) !== 3 && (heard?.text === reply.text || (!heard && this.#deaf))) {
       const next = { ...sentContent, heard: state.heard + (heard ? 1 : 0), over: reply.code === 421 };
-      const mayNotHear = kindOf(reply) === 2 && (this.#deaf || this.#played.left !== undefined);
+      const { left, time } = this.#played;
+      const mayNotHear = kindOf(reply) === 2 && (this.#deaf || left !== undefined || time >= LIMITS.client);
       open.push(note({ ...next, unheard: state.unheard + (mayNotHear ? 1 : 0) }, `${verdict}: dot ${kindOf(reply)}`));
       if (heard) return;
     }

@@ -250,6 +250,12 @@ export class Mx {
     this.peer.stallWrites();
   }
 
+  /** Takes data again. What it said meanwhile counts from now: while its write hung, the proxy read no further. */
+  take(): void {
+    if (this.peer.isStalled) this.#packets = this.#packets.map((packet) => ({ ...packet, stamp: this.#stamp() }));
+    this.peer.takeWrites();
+  }
+
   #reply(code: number, verb: string, lines: number): string {
     const words = [`r${this.#serial++}`];
     if (verb === "EHLO" && code === 250) words.push(...KEYWORDS.split(","));

@@ -97,6 +97,9 @@ export interface Around {
 const LARGEST_BUFFER = 262_144;
 const LARGEST_WRITE = 2 * 131_072 + 64;
 
+// A flood in more packets than this shows nothing more, and takes minutes.
+const PACKET_LIMIT = 2000;
+
 const PROBE = ["RSET\r\n", "MAIL FROM:<probe@client>\r\n", "RCPT TO:<probe@mx>\r\n", "DATA\r\n"];
 const PROBE_CONTENT = "probe\r\n..\r\n.\r\n";
 
@@ -291,12 +294,13 @@ class World {
       case "mx stalls":
         return this.#mx?.stall();
       case "mx takes":
-        return this.#mx?.peer.takeWrites();
+        return this.#mx?.take();
     }
   }
 
   async #say(text: string, cut?: Cut): Promise<void> {
-    const packets = cut ? randomCut(text, cut.length, seeded(cut.seed)) : [text];
+    const length = cut ? Math.max(cut.length, Math.ceil(text.length / PACKET_LIMIT)) : text.length;
+    const packets = cut ? randomCut(text, length, seeded(cut.seed)) : [text];
     for (const packet of text === "" ? [] : packets) {
       if (this.#played.left || this.#client.closed) return;
       this.#played.sent += packet;
@@ -414,7 +418,7 @@ class World {
     this.#calm = true;
     if (this.#mx) this.#mx.calm = true;
     this.#client.takeWrites();
-    this.#mx?.peer.takeWrites();
+    this.#mx?.take();
     await this.#pump();
     // What hangs is cut off in this time; and a line that a bare LF ends is one.
     const isBusy = this.#mx?.due !== undefined || this.#fake.processes.children.some((child) => !child.isEnded);
