@@ -65,6 +65,7 @@ export class Spawner {
   #writer: WritableStreamDefaultWriter<Uint8Array>;
   #lines: AsyncGenerator<string>;
   #set = Promise.withResolvers<void>();
+  #made: Promise<unknown> = Promise.resolve();
   #changed: () => void = () => {};
   #ends = new Map<number, (status: number) => void>();
 
@@ -96,8 +97,14 @@ export class Spawner {
     await within(this.#set.promise, () => "spawner.py");
   }
 
-  /** A connection, and the process that serves it. */
-  async connect(): Promise<{ client: Client; process: Process }> {
+  /** A connection, and the process that serves it. One is made after the other, for only their order tells whose is whose. */
+  connect(): Promise<{ client: Client; process: Process }> {
+    const made = this.#made.then(() => this.#connectNext());
+    this.#made = made.catch(() => {});
+    return made;
+  }
+
+  async #connectNext(): Promise<{ client: Client; process: Process }> {
     const before = this.processes.length;
     const client = await connectTo({ port: this.port });
     const started = async () => {

@@ -1,0 +1,209 @@
+// What the ledger runs on: two Postfixes, before and after the filter, and postprox between them in both modes.
+//
+//   stranger -> before-filter smtpd(8) -> postprox -> after-filter smtpd(8) -> Maildir
+//
+// They are two instances, so that the far one can be stopped, started and killed while the near one goes on; and each
+// proxy can be reached without the near one, where the promise is postprox's alone. Every proxy logs the dialogue, which
+// tells which process served which message. What was killed with SIGKILL, and when, is kept in `kills`.
+// openLedgerBed() gives all of it or cleans up and throws; closeLedgerBed() ends whatever is left. Needs root and Postfix.
+
+import { install, type Installed, isAlive, processesOf, startListening, stop } from "../e2e/installed.ts";
+import { fromFileUrl } from "../e2e/paths.ts";
+import { createPostfix, findProgram, freePorts, type Postfix, readOctets, USER } from "../e2e/postfix.ts";
+import { afterFilter, beforeFilter, spawnedProxy } from "../e2e/postfix_config.ts";
+import { kill } from "../e2e/start.ts";
+import { until } from "../e2e/until.ts";
+
+/** The proxies, by what makes them differ. `FILTER` stands for the path of the filter. */
+const PROXIES = {
+  /** Keeps messages in memory, has no filter. */
+  plain: [],
+  /** What the filter cannot judge passes. */
+  filter: ["-c", "FILTER", "-t", "0.6"],
+  /** What the filter cannot judge gets a 451. */
+  strict: ["-c", "FILTER", "-t", "0.6", "-r"],
+  /** Does not wait long for a reply to the final dot. */
+  hasty: ["-c", "FILTER", "--dot-timeout", "0.3"],
+} satisfies Record<string, string[]>;
+
+export type ProxyName = keyof typeof PROXIES;
+export type Mode = "listen" | "spawn";
+
+/** Whom the client speaks to: postprox itself, or the Postfix before it. */
+export type Front = "postprox" | "Postfix";
+
+const NAMES = Object.keys(PROXIES) as ProxyName[];
+
+/** In a hurry after a fault: master(8) starts a service again, and qmgr(8) tries a delivery again, after a second. */
+const TUNING = `service_throttle_time = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+queue_run_delay = 1s
+`;
+
+export interface Kill {
+  readonly pid: number;
+  /** As Date.now() gives it. */
+  readonly at: number;
+}
+
+export interface LedgerBed {
+  readonly before: Postfix;
+  readonly after: Postfix;
+  readonly installed: Installed;
+  readonly afterPort: number;
+  /** Pids of the listening proxies. */
+  readonly listeners: Map<ProxyName, number>;
+  /** The processes of postprox that got a SIGKILL. */
+  readonly kills: Kill[];
+  port(front: Front, mode: Mode, proxy: ProxyName): number;
+  /** The arguments of a proxy. */
+  words(mode: Mode, proxy: ProxyName): string[];
+}
+
+export async function openLedgerBed(): Promise<LedgerBed> {
+  const before = createPostfix();
+  const after = createPostfix();
+  try {
+    const installed = await install(before);
+    const filter = `${before.dir}/ledger-filter`;
+    Deno.copyFileSync(fromFileUrl(new URL("./filter.sh", import.meta.url)), filter);
+    Deno.chmodSync(filter, 0o755);
+    const bed = layOut(before, after, { installed, filter });
+    await Promise.all([startPostfix(after, [afterFilter(bed.afterPort)]), startPostfix(before, bed.entries)]);
+    await startListeners(bed);
+    return bed;
+  } catch (error) {
+    await cleanUp(before, after).catch(() => {}); // Why it began is what matters.
+    throw error;
+  }
+}
+
+export async function closeLedgerBed({ before, after }: LedgerBed): Promise<void> {
+  await cleanUp(before, after);
+}
+
+function layOut(
+  before: Postfix,
+  after: Postfix,
+  { installed, filter }: { installed: Installed; filter: string },
+): LedgerBed & { entries: string[] } {
+  const [afterPort = 0, ...free] = freePorts(1 + 4 * NAMES.length);
+  const keys = NAMES.flatMap((name) => [`listen-${name}`, `spawn-${name}`]);
+  const ports = new Map(
+    keys.flatMap((key, i) => [[`postprox-${key}`, free[2 * i]!], [`Postfix-${key}`, free[2 * i + 1]!]]),
+  );
+  const port = (front: Front, mode: Mode, proxy: ProxyName) => ports.get(`${front}-${mode}-${proxy}`)!;
+  const words = (mode: Mode, proxy: ProxyName) => {
+    const options = PROXIES[proxy].map((word) => word === "FILTER" ? filter : word);
+    const log = `--log=${installed.logs}/${mode}-${proxy}.log`;
+    return ["-vv", "-d", installed.spool, log, ...options, `127.0.0.1:${afterPort}`];
+  };
+  const entries = NAMES.flatMap((name) => [
+    spawnedProxy(port("postprox", "spawn", name), USER, [installed.program, ...words("spawn", name)]),
+    ...(["listen", "spawn"] as const).map((mode) =>
+      beforeFilter({
+        port: port("Postfix", mode, name),
+        proxy: `127.0.0.1:${port("postprox", mode, name)}`,
+        speedAdjust: mode === "spawn",
+      }) + "    -o smtpd_client_connection_count_limit=0\n"
+    ),
+  ]);
+  return { before, after, installed, afterPort, listeners: new Map(), kills: [], port, words, entries };
+}
+
+async function startPostfix(postfix: Postfix, entries: readonly string[]): Promise<void> {
+  await postfix.start(entries);
+  Deno.writeTextFileSync(`${postfix.dir}/etc/main.cf`, TUNING, { append: true });
+  await tellPostfix(postfix, "reload");
+}
+
+async function tellPostfix(postfix: Postfix, word: string): Promise<void> {
+  const output = await new Deno.Command(findProgram("postfix"), { args: ["-c", `${postfix.dir}/etc`, word] }).output();
+  if (output.success) return;
+  throw new Error(`postfix ${word} failed: ${new TextDecoder().decode(output.stderr)}`);
+}
+
+/** Ends what no polite way has ended, and removes everything. */
+async function cleanUp(before: Postfix, after: Postfix): Promise<void> {
+  for (const pid of processesOf(before).keys()) kill(pid);
+  const results = await Promise.allSettled([before.stop(), after.stop()]);
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+// --- postprox
+
+/** Starts listen mode of every proxy that does not run. */
+export async function startListeners(bed: LedgerBed): Promise<void> {
+  await Promise.all(NAMES.map(async (name) => {
+    const running = bed.listeners.get(name);
+    if (running !== undefined && isAlive(running)) return;
+    const port = bed.port("postprox", "listen", name);
+    bed.listeners.set(name, await startListening(bed.installed, bed.words("listen", name), port));
+  }));
+}
+
+/** Ends listen mode as an administrator does, by SIGTERM. */
+export async function stopListeners({ listeners }: LedgerBed): Promise<void> {
+  await Promise.all([...listeners.values()].filter(isAlive).map(stop));
+}
+
+/** SIGKILL for every listening proxy; none is left when this returns. */
+export async function killListeners({ listeners, kills }: LedgerBed): Promise<void> {
+  for (const pid of listeners.values()) {
+    kill(pid);
+    kills.push({ pid, at: Date.now() });
+  }
+  await until("the end of the listening proxies", () => ![...listeners.values()].some(isAlive));
+}
+
+/** SIGKILL for one process that spawn(8) has started, where there is one; its filter is left to itself. */
+export function killSpawned({ before, kills }: LedgerBed, pick: <T>(of: readonly T[]) => T): void {
+  const workers = [...processesOf(before)].filter(([_, words]) => /--log=\S+\/spawn-/.test(words));
+  if (workers.length === 0) return;
+  const [pid] = pick(workers);
+  kill(pid);
+  kills.push({ pid, at: Date.now() });
+}
+
+// --- downstream
+
+export async function stopDownstream({ after }: LedgerBed): Promise<void> {
+  await tellPostfix(after, "stop");
+}
+
+export async function startDownstream({ after }: LedgerBed): Promise<void> {
+  Deno.writeTextFileSync(`${after.dir}/queue/quick-start`, ""); // Each start takes it away.
+  await tellPostfix(after, "start");
+}
+
+/** The after-filter Postfix's smtpd(8) processes. */
+export function downstreamServers({ after }: LedgerBed): number[] {
+  const read = (path: string) => {
+    try {
+      return readOctets(path).trim();
+    } catch {
+      return ""; // Gone meanwhile.
+    }
+  };
+  const master = read(`${after.dir}/queue/pid/master.pid`);
+  const children = read(`/proc/${master}/task/${master}/children`).split(" ").map(Number);
+  return children.filter((pid) => pid > 0 && read(`/proc/${pid}/comm`) === "smtpd");
+}
+
+/** Waits until no server holds a message that could still be delivered, and the queue is empty. */
+export async function downstreamSettled({ after, afterPort }: LedgerBed): Promise<void> {
+  const local = `0100007F:${afterPort.toString(16).toUpperCase().padStart(4, "0")}`;
+  const ESTABLISHED = "01";
+  const CLOSE_WAIT = "08";
+  const isOpen = (line: string) => {
+    const [_, address, __, state] = line.trim().split(/\s+/);
+    return address === local && (state === ESTABLISHED || state === CLOSE_WAIT);
+  };
+  const isQuiet = () => !Deno.readTextFileSync("/proc/net/tcp").split("\n").some(isOpen) && after.queue().length === 0;
+  await until("the after-filter Postfix to be done", async () => {
+    if (!isQuiet()) return false;
+    await new Promise((resume) => setTimeout(resume, 200));
+    return isQuiet();
+  }, 60);
+}
