@@ -1,0 +1,143 @@
+// Goes through a program octet by octet, at all places at once, and remembers nothing: a step costs as much as there are
+// places, whatever came before.
+//
+// The places to which one leads without an octet are found on the way. What an assertion says depends on the octets on
+// both sides, so it is looked at, like the end of an expression, with the octet behind it.
+
+import { LF } from "../smtp/bytes.ts";
+import { isWord, type OctetSet } from "./octets.ts";
+import type { Instruction, Program } from "./program.ts";
+import type { Assertion } from "./tree.ts";
+
+/** What stands beside a place in the text. */
+export type Side = typeof EDGE | typeof WORD | typeof OTHER;
+export const EDGE = 0;
+export const WORD = 1;
+export const OTHER = 2;
+
+export const NO_MATCH = Infinity;
+
+/** Numbers of instructions, each once, in the order in which they came; the same number is never looked for. */
+export class PlaceSet {
+  readonly list: Uint16Array;
+  length = 0;
+  /** Where in the list a place is, if it is there. */
+  readonly #index: Uint16Array;
+
+  constructor(size: number) {
+    this.list = new Uint16Array(size);
+    this.#index = new Uint16Array(size);
+  }
+
+  add(place: number): void {
+    const index = this.#index[place]!;
+    if (index < this.length && this.list[index] === place) return;
+    this.#index[place] = this.length;
+    this.list[this.length++] = place;
+  }
+
+  addAll(places: ArrayLike<number>): void {
+    for (let at = 0; at < places.length; at++) this.add(places[at]!);
+  }
+}
+
+// Instructions as numbers in rows, which is much faster than objects of several kinds.
+const KINDS = ["octet", "assert", "split", "jump", "match"] as const;
+const [OCTET, ASSERT, SPLIT, JUMP, MATCH] = [0, 1, 2, 3, 4] as const;
+
+export class Stepper {
+  readonly #kinds: Uint8Array;
+  readonly #sets: readonly (OctetSet | undefined)[];
+  readonly #assertions: readonly (Assertion | undefined)[];
+  /** Where a split or a jump leads, or the number of the expression that matches. */
+  readonly #first: Uint16Array;
+  readonly #second: Uint16Array;
+
+  constructor({ instructions }: Program) {
+    this.#kinds = Uint8Array.from(instructions, (one) => (KINDS as readonly string[]).indexOf(one.kind));
+    this.#sets = instructions.map((one) => one.kind === "octet" ? one.set : undefined);
+    this.#assertions = instructions.map((one) => one.kind === "assert" ? one.what : undefined);
+    this.#first = Uint16Array.from(instructions, firstOf);
+    this.#second = Uint16Array.from(instructions, (one) => one.kind === "split" ? one.second : 0);
+  }
+
+  /**
+   * Adds to `next` the places to which those of `now` lead with `octet`, and to `now` those to which they lead without.
+   * The lowest number of an expression that has matched before the octet.
+   */
+  step(now: PlaceSet, next: PlaceSet, { before, octet }: { before: Side; octet: number }): number {
+    const kinds = this.#kinds;
+    let matched = NO_MATCH;
+    for (let at = 0; at < now.length; at++) {
+      const place = now.list[at]!;
+      switch (kinds[place]) {
+        case OCTET:
+          if (this.#sets[place]![octet] === 1) next.add(place + 1);
+          break;
+        case ASSERT:
+          if (holds(this.#assertions[place]!, before, sideOf(octet))) now.add(place + 1);
+          break;
+        case MATCH:
+          matched = Math.min(matched, this.#first[place]!);
+          break;
+        default:
+          this.#follow(now, place);
+      }
+    }
+    return matched;
+  }
+
+  /** The places of `set`, and those to which they lead, that take an octet, assert something, or match; in order. */
+  close(set: PlaceSet): Uint16Array {
+    for (let at = 0; at < set.length; at++) this.#follow(set, set.list[at]!);
+    return set.list.subarray(0, set.length).filter((place) => !this.#leads(place)).sort();
+  }
+
+  hasAsserts(places: Uint16Array): boolean {
+    return places.some((place) => this.#kinds[place] === ASSERT);
+  }
+
+  #leads(place: number): boolean {
+    return this.#kinds[place] === JUMP || this.#kinds[place] === SPLIT;
+  }
+
+  #follow(set: PlaceSet, place: number): void {
+    if (!this.#leads(place)) return;
+    set.add(this.#first[place]!);
+    if (this.#kinds[place] === SPLIT) set.add(this.#second[place]!);
+  }
+}
+
+function firstOf(one: Instruction): number {
+  switch (one.kind) {
+    case "split":
+      return one.first;
+    case "jump":
+      return one.to;
+    case "match":
+      return one.expression;
+    default:
+      return 0;
+  }
+}
+
+export function sideOf(octet: number): Side {
+  return octet === LF ? EDGE : isWord(octet) ? WORD : OTHER;
+}
+
+function holds(what: Assertion, before: Side, after: Side): boolean {
+  switch (what) {
+    case "line-start":
+      return before === EDGE;
+    case "line-end":
+      return after === EDGE;
+    case "word-start":
+      return before !== WORD && after === WORD;
+    case "word-end":
+      return before === WORD && after !== WORD;
+    case "word-edge":
+      return (before === WORD) !== (after === WORD);
+    case "no-word-edge":
+      return (before === WORD) === (after === WORD);
+  }
+}
