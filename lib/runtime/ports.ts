@@ -7,6 +7,7 @@ export interface Runtime {
   readonly pid: number;
   readonly clock: Clock;
   readonly network: Network;
+  readonly resolver: Resolver;
   readonly files: Files;
   readonly processes: Processes;
   readonly signals: Signals;
@@ -34,6 +35,8 @@ export interface Network {
   listen(at: Address): Promise<Listener>;
   /** A sender of datagrams to a unix socket, which is how syslog is reached. */
   datagrams(path: string): Promise<DatagramSender>;
+  /** A UDP socket with a port of its own, for what goes to `server` and comes from it; all else is dropped. */
+  udp(server: NameServer): Promise<UdpSocket>;
 }
 
 export interface Listener {
@@ -43,8 +46,8 @@ export interface Listener {
 }
 
 export interface Conn {
-  /** The address of the peer; absent for a unix socket or a pipe. */
-  readonly peer?: string;
+  /** The IP address of the peer; undefined for a unix socket or a pipe. To ask may cost a look at all connections. */
+  readonly peer?: string | undefined;
   /** Reads into `into`; the count of octets, or null at the end. One read at a time. */
   read(into: Uint8Array): Promise<number | null>;
   /** Writes all of `octets`. */
@@ -55,6 +58,39 @@ export interface Conn {
 
 export interface DatagramSender {
   send(octets: Uint8Array): Promise<void>;
+}
+
+export interface UdpSocket {
+  send(octets: Uint8Array): Promise<void>;
+  /** The next datagram. */
+  receive(): Promise<Uint8Array>;
+  /** Ends a `receive` that waits with kind `closed`. */
+  close(): void;
+}
+
+export type RecordType = "A" | "AAAA" | "MX" | "NS" | "PTR" | "TXT";
+
+export interface Resolver {
+  /**
+   * The records of `type` at `name`, an ASCII domain name without a final dot: addresses, host names without a final
+   * dot (of an MX the host alone; the null MX of RFC 7505 is the empty string), or texts, their strings joined. Empty
+   * when it is certain that there are none. Throws `IoError` when that could not be found out; `timeout` when it took
+   * longer than `limit` milliseconds. The server is the system's where none is given.
+   */
+  resolve(name: string, type: RecordType, options: ResolveOptions): Promise<readonly string[]>;
+}
+
+export interface ResolveOptions {
+  readonly limit: number;
+  readonly server?: NameServer | undefined;
+  /** A DNS list is asked. Such lookups do not have to wait until others are over. */
+  readonly isList?: boolean;
+}
+
+/** A name server to ask instead of the system's; `address` is an IP address. */
+export interface NameServer {
+  readonly address: string;
+  readonly port: number;
 }
 
 export interface Files {
@@ -87,6 +123,8 @@ export interface FileFacts {
   readonly size: number;
   /** Of the last change to the content; undefined where the system does not tell. */
   readonly modified: number | undefined;
+  /** Whether it may be executed by someone. */
+  readonly executable: boolean;
 }
 
 export interface Processes {

@@ -4,6 +4,12 @@ import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import { commandCheck } from "../../lib/checks/command.ts";
 import type { Check } from "../../lib/checks/check.ts";
+import type { Restriction } from "../../lib/checks/restriction.ts";
+import { restrictions } from "../../lib/checks/restrictions.ts";
+import { rulesRestriction } from "../../lib/checks/rules.ts";
+import { parseRules } from "../../lib/checks/rules_file.ts";
+import { SharedTurn } from "../../lib/checks/shared_turn.ts";
+import { Admission } from "../../lib/session/admission.ts";
 import { Session, type SessionEnd, type SessionOptions } from "../../lib/session/session.ts";
 import { Peer } from "./conn_pair.ts";
 import { FakeLogger } from "./logger.ts";
@@ -24,6 +30,11 @@ export const OPTIONS: SessionOptions = {
   messageTimeout: 90_000,
   replyTimeout: 300_000,
   dotTimeout: 600_000,
+  deferRcptRefusals: false,
+  tarpitAfter: undefined,
+  tarpitDelay: 2_000,
+  tarpitMultiplier: 1.5,
+  tarpitMax: 30_000,
 };
 
 export interface ConversationOptions {
@@ -34,6 +45,10 @@ export interface ConversationOptions {
   readonly filterOptions?: { readonly timeout?: number; readonly allowDiscard?: boolean };
   /** Instead of a filter command. */
   readonly check?: Check;
+  /** A rules file. */
+  readonly rules?: string | undefined;
+  /** In place of a rules file. */
+  readonly restriction?: Restriction;
 }
 
 export class Conversation {
@@ -52,10 +67,19 @@ export class Conversation {
       timeout: options.filterOptions?.timeout ?? 30_000,
       allowDiscard: options.filterOptions?.allowDiscard ?? false,
     });
+    const restriction = options.restriction ??
+      (options.rules === undefined ? undefined : restrictions([
+        rulesRestriction(parseRules(options.rules), {
+          file: "rules",
+          delay: 30_000,
+          turn: new SharedTurn(this.runtime.clock),
+        }),
+      ]));
     this.session = new Session(this.client.conn, {
       runtime: this.runtime,
       logger: this.logger,
-      check: options.check ?? chain(options.filter ? [filter] : []),
+      check: options.check ?? chain(this.runtime.clock, options.filter ? [filter] : []),
+      newAdmission: restriction && ((parts) => new Admission(restriction, { timeout: 5_000 }, parts)),
       options: { ...OPTIONS, ...options.options },
     });
   }
@@ -128,7 +152,8 @@ export class Conversation {
 
   /** Both connections are closed, and no file, timer, process or bug is left. */
   async assertOver(): Promise<void> {
-    await settled();
+    // The turn of the event loop in which rules worked ends.
+    await this.runtime.clock.advance(0);
     assert.ok(this.end, "the session goes on");
     assert.ok(this.client.closed, "the client's connection is open");
     assert.ok(this.runtime.network.servers.every((server) => server.closed), "downstream's connection is open");

@@ -13,6 +13,7 @@ interface Node {
   octets: Uint8Array;
   kind: FileFacts["kind"];
   modified: number;
+  executable?: boolean;
 }
 
 interface Failure {
@@ -70,6 +71,10 @@ export class FakeDisk implements Files {
   /** Puts a new file where `path` leads, as rename(2) would. */
   replace(path: string, octets: Uint8Array, kind: FileFacts["kind"] = "file"): void {
     this.#nodes.set(path, { octets: octets.slice(), kind, modified: this.#clock.now() });
+  }
+
+  makeExecutable(path: string): void {
+    this.#node("stat", path).executable = true;
   }
 
   unlink(path: string): void {
@@ -172,6 +177,6 @@ export class FakeDisk implements Files {
   }
 }
 
-function factsOf({ kind, octets, modified }: Node): FileFacts {
-  return { kind, size: octets.length, modified };
+function factsOf({ kind, octets, modified, executable = false }: Node): FileFacts {
+  return { kind, size: octets.length, modified, executable };
 }

@@ -1,7 +1,7 @@
 // A network in memory: each `connect` gives the test a peer, each listener takes the clients that a test sends.
 
 import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
-import type { Address, Clock, Conn, DatagramSender, Listener, Network } from "../../lib/runtime/ports.ts";
+import type { Address, Clock, Conn, DatagramSender, Listener, Network, UdpSocket } from "../../lib/runtime/ports.ts";
 import { textOf } from "../../lib/smtp/bytes.ts";
 import { connPair, type Peer } from "./conn_pair.ts";
 
@@ -49,6 +49,11 @@ export class FakeNetwork implements Network {
         this.datagramsSent.push({ path, text: textOf(octets) });
       },
     };
+  }
+
+  // Lookups end at `FakeResolver`.
+  async udp(): Promise<UdpSocket> {
+    throw new IoError("unreachable", "cannot make a UDP socket");
   }
 }
 

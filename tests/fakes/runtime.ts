@@ -6,6 +6,7 @@ import { Peer } from "./conn_pair.ts";
 import { FakeDisk } from "./disk.ts";
 import { FakeNetwork } from "./network.ts";
 import { FakeProcesses } from "./processes.ts";
+import { FakeResolver } from "./resolver.ts";
 
 /** What `exit` throws, since it cannot return. */
 export class FakeExit extends Error {
@@ -24,6 +25,7 @@ export class FakeRuntime implements Runtime {
   readonly pid = 4711;
   readonly clock = new FakeClock();
   readonly network = new FakeNetwork(this.clock);
+  readonly resolver = new FakeResolver(this.clock);
   readonly files = new FakeDisk(this.clock);
   readonly processes = new FakeProcesses();
   /** The far end of standard input and output. */

@@ -3,6 +3,6 @@
 import type { Runtime } from "../../lib/runtime/ports.ts";
 
 export async function adapter(): Promise<Runtime> {
-  if ("Bun" in globalThis) return (await import("../../lib/runtime/node.ts")).nodeRuntime();
+  if ("Bun" in globalThis) return (await import("../../lib/runtime/bun.ts")).bunRuntime();
   return (await import("../../lib/runtime/deno.ts")).denoRuntime();
 }

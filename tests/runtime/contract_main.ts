@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import process from "node:process";
 import { adapter } from "./adapter.ts";
 import { CONTRACT } from "./contract.ts";
+import { DNS_CONTRACT } from "./contract_dns.ts";
 
 const LIMIT = 30_000;
 
 const only = process.argv[2] ?? "";
 const runtime = await adapter();
-for (const { name, play } of CONTRACT) {
+for (const { name, play } of [...CONTRACT, ...DNS_CONTRACT]) {
   if (!name.includes(only)) continue;
   const dir = fs.mkdtempSync(`${tmpdir()}/postprox_contract_`);
   let failure: string | undefined;

@@ -1,0 +1,51 @@
+// IP addresses as octets: 4 of an IPv4 address, 16 of an IPv6 one. Pure.
+//
+// An IPv4 address that is mapped into IPv6 (RFC 4291 s.2.5.5.2) is the IPv4 address; a zone (`fe80::1%eth0`) is left out.
+
+export type Ip = Uint8Array;
+
+/** The address in `text`, or undefined where it is none. */
+export function parseIp(text: string): Ip | undefined {
+  const [address = ""] = text.split("%", 1);
+  if (!address.includes(":")) return parseIpv4(address);
+  const ip = parseIpv6(address);
+  if (!ip) return undefined;
+  const mapped = ip.subarray(0, 12).every((octet, at) => octet === (at < 10 ? 0 : 0xff));
+  return mapped ? ip.slice(12) : ip;
+}
+
+/** The name under which a zone of reversed addresses lists `ip`: `4.3.2.1`, or the 32 nibbles of an IPv6 address (RFC 5782 s.2.4). */
+export function reversedName(ip: Ip): string {
+  if (ip.length === 4) return [...ip].reverse().join(".");
+  return [...ip].reverse().map((octet) => `${(octet & 15).toString(16)}.${(octet >> 4).toString(16)}`).join(".");
+}
+
+/** The zone in which the name of `ip` is looked for (RFC 1035 s.3.5, RFC 3596 s.2.5). */
+export function reverseZone(ip: Ip): "in-addr.arpa" | "ip6.arpa" {
+  return ip.length === 4 ? "in-addr.arpa" : "ip6.arpa";
+}
+
+function parseIpv4(text: string): Ip | undefined {
+  if (!/^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/.test(text)) return undefined;
+  const octets = text.split(".").map(Number);
+  return octets.every((octet) => octet <= 255) ? Uint8Array.from(octets) : undefined;
+}
+
+function parseIpv6(text: string): Ip | undefined {
+  // The last 32 bits may be written as an IPv4 address.
+  const tail = /[^:]*\.[^:]*$/.exec(text)?.[0];
+  const embedded = tail === undefined ? undefined : parseIpv4(tail);
+  if (tail !== undefined && !embedded) return undefined;
+  const words = embedded ? text.slice(0, -tail!.length) + hexWords(embedded) : text;
+  const halves = words.split("::");
+  const [head = [], rest = []] = halves.map((half) => half === "" ? [] : half.split(":"));
+  const missing = 8 - head.length - rest.length;
+  if (halves.length > 2 || (halves.length === 2 ? missing < 1 : missing !== 0)) return undefined;
+  const groups = [...head, ...Array(missing).fill("0"), ...rest];
+  if (!groups.every((group) => /^[0-9A-Fa-f]{1,4}$/.test(group))) return undefined;
+  return Uint8Array.from(groups.flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]));
+}
+
+function hexWords([a, b, c, d]: Ip): string {
+  return `${(a! << 8 | b!).toString(16)}:${(c! << 8 | d!).toString(16)}`;
+}

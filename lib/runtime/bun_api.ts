@@ -1,0 +1,102 @@
+// What the adapter for Bun uses of Bun itself, and what its parts share: errors as ours, and timers.
+
+import { IoError, kindOfCode } from "./io_error.ts";
+
+interface BunApi {
+  readonly main: string;
+  connect(options: SocketOptions & { readonly data: SocketUser }): Promise<BunSocket>;
+  listen(options: SocketOptions & { readonly exclusive: true }): { stop(closeConnections: boolean): void };
+  udpSocket(options: {
+    readonly hostname: "::" | "0.0.0.0";
+    readonly connect: { readonly hostname: string; readonly port: number };
+    readonly socket: {
+      data(socket: BunUdpSocket, octets: Uint8Array): void;
+      error(error: unknown): void;
+    };
+  }): Promise<BunUdpSocket>;
+  spawn(options: {
+    readonly cmd: readonly string[];
+    readonly env?: Readonly<Record<string, string | undefined>>;
+    readonly stdio: readonly ["ignore", "ignore" | "pipe", "pipe" | "inherit"];
+    readonly detached: true;
+  }): BunProcess;
+  readonly dns: {
+    lookup(host: string, options: { backend: "libc"; socketType: "tcp" }): Promise<readonly { address: string }[]>;
+  };
+  /** How much oftener than usual code runs before it is compiled to machine code. */
+  readonly unsafe: { setJITPolicy(scale: number): void };
+}
+
+type SocketOptions =
+  & { readonly allowHalfOpen: true; readonly socket: SocketHandlers }
+  & ({ readonly hostname: string; readonly port: number } | { readonly unix: string } | { readonly fd: number });
+
+export interface SocketHandlers {
+  open(socket: BunSocket): void;
+  data(socket: BunSocket, octets: Uint8Array): void;
+  drain(socket: BunSocket): void;
+  end(socket: BunSocket): void;
+  close(socket: BunSocket, error?: unknown): void;
+  error(socket: BunSocket, error: unknown): void;
+  connectError(socket: BunSocket, error: unknown): void;
+}
+
+/** What a socket reports to. */
+export interface SocketUser {
+  arrived(octets: Uint8Array): void;
+  drained(): void;
+  ended(): void;
+  closed(error: unknown): void;
+}
+
+export interface BunSocket {
+  data: SocketUser;
+  readonly remoteAddress?: string;
+  /** The count of octets that the kernel took; negative once the socket is closed. */
+  write(octets: Uint8Array): number;
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+export interface BunUdpSocket {
+  /** False where the kernel has no room now. */
+  send(octets: Uint8Array): boolean;
+  close(): void;
+}
+
+export interface BunProcess {
+  readonly pid: number;
+  readonly exited: Promise<number>;
+  readonly signalCode: string | null;
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array>;
+  unref(): void;
+}
+
+export const bun = (globalThis as unknown as { Bun: BunApi }).Bun;
+
+export function after(delay: number, callback: () => void): () => void {
+  // Below 0 it would write a warning to standard error, which is the client's under spawn(8).
+  const timer = setTimeout(callback, Math.max(0, delay));
+  return () => clearTimeout(timer);
+}
+
+export type Done = (error: unknown, count: number) => void;
+
+export function promised(call: (done: Done) => void): Promise<number> {
+  return new Promise((resolve, reject) => call((error, count) => error ? reject(error) : resolve(count)));
+}
+
+export function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string }).code;
+}
+
+export function ioError(error: unknown, what: string): IoError {
+  if (error instanceof IoError) return error;
+  const message = (error as { message: string }).message.replace(/, \w+ '.*$/s, "");
+  const code = codeOf(error) ?? "";
+  const kind = code.startsWith("DNS_") ? "unknown-host" : kindOfCode(code);
+  // Bun's "Failed to connect" says no reason.
+  return new IoError(kind, `${what}: ${message}${message.includes(code) ? "" : ` (${code})`}`, { cause: error });
+}

@@ -1,0 +1,128 @@
+// Files on Bun, which are node's.
+//
+// Metadata operations are synchronous, as are small writes, and reads of what has just been written: a thread for them
+// costs more than they do.
+
+import * as fs from "node:fs";
+import { codeOf, ioError, promised } from "./bun_api.ts";
+import type { File, FileFacts } from "./ports.ts";
+
+const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_WRONLY } = fs.constants;
+
+export async function create(path: string): Promise<File> {
+  return openFile(path, { flags: O_RDWR | O_CREAT | O_EXCL, mode: 0o600 });
+}
+
+export async function open(path: string): Promise<File> {
+  return openFile(path, { flags: O_RDONLY });
+}
+
+export async function openLog(path: string): Promise<File> {
+  return openFile(path, { flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o640 });
+}
+
+function openFile(path: string, { flags, mode }: { flags: number; mode?: number }): File {
+  try {
+    return new NodeFile(path, fs.openSync(path, flags, mode), (flags & O_APPEND) !== 0);
+  } catch (error) {
+    throw ioError(error, `cannot open ${path}`);
+  }
+}
+
+// Up to this, a write is made at once: it goes to the page cache in a few microseconds, whereas the first call that needs a
+// thread costs a new process 1.5 milliseconds. Larger ones leave that to a thread, so that a disk that stalls holds up
+// one session and not all.
+const AT_ONCE = 16384;
+
+class NodeFile implements File {
+  readonly #path: string;
+  readonly #descriptor: number;
+  // node has no lseek(2): where to read is said with each call, where to write is the end.
+  #readFrom = 0;
+  #size = 0;
+  readonly #isLog: boolean;
+
+  constructor(path: string, descriptor: number, isLog: boolean) {
+    this.#path = path;
+    this.#descriptor = descriptor;
+    this.#isLog = isLog;
+  }
+
+  async append(octets: Uint8Array): Promise<void> {
+    try {
+      for (let from = 0; from < octets.length;) {
+        // A log may have other writers, and be no file at all: there the kernel finds the end.
+        const at = this.#isLog ? null : this.#size;
+        const left = octets.length - from;
+        const written = octets.length <= AT_ONCE
+          ? fs.writeSync(this.#descriptor, octets, from, left, at)
+          : await promised((done) => fs.write(this.#descriptor, octets, from, left, at, done));
+        from += written;
+        this.#size += written;
+      }
+    } catch (error) {
+      throw ioError(error, `cannot write ${this.#path}`);
+    }
+  }
+
+  async rewind(): Promise<void> {
+    this.#readFrom = 0;
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    if (into.length === 0) return 0;
+    try {
+      const count = fs.readSync(this.#descriptor, into, 0, into.length, this.#readFrom);
+      this.#readFrom += count;
+      return count === 0 ? null : count;
+    } catch (error) {
+      throw ioError(error, `cannot read ${this.#path}`);
+    }
+  }
+
+  async stat(): Promise<FileFacts> {
+    return factsOf(fs.fstatSync(this.#descriptor));
+  }
+
+  close(): void {
+    fs.closeSync(this.#descriptor);
+  }
+}
+
+export async function stat(path: string): Promise<FileFacts> {
+  try {
+    return factsOf(fs.statSync(path));
+  } catch (error) {
+    throw ioError(error, `cannot look at ${path}`);
+  }
+}
+
+function factsOf(stats: fs.Stats): FileFacts {
+  const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";
+  return { kind, size: stats.size, modified: Math.floor(stats.mtimeMs), executable: (stats.mode & 0o111) !== 0 };
+}
+
+export async function remove(path: string): Promise<void> {
+  try {
+    removeAny(path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw ioError(error, `cannot remove ${path}`);
+  }
+}
+
+function removeAny(path: string): void {
+  try {
+    fs.unlinkSync(path);
+  } catch (error) {
+    if (codeOf(error) !== "EISDIR") throw error;
+    fs.rmSync(path, { recursive: true });
+  }
+}
+
+export async function list(directory: string): Promise<string[]> {
+  try {
+    return fs.readdirSync(directory);
+  } catch (error) {
+    throw ioError(error, `cannot list ${directory}`);
+  }
+}

@@ -1,0 +1,86 @@
+// Processes on Bun.
+//
+// Known gap: an environment variable is UTF-8 text here.
+
+import process from "node:process";
+import { bun, type BunProcess, codeOf, ioError } from "./bun_api.ts";
+import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
+
+export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
+  let child: BunProcess;
+  try {
+    child = bun.spawn({
+      cmd: words,
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "ignore", "pipe"],
+      // setsid(2), so the leader of a group of its own.
+      detached: true,
+    });
+  } catch (error) {
+    throw ioError(error, `cannot run ${words[0]}`);
+  }
+  const stderr = child.stderr.getReader();
+  return {
+    ended: endOf(child),
+    readStderr: async () => (await stderr.read()).value ?? null,
+    closeStderr: () => void stderr.cancel().catch(() => {}),
+    signalGroup: (signal) => {
+      try {
+        process.kill(-child.pid, signal);
+      } catch {
+        // Nobody is left in the group: that is what the signal was for.
+      }
+    },
+  };
+}
+
+export async function startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {
+  let child: BunProcess;
+  try {
+    child = bun.spawn({
+      cmd: [...selfWords(), ...args],
+      env: process.env,
+      stdio: ["ignore", "pipe", stderr],
+      detached: true,
+    });
+  } catch (error) {
+    throw ioError(error, `cannot run ${process.execPath}`);
+  }
+  return {
+    ended: endOf(child),
+    firstLine: readFirstLine(child.stdout),
+    stderr: stderr === "pipe" ? new Response(child.stderr).text() : Promise.resolve(""),
+    release: () => child.unref(),
+  };
+}
+
+export function selfWords(): readonly string[] {
+  // In an executable the source has a path that no file system has.
+  return bun.main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, bun.main];
+}
+
+async function readFirstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.includes("\n")) return text.slice(0, text.indexOf("\n"));
+  }
+  return undefined;
+}
+
+async function endOf(child: BunProcess): Promise<ProcessEnd> {
+  const exit = await child.exited;
+  return child.signalCode === null ? { exit } : { signal: child.signalCode };
+}
+
+export async function isAlive(pid: number): Promise<boolean> {
+  try {
+    // Signal 0 only asks (kill(2)).
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's may not be asked, but is there.
+    return codeOf(error) === "EPERM";
+  }
+}

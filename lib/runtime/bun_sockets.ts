@@ -1,0 +1,278 @@
+// TCP, unix and UDP sockets on Bun.
+//
+// Reading from a connection runs at most one buffer of the kernel's ahead of `read`; then the socket is paused.
+//
+// Known gap: when the system has no descriptors left, Bun's accept says nothing and tries again and again, at the cost of
+// a processor; connections wait in the queue until one is free.
+
+import { after, bun, type BunSocket, ioError, type SocketHandlers, type SocketUser } from "./bun_api.ts";
+import { IoError } from "./io_error.ts";
+import type { Address, Conn, Listener, NameServer, UdpSocket } from "./ports.ts";
+
+export async function connect(to: Address, limit: number): Promise<Conn> {
+  const where = to.transport === "unix" ? to.path : `${to.host}:${to.port}`;
+  const late = Promise.withResolvers<never>();
+  const state = { isLate: false };
+  const cancel = after(limit, () => {
+    state.isLate = true;
+    late.reject(new IoError("timeout", `no connection to ${where} within ${limit / 1000} s`));
+  });
+  try {
+    return await Promise.race([connectInTurn(to, state), late.promise]);
+  } catch (error) {
+    throw ioError(error, `cannot connect to ${where}`);
+  } finally {
+    cancel();
+  }
+}
+
+// Bun would try the addresses of a host side by side, and so open several connections to a server.
+async function connectInTurn(to: Address, state: { readonly isLate: boolean }): Promise<Conn> {
+  if (to.transport === "unix") return await connectTo({ unix: to.path }, state);
+  let failure: unknown = new IoError("unknown-host", `${to.host} has no address`);
+  for (const hostname of await addressesOf(to.host)) {
+    try {
+      return await connectTo({ hostname, port: to.port }, state);
+    } catch (error) {
+      failure = error;
+    }
+    if (state.isLate) break;
+  }
+  throw failure;
+}
+
+async function connectTo(
+  where: { hostname: string; port: number } | { unix: string },
+  state: { readonly isLate: boolean },
+): Promise<Conn> {
+  const conn = new SocketConn();
+  conn.attach(await bun.connect({ ...where, allowHalfOpen: true, data: conn, socket: HANDLERS }));
+  if (state.isLate) conn.close();
+  return conn;
+}
+
+const ADDRESS = /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$|:/;
+
+async function addressesOf(host: string): Promise<string[]> {
+  if (ADDRESS.test(host)) return [host];
+  // libc's, as it knows /etc/hosts and nsswitch.conf.
+  const found = await bun.dns.lookup(host, { backend: "libc", socketType: "tcp" });
+  return Array.from(found, ({ address }) => address);
+}
+
+export async function listen(at: Address): Promise<Listener> {
+  const arrived: Conn[] = [];
+  let waiter: { resolve: (conn: Conn) => void; reject: (error: unknown) => void } | undefined;
+  let closed: IoError | undefined;
+  const open = (socket: BunSocket) => {
+    const conn = new SocketConn();
+    conn.attach(socket);
+    socket.data = conn;
+    if (closed) conn.close();
+    else if (waiter) waiter.resolve(conn);
+    else arrived.push(conn);
+    waiter = undefined;
+  };
+  const where = at.transport === "unix" ? { unix: at.path } : { hostname: at.host, port: at.port };
+  // The executable starts with machine code put off, for a process that carries one message. A server wants it.
+  bun.unsafe.setJITPolicy(1);
+  try {
+    // Not exclusive would be SO_REUSEPORT: a second program could take the same port.
+    const listener = bun.listen({ ...where, allowHalfOpen: true, exclusive: true, socket: { ...HANDLERS, open } });
+    return {
+      accept: () => {
+        const conn = arrived.shift();
+        if (conn) return Promise.resolve(conn);
+        if (closed) return Promise.reject(closed);
+        return new Promise((resolve, reject) => waiter = { resolve, reject });
+      },
+      close: () => {
+        closed = new IoError("closed", "cannot accept a connection: closed");
+        listener.stop(false);
+        waiter?.reject(closed);
+        for (const conn of arrived.splice(0)) conn.close();
+      },
+    };
+  } catch (error) {
+    throw ioError(error, `cannot listen at ${at.transport === "unix" ? at.path : `${at.host}:${at.port}`}`);
+  }
+}
+
+export const HANDLERS: SocketHandlers = {
+  open: () => {},
+  data: (socket, octets) => socket.data.arrived(octets),
+  drain: (socket) => socket.data.drained(),
+  end: (socket) => socket.data.ended(),
+  close: (socket, error) => socket.data.closed(error),
+  // What is thrown in a handler comes here, and only that; so it shall reach `onBug`.
+  error: (_socket, error) =>
+    queueMicrotask(() => {
+      throw error;
+    }),
+  // The promise of `connect` says the same.
+  connectError: () => {},
+};
+
+/** A connection over a socket of Bun's, which pushes what it reads. */
+export class SocketConn implements Conn, SocketUser {
+  peer?: string;
+  #socket: BunSocket | undefined;
+  // What came and nobody has read, from `#taken` on.
+  readonly #ahead: Uint8Array[] = [];
+  #taken = 0;
+  #paused = false;
+  #end: "no" | "end" | IoError = "no";
+  // Why nothing can be written any more.
+  #broken: IoError | undefined;
+  #reader: { into: Uint8Array; resolve: (count: number | null) => void; reject: (error: unknown) => void } | undefined;
+  #writer: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+
+  attach(socket: BunSocket): void {
+    this.#socket = socket;
+    if (this.#paused) socket.pause();
+    if (socket.remoteAddress !== undefined) this.peer = socket.remoteAddress;
+  }
+
+  read(into: Uint8Array): Promise<number | null> {
+    if (this.#ahead.length > 0) return Promise.resolve(this.#take(into));
+    if (this.#end === "end") return Promise.resolve(null);
+    if (this.#end !== "no") return Promise.reject(this.#end);
+    return new Promise((resolve, reject) => {
+      this.#reader = { into, resolve, reject };
+      if (!this.#paused) return;
+      this.#paused = false;
+      this.#socket?.resume();
+    });
+  }
+
+  async write(octets: Uint8Array): Promise<void> {
+    for (let rest = octets; rest.length > 0;) {
+      if (this.#broken) throw this.#broken;
+      const written = this.#socket!.write(rest);
+      if (written < 0) throw this.#broken ?? new IoError("reset", "cannot write: connection is closed");
+      rest = rest.subarray(written);
+      if (rest.length > 0) await new Promise<void>((resolve, reject) => this.#writer = { resolve, reject });
+    }
+  }
+
+  close(): void {
+    this.#fail(new IoError("closed", "connection is closed"));
+    this.#ahead.length = 0;
+    this.#socket?.close();
+  }
+
+  // --- what the socket reports
+
+  arrived(octets: Uint8Array): void {
+    // Reading was ended by `close`, be it in this very turn.
+    if (this.#end !== "no") return;
+    this.#ahead.push(octets);
+    const reader = this.#reader;
+    if (reader) {
+      this.#reader = undefined;
+      reader.resolve(this.#take(reader.into));
+    } else if (!this.#paused) {
+      this.#paused = true;
+      this.#socket?.pause();
+    }
+  }
+
+  drained(): void {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    writer?.resolve();
+  }
+
+  ended(): void {
+    if (this.#end !== "no") return;
+    this.#end = "end";
+    this.#reader?.resolve(null);
+    this.#reader = undefined;
+  }
+
+  closed(error: unknown): void {
+    if (error) this.#fail(ioError(error, "connection is lost"));
+    this.ended();
+    this.#fail(new IoError("reset", "connection is closed"));
+  }
+
+  #take(into: Uint8Array): number {
+    const first = this.#ahead[0]!;
+    const count = Math.min(into.length, first.length - this.#taken);
+    into.set(first.subarray(this.#taken, this.#taken + count));
+    this.#taken += count;
+    if (this.#taken === first.length) {
+      this.#ahead.shift();
+      this.#taken = 0;
+    }
+    return count;
+  }
+
+  #fail(error: IoError): void {
+    if (this.#end === "no") this.#end = error;
+    this.#broken ??= error;
+    this.#reader?.reject(error);
+    this.#reader = undefined;
+    this.#writer?.reject(error);
+    this.#writer = undefined;
+  }
+}
+
+export async function udp({ address, port }: NameServer): Promise<UdpSocket> {
+  const received = new Received(`cannot receive from ${address}`);
+  try {
+    const socket = await bun.udpSocket({
+      hostname: address.includes(":") ? "::" : "0.0.0.0",
+      connect: { hostname: address, port },
+      socket: { data: (_socket, octets) => received.push(octets), error: (error) => received.fail(error) },
+    });
+    return {
+      // One that finds no room is lost, as it may be anywhere on its way.
+      send: async (octets) => {
+        try {
+          socket.send(octets);
+        } catch (error) {
+          throw ioError(error, `cannot send to ${address}`);
+        }
+      },
+      receive: () => received.next(),
+      close: () => {
+        received.fail(new IoError("closed", "UDP socket is closed"));
+        socket.close();
+      },
+    };
+  } catch (error) {
+    throw ioError(error, "cannot make a UDP socket");
+  }
+}
+
+/** Datagrams that came and nobody has received. */
+class Received {
+  readonly #what: string;
+  readonly #datagrams: Uint8Array[] = [];
+  #failure: IoError | undefined;
+  #waiter: { resolve: (octets: Uint8Array) => void; reject: (error: unknown) => void } | undefined;
+
+  constructor(what: string) {
+    this.#what = what;
+  }
+
+  next(): Promise<Uint8Array> {
+    const octets = this.#datagrams.shift();
+    if (octets) return Promise.resolve(octets);
+    if (this.#failure) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => this.#waiter = { resolve, reject });
+  }
+
+  push(octets: Uint8Array): void {
+    if (this.#waiter) this.#waiter.resolve(octets);
+    else this.#datagrams.push(octets);
+    this.#waiter = undefined;
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= ioError(error, this.#what);
+    this.#waiter?.reject(this.#failure);
+    this.#waiter = undefined;
+  }
+}

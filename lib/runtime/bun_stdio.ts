@@ -1,0 +1,124 @@
+// Standard input and output on Bun: one socket under spawn(8), or anything else.
+//
+// A `read` from what is no socket cannot be cancelled, so `close` leaves it behind; the process ends.
+
+import * as fs from "node:fs";
+import { bun, codeOf, type Done, ioError, promised } from "./bun_api.ts";
+import { HANDLERS, SocketConn } from "./bun_sockets.ts";
+import { IoError } from "./io_error.ts";
+import type { Conn } from "./ports.ts";
+import { socketPeer } from "./socket_peer.ts";
+
+export function stdioConn(): Conn {
+  return isSpawned() ? new StdioSocketConn() : new StdioFileConn();
+}
+
+export function isSpawned(): boolean {
+  try {
+    const [input, output] = [fs.fstatSync(0), fs.fstatSync(1)];
+    return input.isSocket() && input.ino === output.ino && input.dev === output.dev;
+  } catch {
+    return false;
+  }
+}
+
+/** Standard input and output that are one socket, as under spawn(8). */
+class StdioSocketConn implements Conn {
+  readonly #conn = new SocketConn();
+  readonly #opening: Promise<void>;
+  #opened = false;
+  #peer: string | undefined;
+
+  constructor() {
+    const options = { fd: 0, allowHalfOpen: true, data: this.#conn, socket: HANDLERS } as const;
+    this.#opening = bun.connect(options).then((socket) => {
+      this.#conn.attach(socket);
+      this.#opened = true;
+    }, (error) => {
+      throw ioError(error, "cannot use standard input");
+    });
+    this.#opening.catch(() => {});
+  }
+
+  get peer(): string | undefined {
+    this.#peer ??= socketPeer(0, { link: fs.readlinkSync, text: (path) => fs.readFileSync(path, "utf8") }) ?? "";
+    return this.#peer || undefined;
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    if (!this.#opened) await this.#opening;
+    return await this.#conn.read(into);
+  }
+
+  async write(octets: Uint8Array): Promise<void> {
+    if (!this.#opened) await this.#opening;
+    await this.#conn.write(octets);
+  }
+
+  close(): void {
+    this.#conn.close();
+  }
+}
+
+// A pipe that its owner made non-blocking says "try again" where others wait.
+const AGAIN_DELAY = 5;
+
+/** Standard input and output as anything else. They cannot be closed under a call that waits, so it is let go. */
+class StdioFileConn implements Conn {
+  readonly #waiting = new Set<(error: IoError) => void>();
+  #closed = false;
+
+  read(into: Uint8Array): Promise<number | null> {
+    if (into.length === 0) return Promise.resolve(0);
+    return this.#unlessClosed(async () => {
+      try {
+        return await patiently((done) => fs.read(0, into, 0, into.length, null, done)) || null;
+      } catch (error) {
+        throw ioError(error, "cannot read");
+      }
+    });
+  }
+
+  write(octets: Uint8Array): Promise<void> {
+    return this.#unlessClosed(async () => {
+      try {
+        for (let from = 0; from < octets.length;) {
+          from += await patiently((done) => fs.write(1, octets, from, octets.length - from, null, done));
+        }
+      } catch (error) {
+        throw ioError(error, "cannot write");
+      }
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const fail of this.#waiting) fail(CLOSED);
+  }
+
+  #unlessClosed<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(CLOSED);
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.add(reject);
+      call().then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    });
+  }
+}
+
+const CLOSED = new IoError("closed", "standard input and output are closed");
+
+async function patiently(attempt: (done: Done) => void): Promise<number> {
+  for (;;) {
+    try {
+      return await promised(attempt);
+    } catch (error) {
+      if (codeOf(error) !== "EAGAIN") throw error;
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_DELAY));
+    }
+  }
+}
+
+export function writeSync(descriptor: number, text: string): void {
+  const octets = new TextEncoder().encode(text);
+  for (let from = 0; from < octets.length;) from += fs.writeSync(descriptor, octets, from);
+}

@@ -1,0 +1,97 @@
+// Files on Deno.
+//
+// Metadata operations (create, stat, remove) are made synchronously: on a local disk they take a few microseconds, of
+// which the way to Deno's thread pool and back would take thirty. What has just been written is read back in the same way,
+// for it is in memory. Content is written through that pool.
+
+import { ioError } from "./deno_api.ts";
+import type { File, FileFacts } from "./ports.ts";
+
+export async function create(path: string): Promise<File> {
+  return openFile(path, { createNew: true, read: true, write: true, mode: 0o600 });
+}
+
+export async function open(path: string): Promise<File> {
+  return openFile(path, { read: true });
+}
+
+export async function openLog(path: string): Promise<File> {
+  return openFile(path, { append: true, create: true, mode: 0o640 });
+}
+
+function openFile(path: string, options: Deno.OpenOptions): File {
+  try {
+    return new DenoFile(path, Deno.openSync(path, options));
+  } catch (error) {
+    throw ioError(error, `cannot open ${path}`);
+  }
+}
+
+class DenoFile implements File {
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+
+  constructor(path: string, file: Deno.FsFile) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  async append(octets: Uint8Array): Promise<void> {
+    try {
+      for (let written = 0; written < octets.length;) {
+        written += await this.#file.write(written === 0 ? octets : octets.subarray(written));
+      }
+    } catch (error) {
+      throw ioError(error, `cannot write ${this.#path}`);
+    }
+  }
+
+  async rewind(): Promise<void> {
+    this.#file.seekSync(0, Deno.SeekMode.Start);
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    try {
+      return this.#file.readSync(into);
+    } catch (error) {
+      throw ioError(error, `cannot read ${this.#path}`);
+    }
+  }
+
+  async stat(): Promise<FileFacts> {
+    return factsOf(this.#file.statSync());
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+export async function stat(path: string): Promise<FileFacts> {
+  try {
+    return factsOf(Deno.statSync(path));
+  } catch (error) {
+    throw ioError(error, `cannot look at ${path}`);
+  }
+}
+
+function factsOf(info: Deno.FileInfo): FileFacts {
+  const kind = info.isFile ? "file" : info.isDirectory ? "directory" : "other";
+  return { kind, size: info.size, modified: info.mtime?.getTime(), executable: ((info.mode ?? 0) & 0o111) !== 0 };
+}
+
+export async function remove(path: string): Promise<void> {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw ioError(error, `cannot remove ${path}`);
+  }
+}
+
+export async function list(directory: string): Promise<string[]> {
+  try {
+    return Array.from(Deno.readDirSync(directory), (entry) => entry.name);
+  } catch (error) {
+    throw ioError(error, `cannot list ${directory}`);
+  }
+}

@@ -1,0 +1,108 @@
+// Processes on Deno: filters, and this program itself in the background.
+//
+// Known gap: an environment variable is UTF-8 text here, so octets that are not UTF-8 reach a filter as U+FFFD.
+
+import { ioError } from "./deno_api.ts";
+import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
+
+export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
+  const child = spawnGroupLeader(words, environment);
+  const stderr = child.stderr.getReader();
+  let over = false;
+  const ended = child.status.then((status) => {
+    over = true;
+    return endOf(status);
+  });
+  return {
+    ended,
+    readStderr: async () => (await stderr.read()).value ?? null,
+    closeStderr: () => void stderr.cancel().catch(() => {}),
+    signalGroup: (signal) => {
+      try {
+        Deno.kill(-child.pid, signal);
+      } catch {
+        // Nobody is left in the group, which is what the signal was for; or setsid(1) has not made it yet.
+        if (!over) killAlone(child, signal);
+      }
+    },
+  };
+}
+
+function killAlone(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // It ended just now.
+  }
+}
+
+// setsid(1) makes the process the leader of a group of its own and becomes the program. Deno's own way to do that,
+// `detached`, has to fork this whole process and takes five times as long; it is for systems without util-linux.
+function spawnGroupLeader(words: readonly string[], environment: Readonly<Record<string, string>>): Deno.ChildProcess {
+  const options = { env: environment, stdin: "null", stdout: "null", stderr: "piped" } as const;
+  try {
+    return new Deno.Command("/usr/bin/setsid", { ...options, args: [...words] }).spawn();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw ioError(error, `cannot run ${words[0]}`);
+  }
+  const [program = "", ...args] = words;
+  try {
+    return new Deno.Command(program, { ...options, args, detached: true }).spawn();
+  } catch (error) {
+    throw ioError(error, `cannot run ${program}`);
+  }
+}
+
+export async function startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {
+  const [program, ...source] = ownWords();
+  const child = new Deno.Command(program, {
+    args: [...source, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: stderr === "pipe" ? "piped" : "inherit",
+    detached: true,
+  }).spawn();
+  return {
+    ended: child.status.then(endOf),
+    firstLine: readFirstLine(child.stdout),
+    stderr: stderr === "pipe" ? new Response(child.stderr).text() : Promise.resolve(""),
+    release: () => child.unref(),
+  };
+}
+
+export function selfWords(): readonly string[] {
+  // Deno keeps compiled source there. Without it each start would compile anew.
+  const cache = Deno.build.standalone ? undefined : Deno.env.get("DENO_DIR");
+  return cache === undefined ? ownWords() : ["/usr/bin/env", `DENO_DIR=${cache}`, ...ownWords()];
+}
+
+function ownWords(): [string, ...string[]] {
+  if (Deno.build.standalone) return [Deno.execPath()];
+  const main = decodeURIComponent(new URL(Deno.mainModule).pathname);
+  return [Deno.execPath(), "run", "--quiet", "--allow-all", "--unstable-net", main];
+}
+
+async function readFirstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.includes("\n")) return text.slice(0, text.indexOf("\n"));
+  }
+  return undefined;
+}
+
+function endOf(status: Deno.CommandStatus): ProcessEnd {
+  return status.signal === null ? { exit: status.code } : { signal: status.signal };
+}
+
+export async function isAlive(pid: number): Promise<boolean> {
+  try {
+    // Signal 0 only asks (kill(2)).
+    Deno.kill(pid, 0 as unknown as Deno.Signal);
+    return true;
+  } catch (error) {
+    // Another user's may not be asked, but is there.
+    return error instanceof Deno.errors.PermissionDenied;
+  }
+}

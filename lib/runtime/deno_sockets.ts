@@ -1,0 +1,162 @@
+// Sockets on Deno: TCP and unix ones, and datagrams.
+
+import { parseIp } from "../dns/ip.ts";
+import { after, ioError } from "./deno_api.ts";
+import { IoError } from "./io_error.ts";
+import type { Address, Conn, DatagramSender, Listener, NameServer, UdpSocket } from "./ports.ts";
+
+export async function connect(to: Address, limit: number): Promise<Conn> {
+  const where = to.transport === "unix" ? to.path : `${to.host}:${to.port}`;
+  const connecting = to.transport === "unix"
+    ? Deno.connect({ transport: "unix", path: to.path })
+    : Deno.connect({ hostname: to.host, port: to.port });
+  const late = Promise.withResolvers<never>();
+  const cancel = after(limit, () => {
+    late.reject(new IoError("timeout", `no connection to ${where} within ${limit / 1000} s`));
+    connecting.then((conn) => conn.close(), () => {});
+  });
+  try {
+    return tuned(await Promise.race([connecting, late.promise]));
+  } catch (error) {
+    throw ioError(error, `cannot connect to ${where}`);
+  } finally {
+    cancel();
+  }
+}
+
+export async function listen(at: Address): Promise<Listener> {
+  try {
+    const listener = at.transport === "unix"
+      ? Deno.listen({ transport: "unix", path: at.path })
+      : Deno.listen({ hostname: at.host, port: at.port });
+    // Keeps the program alive while it waits for nothing but time, as it does when an accept has failed.
+    const alive = setInterval(() => {}, 1 << 30);
+    return {
+      accept: async () => {
+        try {
+          return tuned(await listener.accept());
+        } catch (error) {
+          throw ioError(error, "cannot accept a connection");
+        }
+      },
+      close: () => {
+        clearInterval(alive);
+        listener.close();
+      },
+    };
+  } catch (error) {
+    throw ioError(error, `cannot listen at ${at.transport === "unix" ? at.path : `${at.host}:${at.port}`}`);
+  }
+}
+
+// Replies are small and each is waited for: they leave at once.
+function tuned(conn: Deno.Conn): Conn {
+  try {
+    if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
+    return new TcpOrUnixConn(conn);
+  } catch (error) {
+    conn.close();
+    throw error;
+  }
+}
+
+class TcpOrUnixConn implements Conn {
+  readonly peer?: string;
+  readonly #conn: Deno.Conn;
+
+  constructor(conn: Deno.Conn) {
+    this.#conn = conn;
+    const from = conn.remoteAddr;
+    if ("hostname" in from) this.peer = from.hostname;
+  }
+
+  read(into: Uint8Array): Promise<number | null> {
+    return this.#conn.read(into).catch(failRead);
+  }
+
+  write(octets: Uint8Array): Promise<void> {
+    return writeAll(this.#conn, octets).catch(failWrite);
+  }
+
+  close(): void {
+    closeOnce(this.#conn);
+  }
+}
+
+export async function writeAll(to: { write(octets: Uint8Array): Promise<number> }, octets: Uint8Array): Promise<void> {
+  let written = await to.write(octets);
+  while (written < octets.length) written += await to.write(octets.subarray(written));
+}
+
+export function failRead(error: unknown): never {
+  throw ioError(error, "cannot read");
+}
+
+export function failWrite(error: unknown): never {
+  throw ioError(error, "cannot write");
+}
+
+export async function datagrams(path: string): Promise<DatagramSender> {
+  try {
+    // A name that is no file (unix(7), abstract). The kernel would choose one for the empty path, which Deno guards.
+    const socket = Deno.listenDatagram({ transport: "unixpacket", path: `\0postprox-${crypto.randomUUID()}` });
+    return {
+      send: async (octets) => {
+        try {
+          await socket.send(octets, { transport: "unixpacket", path });
+        } catch (error) {
+          throw ioError(error, `cannot send to ${path}`);
+        }
+      },
+    };
+  } catch (error) {
+    throw ioError(error, "cannot make a datagram socket");
+  }
+}
+
+// Of a datagram that answers a question without EDNS, 512 octets.
+const DATAGRAM_LIMIT = 4096;
+
+export async function udp({ address, port }: NameServer): Promise<UdpSocket> {
+  const to = { transport: "udp", hostname: address, port } as const;
+  try {
+    const hostname = address.includes(":") ? "::" : "0.0.0.0";
+    const socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
+    return {
+      send: async (octets) => {
+        try {
+          await socket.send(octets, to);
+        } catch (error) {
+          throw ioError(error, `cannot send to ${address}`);
+        }
+      },
+      receive: async () => {
+        try {
+          // Deno connects no UDP socket, so the kernel drops nothing for us.
+          for (;;) {
+            const [octets, from] = await socket.receive(new Uint8Array(DATAGRAM_LIMIT));
+            if ("hostname" in from && from.port === port && isSameIp(from.hostname, address)) return octets;
+          }
+        } catch (error) {
+          throw ioError(error, `cannot receive from ${address}`);
+        }
+      },
+      close: () => closeOnce(socket),
+    };
+  } catch (error) {
+    throw ioError(error, "cannot make a UDP socket");
+  }
+}
+
+function isSameIp(one: string, other: string): boolean {
+  return parseIp(one)?.join() === parseIp(other)?.join();
+}
+
+function closeOnce(resource: { close(): void }): void {
+  try {
+    resource.close();
+  } catch (error) {
+    // Closed already: that is what was asked for.
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}

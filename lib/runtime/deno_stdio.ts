@@ -1,0 +1,84 @@
+// Standard input and output on Deno: one socket under spawn(8), or anything else.
+//
+// A `read` from standard input cannot be cancelled, so `close` leaves it behind; the process ends.
+
+import { after } from "./deno_api.ts";
+import { failRead, failWrite, writeAll } from "./deno_sockets.ts";
+import { IoError } from "./io_error.ts";
+import type { Conn } from "./ports.ts";
+import { socketPeer } from "./socket_peer.ts";
+
+// A socket that its owner made non-blocking says "try again" where others wait.
+const AGAIN_DELAY = 5;
+
+/** Standard input and output. They cannot be closed under a call that waits, so that call is let go instead. */
+export class StdioConn implements Conn {
+  #peer: string | undefined;
+  readonly #waiting = new Set<(error: IoError) => void>();
+  #closed = false;
+
+  get peer(): string | undefined {
+    this.#peer ??= socketPeer(0, { link: Deno.readLinkSync, text: Deno.readTextFileSync }) ?? "";
+    return this.#peer || undefined;
+  }
+
+  read(into: Uint8Array): Promise<number | null> {
+    return this.#unlessClosed(() => patiently(() => Deno.stdin.read(into)).catch(failRead));
+  }
+
+  write(octets: Uint8Array): Promise<void> {
+    const stdout = { write: (some: Uint8Array) => patiently(() => Deno.stdout.write(some)) };
+    return this.#unlessClosed(() => writeAll(stdout, octets).catch(failWrite));
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const fail of this.#waiting) fail(CLOSED);
+  }
+
+  #unlessClosed<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(CLOSED);
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.add(reject);
+      call().then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    });
+  }
+}
+
+const CLOSED = new IoError("closed", "standard input and output are closed");
+
+async function patiently<T>(attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      await new Promise<void>((resolve) => after(AGAIN_DELAY, resolve));
+    }
+  }
+}
+
+export function isSpawned(): boolean {
+  try {
+    const [input, output] = ["/dev/stdin", "/dev/stdout"].map((path) => Deno.statSync(path));
+    return input!.isSocket === true && input!.ino === output!.ino && input!.dev === output!.dev;
+  } catch (error) {
+    return error instanceof Deno.errors.NotCapable && isSpawnedByTest();
+  }
+}
+
+// Deno lets only a program with all permissions look into /dev, and an executable has but four. So test(1) looks.
+function isSpawnedByTest(): boolean {
+  const args = ["-S", "/dev/stdin", "-a", "/dev/stdin", "-ef", "/dev/stdout"];
+  try {
+    return new Deno.Command("/usr/bin/test", { args, stdin: "inherit", stdout: "inherit", stderr: "null" })
+      .outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+export function writeSync(stream: { writeSync(octets: Uint8Array): number }, text: string): void {
+  const octets = new TextEncoder().encode(text);
+  for (let written = 0; written < octets.length;) written += stream.writeSync(octets.subarray(written));
+}

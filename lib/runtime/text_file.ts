@@ -1,0 +1,39 @@
+// Small files, read whole: what an administrator wrote.
+
+import { concat, textOf } from "../smtp/bytes.ts";
+import { IoError } from "./io_error.ts";
+import type { Files } from "./ports.ts";
+
+// No rules need more, and a device has no end.
+const SIZE_LIMIT = 16 * 1024 * 1024;
+
+const READ_SIZE = 65536;
+
+/** The text of the file at `path`, read as UTF-8, its line ends made LF. Throws `IoError`. */
+export async function readTextFile(files: Pick<Files, "open">, path: string): Promise<string> {
+  return textOf(await readSmallFile(files, path)).replaceAll("\r\n", "\n");
+}
+
+/** The octets of the file at `path`, without the mark that some editors begin UTF-8 with. Throws `IoError`. */
+export async function readSmallFile(files: Pick<Files, "open">, path: string): Promise<Uint8Array> {
+  const file = await files.open(path);
+  try {
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    for (;;) {
+      const room = new Uint8Array(READ_SIZE);
+      const count = await file.read(room);
+      if (count === null) return withoutMark(concat(parts));
+      parts.push(room.subarray(0, count));
+      size += count;
+      if (size > SIZE_LIMIT) throw new IoError("other", `${path} is larger than ${SIZE_LIMIT} octets`);
+    }
+  } finally {
+    file.close();
+  }
+}
+
+function withoutMark(content: Uint8Array): Uint8Array {
+  const [first, second, third] = content;
+  return first === 0xef && second === 0xbb && third === 0xbf ? content.subarray(3) : content;
+}

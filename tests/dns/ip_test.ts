@@ -1,0 +1,73 @@
+// Tests of lib/dns/ip.ts: addresses in all their forms, and the names under which DNS has them.
+
+import assert from "node:assert/strict";
+import { parseIp, reversedName, reverseZone } from "../../lib/dns/ip.ts";
+
+const RIGHT: readonly (readonly [text: string, octets: string])[] = [
+  // IPv4.
+  ["192.0.2.1", "c0000201"],
+  ["0.0.0.0", "00000000"],
+  ["255.255.255.255", "ffffffff"],
+  // IPv6, whole and shortened, in both cases, with an IPv4 address at its end, with a zone.
+  ["2001:db8:0:0:0:0:0:1", "20010db8000000000000000000000001"],
+  ["2001:DB8::1", "20010db8000000000000000000000001"],
+  ["::", "00000000000000000000000000000000"],
+  ["::1", "00000000000000000000000000000001"],
+  ["1::", "00010000000000000000000000000000"],
+  ["1:2:3:4:5:6:7::", "00010002000300040005000600070000"],
+  ["64:ff9b::192.0.2.33", "0064ff9b0000000000000000c0000221"],
+  ["fe80::1%eth0", "fe800000000000000000000000000001"],
+  // IPv4 in IPv6.
+  ["::ffff:192.0.2.1", "c0000201"],
+  ["::FFFF:c000:201", "c0000201"],
+  ["::192.0.2.1", "000000000000000000000000c0000201"],
+];
+
+const WRONG: readonly string[] = [
+  "",
+  "1",
+  "1.2.3",
+  "1.2.3.4.5",
+  "1.2.3.256",
+  "1.2.3.-4",
+  " 1.2.3.4",
+  "1.2.3.4 ",
+  "0x7f.0.0.1",
+  "example.org",
+  ":",
+  ":::",
+  "1::2::3",
+  "1:2:3:4:5:6:7",
+  "1:2:3:4:5:6:7:8:9",
+  "1:2:3:4:5:6:7:8::",
+  "12345::",
+  "g::",
+  "::1.2.3",
+  "::1.2.3.4:5",
+  "1.2.3.4::",
+  "[::1]",
+];
+
+Deno.test("parseIp reads addresses as octets", () => {
+  for (const [text, octets] of RIGHT) assert.equal(parseIp(text)?.toHex(), octets, text);
+});
+
+Deno.test("parseIp takes nothing else for an address", () => {
+  for (const text of WRONG) assert.equal(parseIp(text), undefined, JSON.stringify(text));
+});
+
+Deno.test("reversedName and reverseZone make the names of RFC 5782 and of PTR records", () => {
+  const rows: readonly (readonly [text: string, name: string, zone: string])[] = [
+    ["192.0.2.99", "99.2.0.192", "in-addr.arpa"],
+    ["::ffff:192.0.2.99", "99.2.0.192", "in-addr.arpa"],
+    [
+      "2001:db8:1:2:3:4:567:89ab",
+      "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2",
+      "ip6.arpa",
+    ],
+  ];
+  for (const [text, name, zone] of rows) {
+    assert.equal(reversedName(parseIp(text)!), name);
+    assert.equal(reverseZone(parseIp(text)!), zone);
+  }
+});
