@@ -1,11 +1,10 @@
-// Where the parts meet: the command line is read, the log opened, the checks chained, and a mode runs.
+// Where the parts meet: the command line is read, the log opened, the checks made, and a mode runs.
 //
 // `run` gives the exit status: that of the mode, 0 for --help and its like, 64 (EX_USAGE of sysexits.h) for wrong use. What
 // is wrong goes to standard error in one line; where that is the client's socket, as under spawn(8), it must not, and so
 // the client hears 421 and the log gets the line.
 
-import { chain } from "./checks/chain.ts";
-import { commandCheck } from "./checks/command.ts";
+import { checksOf } from "./app_checks.ts";
 import { logBug, logSwept, logUsage } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { type LogTarget, openLogger } from "./log/sinks.ts";
@@ -57,7 +56,7 @@ async function startMode(runtime: Runtime, options: Options, args: readonly stri
     return backgroundMode(runtime, args, options.log.kind === "stderr");
   }
   const logger = await openLog(runtime, options);
-  const parts = sessionParts(runtime, logger, options);
+  const parts = await sessionParts(runtime, logger, options);
   try {
     return options.listen ? await listen(parts, options) : await spawnMode(parts);
   } finally {
@@ -82,12 +81,11 @@ async function listen(parts: SessionParts, options: Options): Promise<number> {
   }
 }
 
-function sessionParts(runtime: Runtime, logger: Logger, options: Options): SessionParts {
-  const checks = options.command === "" ? [] : [commandCheck(runtime, options)];
+async function sessionParts(runtime: Runtime, logger: Logger, options: Options): Promise<SessionParts> {
   return {
     runtime,
     logger,
-    check: chain(checks),
+    ...await checksOf(runtime, options),
     options: { ...options, spoolDirectory: options.tempdir, rejectUnsure: options.reject },
   };
 }

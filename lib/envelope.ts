@@ -10,7 +10,12 @@ export interface Envelope {
   /** The accepted forward-paths, in order; it grows while the transaction goes on. */
   readonly recipients: string[];
   readonly client: ClientFacts;
+  /** What the rules file asks for, for at least one of the recipients; absent where there is no rules file: all. */
+  readonly contentChecks?: Set<ContentCheck>;
 }
+
+/** The checks of content that a rules file turns on with `allow-filter` and `allow-extchk`. */
+export type ContentCheck = "filter" | "extchk";
 
 export function emptyEnvelope(client: ClientFacts = {}): Envelope {
   return { sender: undefined, recipients: [], client };

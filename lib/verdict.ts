@@ -17,7 +17,8 @@ export type Verdict =
   | { readonly kind: "accept"; readonly why: string }
   | { readonly kind: "replace"; readonly why: string; readonly content: MessageSource }
   | { readonly kind: "reject" | "defer" | "discard"; readonly why: string; readonly reply: Reply }
-  | { readonly kind: "unsure"; readonly why: string };
+  /** `content` is what another check made of the message: it goes where the message would pass. */
+  | { readonly kind: "unsure"; readonly why: string; readonly content?: MessageSource };
 
 export type Settled = Exclude<Verdict, { kind: "unsure" }>;
 
@@ -27,5 +28,7 @@ const NOT_CHECKED = formatReply("451 4.3.0 Message could not be checked, try aga
 /** What a verdict means where -r (`rejectUnsure`) is given or is not. */
 export function settle(verdict: Verdict, rejectUnsure: boolean): Settled {
   if (verdict.kind !== "unsure") return verdict;
-  return rejectUnsure ? { kind: "defer", why: verdict.why, reply: NOT_CHECKED } : { kind: "accept", why: verdict.why };
+  const { why, content } = verdict;
+  if (rejectUnsure) return { kind: "defer", why, reply: NOT_CHECKED };
+  return content ? { kind: "replace", why, content } : { kind: "accept", why };
 }

@@ -15,11 +15,15 @@ interface Kind {
 
 const KINDS: Readonly<Record<string, Kind>> = {
   "COMMAND": { words: [], finds: "files" },
+  "FILE": { words: [], finds: "files" },
   "DIR": { words: [], finds: "directories" },
   "WHERE": { words: ["syslog", "stderr"], finds: "files" },
   "[IP:]PORT": { words: [] },
+  "IP[:PORT]": { words: [] },
+  "ZONE[=ADDRESSES]": { words: [] },
   "SEC": { words: [] },
   "N": { words: [] },
+  "FACTOR": { words: [] },
   "SIZE": { words: [] },
 };
 
@@ -92,13 +96,13 @@ function bashBody(row: OptionRow): string {
 
 function zsh(): string {
   const specs = OPTIONS.map((row) => {
-    const { short, long, value, valueIsOptional, help, group } = row;
+    const { short, long, value, valueIsOptional, isRepeatable, help, group } = row;
     const takes = value === undefined ? ["", ""] : valueIsOptional ? ["", "=-"] : ["+", "="];
     const names = short ? `{-${short}${takes[0]},--${long}${takes[1]}}` : `--${long}${takes[1]}`;
-    // What only prints needs nothing beside it; -v may come twice; any other option once.
+    // What only prints needs nothing beside it; what is not repeatable may come once.
     const others = group === "information" && value === undefined
       ? "(- *)"
-      : long === "verbose"
+      : isRepeatable
       ? "*"
       : `(${namesOf(row).join(" ")})`;
     const kind = kindOf(row);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { run } from "../lib/app.ts";
+import { until } from "./fakes/client.ts";
 import { FakeRuntime } from "./fakes/runtime.ts";
 import { settled } from "./fakes/settled.ts";
 
@@ -73,7 +74,8 @@ Deno.test("run without -l relays on standard input and output", async () => {
   const runtime = new FakeRuntime();
   runtime.isSpawned = true;
   const running = run(runtime, ["mx:10026", "-v", "-c", "filter"]);
-  await settled();
+  // The check is loaded meanwhile.
+  await until(() => runtime.network.connects.length > 0, () => "a connection");
   assert.deepEqual(runtime.network.connects, [{ to: { transport: "tcp", host: "mx", port: 10026 }, limit: 30_000 }]);
   const [server] = runtime.network.servers;
   server!.say("220 mx\r\n");

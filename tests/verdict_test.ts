@@ -31,6 +31,12 @@ Deno.test("settle passes the message when a check could not tell", () => {
   });
 });
 
+Deno.test("settle passes what another check made of it, though not under -r", () => {
+  const verdict = { kind: "unsure", why: "clamd is silent", content: CONTENT } as const;
+  assert.deepEqual(settle(verdict, false), { kind: "replace", why: "clamd is silent", content: CONTENT });
+  assert.equal(settle(verdict, true).kind, "defer");
+});
+
 Deno.test("settle defers it under -r, with 451 4.3.0 and never a 5xx", () => {
   const settled = settle({ kind: "unsure", why: "clamd is silent" }, true);
   assert.ok(settled.kind === "defer");

@@ -1,27 +1,40 @@
 // Checks one after another: the first that rejects, defers or discards ends the chain.
 //
-// A check that could not tell does not stop the others; if none of them refuses, the chain could not tell either. A
-// replacement is passed on as the message's new content only when nothing behind it refuses.
+// A check that a rules file did not ask for, for any of the recipients, is left out. Each one judges the message as it
+// came, and the last replacement wins; but the filter command reads the file that an external checker may have changed.
+// A check that could not tell does not stop the others; if none of them refuses, the chain could not tell either, and
+// where that passes the message, it passes what the others made of it. All checks share the time that there is.
 
+import type { Clock } from "../runtime/ports.ts";
+import type { Envelope } from "../envelope.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Check, CheckedMessage } from "./check.ts";
 
 /** A check that asks `checks` in their order; without any it accepts. */
-export function chain(checks: readonly Check[]): Check {
+export function chain(clock: Clock, checks: readonly Check[]): Check {
   return {
     name: "chain",
     needsFile: checks.some((check) => check.needsFile),
     judge: async (message: CheckedMessage, options): Promise<Verdict> => {
-      let passing: Verdict = { kind: "accept", why: checks.length === 0 ? "no filter" : "filter passed" };
-      let unsure: Verdict | undefined;
-      for (const check of checks) {
-        const verdict = await check.judge(message, options);
-        if (verdict.kind === "unsure") unsure ??= verdict;
+      const deadline = clock.now() + options.limit;
+      let passing: Extract<Verdict, { kind: "accept" | "replace" }> = { kind: "accept", why: "no filter" };
+      let unsure: string | undefined;
+      for (const check of checks.filter((check) => isAskedFor(check, message.envelope))) {
+        const limit = deadline - clock.now();
+        const verdict = limit > 0
+          ? await check.judge(message, { ...options, limit })
+          : { kind: "unsure", why: `no time was left for the ${check.name}` } as const;
+        if (verdict.kind === "unsure") unsure ??= verdict.why;
         else if (verdict.kind === "replace") passing = verdict;
         else if (verdict.kind !== "accept") return verdict;
         else if (passing.kind === "accept") passing = verdict;
       }
-      return unsure ?? passing;
+      if (unsure === undefined) return passing;
+      return { kind: "unsure", why: unsure, ...(passing.kind === "replace" ? { content: passing.content } : {}) };
     },
   };
+}
+
+function isAskedFor({ askedFor }: Check, { contentChecks }: Envelope): boolean {
+  return askedFor === undefined || contentChecks === undefined || contentChecks.has(askedFor);
 }

@@ -3,7 +3,7 @@
 // A check throws nothing that it can foresee: what keeps it from an opinion is the verdict `unsure`. When `signal` is
 // aborted nobody waits for the answer any more; the check then ends what it has started and returns.
 
-import type { Envelope } from "../envelope.ts";
+import type { ContentCheck, Envelope } from "../envelope.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Verdict } from "../verdict.ts";
 
@@ -12,11 +12,22 @@ export interface Check {
   readonly name: string;
   /** Whether it reads the message by its file name. */
   readonly needsFile: boolean;
-  /** `limit` is the time in milliseconds until the answer is of no use. */
-  judge(message: CheckedMessage, options: { signal: AbortSignal; limit: number }): Promise<Verdict>;
+  /** What a rules file has to ask for, for this check to look at a message; without it, it looks at each. */
+  readonly askedFor?: ContentCheck;
+  judge(message: CheckedMessage, options: JudgeOptions): Promise<Verdict>;
+}
+
+export interface JudgeOptions {
+  readonly signal: AbortSignal;
+  /** The time in milliseconds until the answer is of no use. */
+  readonly limit: number;
+  /** Writes a line of plain words to the log, whatever its verbosity; `text` may hold a stranger's octets. */
+  readonly notice: (text: string) => void;
 }
 
 export interface CheckedMessage {
   readonly envelope: Envelope;
+  /** The address of the client: XFORWARD's, or that of the peer of our own connection where there is none. */
+  readonly clientAddress: string | undefined;
   readonly spool: Spool;
 }

@@ -7,32 +7,22 @@
 //
 // Under `allowDiscard` a line that starts with a 2xx code has the client hear that while the message goes nowhere.
 
-import type { ProcessEnd } from "../runtime/ports.ts";
 import { formatReply, replyClass, replyFromText } from "../smtp/reply.ts";
 import type { Verdict } from "../verdict.ts";
+import { failureOf, type ProgramEnd } from "./process.ts";
 
 /** RFC 3463: 5.7.1, delivery not authorized, message refused. */
 const NO_TEXT = "554 5.7.1 Content rejected";
 
-export type CommandEnd = ProcessEnd | { readonly timedOut: number } | { readonly notStarted: string };
-
 /** The verdict on a message whose filter ended with `end`, its standard error with `line`. */
-export function verdictOfCommand(end: CommandEnd, line: string, options: { allowDiscard: boolean }): Verdict {
-  if ("notStarted" in end) return unsure(`filter could not be started: ${end.notStarted}`);
-  if ("timedOut" in end) return unsure(`filter ran longer than ${end.timedOut / 1000} s and was killed`);
-  const said = line === "" ? "" : `: ${line}`;
-  if ("signal" in end) return unsure(`filter died of ${end.signal}${said}`);
-  if (end.exit === 0) return { kind: "accept", why: "filter passed" };
-  if (end.exit === 1) return refusal(line, options.allowDiscard);
-  return unsure(`filter failed with exit status ${end.exit}${said}`);
+export function verdictOfCommand(end: ProgramEnd, line: string, options: { allowDiscard: boolean }): Verdict {
+  if ("exit" in end && end.exit === 0) return { kind: "accept", why: "filter passed" };
+  if ("exit" in end && end.exit === 1) return refusal(line, options.allowDiscard);
+  return { kind: "unsure", why: failureOf("filter", end, line) };
 }
 
 function refusal(line: string, allowDiscard: boolean): Verdict {
   const reply = line === "" ? formatReply(NO_TEXT) : replyFromText(line, { success: allowDiscard });
   const kinds = { 2: "discard", 3: "reject", 4: "defer", 5: "reject" } as const;
   return { kind: kinds[replyClass(reply)], reply, why: line === "" ? "filter rejected" : `filter said: ${line}` };
-}
-
-function unsure(why: string): Verdict {
-  return { kind: "unsure", why };
 }

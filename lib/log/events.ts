@@ -6,20 +6,35 @@
 import type { Envelope } from "../envelope.ts";
 import type { Address } from "../runtime/ports.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
-import { type Fields, formatField, formatFields, isWanted, type Level, type Logger } from "./logger.ts";
+import { escapeText, type Fields, formatField, formatFields, isWanted, type Level, type Logger } from "./logger.ts";
+
+// Enough for a header line of RFC 5322 s.2.1.1, in its longest form.
+const NOTICE_LIMIT = 1000;
+
+// Each recipient that a stranger names may be worth a notice.
+const NOTICES_LIMIT = 1000;
+
+// The first recipients say whose mail it was; a thousand of them in one line say nothing more.
+const RECIPIENTS_SHOWN = 10;
 
 /** The log of one session; each line begins with its id. */
 export class SessionLog {
   readonly #logger: Logger;
   readonly id: string;
+  readonly #connection: { readonly peer?: string | undefined };
+  #notices = 0;
 
-  constructor(logger: Logger, id: string) {
+  constructor(logger: Logger, id: string, connection: { readonly peer?: string | undefined } = {}) {
     this.#logger = logger;
     this.id = id;
+    this.#connection = connection;
   }
 
-  connected(peer: string | undefined, downstream: Address): void {
-    this.#write("debug", "connected", () => ({ peer, downstream: formatAddress(downstream) }));
+  connected(downstream: Address): void {
+    this.#write("debug", "connected", () => ({
+      peer: this.#connection.peer,
+      downstream: formatAddress(downstream),
+    }));
   }
 
   /** A command as it went downstream, and the reply to it. */
@@ -54,7 +69,7 @@ export class SessionLog {
 
   possibleDuplicate(why: string, envelope: Envelope): void {
     const words = "possible duplicate: outcome of the message downstream is not known";
-    this.#write("error", words, () => ({ reason: why, ...envelopeFields(envelope) }));
+    this.#write("error", words, () => ({ reason: why, ...this.#envelopeFields(envelope) }));
   }
 
   spoolFailed(why: string): void {
@@ -67,7 +82,38 @@ export class SessionLog {
 
   /** A message that the client takes for delivered went nowhere: worth a line even without -v. */
   discarded(why: string, envelope: Envelope): void {
-    this.#write("warning", "message discarded", () => ({ reason: why, ...envelopeFields(envelope) }));
+    this.#write("warning", "message discarded", () => ({ reason: why, ...this.#envelopeFields(envelope) }));
+  }
+
+  /** A sender or a recipient that a restriction refused; undefined for the sender. Deferred: at the end of data. */
+  restricted(refused: {
+    readonly ruling: { readonly why: string; readonly reply: Reply };
+    readonly envelope: Envelope;
+    readonly recipient: string | undefined;
+    readonly deferred: boolean;
+  }): void {
+    const { ruling, envelope, recipient, deferred } = refused;
+    const words = `${recipient === undefined ? "sender" : "recipient"} refused${deferred ? " at end of data" : ""}`;
+    this.#write("info", words, () => ({
+      reason: ruling.why,
+      ...this.#envelopeFields(envelope),
+      to: recipient === undefined ? undefined : `<${recipient}>`,
+      reply: replyText(ruling.reply),
+    }));
+  }
+
+  tarPit(recipients: number, envelope: Envelope): void {
+    const words = "tar pit: further commands of this session wait";
+    this.#write("warning", words, () => ({ recipients, ...this.#envelopeFields(envelope) }));
+  }
+
+  /** Plain words of a check or a restriction, whatever the verbosity; they may hold a stranger's octets. */
+  notice(text: string): void {
+    if (++this.#notices > NOTICES_LIMIT) return;
+    const shown = this.#notices < NOTICES_LIMIT
+      ? text.slice(0, NOTICE_LIMIT)
+      : "further notices of this session are left out";
+    this.#logger.write("warning", `${this.id}: ${escapeText(shown)}`);
   }
 
   /** The one line per message of -v. */
@@ -75,17 +121,15 @@ export class SessionLog {
     readonly verdict: string;
     readonly reason: string;
     readonly envelope: Envelope;
-    readonly peer: string | undefined;
     readonly size: number;
     readonly filterTime: number;
     readonly reply: Reply;
   }): void {
-    const { verdict, reason, envelope, peer, size, filterTime, reply } = message;
+    const { verdict, reason, envelope, size, filterTime, reply } = message;
     this.#write("info", "message", () => ({
       verdict,
       reason,
-      ...envelopeFields(envelope),
-      peer,
+      ...this.#envelopeFields(envelope),
       size,
       filter_ms: Math.round(filterTime),
       reply: replyText(reply),
@@ -94,6 +138,19 @@ export class SessionLog {
 
   bug(error: unknown): void {
     logBug(this.#logger, error, this.id);
+  }
+
+  // The client that XFORWARD names, or who is connected where it names none.
+  #envelopeFields({ sender, recipients, client }: Envelope): Fields {
+    const shown = recipients.slice(0, RECIPIENTS_SHOWN).map((recipient) => `<${recipient}>`).join(",");
+    return {
+      client: client.address ? `${client.name ?? "unknown"}[${client.address}]` : undefined,
+      peer: client.address ? undefined : this.#connection.peer,
+      helo: client.helo,
+      from: sender === undefined ? undefined : `<${sender}>`,
+      to: recipients.length > RECIPIENTS_SHOWN ? `${shown},...` : shown,
+      nrcpt: recipients.length,
+    };
   }
 
   // A line that is not wanted is not formatted.
@@ -143,18 +200,4 @@ export function logBug(logger: Logger, error: unknown, id = "-"): void {
 export function formatAddress(address: Address): string {
   if (address.transport === "unix") return `unix:${address.path}`;
   return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
-}
-
-// The first recipients say whose mail it was; a thousand of them in one line say nothing more.
-const RECIPIENTS_SHOWN = 10;
-
-function envelopeFields({ sender, recipients, client }: Envelope): Fields {
-  const shown = recipients.slice(0, RECIPIENTS_SHOWN).map((recipient) => `<${recipient}>`).join(",");
-  return {
-    client: client.address ? `${client.name ?? "unknown"}[${client.address}]` : undefined,
-    helo: client.helo,
-    from: sender === undefined ? undefined : `<${sender}>`,
-    to: recipients.length > RECIPIENTS_SHOWN ? `${shown},...` : shown,
-    nrcpt: recipients.length,
-  };
 }

@@ -36,6 +36,11 @@ export function escapeText(text: string): string {
   });
 }
 
+/** Text as it stands in an error message, bounded and without what could tear the line. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
+}
+
 // Long enough for any reply; what a stranger sends beyond it is of no use in a log.
 const VALUE_LIMIT = 600;
 

@@ -4,6 +4,7 @@ import { type OptionRow, OPTIONS } from "./table.ts";
 
 const HEADINGS: Readonly<Record<OptionRow["group"], string>> = {
   filter: "Filter",
+  checks: "Checks",
   running: "Running",
   limits: "Limits (SEC in seconds, fractions allowed)",
   information: "Information",

@@ -1,6 +1,7 @@
 // What the command line may say, as plain data with its defaults. Times are in milliseconds, sizes in octets.
 
-import type { Address } from "../runtime/ports.ts";
+import type { DnsList } from "../checks/dns_list.ts";
+import type { Address, NameServer } from "../runtime/ports.ts";
 import type { LogTarget } from "../log/sinks.ts";
 
 export interface Options {
@@ -15,6 +16,22 @@ export interface Options {
   log: LogTarget;
   allowDiscard: boolean;
   bareNewline: "accept" | "reject";
+  /** Undefined: there is no rules file. */
+  checkRules: string | undefined;
+  rulesDelay: number;
+  filterRules: string | undefined;
+  extchk: string | undefined;
+  deferRcptRefusals: boolean;
+  tarpitAfter: number | undefined;
+  tarpitDelay: number;
+  tarpitMultiplier: number;
+  tarpitMax: number;
+  checkSenderDomain: boolean;
+  dnsbl: DnsList[];
+  rhsbl: DnsList[];
+  /** Undefined: the system's. */
+  dnsServer: NameServer | undefined;
+  dnsTimeout: number;
   maxMessageSize: number | undefined;
   maxClients: number;
   connectTimeout: number;
@@ -54,6 +71,20 @@ export function defaultOptions(downstream: Address): Options {
     log: { kind: "syslog", path: SYSLOG_SOCKET },
     allowDiscard: false,
     bareNewline: "accept",
+    checkRules: undefined,
+    rulesDelay: 30_000,
+    filterRules: undefined,
+    extchk: undefined,
+    deferRcptRefusals: false,
+    tarpitAfter: undefined,
+    tarpitDelay: 2_000,
+    tarpitMultiplier: 1.5,
+    tarpitMax: 30_000,
+    checkSenderDomain: false,
+    dnsbl: [],
+    rhsbl: [],
+    dnsServer: undefined,
+    dnsTimeout: 5_000,
     maxMessageSize: undefined,
     maxClients: 1000,
     connectTimeout: 30_000,

@@ -1,11 +1,13 @@
 // The command line to options, as GNU getopt_long reads one: clustered and attached letters, `--name=value`, unambiguous
-// abbreviations, options before and after the operand, `--`. The last of a repeated option wins. Pure; wrong use throws
-// a `UsageError`. -h, -L and -V end the reading where they stand; --postfix-config does not, for it is about the others.
+// abbreviations, options before and after the operand, `--`. The last of a repeated option wins, unless the table has
+// each count. Pure; wrong use throws a `UsageError`. -h, -L and -V end the reading where they stand; --postfix-config does
+// not, for it is about the others.
 
+import { quote } from "../log/logger.ts";
 import { defaultOptions, type Options, UsageError } from "./options.ts";
 import type { GivenCommandLine } from "./postfix_config.ts";
 import { type OptionRow, OPTIONS } from "./table.ts";
-import { parseDownstream, quote } from "./values.ts";
+import { parseDownstream } from "./values.ts";
 
 export type ParsedCommandLine = { readonly kind: "run"; readonly options: Options } | Information;
 

@@ -7,10 +7,10 @@
 // Known gap: a unix socket on our side would need rights that differ from machine to machine; it is refused.
 
 import { formatAddress } from "../log/events.ts";
+import { quote } from "../log/logger.ts";
 import type { Address } from "../runtime/ports.ts";
 import { type Options, type PostfixMode, UsageError } from "./options.ts";
 import type { OptionRow } from "./table.ts";
-import { quote } from "./values.ts";
 
 /** A command line that has --postfix-config in it. */
 export interface GivenCommandLine {
@@ -52,11 +52,11 @@ const LINE_WIDTH = 73;
 export function formatPostfixConfig({ options, given, operand }: GivenCommandLine, program: readonly string[]): string {
   const mode = options.postfixConfig ?? "spawn";
   const listen = options.listen ?? USUAL_LISTEN;
-  checkPlaces(mode, options, listen);
-
   const counting = given.filter(({ row, text }, at) =>
-    row.value === undefined || (text !== "" && !given.slice(at + 1).some((later) => later.row === row))
+    row.value === undefined || row.isRepeatable ||
+    (text !== "" && !given.slice(at + 1).some((later) => later.row === row))
   );
+  checkPlaces(mode, options, { listen, counting });
   const handedOn = counting.filter(({ row }) => !NOT_HANDED_ON[mode].includes(row.long)).map(optionWords);
   const start: Start = { listen, program, handedOn: [...handedOn, [operand]] };
   const processes = counting.some(({ row }) => row.long === "max-clients") ? options.maxClients : USUAL_PROCESSES;
@@ -75,7 +75,11 @@ export function formatPostfixConfig({ options, given, operand }: GivenCommandLin
   return [...parts, "# ---- then: postfix reload\n"].join("\n");
 }
 
-function checkPlaces(mode: PostfixMode, { tempdir, log, command, downstream }: Options, listen: Address): void {
+function checkPlaces(
+  mode: PostfixMode,
+  { tempdir, log, command, downstream }: Options,
+  { listen, counting }: { listen: Address; counting: GivenCommandLine["given"] },
+): void {
   const wrong = (what: string, hint: string) => {
     throw new UsageError(`option --postfix-config: ${what}: ${hint}`);
   };
@@ -83,6 +87,9 @@ function checkPlaces(mode: PostfixMode, { tempdir, log, command, downstream }: O
   if (!tempdir.startsWith("/")) wrong(`-d ${quote(tempdir)} is a relative path`, absolute);
   if (/^\.\.?\//.test(command)) wrong(`-c ${quote(command)} is a relative path`, absolute);
   if (log.kind === "file" && !log.path.startsWith("/")) wrong(`--log=${quote(log.path)} is a relative path`, absolute);
+  for (const { row: { long, value }, text } of counting) {
+    if (value === "FILE" && !text.startsWith("/")) wrong(`--${long}=${quote(text)} is a relative path`, absolute);
+  }
   if (log.kind === "stderr" && mode === "spawn") {
     wrong("under spawn standard error is the client", "give --log=syslog or the path of a file");
   }

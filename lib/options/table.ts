@@ -1,7 +1,18 @@
 // The one table of options: the parser, the help and everything else that names an option reads it.
 
 import type { Options, PostfixMode } from "./options.ts";
-import { parseChoice, parseCount, parseListen, parseLog, parseSeconds, parseSize } from "./values.ts";
+import {
+  parseChoice,
+  parseCount,
+  parseDnsList,
+  parseFactor,
+  parseFile,
+  parseListen,
+  parseLog,
+  parseNameServer,
+  parseSeconds,
+  parseSize,
+} from "./values.ts";
 
 export interface OptionRow {
   readonly short?: string;
@@ -10,9 +21,11 @@ export interface OptionRow {
   readonly value?: string;
   /** The value may be left out: it follows a "=", or is the next word where that is one of the choices of `value`. */
   readonly valueIsOptional?: true;
+  /** Each of several counts, not the last alone. */
+  readonly isRepeatable?: true;
   readonly help: string;
   /** Under which heading the help lists it. */
-  readonly group: "filter" | "running" | "limits" | "information";
+  readonly group: "filter" | "checks" | "running" | "limits" | "information";
   /** Takes the option in, or, for one that only prints something, says what. Throws `UsageError`. */
   readonly set: ((options: Options, text: string) => void) | "help" | "license" | "version";
 }
@@ -63,6 +76,104 @@ export const OPTIONS: readonly OptionRow[] = [
     set: (options, text) => options.bareNewline = parseChoice(text, ["accept", "reject"]),
   },
   {
+    long: "check-rules",
+    value: "FILE",
+    group: "checks",
+    help: "allow or refuse each recipient by the rules in FILE (see postprox(8))",
+    set: (options, text) => options.checkRules = parseFile(text),
+  },
+  {
+    long: "rules-delay",
+    value: "SEC",
+    group: "checks",
+    help: "wait so long before a refusal by deny_delay or noto_delay (default 30)",
+    set: (options, text) => options.rulesDelay = parseSeconds(text),
+  },
+  {
+    long: "filter-rules",
+    value: "FILE",
+    group: "checks",
+    help: "refuse a message with a line that matches a regular expression in FILE (see postprox(8))",
+    set: (options, text) => options.filterRules = parseFile(text),
+  },
+  {
+    long: "extchk",
+    value: "FILE",
+    group: "checks",
+    help: "have the program FILE judge each message (see postprox(8))",
+    set: (options, text) => options.extchk = parseFile(text),
+  },
+  {
+    long: "defer-rcpt-refusals",
+    group: "checks",
+    help: "say a refusal of a sender or a recipient at the end of data, for Postfix's speed_adjust",
+    set: (options) => options.deferRcptRefusals = true,
+  },
+  {
+    long: "tarpit-after",
+    value: "N",
+    group: "checks",
+    help: "after N RCPT commands of a session let each further command wait (default 0: never)",
+    set: (options, text) => options.tarpitAfter = text === "0" ? undefined : parseCount(text),
+  },
+  {
+    long: "tarpit-delay",
+    value: "SEC",
+    group: "checks",
+    help: "the first of them waits so long (default 2)",
+    set: (options, text) => options.tarpitDelay = parseSeconds(text),
+  },
+  {
+    long: "tarpit-multiplier",
+    value: "FACTOR",
+    group: "checks",
+    help: "each further one waits FACTOR times longer than the one before (default 1.5)",
+    set: (options, text) => options.tarpitMultiplier = parseFactor(text),
+  },
+  {
+    long: "tarpit-max",
+    value: "SEC",
+    group: "checks",
+    help: "but none longer than this (default 30)",
+    set: (options, text) => options.tarpitMax = parseSeconds(text),
+  },
+  {
+    long: "check-sender-domain",
+    group: "checks",
+    help: "refuse a sender that is no valid address, or whose domain has no MX and no address",
+    set: (options) => options.checkSenderDomain = true,
+  },
+  {
+    long: "dnsbl",
+    value: "ZONE[=ADDRESSES]",
+    isRepeatable: true,
+    group: "checks",
+    help: "refuse recipients of a client that the DNS list ZONE has, as 127.0.0.2-11 say; may be repeated",
+    set: (options, text) => options.dnsbl.push(parseDnsList(text)),
+  },
+  {
+    long: "rhsbl",
+    value: "ZONE[=ADDRESSES]",
+    isRepeatable: true,
+    group: "checks",
+    help: "likewise when ZONE has the domain of the sender; may be repeated",
+    set: (options, text) => options.rhsbl.push(parseDnsList(text)),
+  },
+  {
+    long: "dns-server",
+    value: "IP[:PORT]",
+    group: "checks",
+    help: "ask this name server instead of those of /etc/resolv.conf",
+    set: (options, text) => options.dnsServer = parseNameServer(text),
+  },
+  {
+    long: "dns-timeout",
+    value: "SEC",
+    group: "checks",
+    help: "give up a DNS lookup after so long (default 5); the mail then passes that check",
+    set: (options, text) => options.dnsTimeout = parseSeconds(text),
+  },
+  {
     short: "l",
     long: "listen",
     value: "[IP:]PORT",
@@ -86,6 +197,7 @@ export const OPTIONS: readonly OptionRow[] = [
   {
     short: "v",
     long: "verbose",
+    isRepeatable: true,
     group: "running",
     help: "log a line for each message; twice: the dialogue too",
     set: (options) => options.verbosity++,

@@ -1,11 +1,16 @@
 // From an option's text to its value. Each function throws a `UsageError` that names the text and shows a right one.
 
+import type { AddressRanges, DnsList } from "../checks/dns_list.ts";
+import { dnsName } from "../dns/domain.ts";
+import { parseIp } from "../dns/ip.ts";
+import { quote } from "../log/logger.ts";
 import type { LogTarget } from "../log/sinks.ts";
-import type { Address } from "../runtime/ports.ts";
+import type { Address, NameServer } from "../runtime/ports.ts";
 import { SYSLOG_SOCKET, UsageError } from "./options.ts";
 
 /** The default port of SMTP (RFC 5321 s.4.5.4.2). */
 const SMTP_PORT = 25;
+const DNS_PORT = 53;
 
 // A week: far beyond any use, and within what a timer can hold.
 const SECONDS_LIMIT = 604_800;
@@ -62,6 +67,18 @@ export function parseCount(text: string): number {
   throw new UsageError(`${quote(text)} is no number: give one above 0, such as 100`);
 }
 
+/** A number of at least 1, fractions allowed. */
+export function parseFactor(text: string): number {
+  const factor = /^[0-9]{1,4}(?:\.[0-9]+)?$/.test(text) ? Number(text) : 0;
+  if (factor >= 1) return factor;
+  throw new UsageError(`${quote(text)} is no factor: give a number of at least 1, such as 1.5`);
+}
+
+export function parseFile(text: string): string {
+  if (text !== "") return text;
+  throw new UsageError('"" names no file: give the path of one');
+}
+
 /** `syslog`, `syslog:SOCKET`, `stderr` or the path of a file. */
 export function parseLog(text: string): LogTarget {
   if (text === "stderr") return { kind: "stderr" };
@@ -73,15 +90,51 @@ export function parseLog(text: string): LogTarget {
   );
 }
 
+/** `IP`, `IP:PORT` or `[v6addr]:PORT`. */
+export function parseNameServer(text: string): NameServer {
+  const [, bracketed, plain = "", port] = /^(?:\[([^\]]*)\]|([^:]*))(?::([^:]*))?$/.exec(text) ?? [, text];
+  const address = bracketed ?? plain;
+  if (!parseIp(address) || address.includes("%") || (bracketed !== undefined && !address.includes(":"))) {
+    throw new UsageError(`${quote(text)} is no name server: give IP[:PORT] or [IPV6]:PORT, such as 127.0.0.1:5353`);
+  }
+  return { address, port: port === undefined ? DNS_PORT : parsePort(port, text) };
+}
+
+/** `ZONE`, or `ZONE=ADDRESSES` with the answers that count, such as `127.0.0.2-11` or Postfix's `127.0.0.[2;4..11]`. */
+export function parseDnsList(text: string): DnsList {
+  const [name = "", ...rest] = text.split("=");
+  const zone = dnsName(name);
+  // A name in DNS does not end with a number: that is an address whose list is missing.
+  if (zone === undefined || !/[a-z][^.]*$/.test(zone)) {
+    throw new UsageError(`${quote(text)} is no DNS list: give ZONE[=ADDRESSES], such as bl.example.org=127.0.0.2-11`);
+  }
+  return { zone, answers: rest.length === 0 ? undefined : parseRanges(rest.join("="), text) };
+}
+
+const RANGE = "[0-9]{1,3}(?:(?:-|\\.\\.)[0-9]{1,3})?";
+const RANGES = new RegExp(`^(?:${RANGE}|\\[${RANGE}(?:;${RANGE})*\\])$`);
+
+function parseRanges(addresses: string, text: string): AddressRanges {
+  // A point that stands alone is between two octets.
+  const octets = addresses.split(/(?<!\.)\.(?!\.)/).map((octet) =>
+    RANGES.test(octet)
+      ? octet.replace(/[[\]]/g, "").split(";").map((range) => {
+        const [first = 0, last = first] = range.split(/-|\.\./).map(Number);
+        return [first, last] as const;
+      })
+      : []
+  );
+  // Lists answer from 127.0.0.0/8 (RFC 5782 s.2.1).
+  const right = octets.length === 4 && octets[0]!.some(([first, last]) => first <= 127 && last >= 127) &&
+    octets.every((ranges) => ranges.length > 0 && ranges.every(([first, last]) => first <= last && last <= 255));
+  if (right) return octets;
+  throw new UsageError(`${quote(text)} has no addresses behind "=": give such as 127.0.0.2, 127.0.0.2-11`);
+}
+
 export function parseChoice<Choice extends string>(text: string, choices: readonly Choice[]): Choice {
   const choice = choices.find((one) => one === text);
   if (choice) return choice;
   throw new UsageError(`${quote(text)} is not known: give ${choices.join(" or ")}`);
-}
-
-/** Text as it stands in an error message, bounded and without what could tear the line. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
 }
 
 function parseUnix(text: string, hint: string): Address | undefined {

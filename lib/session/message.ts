@@ -11,6 +11,7 @@
 // client's final dot on, for Postfix does not wait longer and its client would then send again what we still deliver.
 
 import type { Check } from "../checks/check.ts";
+import type { Refusal } from "../checks/restriction.ts";
 import type { Envelope } from "../envelope.ts";
 import type { SessionLog } from "../log/events.ts";
 import { IoError } from "../runtime/io_error.ts";
@@ -21,6 +22,7 @@ import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { isFull, Spool } from "../spool/spool.ts";
 import { newSpoolName } from "../spool/directory.ts";
 import { type MessageSource, settle, type Settled } from "../verdict.ts";
+import { addressOf } from "./caller.ts";
 import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
@@ -69,10 +71,15 @@ interface Outcome {
 }
 
 /**
- * Takes one message from the client and gives the reply to its final dot, and whether downstream has it. `stop` is aborted, with an `SmtpError` as its
- * reason, when the session has to end. Throws `ClientLost` and `SmtpError`; nothing is left in the spool either way.
+ * Takes one message from the client and gives the reply to its final dot, and whether downstream has it. With a `refusal`
+ * that is the reply, whatever the message. `stop` is aborted, with an `SmtpError` as its reason, when the session has to
+ * end. Throws `ClientLost` and `SmtpError`; nothing is left in the spool either way.
  */
-export async function takeMessage(parts: MessageParts, envelope: Envelope, stop: AbortSignal): Promise<MessageEnd> {
+export async function takeMessage(
+  parts: MessageParts,
+  { envelope, refusal }: { envelope: Envelope; refusal?: Refusal | undefined },
+  stop: AbortSignal,
+): Promise<MessageEnd> {
   const { client, downstream, files, log, options, pid, clock } = parts;
   const spool = new Spool(files, {
     directory: options.spoolDirectory,
@@ -83,11 +90,12 @@ export async function takeMessage(parts: MessageParts, envelope: Envelope, stop:
     await client.say(OWN_REPLIES.startMessage);
     const received = await receive(parts, spool, stop);
     const deadline = clock.now() + options.messageTimeout;
-    const judged = received.refusal ?? await judge(parts, { envelope, spool }, { deadline, stop });
+    const known = refusal ? refused(refusal.why, refusal.reply) : received.refusal;
+    const judged = known ?? await judge(parts, { envelope, spool }, { deadline, stop });
     const outcome = "kind" in judged ? await carryOut(parts, judged, { envelope, spool, deadline, stop }) : judged;
     if (!outcome.taken) downstream.reset();
     const filterTime = "filterTime" in judged ? judged.filterTime : 0;
-    log.message({ ...outcome, envelope, peer: client.peer, size: received.size, filterTime });
+    log.message({ ...outcome, envelope, size: received.size, filterTime });
     return { reply: outcome.reply, delivered: outcome.taken && replyClass(outcome.reply) === 2 };
   } finally {
     await removeSpool(spool, log);
@@ -130,10 +138,10 @@ async function receive(
     if (failure || isTooLarge(decoder.size - END_OF_DATA_LENGTH, options)) spool.forget();
   }
   const { size } = decoder;
-  if (isTooLarge(size, options)) return { size, refusal: refusal("too large", OWN_REPLIES.messageTooLarge) };
+  if (isTooLarge(size, options)) return { size, refusal: refused("too large", OWN_REPLIES.messageTooLarge) };
   if (failure) return { size, refusal: spoolRefusal(failure) };
   if (decoder.bareNewline && options.bareNewline === "reject") {
-    return { size, refusal: refusal("bare newline", OWN_REPLIES.bareNewline) };
+    return { size, refusal: refused("bare newline", OWN_REPLIES.bareNewline) };
   }
   return { size };
 }
@@ -143,10 +151,10 @@ function isTooLarge(size: number, { maxMessageSize }: MessageOptions): boolean {
 }
 
 function spoolRefusal(error: IoError): Outcome {
-  return refusal(error.message, isFull(error) ? OWN_REPLIES.noSpace : OWN_REPLIES.messageFailed);
+  return refused(error.message, isFull(error) ? OWN_REPLIES.noSpace : OWN_REPLIES.messageFailed);
 }
 
-function refusal(reason: string, reply: Reply): Outcome {
+function refused(reason: string, reply: Reply): Outcome {
   return { verdict: "refused", reason, reply, taken: false };
 }
 
@@ -177,14 +185,20 @@ async function judge(
     // A filter takes its time: what the client is owed so far should not wait for it.
     if (check.needsFile) await client.flush();
     const limit = deadline - answerReserve(options) - clock.now();
-    const verdict = await check.judge(message, { signal: aborter.signal, limit });
+    const checked = {
+      ...message,
+      get clientAddress() {
+        return addressOf(message.envelope.client, client);
+      },
+    };
+    const verdict = await check.judge(checked, { signal: aborter.signal, limit, notice: (text) => log.notice(text) });
     stop.throwIfAborted();
     if (client.gone) throw new ClientLost("client left before its message was judged");
     const settled = settle(verdict, options.rejectUnsure);
     if (verdict.kind === "unsure") log.filterFailed(verdict.why, settled.kind === "defer" ? "451" : "passed");
     if (settled.kind === "accept" && !await message.spool.isIntact()) {
       log.spoolFailed("filter wrote into EMAIL, so the message as it came is lost");
-      return refusal("filter wrote into EMAIL", OWN_REPLIES.messageFailed);
+      return refused("filter wrote into EMAIL", OWN_REPLIES.messageFailed);
     }
     return { ...settled, filterTime: clock.now() - start };
   } catch (error) {

@@ -20,6 +20,8 @@ export function parsePath(text: string, keyword: keyof typeof PREFIX): PathAndPa
   const end = rest.startsWith("<") ? closingBracket(rest) : rest.search(/\s|$/);
   if (end === undefined || end === 0) return undefined;
   const path = rest.startsWith("<") ? rest.slice(1, end) : rest.slice(0, end);
+  // What else stands there may be another address, which a server may take for the one that is meant.
+  if (rest.startsWith("<") && !/^(?:\s|$|[A-Za-z0-9-]+=)/.test(rest.slice(end + 1))) return undefined;
   const address = path.replace(/^@[^:"]*:/, "");
   return { address, parameters: parseParameters(rest.slice(end + 1)) };
 }

@@ -1,7 +1,7 @@
 // XFORWARD: what Postfix tells of its own client (XFORWARD_README).
 //
 // The arguments are NAME=VALUE pairs, values in xtext, names in any case. `[UNAVAILABLE]` and `[TEMPUNAVAIL]` mean that
-// the value is not known. One transaction's attributes may come in several commands, of which the later one wins;
+// the value is not known; the latter, that it could be some other time. One transaction's attributes may come in several commands, of which the later one wins;
 // an attribute that we do not know is kept out of the result.
 
 import { decodeXtext } from "./xtext.ts";
@@ -9,6 +9,8 @@ import { decodeXtext } from "./xtext.ts";
 /** What is known of the client behind our client. An absent value is not known. */
 export interface ClientFacts {
   readonly name?: string;
+  /** DNS failed when its name was looked up. */
+  readonly nameFailed?: true;
   /** Without the `IPv6:` that marks an IPv6 address. */
   readonly address?: string;
   readonly port?: string;
@@ -18,7 +20,7 @@ export interface ClientFacts {
   readonly source?: string;
 }
 
-const KEYS: Readonly<Record<string, keyof ClientFacts>> = {
+const KEYS: Readonly<Record<string, Exclude<keyof ClientFacts, "nameFailed">>> = {
   NAME: "name",
   ADDR: "address",
   PORT: "port",
@@ -28,6 +30,9 @@ const KEYS: Readonly<Record<string, keyof ClientFacts>> = {
   SOURCE: "source",
 };
 
+const NEVER = /^\[UNAVAILABLE\]$/i;
+const NOT_NOW = /^\[TEMPUNAVAIL\]$/i;
+
 /** `known` with the attributes of one more XFORWARD command, whose `text` is what follows the verb. */
 export function mergeXforward(known: ClientFacts, text: string): ClientFacts {
   const merged: { -readonly [key in keyof ClientFacts]: ClientFacts[key] } = { ...known };
@@ -35,14 +40,11 @@ export function mergeXforward(known: ClientFacts, text: string): ClientFacts {
     const equals = word.indexOf("=");
     const key = KEYS[word.slice(0, Math.max(0, equals)).toUpperCase()];
     if (!key) continue;
-    const value = parseValue(word.slice(equals + 1));
-    if (value === undefined) delete merged[key];
+    const value = decodeXtext(word.slice(equals + 1));
+    if (key === "name") delete merged.nameFailed;
+    if (key === "name" && NOT_NOW.test(value)) merged.nameFailed = true;
+    if (value === "" || NEVER.test(value) || NOT_NOW.test(value)) delete merged[key];
     else merged[key] = key === "address" ? value.replace(/^ipv6:/i, "") : value;
   }
   return merged;
-}
-
-function parseValue(xtext: string): string | undefined {
-  const value = decodeXtext(xtext);
-  return value === "" || /^\[(UNAVAILABLE|TEMPUNAVAIL)\]$/i.test(value) ? undefined : value;
 }

@@ -82,12 +82,30 @@ export class Spool implements MessageSource {
     this.#inMemory = 0;
   }
 
-  /** The path of a file with the whole message, for a filter to read. */
+  /** The path of a file with the whole message, for filters to read; the same one each time. */
   async path(): Promise<string> {
-    if (this.#inMemory === this.#size) await (await this.#emailFile()).append(this.#memory.subarray(0, this.#size));
-    else await this.#writeAll();
-    this.#left = await this.#file!.stat();
+    if (!this.#left) {
+      if (this.#inMemory === this.#size) await (await this.#emailFile()).append(this.#memory.subarray(0, this.#size));
+      else await this.#writeAll();
+      this.#left = await this.#file!.stat();
+    }
     return this.#emailPath();
+  }
+
+  /**
+   * What a program has made of the file at `path`, in place or by a rename; undefined where that is the message as it
+   * was. Throws `IoError` for a file that is gone, empty or no file. Known gap: a message too large for memory that was
+   * replaced within a few milliseconds by another one of its size.
+   */
+  async changed(): Promise<MessageSource | undefined> {
+    const path = await this.path();
+    const replacement = new Replacement(this.#files, path);
+    const now = await this.#files.stat(path);
+    if (now.kind !== "file") throw new IoError("other", `${path} is no regular file any more`);
+    if (now.size === 0 && this.#size > 0) throw new IoError("other", `${path} was left empty`);
+    const isSame = now.size === this.#left!.size &&
+      (this.#inMemory === this.#size ? await this.#isInMemory(replacement) : now.modified === this.#left!.modified);
+    return isSame ? undefined : replacement;
   }
 
   /** The path of an empty file for a filter's own version of the message. */
@@ -127,6 +145,14 @@ export class Spool implements MessageSource {
     // One that fails keeps no other from being removed.
     const removals = await Promise.allSettled(this.#names.splice(0).map((name) => this.#files.remove(name)));
     for (const removal of removals) if (removal.status === "rejected") throw removal.reason;
+  }
+
+  async #isInMemory(other: MessageSource): Promise<boolean> {
+    let at = 0;
+    for await (const chunk of other.chunks()) {
+      for (const octet of chunk) if (octet !== this.#memory[at++]) return false;
+    }
+    return at === this.#size;
   }
 
   #grow(length: number): void {

@@ -1,15 +1,17 @@
-// Tests of lib/checks/chain.ts: the first refusal ends it, and "could not tell" is never lost.
+// Tests of lib/checks/chain.ts: the first refusal ends it, "could not tell" is never lost, and who is asked at all.
 
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import type { Check, CheckedMessage } from "../../lib/checks/check.ts";
-import { emptyEnvelope } from "../../lib/envelope.ts";
+import { type ContentCheck, emptyEnvelope } from "../../lib/envelope.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import { Spool } from "../../lib/spool/spool.ts";
-import type { Verdict } from "../../lib/verdict.ts";
+import { settle, type Verdict } from "../../lib/verdict.ts";
+import { FakeClock } from "../fakes/clock.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
 const CONTENT = { lineEnds: "lf", async *chunks() {} } as const;
+const OTHER = { lineEnds: "lf", async *chunks() {} } as const;
 const VERDICTS: Record<Verdict["kind"], Verdict> = {
   accept: { kind: "accept", why: "clean" },
   replace: { kind: "replace", why: "changed", content: CONTENT },
@@ -21,11 +23,16 @@ const VERDICTS: Record<Verdict["kind"], Verdict> = {
 
 const MESSAGE: CheckedMessage = {
   envelope: emptyEnvelope(),
+  clientAddress: undefined,
   spool: new Spool(new FakeRuntime().files, { directory: "/tmp", name: "x", named: false }),
 };
-const OPTIONS = { signal: new AbortController().signal, limit: 1000 };
+const OPTIONS = { signal: new AbortController().signal, limit: 1000, notice: () => {} };
 
 type Kind = Verdict["kind"];
+
+function member(verdict: Verdict, askedFor?: ContentCheck): Check {
+  return { name: verdict.kind, needsFile: false, judge: async () => verdict, ...(askedFor ? { askedFor } : {}) };
+}
 
 const ROWS: readonly { checks: readonly Kind[]; verdict: Kind; asked: number }[] = [
   { checks: [], verdict: "accept", asked: 0 },
@@ -40,9 +47,11 @@ const ROWS: readonly { checks: readonly Kind[]; verdict: Kind; asked: number }[]
   { checks: ["unsure", "accept"], verdict: "unsure", asked: 2 },
   { checks: ["accept", "unsure"], verdict: "unsure", asked: 2 },
   { checks: ["unsure", "reject"], verdict: "reject", asked: 2 },
+  { checks: ["replace", "unsure", "reject"], verdict: "reject", asked: 3 },
   // A replacement counts when nothing behind it refuses.
   { checks: ["replace", "reject"], verdict: "reject", asked: 2 },
   { checks: ["accept", "replace"], verdict: "replace", asked: 2 },
+  { checks: ["replace", "accept"], verdict: "replace", asked: 2 },
 ];
 
 Deno.test("chain asks until one refuses", async () => {
@@ -53,28 +62,69 @@ Deno.test("chain asks until one refuses", async () => {
       needsFile: false,
       judge: async (message, options) => {
         assert.equal(message, MESSAGE);
-        assert.equal(options, OPTIONS);
+        assert.deepEqual(options, OPTIONS);
         count++;
         return VERDICTS[kind];
       },
     }));
-    assert.equal((await chain(members).judge(MESSAGE, OPTIONS)).kind, verdict, checks.join());
+    assert.equal((await chain(new FakeClock(), members).judge(MESSAGE, OPTIONS)).kind, verdict, checks.join());
     assert.equal(count, asked, checks.join());
   }
 });
 
-Deno.test("chain keeps a replacement that an accepting check stands behind", async () => {
-  const members = (["replace", "accept"] as const).map((kind): Check => ({
-    name: kind,
+Deno.test("chain: a message that passes though one could not tell is what the others made of it", async () => {
+  for (const kinds of [["replace", "unsure"], ["unsure", "replace"], ["replace", "unsure", "accept"]] as const) {
+    const members = kinds.map((kind) => member(VERDICTS[kind]));
+    const verdict = await chain(new FakeClock(), members).judge(MESSAGE, OPTIONS);
+    const passing = settle(verdict, false);
+    assert.ok(passing.kind === "replace" && passing.content === CONTENT, kinds.join());
+    assert.equal(settle(verdict, true).kind, "defer", kinds.join());
+  }
+});
+
+Deno.test("chain gives the last replacement", async () => {
+  const members = [member(VERDICTS.replace), member({ kind: "replace", why: "changed", content: OTHER })];
+  const verdict = await chain(new FakeClock(), members).judge(MESSAGE, OPTIONS);
+  assert.ok(verdict.kind === "replace" && verdict.content === OTHER);
+});
+
+Deno.test("chain asks a check of content when the rules file asked for it, and when there is none", async () => {
+  const rows: readonly [contentChecks: ContentCheck[] | undefined, verdict: Kind][] = [
+    [undefined, "reject"],
+    [["filter"], "reject"],
+    [["filter", "extchk"], "reject"],
+    [["extchk"], "defer"],
+    // What nobody can turn off is asked always.
+    [[], "discard"],
+  ];
+  const members = [member(VERDICTS.reject, "filter"), member(VERDICTS.defer, "extchk"), member(VERDICTS.discard)];
+  for (const [contentChecks, verdict] of rows) {
+    const envelope = { ...emptyEnvelope(), ...(contentChecks ? { contentChecks: new Set(contentChecks) } : {}) };
+    const given = await chain(new FakeClock(), members).judge({ ...MESSAGE, envelope }, OPTIONS);
+    assert.equal(given.kind, verdict, `${contentChecks}`);
+  }
+});
+
+Deno.test("chain shares the time among its checks, and asks nobody when it is over", async () => {
+  const clock = new FakeClock();
+  const limits: number[] = [];
+  const slow: Check = {
+    name: "slow one",
     needsFile: false,
-    judge: async () => VERDICTS[kind],
-  }));
-  assert.equal((await chain(members).judge(MESSAGE, OPTIONS)).kind, "replace");
+    judge: async (_message, { limit }) => {
+      limits.push(limit);
+      await clock.advance(600);
+      return VERDICTS.accept;
+    },
+  };
+  const verdict = await chain(clock, [slow, slow, slow]).judge(MESSAGE, OPTIONS);
+  assert.deepEqual(limits, [1000, 400]);
+  assert.ok(verdict.kind === "unsure" && /slow one/.test(verdict.why));
 });
 
 Deno.test("chain needs a file when one of its members does", () => {
-  const member = (needsFile: boolean): Check => ({ name: "x", needsFile, judge: async () => VERDICTS.accept });
-  assert.equal(chain([]).needsFile, false);
-  assert.equal(chain([member(false)]).needsFile, false);
-  assert.equal(chain([member(false), member(true)]).needsFile, true);
+  const one = (needsFile: boolean): Check => ({ name: "x", needsFile, judge: async () => VERDICTS.accept });
+  assert.equal(chain(new FakeClock(), []).needsFile, false);
+  assert.equal(chain(new FakeClock(), [one(false)]).needsFile, false);
+  assert.equal(chain(new FakeClock(), [one(false), one(true)]).needsFile, true);
 });

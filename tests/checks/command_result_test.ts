@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { textOf } from "../../lib/smtp/bytes.ts";
-import { type CommandEnd, verdictOfCommand } from "../../lib/checks/command_result.ts";
+import { verdictOfCommand } from "../../lib/checks/command_result.ts";
+import type { ProgramEnd } from "../../lib/checks/process.ts";
 import type { Verdict } from "../../lib/verdict.ts";
 
 interface Row {
-  readonly end: CommandEnd;
+  readonly end: ProgramEnd;
   readonly line?: string;
   readonly kind: Verdict["kind"];
   readonly reply?: string;
@@ -77,7 +78,7 @@ Deno.test("verdictOfCommand makes a reply of at most 512 octets", () => {
 });
 
 Deno.test("verdictOfCommand tells the log why: status, signal, time, and what the filter said", () => {
-  const rows: readonly [end: CommandEnd, words: RegExp][] = [
+  const rows: readonly [end: ProgramEnd, words: RegExp][] = [
     [{ exit: 75 }, /75.*disk/],
     [{ signal: "SIGSEGV" }, /SIGSEGV.*disk/],
     [{ timedOut: 1500 }, /1\.5 s/],

@@ -26,8 +26,10 @@ async function run(options: { text?: string; limit?: number; runtime?: FakeRunti
   const check = commandCheck(runtime, { command: "exit $x", timeout: 30_000, allowDiscard: false });
   const aborter = new AbortController();
   let verdict: Verdict | undefined;
-  void check.judge({ envelope: emptyEnvelope(), spool }, { signal: aborter.signal, limit: options.limit ?? 90_000 })
-    .then((given) => verdict = given);
+  const judgeOptions = { signal: aborter.signal, limit: options.limit ?? 90_000, notice: () => {} };
+  void check.judge({ envelope: emptyEnvelope(), clientAddress: undefined, spool }, judgeOptions).then((given) =>
+    verdict = given
+  );
   await settled();
   return {
     runtime,

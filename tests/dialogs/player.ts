@@ -163,8 +163,12 @@ class Player {
       else if (name in OPTIONS) options[name] = read;
       else throw new SyntaxError(`no option is called ${name}`);
     }
+    for (const [question, answer] of this.#script.dns) {
+      const isRecord = /[.]/.test(answer);
+      this.#runtime.resolver.answers.set(question, isRecord ? [answer] : answer as "silent");
+    }
     const filter = this.#script.steps.some(({ who }) => who === "filter");
-    return { runtime: this.#runtime, filter, options, filterOptions };
+    return { runtime: this.#runtime, filter, options, filterOptions, rules: this.#script.rules };
   }
 }
 

@@ -13,6 +13,8 @@
 //   log has TEXT, log lacks TEXT
 //   set NAME VALUE          an option of the session, in milliseconds and octets, or of the network: `set mx refused`;
 //                           `set packets whole` for a dialogue that would be another one octet by octet
+//   rule LINE               a line of the rules file
+//   dns NAME TYPE ANSWER    a record, the kind of an `IoError`, or `silent`; what is not there does not exist
 //
 // In TEXT, \r \n \t \0 \xHH and \\ are octets, and a backslash at its end means that no CRLF follows. Lines that begin
 // with # are comments; those at the top say what the dialogue is about. "mx" is downstream.
@@ -30,6 +32,10 @@ export interface Step {
 export interface Script {
   readonly about: string;
   readonly settings: ReadonlyMap<string, string>;
+  /** The rules file; undefined where there is none. */
+  readonly rules: string | undefined;
+  /** By question, such as `example.org MX`. */
+  readonly dns: ReadonlyMap<string, string>;
   readonly steps: readonly Step[];
 }
 
@@ -46,11 +52,15 @@ const STEPS: readonly RegExp[] = [
 export function parseScript(source: string): Script {
   const about: string[] = [];
   const settings = new Map<string, string>();
+  const rules: string[] = [];
+  const dns = new Map<string, string>();
   const steps: Step[] = [];
   let begins = true;
   for (const [at, text] of source.split("\n").entries()) {
     const line = at + 1;
     const setting = /^set +(\w+) +(.+)$/.exec(text);
+    const rule = /^rule +(.+)$/.exec(text);
+    const record = /^dns +(\S+ [A-Z]+) +(\S+)$/.exec(text);
     const pass = /^([0-9.]+) s pass$/.exec(text);
     const step = STEPS.map((form) => form.exec(text)).find((found) => found !== null);
     if (text.startsWith("#")) {
@@ -60,6 +70,10 @@ export function parseScript(source: string): Script {
       continue;
     } else if (setting) {
       settings.set(setting[1]!, setting[2]!);
+    } else if (rule) {
+      rules.push(rule[1]!);
+    } else if (record) {
+      dns.set(record[1]!, record[2]!);
     } else if (pass) {
       steps.push({ line, who: "clock", verb: "passes", text: pass[1]!, begins: true });
     } else if (step) {
@@ -70,7 +84,7 @@ export function parseScript(source: string): Script {
     begins = false;
   }
   if (about.length === 0) throw new SyntaxError("no comment says what this dialogue is about");
-  return { about: about.join(" "), settings, steps };
+  return { about: about.join(" "), settings, rules: rules.length > 0 ? rules.join("\n") : undefined, dns, steps };
 }
 
 /** The octets of a step's text, as text with one character for each octet. */

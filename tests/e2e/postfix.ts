@@ -146,11 +146,11 @@ export function createPostfix(): Postfix {
   return new Postfix(dir, program);
 }
 
-/** The path of one of Postfix's administrative programs, which live in /usr/sbin. */
-export function findProgram(name: string): string {
+/** The path of a server or an administrator's program, which live in /usr/sbin. */
+export function findProgram(name: string, debianPackage = "postfix"): string {
   const path = ["/usr/sbin", "/usr/local/sbin"].map((folder) => `${folder}/${name}`).find(isFile);
   if (path === undefined) {
-    throw new Error(`There is no ${name} here, and these tests need a real Postfix: apt-get install postfix`);
+    throw new Error(`There is no ${name} here, and these tests need a real one: apt-get install ${debianPackage}`);
   }
   return path;
 }

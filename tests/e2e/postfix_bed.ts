@@ -96,7 +96,7 @@ export async function stopListeners({ listeners }: Bed): Promise<void> {
 }
 
 /** Ends what no polite way has ended, and removes everything. */
-async function cleanUp(postfix: Postfix): Promise<void> {
+export async function cleanUp(postfix: Postfix): Promise<void> {
   for (const pid of processesOf(postfix).keys()) {
     try {
       Deno.kill(pid, "SIGKILL");

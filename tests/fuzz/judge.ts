@@ -438,8 +438,10 @@ class Walk {
     if (this.#played.fault === "other") this.#spoolFailed(after, open);
     if (!settings.filter) return this.#deliver(after, { wire: slowEncode(spool, "lf"), verdict: "unfiltered" }, open);
 
+    // A client that took no reply for long has left no time for the filter.
+    if (this.#played.stalled) this.#refusedMessage(after, 451, "no time for the filter", open);
     const run = this.#played.filters[state.filter];
-    const isLarge = spool.length > 131_072;
+    const isLarge = spool.length > 262_144;
     if (!run) {
       // Nobody waits for the verdict.
       if (this.#excuse) this.#unheardMessage(after, "no filter", open);

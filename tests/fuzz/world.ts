@@ -208,7 +208,7 @@ class World {
     this.#session = new Session(this.#around.client?.(conn) ?? conn, {
       runtime,
       logger: this.#played.log,
-      check: chain(settings.filter ? [filter] : []),
+      check: chain(runtime.clock, settings.filter ? [filter] : []),
       options: {
         ...OPTIONS,
         clientTimeout: LIMITS.client,

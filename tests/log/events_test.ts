@@ -18,17 +18,16 @@ const REPLY = { code: 550, bytes: new TextEncoder().encode(`550-${EVIL}\r\n550 $
 
 Deno.test("each event is one line that nothing in its fields can tear", () => {
   const logger = new FakeLogger();
-  const log = new events.SessionLog(logger, "0123456789");
+  const log = new events.SessionLog(logger, "0123456789", { peer: EVIL });
   const message = {
     verdict: "pass",
     reason: EVIL,
     envelope: ENVELOPE,
-    peer: EVIL,
     size: 1,
     filterTime: 1.6,
     reply: REPLY,
   };
-  log.connected(EVIL, { transport: "unix", path: EVIL });
+  log.connected({ transport: "unix", path: EVIL });
   log.dialogue(EVIL, REPLY);
   log.ended(EVIL);
   log.clientLost(EVIL, EVIL);
@@ -40,9 +39,11 @@ Deno.test("each event is one line that nothing in its fields can tear", () => {
   log.spoolFailed(EVIL);
   log.filterFailed(EVIL, "451");
   log.message(message);
+  log.restricted({ ruling: { why: EVIL, reply: REPLY }, envelope: ENVELOPE, recipient: EVIL, deferred: true });
+  log.tarPit(5, ENVELOPE);
   log.bug(new Error(EVIL));
   const ofSession = logger.lines.length;
-  assert.equal(ofSession, 13);
+  assert.equal(ofSession, 15);
   events.logUsage(logger, EVIL);
   events.logListening(logger, { transport: "unix", path: EVIL });
   events.logShutdown(logger, EVIL, 1);
@@ -50,7 +51,7 @@ Deno.test("each event is one line that nothing in its fields can tear", () => {
   events.logTooManyClients(logger, EVIL, 1);
   events.logAcceptFailed(logger, EVIL);
   events.logBug(logger, EVIL);
-  assert.equal(logger.lines.length, 13 + 8);
+  assert.equal(logger.lines.length, 15 + 8);
   for (const [at, line] of logger.lines.entries()) {
     // deno-lint-ignore no-control-regex
     assert.doesNotMatch(line, /[\x00-\x1f\x7f\u2028]/);
@@ -60,14 +61,24 @@ Deno.test("each event is one line that nothing in its fields can tear", () => {
   }
 });
 
+Deno.test("SessionLog.notice is one line of plain words, with a bound, and one for the session", () => {
+  const logger = new FakeLogger();
+  const log = new events.SessionLog(logger, "id");
+  log.notice(EVIL);
+  assert.equal(logger.lines.pop(), 'warning: id: x\\x0d\\x0aerror: forged verdict="pass\\x1b[2J\\u2028');
+  for (let count = 0; count < 1500; count++) log.notice("x".repeat(5000));
+  assert.equal(logger.lines.length, 999);
+  assert.ok(logger.lines.every((line) => line.length < 1100));
+  assert.match(logger.lines.at(-1)!, /further notices of this session are left out$/);
+});
+
 Deno.test("SessionLog.message shows ten recipients and their number", () => {
   const logger = new FakeLogger();
   const recipients = Array.from({ length: 12 }, (_, at) => `r${at}@d`);
-  new events.SessionLog(logger, "id").message({
+  new events.SessionLog(logger, "id", { peer: "127.0.0.1" }).message({
     verdict: "pass",
     reason: "clean",
     envelope: { sender: "", recipients, client: {} },
-    peer: undefined,
     size: 7,
     filterTime: 12.4,
     reply: formatReply("250 Ok"),
@@ -75,7 +86,7 @@ Deno.test("SessionLog.message shows ten recipients and their number", () => {
   const [line] = logger.lines;
   assert.equal(
     line,
-    `info: id: message verdict=pass reason=clean from=<> to=${
+    `info: id: message verdict=pass reason=clean peer=127.0.0.1 from=<> to=${
       recipients.slice(0, 10).map((one) => `<${one}>`).join(",")
     },... nrcpt=12 size=7 filter_ms=12 reply="250 Ok"`,
   );

@@ -21,7 +21,12 @@ class Listening {
   status: number | undefined;
 
   async start(maxClients = 10): Promise<void> {
-    const parts = { runtime: this.runtime, logger: this.logger, check: chain([]), options: OPTIONS };
+    const parts = {
+      runtime: this.runtime,
+      logger: this.logger,
+      check: chain(this.runtime.clock, []),
+      options: OPTIONS,
+    };
     void listenMode(parts, { address: ADDRESS, maxClients, onReady: () => this.ready++ })
       .then((status) => this.status = status);
     await settled();
@@ -60,7 +65,7 @@ Deno.test("listenMode says that it is ready once, after it has bound", async () 
   assert.deepEqual(listening.listener.at, ADDRESS);
   const failing = new FakeRuntime();
   failing.network.bindRefusal = "in-use";
-  const parts = { runtime: failing, logger: new FakeLogger(), check: chain([]), options: OPTIONS };
+  const parts = { runtime: failing, logger: new FakeLogger(), check: chain(failing.clock, []), options: OPTIONS };
   await assert.rejects(
     listenMode(parts, { address: ADDRESS, maxClients: 1, onReady: () => assert.fail("is not ready") }),
     IoError,

@@ -18,7 +18,7 @@ async function spawn(prepare: (runtime: FakeRuntime) => void = () => {}): Promis
   const runtime = new FakeRuntime();
   const logger = new FakeLogger();
   prepare(runtime);
-  const status = spawnMode({ runtime, logger, check: chain([]), options: OPTIONS });
+  const status = spawnMode({ runtime, logger, check: chain(runtime.clock, []), options: OPTIONS });
   await settled();
   return { runtime, logger, status };
 }

@@ -98,8 +98,29 @@ Deno.test("parseCommandLine takes every further option", () => {
     ["--reply-timeout=1", { replyTimeout: 1000 }],
     ["--dot-timeout=1", { dotTimeout: 1000 }],
     ["--keepalive=1", { keepalive: 1000 }],
+    ["--check-rules=./rules", { checkRules: "./rules" }],
+    ["--rules-delay=1.5", { rulesDelay: 1500 }],
+    ["--filter-rules=./rules", { filterRules: "./rules" }],
+    ["--extchk=/usr/lib/check", { extchk: "/usr/lib/check" }],
+    ["--defer-rcpt-refusals", { deferRcptRefusals: true }],
+    ["--tarpit-after=5", { tarpitAfter: 5 }],
+    ["--tarpit-delay=1", { tarpitDelay: 1000 }],
+    ["--tarpit-multiplier=1.25", { tarpitMultiplier: 1.25 }],
+    ["--tarpit-max=9", { tarpitMax: 9000 }],
+    ["--check-sender-domain", { checkSenderDomain: true }],
+    ["--dnsbl=a.test", { dnsbl: [{ zone: "a.test", answers: undefined }] }],
+    ["--rhsbl=a.test", { rhsbl: [{ zone: "a.test", answers: undefined }] }],
+    ["--dns-server=192.0.2.1", { dnsServer: { address: "192.0.2.1", port: 53 } }],
+    ["--dns-timeout=1", { dnsTimeout: 1000 }],
   ];
   for (const [line, changed] of rows) assert.deepEqual(changes(line, "mx"), changed);
+});
+
+Deno.test("parseCommandLine keeps all of an option that may be repeated", () => {
+  const lists = ["a.test", "b.test"].map((zone) => ({ zone, answers: undefined }));
+  assert.deepEqual(changes("--dnsbl", "a.test", "mx", "--dnsbl=b.test"), { dnsbl: lists });
+  // Of one command line.
+  assert.deepEqual(changes("mx"), {});
 });
 
 Deno.test("parseCommandLine ends at -h, -L and -V, wherever they stand", () => {

@@ -43,6 +43,8 @@ Deno.test("formatPostfixConfig hands on the options, and not what the lines say 
     // The last of a repeated option wins; an empty -c is none.
     [["-t", "5", "-r", "-t", "6"], "-r -t 6 127.0.0.1:10026"],
     [["-c", "x", "-c", ""], "127.0.0.1:10026"],
+    // But of some each counts.
+    [["--dnsbl", "a.test", "--dnsbl=b.test"], "--dnsbl=a.test --dnsbl=b.test 127.0.0.1:10026"],
     [["-l", "10099", "--foreground", "--max-clients=7"], "127.0.0.1:10026"],
     [["-d", "/a b", "--log=/c d"], "-d { /a b } { --log=/c d } 127.0.0.1:10026"],
   ];
@@ -123,6 +125,8 @@ Deno.test("formatPostfixConfig refuses in one line what would not work as it is 
     [["-d", "spool"], /-d "spool" is a relative path/],
     [["-c", "./filter x"], /-c ".\/filter x" is a relative path/],
     [["--log=./log"], /--log="\.\/log" is a relative path/],
+    [["--check-rules=rules"], /--check-rules="rules" is a relative path/],
+    [["--extchk=check"], /--extchk="check" is a relative path/],
     [["--log=stderr"], /standard error is the client/],
     [["-l", "unix:/run/x"], /no TCP port/],
     [["-l", "10026"], /itself is to listen at 127\.0\.0\.1:10026/],

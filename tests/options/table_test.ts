@@ -47,6 +47,10 @@ Deno.test("helpText tells the defaults that the program has", () => {
     "reply-timeout": defaults.replyTimeout,
     "dot-timeout": defaults.dotTimeout,
     "keepalive": defaults.keepalive,
+    "dns-timeout": defaults.dnsTimeout,
+    "rules-delay": defaults.rulesDelay,
+    "tarpit-delay": defaults.tarpitDelay,
+    "tarpit-max": defaults.tarpitMax,
   };
   for (const [name, value] of Object.entries(seconds)) {
     const row = OPTIONS.find(({ long }) => long === name);

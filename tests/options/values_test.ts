@@ -5,9 +5,12 @@ import { UsageError } from "../../lib/options/options.ts";
 import {
   parseChoice,
   parseCount,
+  parseDnsList,
   parseDownstream,
+  parseFactor,
   parseListen,
   parseLog,
+  parseNameServer,
   parseSeconds,
   parseSize,
 } from "../../lib/options/values.ts";
@@ -123,6 +126,14 @@ Deno.test("parseCount reads a number above 0", () => {
   check(parseCount, [["1", 1], ["999999999", 999_999_999]], ["", "0", "-1", "1.5", "1e3", "x", "9999999999"]);
 });
 
+Deno.test("parseFactor reads a number of at least 1", () => {
+  check(parseFactor, [
+    ["1", 1],
+    ["1.5", 1.5],
+    ["9999.999", 9999.999],
+  ], ["", "0", "0.9", "-2", "1.", ".5", "x", "2x", "1e3", "10000", "Infinity", "NaN"]);
+});
+
 Deno.test("parseLog reads a place for the log", () => {
   check(parseLog, [
     ["syslog", { kind: "syslog", path: "/dev/log" }],
@@ -131,6 +142,78 @@ Deno.test("parseLog reads a place for the log", () => {
     ["/var/log/postprox", { kind: "file", path: "/var/log/postprox" }],
     ["./postprox.log", { kind: "file", path: "./postprox.log" }],
   ], ["", "Syslog", "postprox.log", "stdout", "syslog:"]);
+});
+
+Deno.test("parseNameServer reads an address and a port", () => {
+  check(parseNameServer, [
+    ["192.0.2.1", { address: "192.0.2.1", port: 53 }],
+    ["192.0.2.1:5353", { address: "192.0.2.1", port: 5353 }],
+    ["2001:db8::1", { address: "2001:db8::1", port: 53 }],
+    ["::1", { address: "::1", port: 53 }],
+    ["[2001:db8::1]", { address: "2001:db8::1", port: 53 }],
+    ["[::1]:5353", { address: "::1", port: 5353 }],
+  ], [
+    "",
+    "localhost",
+    "localhost:53",
+    "192.0.2",
+    "192.0.2.256",
+    "192.0.2.1:",
+    "192.0.2.1:0",
+    "192.0.2.1:65536",
+    "192.0.2.1:53:53",
+    "[192.0.2.1]:53",
+    "[::1",
+    "[]:53",
+    "[::1]x:53",
+    "fe80::1%eth0",
+    "[fe80::1%eth0]:53",
+    "tcp:192.0.2.1",
+    "192.0.2.1 ",
+  ]);
+});
+
+Deno.test("parseDnsList reads a zone, and the addresses that count", () => {
+  const one = [[127, 127]] as const;
+  const zero = [[0, 0]] as const;
+  check(parseDnsList, [
+    ["bl.example.org", { zone: "bl.example.org", answers: undefined }],
+    ["BL.Example.ORG.", { zone: "bl.example.org", answers: undefined }],
+    ["x", { zone: "x", answers: undefined }],
+    ["x=127.0.0.2", { zone: "x", answers: [one, zero, zero, [[2, 2]]] }],
+    ["x=127.0.0.2-11", { zone: "x", answers: [one, zero, zero, [[2, 11]]] }],
+    ["x=127.0.0.[2..11]", { zone: "x", answers: [one, zero, zero, [[2, 11]]] }],
+    ["x=127.0.[0;1].[2;4..5;9]", { zone: "x", answers: [one, zero, [[0, 0], [1, 1]], [[2, 2], [4, 5], [9, 9]]] }],
+    ["x=127.0-1.0.0-255", { zone: "x", answers: [one, [[0, 1]], zero, [[0, 255]]] }],
+  ], [
+    "",
+    "=127.0.0.2",
+    "a..b",
+    "-a.example",
+    "a b.example",
+    "http://bl.example.org/",
+    `${"a.".repeat(130)}b`,
+    "x=",
+    // Neither lists nor addresses of lists.
+    "1.2.3.4",
+    "127.0.0.2-11",
+    "x=10.0.0.1",
+    "x=128-255.0.0.1",
+    "x=127.0.0",
+    "x=127.0.0.",
+    "x=127.0.0.2.3",
+    "x=127.0.0.256",
+    "x=127.0.0.11-2",
+    "x=127.0.0.2-",
+    "x=127.0.0.2,3",
+    "x=127.0.0.[]",
+    "x=127.0.0.[2",
+    "x=127.0.0.[2;]",
+    "x=127.0.0.*",
+    "x=127.0.0.2=3",
+    "x=listed",
+    "x= 127.0.0.2",
+  ]);
 });
 
 Deno.test("parseChoice takes one of the words, exactly", () => {

@@ -89,6 +89,11 @@ const NO_PATH: readonly { text: string; keyword?: "FROM" | "TO" }[] = [
   // Nothing behind it.
   { text: " FROM:" },
   { text: " FROM:  " },
+  // More behind the bracket than a parameter: it may be the address that a server takes.
+  { text: " FROM:<a@b>,<c@d>" },
+  { text: " FROM:<a@b>:c@d;" },
+  { text: " FROM:<a@b>(c)" },
+  { text: " FROM:<a@b>>" },
   // A bracket that is never closed, or only inside quotes or behind a backslash.
   { text: " FROM:<" },
   { text: " FROM:<a@b SIZE=10" },

@@ -38,7 +38,11 @@ const ROWS: readonly { known?: ClientFacts; text: string; facts: ClientFacts }[]
     text: " NAME=[UNAVAILABLE] ADDR=[unavailable] HELO=[TEMPUNAVAIL]",
     facts: NOTHING,
   },
-  { known: KNOWN, text: " NAME=[TempUnavail]", facts: { address: "192.0.2.1", helo: "old" } },
+  // That DNS failed is worth knowing of a name, until there is another word on it.
+  { known: KNOWN, text: " NAME=[TempUnavail]", facts: { address: "192.0.2.1", helo: "old", nameFailed: true } },
+  { known: { nameFailed: true }, text: " ADDR=192.0.2.7", facts: { address: "192.0.2.7", nameFailed: true } },
+  { known: { nameFailed: true }, text: " NAME=[UNAVAILABLE]", facts: NOTHING },
+  { known: { nameFailed: true }, text: " NAME=mx", facts: { name: "mx" } },
   { known: KNOWN, text: " NAME=+5BUNAVAILABLE+5D", facts: { address: "192.0.2.1", helo: "old" } },
   { known: KNOWN, text: " HELO=", facts: { name: "old.example.org", address: "192.0.2.1" } },
   // Nearly so is a value.

@@ -123,6 +123,45 @@ Deno.test("Spool.remove removes every file that it can, and can be called again"
   }
 });
 
+Deno.test("Spool.path is the same file each time, as programs leave it, also behind a look at the message", async () => {
+  for (const size of SIZES.slice(1)) {
+    const { spool, runtime } = newSpool(true);
+    await fillSpool(spool, content(size), 64 * K);
+    assert.ok(same(await read(spool), content(size)));
+    assert.equal(await spool.path(), PATHS.eml);
+    assert.equal(await spool.changed(), undefined);
+    assert.ok(same(runtime.files.octetsOf(PATHS.eml), content(size)), `${size}`);
+    runtime.files.overwrite(PATHS.eml, content(10));
+    assert.equal(await spool.path(), PATHS.eml);
+    assert.ok(same(runtime.files.octetsOf(PATHS.eml), content(10)), `${size}`);
+    await spool.remove();
+  }
+});
+
+Deno.test("Spool.changed gives what is in the file now, and refuses what is no message", async () => {
+  for (const size of [100, 400 * K]) {
+    for (const change of ["overwrite", "replace"] as const) {
+      const { spool, runtime } = newSpool(true);
+      await fillSpool(spool, content(size), 64 * K);
+      await spool.path();
+      await runtime.clock.advance(1);
+      // Of the same size, too.
+      for (const octets of [new Uint8Array(size), content(size - 1), content(size + 1)]) {
+        runtime.files[change](PATHS.eml, octets);
+        assert.ok(same(await read((await spool.changed())!), octets), `${change} ${octets.length} of ${size}`);
+      }
+      runtime.files[change](PATHS.eml, new Uint8Array(0));
+      await assert.rejects(spool.changed(), /empty/);
+      runtime.files.replace(PATHS.eml, content(10), "other");
+      await assert.rejects(spool.changed(), /no regular file/);
+      runtime.files.unlink(PATHS.eml);
+      await assert.rejects(spool.changed(), (error) => error instanceof IoError && error.kind === "missing");
+      await spool.remove();
+      assert.equal(runtime.files.handles, 0);
+    }
+  }
+});
+
 Deno.test("Spool.isIntact sees what a filter did to a large EMAIL, and does not mind it for a small one", async () => {
   for (const size of [100, 400 * K]) {
     const { spool, runtime } = newSpool(true);

@@ -1,0 +1,131 @@
+// From the options to what looks at mail: the restrictions of a session and the check of its messages.
+//
+// What a run does not use is not loaded, since spawn(8) starts one process for each message. A file that is named on the
+// command line is read here; one that is missing or wrong throws a `UsageError` with its name and line.
+
+import { chain } from "./checks/chain.ts";
+import type { Check } from "./checks/check.ts";
+import type { Restriction } from "./checks/restriction.ts";
+import { SharedTurn } from "./checks/shared_turn.ts";
+import type { DnsOptions } from "./dns/lookups.ts";
+import { quote } from "./log/logger.ts";
+import { type Options, UsageError } from "./options/options.ts";
+import { IoError } from "./runtime/io_error.ts";
+import type { Runtime } from "./runtime/ports.ts";
+import type { SessionParts } from "./session/session.ts";
+import { textOf } from "./smtp/bytes.ts";
+
+/** What `options` want to look at mail. */
+export async function checksOf(
+  runtime: Runtime,
+  options: Options,
+): Promise<Pick<SessionParts, "check" | "newAdmission">> {
+  const parts = { runtime, turn: new SharedTurn(runtime.clock) };
+  return { check: await checkOf(parts, options), newAdmission: await newAdmissionOf(parts, options) };
+}
+
+interface Parts {
+  readonly runtime: Runtime;
+  readonly turn: SharedTurn;
+}
+
+// Who asks the restrictions that `options` want; undefined where they want none.
+async function newAdmissionOf(parts: Parts, options: Options): Promise<SessionParts["newAdmission"]> {
+  const all = await restrictionsOf(parts, options);
+  if (all.length === 0) return undefined;
+  const [{ restrictions }, { addressSyntax }, { Admission }] = await Promise.all([
+    import("./checks/restrictions.ts"),
+    import("./checks/address_syntax.ts"),
+    import("./session/admission.ts"),
+  ]);
+  const restriction = restrictions([addressSyntax, ...all]);
+  const dns: DnsOptions = { server: options.dnsServer, timeout: options.dnsTimeout };
+  return (parts) => new Admission(restriction, dns, parts);
+}
+
+async function restrictionsOf(parts: Parts, options: Options): Promise<Restriction[]> {
+  const all: Restriction[] = [];
+  if (options.checkSenderDomain) {
+    const { senderDomainRestriction } = await import("./checks/sender_domain.ts");
+    all.push(senderDomainRestriction());
+  }
+  if (options.checkRules !== undefined) all.push(await rules(parts, options.checkRules, options.rulesDelay));
+  if (options.dnsbl.length + options.rhsbl.length > 0) {
+    const { dnsListRestriction } = await import("./checks/dns_list.ts");
+    all.push(dnsListRestriction(options));
+  }
+  return all;
+}
+
+async function rules({ runtime, turn }: Parts, file: string, delay: number): Promise<Restriction> {
+  const [{ parseRules }, { rulesRestriction }] = await Promise.all([
+    import("./checks/rules_file.ts"),
+    import("./checks/rules.ts"),
+  ]);
+  return rulesRestriction(
+    await parsed(runtime, "--check-rules", { file, parse: (content) => parseRules(textOf(content)) }),
+    { file, delay, turn },
+  );
+}
+
+// The check that `options` want: the cheap ones come first, and the command has the last word.
+async function checkOf(parts: Parts, options: Options): Promise<Check> {
+  const { runtime } = parts;
+  const checks: Check[] = [];
+  if (options.filterRules !== undefined) checks.push(await contentRules(parts, options.filterRules, options.timeout));
+  if (options.extchk !== undefined) checks.push(await checker(runtime, options.extchk, options.timeout));
+  if (options.command !== "") {
+    const { commandCheck } = await import("./checks/command.ts");
+    checks.push(commandCheck(runtime, options));
+  }
+  return chain(runtime.clock, checks);
+}
+
+async function contentRules({ runtime, turn }: Parts, file: string, timeout: number): Promise<Check> {
+  const [{ parseContentRules }, { contentRulesCheck }] = await Promise.all([
+    import("./checks/content_rules_file.ts"),
+    import("./checks/content_rules.ts"),
+  ]);
+  const rules = await parsed(runtime, "--filter-rules", { file, parse: parseContentRules });
+  return contentRulesCheck(runtime.clock, rules, { file, timeout, turn });
+}
+
+/** What `parse` makes of a file that `option` names. */
+async function parsed<Rules>(
+  runtime: Runtime,
+  option: string,
+  { file, parse }: { file: string; parse: (content: Uint8Array) => Rules },
+): Promise<Rules> {
+  const [{ RulesError }, { readSmallFile }] = await Promise.all([
+    import("./checks/rules_error.ts"),
+    import("./runtime/text_file.ts"),
+  ]);
+  const content = await named(option, "that can be read", readSmallFile(runtime.files, file));
+  try {
+    return parse(content);
+  } catch (error) {
+    if (!(error instanceof RulesError)) throw error;
+    throw new UsageError(`option ${option}: ${file}:${error.line}: ${error.message}`);
+  }
+}
+
+async function checker(runtime: Runtime, file: string, timeout: number): Promise<Check> {
+  const facts = await named("--extchk", "that can be executed", runtime.files.stat(file));
+  if (facts.kind !== "file" || !facts.executable) {
+    throw new UsageError(
+      `option --extchk: ${quote(file)} cannot be executed: give a program, such as a script with x set`,
+    );
+  }
+  const { externalChecker } = await import("./checks/extchk.ts");
+  // Without a slash it would be looked for in PATH.
+  return externalChecker(runtime, { path: file.includes("/") ? file : `./${file}`, timeout });
+}
+
+async function named<Result>(option: string, wanted: string, result: Promise<Result>): Promise<Result> {
+  try {
+    return await result;
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    throw new UsageError(`option ${option}: ${error.message}: give a file ${wanted}`);
+  }
+}

@@ -1,0 +1,106 @@
+// The content filter of the Spammer Deterrent: a message with a line that matches one of the rules is refused with 550.
+//
+// Lines are those of the message as it came, header and body, nothing decoded or unfolded. The work takes turns with
+// other sessions, and ends with its time or with the client; then it is not known whether a rule matches. Its time is
+// that of its own work: many messages at once do not use it up for each other.
+
+import type { Clock } from "../runtime/ports.ts";
+import type { Match, Work } from "../pattern/pattern.ts";
+import { textOf } from "../smtp/bytes.ts";
+import { formatReply } from "../smtp/reply.ts";
+import type { Verdict } from "../verdict.ts";
+import type { Check } from "./check.ts";
+import type { ContentRules } from "./content_rules_file.ts";
+import type { SharedTurn } from "./shared_turn.ts";
+
+/** RFC 3463: 5.7.1, delivery not authorized, message refused. */
+const REJECTED = formatReply("550 5.7.1 Content rejected");
+
+// What the log shows of a line.
+const SHOWN = 200;
+
+export interface ContentRulesOptions {
+  /** The rules' name, for the log. */
+  readonly file: string;
+  /** Milliseconds of work that a message may take. */
+  readonly timeout: number;
+  readonly turn: SharedTurn;
+}
+
+export function contentRulesCheck(
+  clock: Clock,
+  { patterns, lines }: ContentRules,
+  { file, timeout, turn }: ContentRulesOptions,
+): Check {
+  return {
+    name: "content rules",
+    needsFile: false,
+    askedFor: "filter",
+    judge: async ({ envelope, clientAddress, spool }, { signal, limit, notice }): Promise<Verdict> => {
+      const allowance = new Allowance({ clock, turn, work: timeout }, { signal, limit });
+      const scan = patterns.scan();
+      let match: Match | undefined;
+      for await (const chunk of spool.chunks()) {
+        match = await allowance.finish(scan.take(chunk));
+        if (match || allowance.isOver) break;
+      }
+      if (!allowance.isOver) match ??= await allowance.finish(scan.end());
+      if (match) {
+        notice(
+          `Rejecting message with content: ${shown(match.line)} from ${envelope.client.name ?? "unknown"} [${
+            clientAddress ?? "unknown"
+          }]`,
+        );
+        return { kind: "reject", why: `matches ${file}:${lines[match.expression]}`, reply: REJECTED };
+      }
+      if (allowance.isOver) return { kind: "unsure", why: "content rules took too long" };
+      if (scan.isUnsure) return { kind: "unsure", why: "content rules gave up on a line, at a back-reference" };
+      return { kind: "accept", why: "no content rule matches" };
+    },
+  };
+}
+
+interface AllowanceParts {
+  readonly clock: Clock;
+  readonly turn: SharedTurn;
+  /** Milliseconds. */
+  readonly work: number;
+}
+
+/** The time for one message: that of its own work, and that until the client must have its reply. */
+class Allowance {
+  readonly #clock: Clock;
+  readonly #turn: SharedTurn;
+  readonly #signal: AbortSignal;
+  readonly #deadline: number;
+  #workLeft: number;
+
+  constructor({ clock, turn, work }: AllowanceParts, { signal, limit }: { signal: AbortSignal; limit: number }) {
+    this.#clock = clock;
+    this.#turn = turn;
+    this.#signal = signal;
+    this.#deadline = clock.now() + limit;
+    this.#workLeft = work;
+  }
+
+  /** It is used up, or nobody waits any more. */
+  get isOver(): boolean {
+    return this.#signal.aborted || this.#workLeft <= 0 || this.#clock.now() >= this.#deadline;
+  }
+
+  /** Does `work` as far as the allowance goes. */
+  async finish(work: Work): Promise<Match | undefined> {
+    while (!this.isOver) {
+      const start = this.#clock.now();
+      const step = work.next();
+      this.#workLeft -= this.#clock.now() - start;
+      if (step.done) return step.value;
+      await this.#turn.share();
+    }
+    return undefined;
+  }
+}
+
+function shown(line: Uint8Array): string {
+  return line.length <= SHOWN ? textOf(line) : `${textOf(line.subarray(0, SHOWN))}...`;
+}

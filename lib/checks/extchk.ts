@@ -1,0 +1,67 @@
+// The external checker of the Spammer Deterrent: `PATH -s FILE -a IP -f FROM -t N RCPT...`, executed without a shell.
+//
+// FILE is the message with Unix line ends; IP is the client's address, empty where it is not known; FROM and each RCPT are
+// addresses without brackets, `<>` the null sender, empty where the sender is not known; N counts the recipients.
+// Addresses are a stranger's words: one that begins with `-` looks like an option, but all behind N are recipients.
+//
+// Exit status 0 passes the message, or what the checker has made of FILE; 1 refuses it with 552; anything else, and being
+// late or not startable (as with too many recipients for execve(2)), is 451, whatever -r says. The last line of standard
+// error goes to the log.
+
+import type { Envelope } from "../envelope.ts";
+import { IoError } from "../runtime/io_error.ts";
+import type { Clock, Processes } from "../runtime/ports.ts";
+import { formatReply } from "../smtp/reply.ts";
+import type { Verdict } from "../verdict.ts";
+import type { Check } from "./check.ts";
+import { failureOf, runProgram } from "./process.ts";
+
+export interface ExternalCheckerOptions {
+  readonly path: string;
+  /** Milliseconds that the checker may take. */
+  readonly timeout: number;
+}
+
+/** RFC 3463: 5.7.1, delivery not authorized, message refused. */
+const REJECTED = formatReply("552 5.7.1 Content rejected");
+const FAILED = formatReply("451 4.7.1 Message could not be checked, try again later");
+
+export function externalChecker(
+  ports: { clock: Clock; processes: Processes },
+  { path, timeout }: ExternalCheckerOptions,
+): Check {
+  return {
+    name: "external checker",
+    needsFile: true,
+    askedFor: "extchk",
+    judge: async ({ envelope, clientAddress, spool }, { signal, limit, notice }): Promise<Verdict> => {
+      // -r has no say in it, so that this is no "could not tell".
+      const failed = (why: string): Verdict => {
+        if (!signal.aborted) notice(why);
+        return { kind: "defer", why, reply: FAILED };
+      };
+      const words = [path, ...checkerArguments(await spool.path(), envelope, clientAddress)];
+      const options = { environment: {}, timeout: Math.min(timeout, limit), signal };
+      const { end, lastLine } = await runProgram(ports, words, options);
+      if ("exit" in end && end.exit === 1) {
+        const said = lastLine === "" ? "rejected" : `said: ${lastLine}`;
+        return { kind: "reject", why: `external checker ${said}`, reply: REJECTED };
+      }
+      if (!("exit" in end) || end.exit !== 0) return failed(failureOf("external checker", end, lastLine));
+      try {
+        const content = await spool.changed();
+        if (!content) return { kind: "accept", why: "external checker passed" };
+        return { kind: "replace", why: "external checker changed the message", content };
+      } catch (error) {
+        if (!(error instanceof IoError)) throw error;
+        return failed(`external checker passed, but ${error.message}`);
+      }
+    },
+  };
+}
+
+/** The arguments for a message in `file`. */
+export function checkerArguments(file: string, { sender, recipients }: Envelope, client = ""): string[] {
+  const from = sender === "" ? "<>" : sender ?? "";
+  return ["-s", file, "-a", client, "-f", from, "-t", String(recipients.length), ...recipients];
+}

@@ -1,0 +1,121 @@
+// Runs a program that judges a message, and stops it.
+//
+// The program is the leader of a process group. When its time is over or nobody waits for it any more, the whole group
+// gets SIGTERM, and SIGKILL a moment later; when it ends by itself, what it left running in its group is killed, for the
+// files of the message are gone then. Its standard error is read to the end, of which the last line is kept.
+
+import { IoError } from "../runtime/io_error.ts";
+import type { Child, Clock, ProcessEnd, Processes } from "../runtime/ports.ts";
+import { concat, isSpace, LF, textOf } from "../smtp/bytes.ts";
+
+// A reply is made of the last line of standard error and has 512 octets at most.
+const LINE_KEPT = 1024;
+
+// From SIGTERM to SIGKILL.
+const KILL_DELAY = 1000;
+
+// A child that outlives the program may hold its standard error open: what was written before the end has come by then.
+const STDERR_DELAY = 200;
+
+/** How a program ended, `timedOut` after so many milliseconds; or why it was not started. */
+export type ProgramEnd = ProcessEnd | { readonly timedOut: number } | { readonly notStarted: string };
+
+export interface RunOptions {
+  /** Added to our own environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly signal: AbortSignal;
+}
+
+/** Runs a program to its end; `lastLine` is the last line of its standard error that is not blank. Throws nothing. */
+export async function runProgram(
+  { clock, processes }: { clock: Clock; processes: Processes },
+  words: readonly string[],
+  { environment, timeout, signal }: RunOptions,
+): Promise<{ end: ProgramEnd; lastLine: string }> {
+  if (signal.aborted) return { end: { notStarted: "nobody waits for it any more" }, lastLine: "" };
+  let child: Child;
+  try {
+    child = await processes.start(words, environment);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    return { end: { notStarted: error.message }, lastLine: "" };
+  }
+  const stderr = new LastLine();
+  const read = readAll(child, stderr);
+  let timedOut = false;
+  let cancelKill = () => {};
+  const stop = () => {
+    cancelKill();
+    child.signalGroup("SIGTERM");
+    cancelKill = clock.after(KILL_DELAY, () => child.signalGroup("SIGKILL"));
+  };
+  const cancelTimeout = clock.after(timeout, () => {
+    timedOut = true;
+    stop();
+  });
+  signal.addEventListener("abort", stop);
+  // It may have been aborted while the command was being started.
+  if (signal.aborted) stop();
+  try {
+    const end = await child.ended;
+    child.signalGroup("SIGKILL");
+    await Promise.race([
+      read,
+      new Promise<void>((resolve) => (cancelKill(), cancelKill = clock.after(STDERR_DELAY, resolve))),
+    ]);
+    return { end: timedOut ? { timedOut: timeout } : end, lastLine: stderr.text() };
+  } finally {
+    signal.removeEventListener("abort", stop);
+    cancelTimeout();
+    cancelKill();
+    child.closeStderr();
+  }
+}
+
+/** What went wrong with `who`, a program that ended with `end` and `line` as its last word; for the log. */
+export function failureOf(who: string, end: ProgramEnd, line: string): string {
+  if ("notStarted" in end) return `${who} could not be started: ${end.notStarted}`;
+  if ("timedOut" in end) return `${who} ran longer than ${end.timedOut / 1000} s and was killed`;
+  const said = line === "" ? "" : `: ${line}`;
+  return "signal" in end ? `${who} died of ${end.signal}${said}` : `${who} failed with exit status ${end.exit}${said}`;
+}
+
+// A child that floods its standard error is read to the end, so that it can end. What cannot be read is not there: its
+// exit status counts.
+async function readAll(child: Child, lastLine: LastLine): Promise<void> {
+  try {
+    for (let chunk = await child.readStderr(); chunk !== null; chunk = await child.readStderr()) lastLine.push(chunk);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+  }
+}
+
+/** The last line of a stream that is not blank; of each line, its beginning. */
+class LastLine {
+  #whole = new Uint8Array(0);
+  #unfinished = new Uint8Array(0);
+
+  push(chunk: Uint8Array): void {
+    const octets = concat([this.#unfinished, chunk]);
+    let end = octets.lastIndexOf(LF);
+    this.#unfinished = octets.slice(end + 1, end + 1 + LINE_KEPT);
+    // From the back, so that a flood of lines costs no more than a flood of octets.
+    for (; end > 0; end = octets.lastIndexOf(LF, end - 1)) {
+      const line = octets.subarray(octets.lastIndexOf(LF, end - 1) + 1, end);
+      if (!isBlank(line)) {
+        this.#whole = line.slice(0, LINE_KEPT);
+        return;
+      }
+    }
+  }
+
+  text(): string {
+    return textOf(isBlank(this.#unfinished) ? this.#whole : this.#unfinished).trimEnd();
+  }
+}
+
+function isBlank(line: Uint8Array): boolean {
+  return line.every(isSpace);
+}

@@ -1,0 +1,287 @@
+// Whether a rule of the rules file matches a recipient; pure, but for the DNS that it asks.
+//
+// Three answers: yes, no, and `undefined` for "could not be told", when DNS did not answer or when what is to be looked
+// at is not known. They are joined as Kleene joins them: a list with one certain match matches, whatever is unknown
+// beside it; an exception that could not be told leaves its match untold. Whoever asks decides what that means.
+//
+// Recipient and sender are looked at before the client: what they rule out costs no lookup.
+
+import { dnsName } from "../dns/domain.ts";
+import { type Ip, parseIp, reversedName, reverseZone } from "../dns/ip.ts";
+import { listing } from "../dns/listing.ts";
+import type { Dns } from "../dns/lookups.ts";
+import { IoError } from "../runtime/io_error.ts";
+import type { RecordType } from "../runtime/ports.ts";
+import { bytesOf } from "../smtp/bytes.ts";
+import { nameOf, NO_NAME } from "./client_name.ts";
+import { isWithin } from "./network.ts";
+import type { Caller } from "./restriction.ts";
+import type {
+  AddressPattern,
+  DomainPattern,
+  HostPattern,
+  PatternList,
+  Rule,
+  ServersPattern,
+  SourcePattern,
+  TextPattern,
+} from "./rules_file.ts";
+
+export type Match = boolean | undefined;
+
+export interface MatchedMail {
+  readonly client: Caller;
+  /** Undefined is not known; the empty string is the null sender. */
+  readonly sender: string | undefined;
+  readonly recipient: string;
+}
+
+export interface MatchParts {
+  readonly dns: Dns;
+  /** Told why an answer could not be had. */
+  readonly doubt: (why: string) => void;
+}
+
+// A stranger's domain may name any number of servers.
+const SERVERS_LIMIT = 10;
+
+// A stranger's address may have any number of labels. The /64 of an IPv6 address has 16, and ip6.arpa.
+const LABELS_LIMIT = 18;
+
+const ADDRESSES = ["A", "AAAA"] as const;
+
+export async function matchesRule(rule: Rule, mail: MatchedMail, parts: MatchParts): Promise<Match> {
+  return all([
+    () => matchesList(rule.tos, (pattern) => matchesAddress(pattern, mail.recipient, parts)),
+    () => matchesList(rule.froms, (pattern) => matchesAddress(pattern, mail.sender, parts)),
+    () => matchesList(rule.sources, (pattern) => matchesSource(pattern, mail.client, parts)),
+  ]);
+}
+
+// --- three answers
+
+type Question = () => Promise<Match> | Match;
+
+async function all(questions: readonly Question[]): Promise<Match> {
+  let answer: Match = true;
+  for (const question of questions) {
+    const match = await question();
+    if (match === false) return false;
+    if (match === undefined) answer = undefined;
+  }
+  return answer;
+}
+
+async function any(questions: readonly Question[]): Promise<Match> {
+  return not(await all(questions.map((question) => async () => not(await question()))));
+}
+
+/** Like `any`, for questions that all wait for DNS: a domain with ten dead servers costs no more time than one with one. */
+async function anyAtOnce(questions: readonly Question[]): Promise<Match> {
+  const answers = await Promise.all(questions.map((question) => question()));
+  return any(answers.map((answer) => () => answer));
+}
+
+function not(match: Match): Match {
+  return match === undefined ? undefined : !match;
+}
+
+async function matchesList<P>(list: PatternList<P>, matches: (pattern: P) => Promise<Match>): Promise<Match> {
+  const { patterns, except } = list;
+  return all([
+    () => any(patterns.map((pattern) => () => matches(pattern))),
+    async () => !except || not(await matchesList(except, matches)),
+  ]);
+}
+
+// --- patterns
+
+/** An answer of DNS that may be missing: `undefined`, and the reason is told to `doubt`. */
+async function ifKnown<Answer>(answer: Promise<Answer>, { doubt }: MatchParts): Promise<Answer | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    doubt(error.message);
+    return undefined;
+  }
+}
+
+function lookUp(name: string, type: RecordType, parts: MatchParts): Promise<readonly string[] | undefined> {
+  return ifKnown(parts.dns.records(name, type), parts);
+}
+
+async function hasAddress(name: string, parts: MatchParts): Promise<Match> {
+  return anyAtOnce(ADDRESSES.map((type) => async () => {
+    const records = await lookUp(name, type, parts);
+    return records && records.length > 0;
+  }));
+}
+
+function matchesText(pattern: TextPattern, text: string, { doubt }: MatchParts): Match {
+  switch (pattern.kind) {
+    case "all":
+      return true;
+    case "glob":
+      return matchesGlob(pattern.text, text.toLowerCase());
+    case "regex": {
+      const match = pattern.pattern.matches(bytesOf(text));
+      if (match === undefined) doubt("a regular expression takes too long");
+      return match;
+    }
+  }
+}
+
+// Each part between two asterisks is looked for behind the one before, which takes no second look.
+function matchesGlob(glob: string, text: string): boolean {
+  const [first = "", ...rest] = glob.split("*");
+  const last = rest.pop();
+  if (last === undefined) return text === glob;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of rest) {
+    const found = text.indexOf(part, at);
+    if (found === -1) return false;
+    at = found + part.length;
+  }
+  return text.length - last.length >= at && text.endsWith(last);
+}
+
+async function matchesSource({ user, host }: SourcePattern, client: Caller, parts: MatchParts): Promise<Match> {
+  // Nobody has asked ident who the user is.
+  if (user && user.kind !== "all") return false;
+  if (host.kind === "all") return true;
+  const ip = parseIp(client.address ?? "");
+  if (!ip) {
+    parts.doubt("client's address is not known");
+    return undefined;
+  }
+  const name = () => nameOf(client, parts.doubt);
+  if (host.kind !== "servers") return matchesHost(host, { anyAddress: async (test) => test(ip), name }, parts);
+  const named = await name();
+  if (named === undefined) return undefined;
+  return matchesServers(host, named === NO_NAME ? `${reversedName(ip)}.${reverseZone(ip)}` : named, parts);
+}
+
+interface Host {
+  /** Whether `test` is passed by at least one of its addresses. */
+  anyAddress(test: (ip: Ip) => Promise<Match> | Match): Promise<Match>;
+  /** `NO_NAME` where it has none; undefined when that could not be told. */
+  name(): Promise<string | undefined>;
+}
+
+async function matchesHost(pattern: HostPattern, host: Host, parts: MatchParts): Promise<Match> {
+  switch (pattern.kind) {
+    case "network":
+      return host.anyAddress((ip) => isWithin(ip, pattern.network));
+    case "listed":
+      return host.anyAddress((ip) => isListed(reversedName(ip), pattern.zone, parts));
+    case "known": {
+      const name = await host.name();
+      return name === undefined ? undefined : (name !== NO_NAME) === pattern.wanted;
+    }
+    default: {
+      // Never a name: a stranger may call his host 192.0.2.1.example.org.
+      if (pattern.kind === "glob" && /^[0-9.*]+$/.test(pattern.text)) {
+        return host.anyAddress((ip) =>
+          ip.length === 4 ? matchesText(pattern, ip.join("."), parts) : pattern.text === "*"
+        );
+      }
+      const name = await host.name();
+      return name === undefined ? undefined : matchesText(pattern, name, parts);
+    }
+  }
+}
+
+async function matchesServers({ host: pattern }: ServersPattern, name: string, parts: MatchParts): Promise<Match> {
+  const domain = dnsName(name);
+  const servers = domain === undefined ? NO_SERVERS : await serversOf(domain, parts);
+  if (pattern.kind === "known") {
+    const exists = any([
+      () => servers.exact && servers.names.length > 0,
+      () => domain === undefined ? false : hasAddress(domain, parts),
+      () => servers.complete ? false : undefined,
+    ]);
+    return pattern.wanted ? exists : not(await exists);
+  }
+  return anyAtOnce([
+    ...servers.names.map((server) => () => matchesHost(pattern, serverHost(server, parts), parts)),
+    () => servers.complete ? false : undefined,
+  ]);
+}
+
+interface Servers {
+  /** Of name servers and mail exchangers. */
+  readonly names: readonly string[];
+  /** They are those of the very name, not of a domain above it. */
+  readonly exact: boolean;
+  readonly complete: boolean;
+}
+
+const NO_SERVERS: Servers = { names: [], exact: false, complete: true };
+
+// Of the name, or of the closest domain above it that has any; a top-level domain is not asked.
+async function serversOf(domain: string, parts: MatchParts): Promise<Servers> {
+  const labels = domain.split(".");
+  const first = Math.max(0, labels.length - LABELS_LIMIT);
+  for (let at = first; at === first || at < labels.length - 1; at++) {
+    const name = labels.slice(at).join(".");
+    const answers = await Promise.all([lookUp(name, "NS", parts), lookUp(name, "MX", parts)]);
+    // RFC 7505: the mail exchanger that is no host.
+    const names = answers.flatMap((answer) => answer ?? []).filter((server) => server !== "");
+    const complete = answers.every((answer) => answer !== undefined);
+    if (names.length > 0 || !complete) return { names: names.slice(0, SERVERS_LIMIT), exact: at === 0, complete };
+  }
+  return NO_SERVERS;
+}
+
+function serverHost(name: string, parts: MatchParts): Host {
+  return {
+    name: async () => name,
+    anyAddress: async (test) =>
+      anyAtOnce(ADDRESSES.map((type) => async () => {
+        const addresses = await lookUp(name, type, parts);
+        const ips = addresses?.slice(0, SERVERS_LIMIT).map(parseIp).filter((ip) => ip !== undefined);
+        return ips && any(ips.map((ip) => () => test(ip)));
+      })),
+  };
+}
+
+async function matchesAddress(pattern: AddressPattern, path: string | undefined, parts: MatchParts): Promise<Match> {
+  if ("whole" in pattern && pattern.whole.kind === "all") return true;
+  if (path === undefined) {
+    parts.doubt("sender's address is not known");
+    return undefined;
+  }
+  const address = plainAddress(path);
+  if ("whole" in pattern) return matchesText(pattern.whole, address, parts);
+  const at = address.lastIndexOf("@");
+  const domain = address.slice(at + 1);
+  // The null sender has no domain, not an unknown one.
+  if ("domain" in pattern) return address !== "" && matchesDomain(pattern.domain, domain, parts);
+  const { left, right } = pattern;
+  if (at === -1 || left === "USER") return false;
+  return all([() => matchesText(left, address.slice(0, at), parts), () => matchesDomain(right, domain, parts)]);
+}
+
+// `"a"@b.` is the mailbox a@b, and must not pass a rule about that (RFC 5321 s.4.1.2; Postfix drops the dot).
+function plainAddress(path: string): string {
+  const unquoted = path.replace(/^"((?:\\.|[^"\\])*)"(?=@|$)/, (_, local: string) => local.replace(/\\(.)/g, "$1"));
+  return unquoted.replace(/\.$/, "");
+}
+
+async function matchesDomain(pattern: DomainPattern, domain: string, parts: MatchParts): Promise<Match> {
+  switch (pattern.kind) {
+    case "servers":
+      return matchesServers(pattern, domain, parts);
+    case "listed":
+      return isListed(domain, pattern.zone, parts);
+    default:
+      return matchesText(pattern, domain, parts);
+  }
+}
+
+async function isListed(name: string, zone: string, parts: MatchParts): Promise<Match> {
+  const answers = await ifKnown(listing({ name, zone }, parts.dns), parts);
+  return answers && answers.length > 0;
+}

@@ -1,0 +1,62 @@
+// Whom we let in: the restrictions are asked at MAIL and RCPT, before downstream hears of them.
+//
+// The client waits for a ruling as for any reply; while it waits, its leaving and the end of the session are noticed. A
+// refusal is logged, and said after its delay; what is done about it is the session's affair.
+
+import type { Restriction, RestrictionContext, Ruling } from "../checks/restriction.ts";
+import { type DnsOptions, Lookups } from "../dns/lookups.ts";
+import type { Envelope } from "../envelope.ts";
+import type { SessionLog } from "../log/events.ts";
+import type { Resolver } from "../runtime/ports.ts";
+import { callerOf } from "./caller.ts";
+import { pause, type Waiting, whileClientStays } from "./waiting.ts";
+
+export interface AdmissionParts extends Waiting {
+  readonly resolver: Resolver;
+  readonly log: SessionLog;
+  /** Refusals are said at the end of data. */
+  readonly deferred: boolean;
+}
+
+export class Admission {
+  readonly #restriction: Restriction;
+  readonly #dns: Lookups;
+  readonly #parts: AdmissionParts;
+
+  constructor(restriction: Restriction, dns: DnsOptions, parts: AdmissionParts) {
+    this.#restriction = restriction;
+    this.#dns = new Lookups(parts, dns);
+    this.#parts = parts;
+  }
+
+  /** The ruling on `envelope.sender`. */
+  async sender(envelope: Envelope): Promise<Ruling> {
+    return this.#ask(envelope, undefined, (context) => this.#restriction.sender?.(envelope, context));
+  }
+
+  /** The ruling on one more recipient of `envelope`. */
+  async recipient(recipient: string, envelope: Envelope): Promise<Ruling> {
+    return this.#ask(envelope, recipient, (context) => this.#restriction.recipient?.(recipient, envelope, context));
+  }
+
+  async #ask(
+    envelope: Envelope,
+    recipient: string | undefined,
+    rule: (context: RestrictionContext) => Promise<Ruling> | undefined,
+  ): Promise<Ruling> {
+    const { client, log, deferred } = this.#parts;
+    // The search for the client's name has a time of its own: the sender's name servers cannot use it up.
+    const caller = callerOf(envelope.client, client, this.#dns.forRuling());
+    const dns = this.#dns.forRuling();
+    const notice = (text: string) => log.notice(text);
+    const ruling = await whileClientStays(
+      this.#parts,
+      async (signal) => await rule({ client: caller, dns, signal, notice }) ?? { kind: "allow" } as const,
+    );
+    if (ruling.kind === "refuse") {
+      log.restricted({ ruling, envelope, recipient, deferred });
+      if (ruling.delay) await pause(this.#parts, ruling.delay);
+    }
+    return ruling;
+  }
+}

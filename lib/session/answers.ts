@@ -1,0 +1,195 @@
+// The answer to each command. It goes downstream as it came and its reply comes back as it is; the exceptions stand in
+// `#answer`, each with its reason.
+//
+// Replies are returned, not written; the 354 and the 334 in mid-command are the exceptions. Throws `SmtpError` to end the
+// session with a reply, `ClientLost` when nobody is there to hear one, and `DownstreamLost`.
+
+import type { Refusal, Ruling } from "../checks/restriction.ts";
+import type { Envelope } from "../envelope.ts";
+import { bytesOf, textOf } from "../smtp/bytes.ts";
+import type { Command } from "../smtp/command.ts";
+import { filterEhlo } from "../smtp/ehlo.ts";
+import { parsePath } from "../smtp/path.ts";
+import { type Reply, replyClass } from "../smtp/reply.ts";
+import type { Admission } from "./admission.ts";
+import type { BadLine } from "./client.ts";
+import { type MessageOptions, type MessageParts, takeMessage } from "./message.ts";
+import { OWN_REPLIES } from "./own_replies.ts";
+import { DownstreamLost, SmtpError } from "./smtp_error.ts";
+import { TarPit, type TarPitOptions } from "./tar_pit.ts";
+import { recipientOf, Transaction } from "./transaction.ts";
+import { pause, type Waiting } from "./waiting.ts";
+
+export interface AnswersOptions extends MessageOptions, TarPitOptions {
+  /** Refusals of a sender or a recipient are said at the end of data, and not before. */
+  readonly deferRcptRefusals: boolean;
+}
+
+export interface AnswersParts extends MessageParts, Waiting {
+  /** Absent where there is no restriction. */
+  readonly admission: Admission | undefined;
+  readonly options: AnswersOptions;
+}
+
+// More recipients than any server takes in one transaction; what we keep of them is bounded by it.
+const RECIPIENT_LIMIT = 20000;
+
+// Lines that are no commands and commands that we refuse; a client in its right mind sends none.
+const ERROR_LIMIT = 100;
+
+const CANCEL_AUTH = bytesOf("*\r\n");
+
+export class Answers {
+  /** Whether the session ends with the last answer. */
+  isLast = false;
+  /** The message whose delivery the client has not shown to have heard of. */
+  unheard: Envelope | undefined;
+  readonly #parts: AnswersParts;
+  readonly #tarPit: TarPit;
+  readonly #transaction = new Transaction();
+  #errors = 0;
+
+  constructor(parts: AnswersParts) {
+    this.#parts = parts;
+    this.#tarPit = new TarPit(parts.options);
+  }
+
+  /** The reply to `command`, which in the tar pit is a while in coming. */
+  async answer(command: Command | BadLine): Promise<Reply> {
+    await this.#slowDown(command);
+    return await this.#answer(command);
+  }
+
+  get isInTransaction(): boolean {
+    return this.#transaction.phase !== "idle";
+  }
+
+  async #slowDown({ verb }: Command | BadLine): Promise<void> {
+    const delay = this.#tarPit.delayOf(verb);
+    if (delay === 0) return;
+    const { log } = this.#parts;
+    if (this.#tarPit.waits === 1) log.tarPit(this.#tarPit.recipients, this.#transaction.envelope);
+    await pause(this.#parts, delay);
+  }
+
+  async #answer(command: Command | BadLine): Promise<Reply> {
+    switch (command.verb) {
+      case "SPOILT":
+        return this.#refuse(OWN_REPLIES.lineSpoilt, "a line with a bare CR, LF or NUL");
+      case "TOO-LONG":
+        return this.#refuse(OWN_REPLIES.lineTooLong, "a line that is too long");
+      case "STARTTLS":
+      case "BURL":
+      case "XCLIENT":
+      case "XEXCH50":
+        return this.#refuse(OWN_REPLIES.notImplemented, command.verb);
+      case "BDAT":
+        // The chunk that follows must never be read as commands.
+        this.isLast = true;
+        return this.#refuse(OWN_REPLIES.notImplemented, command.verb);
+      case "DATA":
+        return this.#data(command);
+      case "AUTH":
+        return this.#auth(command);
+      case "QUIT":
+        return this.#quit(command);
+      case "MAIL":
+        return this.#mail(command);
+      case "RCPT":
+        return this.#rcpt(command);
+      default:
+        return this.#relay(command);
+    }
+  }
+
+  async #mail(command: Command): Promise<Reply> {
+    if (this.#isTooLarge(command)) return OWN_REPLIES.messageTooLarge;
+    return this.#admit(command, await this.#parts.admission?.sender(this.#transaction.afterMail(command)));
+  }
+
+  async #rcpt(command: Command): Promise<Reply> {
+    const { phase, envelope } = this.#transaction;
+    if (envelope.recipients.length >= RECIPIENT_LIMIT) return OWN_REPLIES.tooManyRecipients;
+    if (phase === "idle") return this.#relay(command);
+    return this.#admit(command, await this.#parts.admission?.recipient(recipientOf(command), envelope));
+  }
+
+  async #admit(command: Command, ruling: Ruling | undefined): Promise<Reply> {
+    if (ruling?.kind !== "refuse" || this.#parts.options.deferRcptRefusals) return this.#relay(command, ruling);
+    return this.#say(ruling);
+  }
+
+  #say({ reply, ends }: Refusal): Reply {
+    if (ends) this.isLast = true;
+    return reply;
+  }
+
+  async #relay(command: Command, ruling?: Ruling): Promise<Reply> {
+    const reply = this.#refuseUnasked3xx(await this.#parts.downstream.ask(command.raw), command);
+    this.#parts.log.dialogue(textOf(command.raw), reply);
+    this.#transaction.learn(command, reply, ruling);
+    return command.verb === "EHLO" ? filterEhlo(reply, this.#parts.options.maxMessageSize) : reply;
+  }
+
+  // Only DATA and AUTH lead to a 3xx: no spelling that only the far end knows may carry content past the filter.
+  #refuseUnasked3xx(reply: Reply, command: Command): Reply {
+    if (replyClass(reply) !== 3) return reply;
+    this.#parts.log.unasked3xx(reply, textOf(command.raw));
+    this.#parts.downstream.abandon("unasked 3xx reply");
+    throw new SmtpError(OWN_REPLIES.unasked3xx, "unasked 3xx reply");
+  }
+
+  async #data(command: Command): Promise<Reply> {
+    if (command.argument.trim() !== "") return this.#refuse(OWN_REPLIES.dataArgument, "DATA with an argument");
+    const { phase, envelope, refusal } = this.#transaction;
+    if (phase === "idle") return this.#refuse(OWN_REPLIES.needMail, "DATA without MAIL");
+    if (phase === "mail") return this.#refuse(OWN_REPLIES.noRecipients, "DATA without a recipient");
+    try {
+      const { reply, delivered } = await takeMessage(this.#parts, { envelope, refusal }, this.#parts.stop);
+      if (delivered) this.unheard = envelope;
+      if (refusal?.ends) this.isLast = true;
+      return reply;
+    } finally {
+      this.#transaction.end();
+    }
+  }
+
+  // The client's answers go downstream as they are, also those that look like commands (RFC 4954 s.4).
+  async #auth(command: Command): Promise<Reply> {
+    let reply = await this.#parts.downstream.ask(command.raw);
+    while (replyClass(reply) === 3) {
+      await this.#parts.client.say(reply);
+      const line = await this.#parts.client.nextAuthLine();
+      if (!line) {
+        const canceled = await this.#parts.downstream.ask(CANCEL_AUTH);
+        if (replyClass(canceled) === 3) this.#parts.downstream.abandon("AUTH goes on after it was canceled");
+        return this.#refuse(OWN_REPLIES.lineSpoilt, "a bad line in AUTH");
+      }
+      reply = await this.#parts.downstream.ask(line);
+    }
+    // Nothing of what the client said: it is a password.
+    this.#parts.log.dialogue("AUTH ...", reply);
+    return reply;
+  }
+
+  async #quit(command: Command): Promise<Reply> {
+    try {
+      return this.#refuseUnasked3xx(await this.#parts.downstream.quit(command.raw), command);
+    } catch (error) {
+      if (error instanceof DownstreamLost) return OWN_REPLIES.bye;
+      throw error;
+    }
+  }
+
+  #isTooLarge(command: Command): boolean {
+    const { maxMessageSize } = this.#parts.options;
+    if (maxMessageSize === undefined) return false;
+    return Number(parsePath(command.argument, "FROM")?.parameters.get("SIZE") ?? 0) > maxMessageSize;
+  }
+
+  #refuse(reply: Reply, what: string): Reply {
+    this.#parts.log.clientRefused(what, reply);
+    if (++this.#errors > ERROR_LIMIT) throw new SmtpError(OWN_REPLIES.tooManyErrors, "too many errors");
+    return reply;
+  }
+}

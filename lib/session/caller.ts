@@ -1,0 +1,62 @@
+// Who the client is, for restrictions: whom XFORWARD names, or the peer of our own connection where nobody was named.
+//
+// XFORWARD's name is taken as it is: downstream's neighbour has looked it up, and says whether DNS failed there. The name
+// of our own peer is looked up when it is asked for: by its address, and from there back to that address, since
+// everybody may name his address as he likes (RFC 1912 s.2.1).
+
+import type { Caller } from "../checks/restriction.ts";
+import { dnsName } from "../dns/domain.ts";
+import { type Ip, parseIp, reversedName, reverseZone } from "../dns/ip.ts";
+import type { Dns } from "../dns/lookups.ts";
+import { IoError } from "../runtime/io_error.ts";
+import type { ClientFacts } from "../smtp/xforward.ts";
+
+// An address may have any number of names.
+const NAMES_LIMIT = 5;
+
+interface Connection {
+  readonly peer?: string | undefined;
+}
+
+/** The client that `facts` describe, or else the peer of `connection`. */
+export function callerOf(facts: ClientFacts, connection: Connection, dns: Dns): Caller {
+  const address = addressOf(facts, connection);
+  if (isNamed(facts)) return { address, name: async () => hostName(facts) };
+  const ip = parseIp(address ?? "");
+  return { address, name: async () => ip && confirmedName(ip, dns) };
+}
+
+/** Its IP address; undefined when XFORWARD says that it is not known. */
+export function addressOf(facts: ClientFacts, connection: Connection): string | undefined {
+  return isNamed(facts) ? facts.address : connection.peer;
+}
+
+function isNamed(facts: ClientFacts): boolean {
+  return Object.keys(facts).length > 0;
+}
+
+// A name that looks like an address is none, but the try to pass for that address.
+function hostName({ name, nameFailed }: ClientFacts): string | undefined {
+  if (nameFailed) throw new IoError("unknown-host", "client's name: XFORWARD says that it could not be looked up");
+  return name !== undefined && parseIp(name) ? undefined : name;
+}
+
+async function confirmedName(ip: Ip, dns: Dns): Promise<string | undefined> {
+  const names = await dns.records(`${reversedName(ip)}.${reverseZone(ip)}`, "PTR");
+  let failure: unknown;
+  for (const name of names.slice(0, NAMES_LIMIT)) {
+    if (dnsName(name) === undefined || parseIp(name)) continue;
+    try {
+      const addresses = await dns.records(name, ip.length === 4 ? "A" : "AAAA");
+      if (addresses.some((address) => isSame(parseIp(address), ip))) return name;
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (failure) throw failure;
+  return undefined;
+}
+
+function isSame(one: Ip | undefined, other: Ip): boolean {
+  return one !== undefined && one.join() === other.join();
+}

@@ -1,0 +1,86 @@
+// What is known of the client and of its message: only what downstream accepted counts.
+//
+// Everything known of one message is forgotten at the end of its transaction, at RSET, EHLO, HELO and a new MAIL; what
+// XFORWARD told stays until the end of the transaction that it stands before (XFORWARD_README).
+
+import type { Refusal, Ruling } from "../checks/restriction.ts";
+import { emptyEnvelope, type Envelope } from "../envelope.ts";
+import type { Command } from "../smtp/command.ts";
+import { nextPhase, type Phase } from "../smtp/dialogue.ts";
+import { parsePath } from "../smtp/path.ts";
+import { type Reply, replyClass } from "../smtp/reply.ts";
+import { mergeXforward } from "../smtp/xforward.ts";
+
+export class Transaction {
+  #phase: Phase = "idle";
+  #envelope: Envelope = emptyEnvelope();
+  #refusal: Refusal | undefined;
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get envelope(): Envelope {
+    return this.#envelope;
+  }
+
+  /** The first refusal of ours that the client has not heard yet. */
+  get refusal(): Refusal | undefined {
+    return this.#refusal;
+  }
+
+  /** The envelope as it is when downstream accepts the MAIL `command`. */
+  afterMail(command: Command): Envelope {
+    return { ...emptyEnvelope(this.#envelope.client), sender: parsePath(command.argument, "FROM")?.address };
+  }
+
+  /** Takes in downstream's reply to `command`, and how we ruled on that: a refusal is kept for the end of data. */
+  learn(command: Command, reply: Reply, ruling?: Ruling): void {
+    const before = this.#phase;
+    this.#phase = nextPhase(before, command.verb, replyClass(reply));
+    if (replyClass(reply) !== 2) return;
+    switch (command.verb) {
+      case "HELO":
+      case "EHLO":
+      case "RSET":
+        this.#begin(emptyEnvelope());
+        break;
+      case "XFORWARD":
+        this.#envelope = { ...this.#envelope, client: mergeXforward(this.#envelope.client, command.argument) };
+        break;
+      case "MAIL":
+        this.#begin(this.afterMail(command));
+        this.#take(ruling);
+        break;
+      case "RCPT":
+        if (before === "idle") break;
+        this.#envelope.recipients.push(recipientOf(command));
+        this.#take(ruling);
+        break;
+    }
+  }
+
+  /** The message has been taken or refused. */
+  end(): void {
+    this.#phase = "idle";
+    this.#begin(emptyEnvelope());
+  }
+
+  #begin(envelope: Envelope): void {
+    this.#envelope = envelope;
+    this.#refusal = undefined;
+  }
+
+  #take(ruling: Ruling | undefined): void {
+    if (ruling?.kind === "refuse") this.#refusal ??= ruling;
+    else if (ruling?.contentChecks) {
+      const contentChecks = new Set([...this.#envelope.contentChecks ?? [], ...ruling.contentChecks]);
+      this.#envelope = { ...this.#envelope, contentChecks };
+    }
+  }
+}
+
+/** The forward-path of a RCPT; the empty string is not known. */
+export function recipientOf(command: Command): string {
+  return parsePath(command.argument, "TO")?.address ?? "";
+}

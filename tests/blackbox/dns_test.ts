@@ -1,0 +1,155 @@
+// What the checks that ask DNS do with a name server that is silent, fails, lies or talks too much: the mail passes, in time,
+// and the client hears nothing of it. The name server is a fake one; tests/e2e/dns_test.ts has real ones.
+
+import assert from "node:assert/strict";
+import { type DnsAnswer, type DnsHandler, DnsServer } from "../fakes/dns_server.ts";
+import { type Case, deliver, expectUsable, RECIPIENT, table, type Talk } from "./rig.ts";
+
+let server: DnsServer;
+
+Deno.test.beforeAll(async () => {
+  server = await DnsServer.start(() => "silent");
+});
+
+Deno.test.afterAll(() => server.close());
+
+const TIMEOUT = 0.5;
+// Of the checks here none waits for another, except that the sender is looked at before his recipients are.
+const LOOKUPS_IN_TURN = 2;
+// A start of the program in spawn mode, on a busy machine.
+const SLACK = 3;
+
+const options = () => [
+  `--dns-server=127.0.0.1:${server.port}`,
+  `--dns-timeout=${TIMEOUT}`,
+  ...["--check-sender-domain", "--dnsbl=bl.test", "--dnsbl=b2.test", "--rhsbl=rhs.test"],
+];
+
+const CLIENT = "XFORWARD NAME=host.test ADDR=192.0.2.1";
+
+function playWith(handler: DnsHandler, play: (talk: Talk) => Promise<void>): Case["play"] {
+  return async (talk) => {
+    server.handler = handler;
+    server.questions.length = 0;
+    await play(talk);
+  };
+}
+
+const LISTED: DnsAnswer = { records: [{ data: "127.0.0.2" }] };
+const THERE: DnsAnswer = { records: [{ data: "10 mx.test" }] };
+
+/** A sender who is in order, and a client who is listed at bl.test, with this text. */
+function listedWith(text: DnsAnswer): DnsHandler {
+  return ({ name, type, over }) => {
+    if (type === "MX") return THERE;
+    if (!name.endsWith(".bl.test")) return { code: 3 };
+    if (type === "A") return LISTED;
+    return over === "udp" && JSON.stringify(text).length > 400 ? { truncated: true } : text;
+  };
+}
+
+async function refusalOf(talk: Talk): Promise<string> {
+  const client = await talk.open();
+  await client.expect(250, CLIENT);
+  await client.expect(250, "MAIL FROM:<me@example.org>");
+  const reply = await client.expect(554, `RCPT TO:<${RECIPIENT}>`);
+  await client.expect(221, "QUIT");
+  await client.expectEnd();
+  return reply.raw;
+}
+
+const DISTURBANCES: Readonly<Record<string, DnsHandler>> = {
+  "is silent": () => "silent",
+  "fails": () => ({ code: 2 }),
+  "refuses to answer": () => ({ code: 5 }),
+  "answers nonsense": () => new Uint8Array(300).fill(0xc0),
+  "answers with another id": () => ({ ...LISTED, idOffset: 1 }),
+  "answers another question": () => ({ ...LISTED, name: "other.test" }),
+  "answers half": () => ({ ...LISTED, missing: 2 }),
+  "truncates, and has no more by TCP": ({ over }) => over === "udp" ? { truncated: true } : "silent",
+  "has aliases in a circle": ({ name }) => ({ records: [{ type: "CNAME", data: name }] }),
+};
+
+table("A name server that does not work refuses no mail", { options }, [
+  ...Object.entries(DISTURBANCES).map(([name, handler]): Case => ({
+    name: `it ${name}`,
+    play: playWith(handler, async (talk) => {
+      const start = performance.now();
+      const client = await talk.open();
+      await client.expect(250, CLIENT);
+      assert.equal((await deliver(client)).code, 250);
+      const seconds = (performance.now() - start) / 1000;
+      assert.ok(seconds < LOOKUPS_IN_TURN * TIMEOUT + SLACK, `it took ${seconds} s`);
+      await talk.logged(/warning: .*cannot check the domain of <sender@example\.org>: MX of example\.org: /);
+      await talk.logged(/warning: .*bl\.test is of no use: A of 1\.2\.0\.192\.bl\.test: /);
+      await talk.logged(/warning: .*rhs\.test is of no use: A of example\.org\.rhs\.test: /);
+      // The failures are known by now.
+      const again = performance.now();
+      await expectUsable(client);
+      assert.ok((performance.now() - again) / 1000 < LOOKUPS_IN_TURN * TIMEOUT + SLACK);
+      await client.expect(221, "QUIT");
+      await client.expectEnd();
+    }),
+  })),
+  {
+    name: "many clients at once, for more lookups than are made at a time",
+    modes: ["listen"],
+    play: playWith(() => "silent", async (talk) => {
+      const start = performance.now();
+      await Promise.all(Array.from({ length: 60 }, async (_, at) => {
+        const client = await talk.open();
+        await client.expect(250, CLIENT.replace(".1", `.${at}`));
+        assert.equal((await deliver(client, undefined, { from: `me@host${at}.test` })).code, 250);
+      }));
+      const seconds = (performance.now() - start) / 1000;
+      assert.ok(seconds < LOOKUPS_IN_TURN * TIMEOUT + 2 * SLACK, `it took ${seconds} s`);
+    }),
+  },
+]);
+
+table("What a name server says", { options }, [
+  {
+    name: "is asked for once in a session",
+    play: playWith(listedWith({}), async (talk) => {
+      const client = await talk.open();
+      for (let count = 0; count < 3; count++) {
+        await client.expect(250, CLIENT);
+        await client.expect(250, "MAIL FROM:<me@example.org>");
+        for (let recipients = 0; recipients < 10; recipients++) await client.expect(554, `RCPT TO:<${RECIPIENT}>`);
+        await client.expect(250, "RSET");
+      }
+      const asked = server.questions.map(({ name, type }) => `${name} ${type}`).sort();
+      assert.deepEqual(asked, [
+        "1.2.0.192.b2.test A",
+        "1.2.0.192.bl.test A",
+        "1.2.0.192.bl.test TXT",
+        "example.org MX",
+        "example.org.rhs.test A",
+      ]);
+    }),
+  },
+  {
+    name: "is never more than one line of a reply",
+    play: playWith(
+      listedWith({ records: [{ data: ["no\r\n250 yes\r\n", "\x1b[2J\0 caf\xc3\xa9"] }] }),
+      async (talk) => {
+        const beginning = "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using bl.test";
+        assert.equal(await refusalOf(talk), `${beginning}; no  250 yes   [2J  caf?\r\n`);
+      },
+    ),
+  },
+  {
+    name: "is cut to what a line may have",
+    play: playWith(listedWith({ records: [{ data: Array(100).fill("x".repeat(255)) }] }), async (talk) => {
+      const reply = await refusalOf(talk);
+      assert.equal(reply.length, 512);
+      assert.ok(reply.endsWith("xxx\r\n"));
+    }),
+  },
+  {
+    name: "needs no text",
+    play: playWith(listedWith({ code: 2 }), async (talk) => {
+      assert.match(await refusalOf(talk), / blocked using bl\.test\r\n$/);
+    }),
+  },
+]);

@@ -1,0 +1,261 @@
+// Tests of lib/checks/rules_file.ts: what each part of a rule is read as, and each kind of mistake with its message.
+
+import assert from "node:assert/strict";
+import { RulesError } from "../../lib/checks/rules_error.ts";
+import { type Action, parseRules, type Rule } from "../../lib/checks/rules_file.ts";
+
+function parseOne(line: string): Rule {
+  const [rule, other] = parseRules(line);
+  assert.ok(rule && !other, line);
+  return rule;
+}
+
+Deno.test("parseRules reads the examples of the Spammer Deterrent page as they are", () => {
+  const rules = parseRules(`allow-filter:ALL:ALL:ALL@somedomain.com
+allow-filter:127.0.0.1:ALL:ALL
+noto:ALL:RHS.dsn.rfc-ignorant.org:ALL:550 Mail refused. Your mail system does not accept bounces. This violates RFC 2821. See www.rfc-ignorant.org
+allow-extchk|allow-filter:ALL:ALL:ALL@somedomain.com
+allow-extchk:ALL:ALL:ALL@nofilter.com
+allow:127.0.0.1:ALL:ALL
+`);
+  assert.deepEqual(
+    rules.map(({ line, action }) => [line, action.kind, "contentChecks" in action && action.contentChecks]),
+    [
+      [1, "allow", ["filter"]],
+      [2, "allow", ["filter"]],
+      [3, "refuse", false],
+      [4, "allow", ["extchk", "filter"]],
+      [5, "allow", ["extchk"]],
+      [6, "allow", []],
+    ],
+  );
+  assert.deepEqual(rules[0]!.tos, {
+    patterns: [{ left: { kind: "all" }, right: { kind: "glob", text: "somedomain.com" } }],
+  });
+  assert.deepEqual(rules[2]!.froms, { patterns: [{ domain: { kind: "listed", zone: "dsn.rfc-ignorant.org" } }] });
+});
+
+Deno.test("parseRules reads the example of the README", () => {
+  const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
+  const example = /```\n(# ACTION:SOURCES:[^`]*)```/.exec(readme)?.[1];
+  assert.ok(example, "the README has no example");
+  assert.equal(parseRules(example).length, 5);
+});
+
+Deno.test("parseRules passes over comments and empty lines, counts them, and takes any line end", () => {
+  const text = "# a comment: with a colon\n\n  \t\n  # another\r\nallow:ALL:ALL:ALL\r\nnoto:ALL:ALL:ALL";
+  assert.deepEqual(parseRules(text.replaceAll("\r\n", "\n")).map(({ line }) => line), [5, 6]);
+  assert.deepEqual(parseRules(text).map(({ line }) => line), [5, 6]);
+  assert.deepEqual(parseRules(""), []);
+});
+
+Deno.test("parseRules: actions", () => {
+  const rows: [string, Partial<Action>][] = [
+    ["allow", { kind: "allow", contentChecks: [] }],
+    ["allow-filter", { kind: "allow", contentChecks: ["filter"] }],
+    ["allow-extchk | allow-filter|allow-filter", { kind: "allow", contentChecks: ["extchk", "filter"] }],
+    ["allow|allow-extchk", { kind: "allow", contentChecks: ["extchk"] }],
+    ["deny", { kind: "refuse", ends: true, slowly: false }],
+    ["deny_delay", { kind: "refuse", ends: true, slowly: true }],
+    ["noto", { kind: "refuse", ends: false, slowly: false }],
+    [" noto_delay ", { kind: "refuse", ends: false, slowly: true }],
+    ["debug", { kind: "debug" }],
+  ];
+  for (const [action, expected] of rows) {
+    const { message: _, ...rest } = parseOne(`${action}:ALL:ALL:ALL`).action as Action & { message?: string };
+    assert.deepEqual(rest, expected, action);
+  }
+});
+
+Deno.test("parseRules: messages", () => {
+  const NONE = "550 5.7.1 Mail from %F to %T is not accepted from %H[%I]";
+  const rows: [string, string][] = [
+    // None, or a comment in its place.
+    ["", NONE],
+    [":", NONE],
+    [":  # no message", NONE],
+    // The code is that of the text, or 550.
+    [":550 Go away", "550 Go away"],
+    [": 451 4.7.1 Later", "451 4.7.1 Later"],
+    [":571 Go away", "571 Go away"],
+    [":421", "421 "],
+    [":550-Go away", "550 Go away"],
+    [":Go away", "550 Go away"],
+    [":5500 messages", "550 5500 messages"],
+    // Escapes stay for later; a comment may follow, and colons do no harm.
+    [":550 %F %T %H %I %U 100%% sure%C no: # why", "550 %F %T %H %I %U 100%% sure%C no"],
+    [":550 See http://example.org/#why", "550 See http://example.org/#why"],
+  ];
+  for (const [field, expected] of rows) {
+    const { action } = parseOne(`noto:ALL:ALL:ALL${field}`);
+    assert.equal(action.kind === "refuse" && action.message, expected, field);
+  }
+  // What is never said may be anything.
+  parseOne("allow:ALL:ALL:ALL:250 %Q");
+});
+
+Deno.test("parseRules: lists and their exceptions", () => {
+  const { sources } = parseOne("noto:a b,c , d EXCEPT e except f:ALL:ALL");
+  const host = (text: string) => ({ host: { kind: "glob", text } });
+  assert.deepEqual(sources, {
+    patterns: ["a", "b", "c", "d"].map(host),
+    except: { patterns: [host("e")], except: { patterns: [host("f")] } },
+  });
+});
+
+Deno.test("parseRules: sources", () => {
+  const rows: [string, unknown][] = [
+    ["ALL", { host: { kind: "all" } }],
+    ["KNOWN", { host: { kind: "known", wanted: true } }],
+    ["UNKNOWN", { host: { kind: "known", wanted: false } }],
+    // The name of a host without one; and names that are like a key word.
+    ["unknown", { host: { kind: "glob", text: "unknown" } }],
+    ["rbl.example.org", { host: { kind: "glob", text: "rbl.example.org" } }],
+    ["*.Example.ORG", { host: { kind: "glob", text: "*.example.org" } }],
+    ["192.0.2.*", { host: { kind: "glob", text: "192.0.2.*" } }],
+    ["*.2.*", { host: { kind: "glob", text: "*.2.*" } }],
+    ["1-2.example.org", { host: { kind: "glob", text: "1-2.example.org" } }],
+    ["192.0.2.1", network([192, 0, 2, 1], 32)],
+    ["192.0.2.0/24", network([192, 0, 2, 0], 24)],
+    ["0/0", network([0, 0, 0, 0], 0)],
+    ["[2001:db8::]/32", network([0x20, 0x01, 0x0d, 0xb8, ...Array(12).fill(0)], 32)],
+    ["[::ffff:192.0.2.1]", network([192, 0, 2, 1], 32)],
+    ["RBL.List.example.org.", { host: { kind: "listed", zone: "list.example.org" } }],
+    ["NS=*.example.org", { host: { kind: "servers", host: { kind: "glob", text: "*.example.org" } } }],
+    ["NS=UNKNOWN", { host: { kind: "servers", host: { kind: "known", wanted: false } } }],
+    ["NS=RBL.l.example", { host: { kind: "servers", host: { kind: "listed", zone: "l.example" } } }],
+    ["root@host", { user: { kind: "glob", text: "root" }, host: { kind: "glob", text: "host" } }],
+    ["ALL@192.0.2.0/24", { user: { kind: "all" }, ...network([192, 0, 2, 0], 24) }],
+  ];
+  for (const [source, expected] of rows) {
+    assert.deepEqual(parseOne(`deny:${source}:ALL:ALL`).sources, { patterns: [expected] }, source);
+  }
+});
+
+function network(address: number[], bits: number): object {
+  return { host: { kind: "network", network: { address: Uint8Array.from(address), bits } } };
+}
+
+Deno.test("parseRules: addresses", () => {
+  const rows: [string, unknown][] = [
+    ["ALL", { whole: { kind: "all" } }],
+    ["Postmaster", { whole: { kind: "glob", text: "postmaster" } }],
+    ["<>", { whole: { kind: "glob", text: "" } }],
+    ["a@b@c", { left: { kind: "glob", text: "a@b" }, right: { kind: "glob", text: "c" } }],
+    ["ALL@*.org", { left: { kind: "all" }, right: { kind: "glob", text: "*.org" } }],
+    ["USER@ALL", { left: "USER", right: { kind: "all" } }],
+    ["RHS.l.example", { domain: { kind: "listed", zone: "l.example" } }],
+    ["ALL@RHS.l.example", { left: { kind: "all" }, right: { kind: "listed", zone: "l.example" } }],
+    ["NS=KNOWN", { domain: { kind: "servers", host: { kind: "known", wanted: true } } }],
+    ["a@NS=x", { left: { kind: "glob", text: "a" }, right: { kind: "servers", host: { kind: "glob", text: "x" } } }],
+  ];
+  for (const [address, expected] of rows) {
+    const { froms, tos } = parseOne(`deny:ALL:${address}:${address}`);
+    assert.deepEqual(froms, { patterns: [expected] }, address);
+    assert.deepEqual(tos, froms, address);
+  }
+});
+
+Deno.test("parseRules: a regular expression may hold what else parts fields and patterns", () => {
+  const matches = (pattern: unknown, text: string) =>
+    (pattern as { pattern: { matches(octets: Uint8Array): boolean } }).pattern.matches(new TextEncoder().encode(text));
+  const rule = parseOne("noto:/^a:b, c$/ x:/a/b/@c /d@e/:f@/[[:alpha:]]/ /\\//");
+  const [source] = rule.sources.patterns;
+  assert.ok(matches(source!.host, "A:B, C"));
+  assert.ok(!matches(source!.host, "a:b,c"));
+  const [sided, whole] = rule.froms.patterns as unknown as { left: unknown; whole: unknown }[];
+  assert.ok(matches(sided!.left, "xa/bx"));
+  assert.ok(matches(whole!.whole, "d@e"));
+  const [right, slash] = rule.tos.patterns as unknown as { right: unknown; whole: unknown }[];
+  assert.ok(matches(right!.right, "x"));
+  assert.ok(!matches(right!.right, "1"));
+  assert.ok(matches(slash!.whole, "a/b"));
+});
+
+Deno.test("parseRules refuses what is wrong, with its line, the reason and what would be right", () => {
+  const rows: [string, RegExp][] = [
+    // Fields.
+    ["allow", /^1 of the 4 fields of a rule: a rule is one line, ACTION:SOURCES:FROMS:TOS\[:XXX message\]$/],
+    ["does not accept bounces. See www.example.org", /^1 of the 4 fields/],
+    ["allow:ALL:ALL", /^3 of the 4 fields/],
+    ["allow::ALL:ALL", /^field SOURCES is empty: give patterns, or ALL$/],
+    ["allow:ALL: ,:ALL", /^field FROMS is empty/],
+    ["allow:ALL:ALL:", /^field TOS is empty/],
+    ["allow:ALL\0:ALL:ALL", /^a NUL octet in the line: take it out$/],
+    // Actions.
+    ["permit:ALL:ALL:ALL", /^action "permit" is not known: give allow, allow-filter, .*noto_delay or debug$/],
+    ["Allow:ALL:ALL:ALL", /^action "Allow" is not known/],
+    [":ALL:ALL:ALL", /^action "" is not known/],
+    ["allow|:ALL:ALL:ALL", /^action "" is not known/],
+    ["constructor:ALL:ALL:ALL", /^action "constructor" is not known/],
+    [
+      "allow|deny:ALL:ALL:ALL",
+      /^action "allow\|deny" joins what .*: only allow, allow-filter and allow-extchk go together$/,
+    ],
+    ["debug|debug:ALL:ALL:ALL", /^action "debug\|debug" joins/],
+    // Lists.
+    ["allow:EXCEPT a:ALL:ALL", /^no pattern in SOURCES before EXCEPT: give patterns, or ALL$/],
+    ["allow:ALL:ALL:a@b EXCEPT", /^no pattern in TOS after EXCEPT: give what is excepted$/],
+    ["allow:ALL:a@b EXCEPT EXCEPT c@d:ALL", /^no pattern in FROMS before EXCEPT/],
+    // Sources.
+    ["allow:192.0.2.0/33:ALL:ALL", /^"192\.0\.2\.0\/33" is no network: give ADDRESS\/BITS, such as /],
+    ["allow:192.0.2/24:ALL:ALL", /is no network/],
+    ["allow:192.0.2.0/x:ALL:ALL", /is no network/],
+    ["allow:192.0.2.*/24:ALL:ALL", /is no network/],
+    ["allow:[2001:db8::]/129:ALL:ALL", /is no network/],
+    ["allow:[2001:db8::1:ALL:ALL", /is no network/],
+    ["allow:[2001:db8:::1]:ALL:ALL", /is no network/],
+    ["allow:NS=:ALL:ALL", /^"NS=" names no name server: give a pattern after NS=$/],
+    ["allow:RBL.:ALL:ALL", /^"RBL\." names no zone: give a domain after RBL\., such as RBL\.list\.example\.org$/],
+    ["allow:RBL.a..b:ALL:ALL", /names no zone/],
+    ["allow:root@:ALL:ALL", /^"root@" names no host: give one after the @, or ALL$/],
+    // Addresses that are none.
+    ["allow:192.0.2.1-9:ALL:ALL", /^"192\.0\.2\.1-9" is no address: give such as 192\.0\.2\.1, 192\.0\.2\.\* or /],
+    ...["1.2.3", "1.2.3.", "1.2.3.4.5", "300.2.3.4", "300.*", "1.2.3.4.*", "2001"].map((source): [string, RegExp] => [
+      `allow:${source}:ALL:ALL`,
+      /is no address/,
+    ]),
+    // Key words in other letters, or in another field.
+    ["allow:all:ALL:ALL", /^"all" is no key word: give ALL$/],
+    ["allow:Known:ALL:ALL", /^"Known" is no key word: give KNOWN$/],
+    ["allow:ns=*.example:ALL:ALL", /^"ns=" is no key word: give NS=$/],
+    ["allow:ALL:all:ALL", /^"all" is no key word/],
+    ["allow:ALL:ALL:*@all", /^"all" is no key word/],
+    ["noto:RHS.x.y:ALL:ALL", /^"RHS\.x\.y" means nothing in SOURCES: see RULES in postprox\(8\) for what does$/],
+    ["noto:USER:ALL:ALL", /^"USER" means nothing in SOURCES/],
+    ["noto:ALL:RBL.x.y:ALL", /^"RBL\.x\.y" means nothing in FROMS and TOS/],
+    ["noto:ALL:*@RBL.x.y:ALL", /^"RBL\.x\.y" means nothing in FROMS and TOS/],
+    ["noto:ALL:KNOWN:ALL", /^"KNOWN" means nothing in FROMS and TOS/],
+    ["noto:ALL:UNKNOWN:ALL", /^"UNKNOWN" means nothing/],
+    // An address without its domain.
+    ["noto:ALL:ALL:example.org", /^"example\.org" is no address: give such as \*@example\.org or user@example\.org$/],
+    ["noto:ALL:bob:ALL", /^"bob" is no address/],
+    // Addresses.
+    ["allow:ALL:RHS.*:ALL", /^"RHS\.\*" names no zone: give a domain after RHS\./],
+    ["allow:ALL:a@NS=:ALL", /^"NS=" names no name server/],
+    // Regular expressions.
+    ["allow:/a:ALL:ALL", /^"\/a" is half a regular expression: give \/EXPRESSION\/$/],
+    ["allow:ALL:ALL:/a(/", /^regular expression "a\(": /],
+    ["allow:ALL:/(/@b:ALL", /^regular expression "\(": /],
+    // Messages.
+    [
+      "noto:ALL:ALL:ALL:250 Ok",
+      /^code 250 of the message refuses nothing: give one that begins with 4 or 5, such as 550$/,
+    ],
+    ["deny:ALL:ALL:ALL:354 Go on", /^code 354 of the message/],
+    [
+      "deny:ALL:ALL:ALL:550 %X",
+      /^"%X" in the message: give %H, %I, %F, %T, %U, %C for a colon or %% for a percent sign$/,
+    ],
+    ["deny:ALL:ALL:ALL:550 %f", /^"%f" in the message/],
+    ["deny:ALL:ALL:ALL:550 100%", /^"%" in the message/],
+  ];
+  for (const [line, message] of rows) {
+    assert.throws(() => parseRules(`# first\n${line}\nallow:ALL:ALL:ALL\n`), (error) => {
+      assert.ok(error instanceof RulesError, `${line}: ${error}`);
+      assert.match(error.message, message, line);
+      assert.equal(error.line, 2, line);
+      return true;
+    });
+  }
+});

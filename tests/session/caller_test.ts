@@ -1,0 +1,83 @@
+// Tests of lib/session/caller.ts: whose name and address restrictions see.
+
+import assert from "node:assert/strict";
+import { IoError } from "../../lib/runtime/io_error.ts";
+import { callerOf } from "../../lib/session/caller.ts";
+
+type Zone = Readonly<Record<string, readonly string[] | "fails">>;
+
+function dnsOf(zone: Zone): { records(name: string, type: string): Promise<readonly string[]>; asked: string[] } {
+  const asked: string[] = [];
+  return {
+    asked,
+    records: async (name, type) => {
+      asked.push(`${name} ${type}`);
+      const records = zone[`${name} ${type}`] ?? [];
+      if (records === "fails") throw new IoError("timeout", "no answer");
+      return records;
+    },
+  };
+}
+
+Deno.test("callerOf takes whom XFORWARD names, and asks DNS nothing", async () => {
+  const dns = dnsOf({ "1.2.0.192.in-addr.arpa PTR": ["mx.example"], "mx.example A": ["192.0.2.1"] });
+  for (
+    const [facts, address, name] of [
+      [{ address: "192.0.2.1", name: "a.example" }, "192.0.2.1", "a.example"],
+      // Downstream's neighbour has looked, and found none.
+      [{ address: "192.0.2.1" }, "192.0.2.1", undefined],
+      [{ helo: "x" }, undefined, undefined],
+      // A name that looks like an address.
+      [{ address: "192.0.2.1", name: "10.0.0.1" }, "192.0.2.1", undefined],
+    ] as const
+  ) {
+    const caller = callerOf(facts, { peer: "127.0.0.1" }, dns);
+    assert.equal(caller.address, address);
+    assert.equal(await caller.name(), name);
+  }
+  // DNS failed there, which is no proof that there is no name.
+  const doubtful = callerOf({ address: "192.0.2.1", nameFailed: true }, { peer: "127.0.0.1" }, dns);
+  assert.equal(doubtful.address, "192.0.2.1");
+  await assert.rejects(doubtful.name(), IoError);
+  assert.deepEqual(dns.asked, []);
+});
+
+Deno.test("callerOf looks our own peer's name up, and back, when it is asked for", async () => {
+  const ptr = "1.2.0.192.in-addr.arpa PTR";
+  const v6 = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR";
+  const rows: [string | undefined, Zone, string | undefined][] = [
+    ["192.0.2.1", { [ptr]: ["mx.example"], "mx.example A": ["198.51.100.1", "192.0.2.1"] }, "mx.example"],
+    ["::ffff:192.0.2.1", { [ptr]: ["mx.example"], "mx.example A": ["192.0.2.1"] }, "mx.example"],
+    ["2001:db8::1", { [v6]: ["mx.example"], "mx.example AAAA": ["2001:DB8:0::1"] }, "mx.example"],
+    ["192.0.2.1", { [ptr]: ["no.example", "mx.example"], "mx.example A": ["192.0.2.1"] }, "mx.example"],
+    // Whoever may name his address may claim any name.
+    ["192.0.2.1", { [ptr]: ["bank.example"], "bank.example A": ["203.0.113.1"] }, undefined],
+    ["192.0.2.1", { [ptr]: ["10.0.0.1", "bad name.example"] }, undefined],
+    ["192.0.2.1", {}, undefined],
+    [undefined, {}, undefined],
+  ];
+  for (const [peer, zone, name] of rows) {
+    const dns = dnsOf(zone);
+    const caller = callerOf({}, { peer }, dns);
+    assert.equal(caller.address, peer);
+    assert.deepEqual(dns.asked, []);
+    assert.equal(await caller.name(), name, JSON.stringify(zone));
+  }
+});
+
+Deno.test("callerOf: what could not be found out is no missing name", async () => {
+  const ptr = "1.2.0.192.in-addr.arpa PTR";
+  for (const zone of [{ [ptr]: "fails" }, { [ptr]: ["mx.example"], "mx.example A": "fails" }] as Zone[]) {
+    await assert.rejects(callerOf({}, { peer: "192.0.2.1" }, dnsOf(zone)).name(), IoError);
+  }
+  const one = {
+    [ptr]: ["dead.example", "mx.example"],
+    "dead.example A": "fails",
+    "mx.example A": ["192.0.2.1"],
+  } as const;
+  assert.equal(await callerOf({}, { peer: "192.0.2.1" }, dnsOf(one)).name(), "mx.example");
+  // An address has as many names as its owner likes.
+  const many = dnsOf({ [ptr]: Array.from({ length: 1000 }, (_, at) => `h${at}.example`) });
+  assert.equal(await callerOf({}, { peer: "192.0.2.1" }, many).name(), undefined);
+  assert.equal(many.asked.length, 6);
+});
