@@ -1,4 +1,4 @@
-// A rules file behind a real Postfix: what a stranger hears, what arrives, and what Postfix's log says of it, with and
+// A rules file and what it asks for, behind a real Postfix: what a stranger hears, what arrives, and what Postfix's log says of it, with and
 // without speed_adjust, with and without --defer-rcpt-refusals, in both modes.
 //
 // Without Postfix, or without root, each test fails and says so.
@@ -15,7 +15,17 @@ const RULES = `noto:${CLIENT_ADDRESS}:ALL:bob+no*@${DOMAIN}:550 5.7.1 No %I
 noto_delay:UNKNOWN EXCEPT 192.0.2.0/24:ALL:bob+slow*@${DOMAIN}:450 4.7.1 Slowly
 deny:ALL:/^(bad|worse)@/:ALL:554 5.7.1 Not from %F
 noto:${CLIENT_ADDRESS.replace(/\.[0-9]+$/, ".1")}:ALL:ALL:550 The client is Postfix
+allow-filter|allow-extchk:ALL:ALL:bob+*.content@${DOMAIN}
 allow:ALL:ALL:ALL
+`;
+
+const FILTER_RULES = "# a word\nbanned *word\n";
+
+// It has to be called as the Spammer Deterrent page says, with the sender's address and its client's.
+const CHECKER = `#!/bin/sh
+[ "$1 $3 $4 $5 $6 $7" = "-s -a ${CLIENT_ADDRESS} -f sender@elsewhere.example -t" ] || exit 9
+grep -q refused "$2" && exit 1
+sed -i s/changeable/changed/ "$2"
 `;
 
 interface Setup {
@@ -62,6 +72,9 @@ async function openBed(): Promise<Bed> {
     const installed = await install(postfix);
     const rules = `${postfix.dir}/rules`;
     Deno.writeTextFileSync(rules, RULES);
+    Deno.writeTextFileSync(`${postfix.dir}/filter_rules`, FILTER_RULES);
+    Deno.writeTextFileSync(`${postfix.dir}/checker`, CHECKER);
+    Deno.chmodSync(`${postfix.dir}/checker`, 0o755);
     const free = freePorts(2 * SETUPS.length + 1);
     const after = free.pop()!;
     const entries = [afterFilter(after)];
@@ -73,6 +86,7 @@ async function openBed(): Promise<Bed> {
         "-v",
         ...["-d", installed.spool, `--log=${installed.logs}/${proxy}.log`],
         ...[`--check-rules=${rules}`, "--rules-delay=0.5"],
+        ...[`--filter-rules=${postfix.dir}/filter_rules`, `--extchk=${postfix.dir}/checker`],
         ...setup.defers ? ["--defer-rcpt-refusals"] : [],
         `127.0.0.1:${after}`,
       ];
@@ -97,23 +111,27 @@ interface Sent extends Replies {
   readonly log: string;
   /** To whom it was delivered. */
   readonly delivered: readonly string[];
+  readonly texts: readonly string[];
 }
 
 /** Sends a message to the mailboxes of `to`, each with a tag of this message behind it. */
-async function send(setup: Setup, to: readonly string[]): Promise<Sent> {
+async function send(setup: Setup, to: readonly string[], text = "text"): Promise<Sent> {
   if (!bed) throw problem;
   const { postfix, ports } = bed;
   const tag = `d${++tags}`;
   const mark = postfix.log().length;
-  const addresses = to.map((name) => `${name}${name.includes("+") ? "-" : "+"}${tag}@${DOMAIN}`);
+  const addresses = to.map((name) =>
+    `${name.includes("+") ? `${name}-${tag}` : name.replace(/$|(?=\.)/, `+${tag}`)}@${DOMAIN}`
+  );
   const replies = await sendMail(ports.get(setup)!, {
     from: "sender@elsewhere.example",
     to: addresses,
-    text: `${header("pass", tag)}text\r\n`,
+    text: `${header("pass", tag)}${text}\r\n`,
   });
   const log = await postfix.settledLog(mark);
-  const delivered = postfix.delivered(tag).map(({ recipient }) => recipient.replace(/[+-]d.*/, ""));
-  return { ...replies, log, delivered: delivered.sort() };
+  const mails = postfix.delivered(tag);
+  const delivered = mails.map(({ recipient }) => recipient.replace(/[+-]d.*/, ""));
+  return { ...replies, log, delivered: delivered.sort(), texts: mails.map(({ text }) => text) };
 }
 
 for (const setup of SETUPS) {
@@ -155,6 +173,24 @@ for (const setup of SETUPS) {
     assert.ok(performance.now() - start >= 500);
     assert.ok([...recipients, end].includes("450 4.7.1 Slowly"), [...recipients, end].join("\n"));
     assert.deepEqual(delivered, speedAdjust || defers ? [] : ["alice"]);
+  });
+
+  Deno.test(`rules, ${name}: content rules and the external checker look at mail to one of two`, async () => {
+    const rows: readonly [text: string, end: RegExp, ends: RegExp][] = [
+      ["a BANNED  word", /^550 5\.7\.1 Content rejected$/, /^$/],
+      ["to be refused", /^552 5\.7\.1 Content rejected$/, /^$/],
+      ["changeable", /^250 /, /\r\nchanged\r\n$/],
+    ];
+    for (const [text, end, ends] of rows) {
+      const seen = await send(setup, ["alice", "bob.content"], text);
+      assert.match(seen.end, end, text);
+      assert.equal(seen.texts.length, end.test("250 ") ? 2 : 0, text);
+      for (const arrived of seen.texts) assert.match(arrived, ends);
+      const unseen = await send(setup, ["alice", "bob"], text);
+      assert.match(unseen.end, /^250 /);
+      assert.ok(unseen.texts.every((arrived) => arrived.endsWith(`\r\n${text}\r\n`)));
+      assert.deepEqual(unseen.delivered, ["alice", "bob"]);
+    }
   });
 
   Deno.test(`rules, ${name}: deny`, async () => {
