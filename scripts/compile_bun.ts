@@ -10,6 +10,7 @@
 // BUN_OPTIONS could load code. Known gap: BUN_JSC_*, switches of the JavaScript engine, are found in another way.
 
 import { Buffer } from "node:buffer";
+import { cpSync } from "node:fs";
 import { BuildError, inWorkshop, readArguments, ROOT, runBuild, runTool } from "./build.ts";
 
 export const BUN_VERSION = "1.4.5";
@@ -21,6 +22,9 @@ const FLAGS = [
   "--minify",
   // Without it each start parses the source, and takes twice as long.
   "--bytecode",
+  // What a run does not use stays in files of its own, which it does not load. Only ES modules can be split so.
+  "--format=esm",
+  "--splitting",
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",
   // A process that carries one message ends before machine code has paid for itself. Listen mode takes this back.
@@ -47,7 +51,11 @@ async function compile(
   // The name of the file goes into it: it must be the same each time.
   const built = `${workshop}/postprox`;
   const cross = target === undefined ? [] : [`--target=bun-${target}`];
-  await compileWithBun(`${ROOT}main_bun.ts`, built, { cwd: workshop, flags: cross });
+  // Names in it are made of the way from the workshop to the source, which must be the same one, too.
+  for (const part of ["lib", "main_bun.ts"]) {
+    cpSync(`${ROOT}${part}`, `${workshop}/source/${part}`, { recursive: true });
+  }
+  await compileWithBun(`${workshop}/source/main_bun.ts`, built, { cwd: workshop, flags: cross });
   spoilNames(built);
   const path = `${outdir}/postprox${target === undefined ? "" : `-${target}`}`;
   Deno.renameSync(built, path);
