@@ -1,6 +1,7 @@
 // The filter command of -c: `sh -c COMMAND` with the message in a file and its envelope in the environment.
 //
-// How it is run and stopped stands in process.ts; what its end means, in command_result.ts.
+// How it is run and stopped stands in process.ts; what its end means, in command_result.ts. A command that is a path and
+// plain words is executed without the shell, which would do nothing but start one process more.
 //
 // Environment: EMAIL, OUTFILE, SENDER, RECIPIENT, RECIPIENTS, RECIPIENTCOUNT, REMOTEIP, HELO. All but the first two are
 // in a stranger's hands, handed on as they are, and bounded in length.
@@ -13,7 +14,7 @@ import { Replacement } from "../spool/spool.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Check, CheckedMessage } from "./check.ts";
 import { verdictOfCommand } from "./command_result.ts";
-import { runProgram } from "./process.ts";
+import { type RunOptions, runProgram } from "./process.ts";
 
 export interface CommandOptions {
   readonly command: string;
@@ -21,6 +22,9 @@ export interface CommandOptions {
   readonly timeout: number;
   readonly allowDiscard: boolean;
 }
+
+// To the shell these words mean themselves.
+const PLAIN_WORDS = /^\/[A-Za-z0-9_.\/+-]+(?: +[A-Za-z0-9_.,:=@%\/+-]+)*$/;
 
 const VALUE_LIMIT = 99;
 const RECIPIENTS_LIMIT = 500;
@@ -36,13 +40,25 @@ export function commandCheck(
       const outfile = await spool.outfile();
       const environment = { EMAIL: await spool.path(), OUTFILE: outfile, ...envelopeVariables(envelope) };
       const timeout = Math.min(options.timeout, limit);
-      const words = ["/bin/sh", "-c", options.command];
-      const { end, lastLine } = await runProgram(ports, words, { environment, timeout, signal });
+      const { end, lastLine } = await runCommand(ports, options.command, { environment, timeout, signal });
       const verdict = verdictOfCommand(end, lastLine, options);
       if (verdict.kind !== "accept") return verdict;
       return await replacementOf(ports.files, outfile) ?? verdict;
     },
   };
+}
+
+async function runCommand(
+  ports: { clock: Clock; processes: Processes },
+  command: string,
+  options: RunOptions,
+): ReturnType<typeof runProgram> {
+  if (PLAIN_WORDS.test(command)) {
+    const ran = await runProgram(ports, command.split(/ +/), options);
+    // A script without #! is nothing that the system can start.
+    if (!("notStarted" in ran.end)) return ran;
+  }
+  return await runProgram(ports, ["/bin/sh", "-c", command], options);
 }
 
 /** The envelope as a filter sees it. */

@@ -24,9 +24,36 @@ const LF_START = 5; // behind a bare LF: a line start in the spool, but no place
 const LENIENT_START = 6;
 const LENIENT_DOT = 7; // ... and then a dot
 
+// Copies the octets of `from` that are no controls, from `at` on, and says how many; the last 15 octets of `from` are left
+// to the caller. Up to 16 octets of `into` are spoilt behind them.
+function copyText(from: DataView, at: number, into: DataView, to: number): number {
+  const start = at;
+  for (const end = from.byteLength - 16; at <= end; at += 16, to += 16) {
+    const a = from.getInt32(at, true);
+    const b = from.getInt32(at + 4, true);
+    const c = from.getInt32(at + 8, true);
+    const d = from.getInt32(at + 12, true);
+    into.setInt32(to, a, true);
+    into.setInt32(to + 4, b, true);
+    into.setInt32(to + 8, c, true);
+    into.setInt32(to + 12, d, true);
+    if (hasControl(a)) return at - start + controlIn(a);
+    if (hasControl(b)) return at - start + 4 + controlIn(b);
+    if (hasControl(c)) return at - start + 8 + controlIn(c);
+    if (hasControl(d)) return at - start + 12 + controlIn(d);
+  }
+  return at - start;
+}
+
 // Whether one of the four octets in a word is below 0x0e, as CR, LF and NUL are: the subtraction borrows from its high bit.
 function hasControl(word: number): boolean {
   return ((word - 0x0e0e0e0e) & ~word & 0x80808080) !== 0;
+}
+
+// The place of the first one.
+function controlIn(word: number): number {
+  const controls = (word - 0x0e0e0e0e) & ~word & 0x80808080;
+  return (31 - Math.clz32(controls & -controls)) >> 3;
 }
 
 /** Room that `decode` may need for `length` octets: one extra dot for every two, and what was held back. */
@@ -79,18 +106,20 @@ export class DotDecoder {
     let dots = 0;
     while (at < length) {
       const octet = wire[at++]!;
+      if (state === TEXT ? octet !== CR && octet !== LF : state === START && octet > CR && octet !== DOT) {
+        out[to++] = octet;
+        const count = copyText(from, at, into, to);
+        at += count;
+        to += count;
+        state = TEXT;
+        continue;
+      }
       switch (state) {
         case TEXT:
-          if (octet !== CR && octet !== LF) {
-            out[to++] = octet;
-            // The usual octet follows another usual one: four at a time while that is so.
-            while (at + 4 <= length) {
-              const word = from.getInt32(at, true);
-              if (hasControl(word)) break;
-              into.setInt32(to, word, true);
-              at += 4;
-              to += 4;
-            }
+          if (octet === CR && wire[at] === LF) {
+            out[to++] = LF;
+            at++;
+            state = START;
           } else if (octet === CR) {
             state = CR_SEEN;
           } else {
@@ -193,15 +222,12 @@ export class DotEncoder {
     let to = 0;
     while (at < length) {
       const octet = content[at++]!;
-      if (state === TEXT && octet !== CR && octet !== LF) {
+      if (state === TEXT ? octet !== CR && octet !== LF : state === START && octet > CR && octet !== DOT) {
         out[to++] = octet;
-        while (at + 4 <= length) {
-          const word = from.getInt32(at, true);
-          if (hasControl(word)) break;
-          into.setInt32(to, word, true);
-          at += 4;
-          to += 4;
-        }
+        const count = copyText(from, at, into, to);
+        at += count;
+        to += count;
+        state = TEXT;
         continue;
       }
       if (state === CR_SEEN) {

@@ -561,11 +561,21 @@ table("A filter with bad habits", { filter: true }, [
 ]);
 
 /** Whole command lines, without the indirection of a filter file: `-c` is given to `sh -c`. */
+const WITHOUT_INTERPRETER = decodeURIComponent(
+  new URL("../fakes/filter_without_interpreter", import.meta.url).pathname,
+);
+
 const COMMANDS: readonly (readonly [string, readonly string[], string | RegExp])[] = [
   ["true", ["-c", "true"], /4711/],
   ["/bin/true", ["-c", "/bin/true"], /4711/],
   ["false", ["-c", "false"], "554 5.7.1 Content rejected"],
   ["/bin/false", ["-c", "/bin/false"], "554 5.7.1 Content rejected"],
+  ["/usr/bin/env with words", ["-c", "/usr/bin/env A=b  /usr/bin/test -s nothing"], "554 5.7.1 Content rejected"],
+  ["a script without #!", ["-c", WITHOUT_INTERPRETER], "550 5.7.1 0 words:"],
+  ["a script without #! and words", ["-c", `${WITHOUT_INTERPRETER} --a=b  c,d`], "550 5.7.1 2 words: --a=b"],
+  ["a path and a variable", ["-c", '/bin/test -s "$EMAIL"'], /4711/],
+  ["a path and a quoted word", ["-c", "/bin/test 'a b' = a\\ b"], /4711/],
+  ["a path and a redirection", ["-c", "/bin/echo 550 redirected >&2; exit 1"], "550 redirected"],
   ["exit 1", ["-c", "exit 1"], "554 5.7.1 Content rejected"],
   ["exit 2", ["-c", "exit 2"], /4711/],
   ["exit 2 with -r", ["-c", "exit 2", "-r"], /^451 4\.3\.0 /],

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { commandCheck, envelopeVariables } from "../../lib/checks/command.ts";
 import { emptyEnvelope, type Envelope } from "../../lib/envelope.ts";
+import { IoError } from "../../lib/runtime/io_error.ts";
 import { bytesOf, textOf } from "../../lib/smtp/bytes.ts";
 import { Spool } from "../../lib/spool/spool.ts";
 import type { Verdict } from "../../lib/verdict.ts";
@@ -19,11 +20,13 @@ interface Run {
   verdict(): Promise<Verdict | undefined>;
 }
 
-async function run(options: { text?: string; limit?: number; runtime?: FakeRuntime } = {}): Promise<Run> {
+async function run(
+  options: { command?: string; text?: string; limit?: number; runtime?: FakeRuntime } = {},
+): Promise<Run> {
   const runtime = options.runtime ?? new FakeRuntime();
   const spool = new Spool(runtime.files, { directory: "/tmp", name: "postprox-1-0", named: true });
   await fillSpool(spool, bytesOf(options.text ?? "text\n"));
-  const check = commandCheck(runtime, { command: "exit $x", timeout: 30_000, allowDiscard: false });
+  const check = commandCheck(runtime, { command: options.command ?? "exit $x", timeout: 30_000, allowDiscard: false });
   const aborter = new AbortController();
   let verdict: Verdict | undefined;
   const judgeOptions = { signal: aborter.signal, limit: options.limit ?? 90_000, notice: () => {} };
@@ -59,6 +62,58 @@ Deno.test("commandCheck runs the command with sh -c, EMAIL complete and OUTFILE 
   assert.equal(textOf(runtime.files.octetsOf(child.environment["EMAIL"]!)), "text\n");
   assert.equal(runtime.files.octetsOf(child.environment["OUTFILE"]!).length, 0);
   child.exit(0);
+});
+
+Deno.test("commandCheck executes a path with plain words itself, and leaves all else to the shell", async () => {
+  const rows: readonly (readonly [command: string, words: readonly string[] | "shell"])[] = [
+    ["/usr/bin/filter", ["/usr/bin/filter"]],
+    ["/opt/f-1.0/my_filter -x --level=3 a,b c@d.example 50% 1:2 +y", [
+      "/opt/f-1.0/my_filter",
+      "-x",
+      "--level=3",
+      "a,b",
+      "c@d.example",
+      "50%",
+      "1:2",
+      "+y",
+    ]],
+    ["/usr/bin/filter  two   blanks", ["/usr/bin/filter", "two", "blanks"]],
+    // Words of the shell's own, or found by it.
+    ["filter", "shell"],
+    ["./filter", "shell"],
+    ["exit", "shell"],
+    ["A=b /usr/bin/filter", "shell"],
+    [" /usr/bin/filter", "shell"],
+    ["/usr/bin/filter ", "shell"],
+    ["/usr/bin/filter\tword", "shell"],
+    ["/usr/bin/filter\n/usr/bin/other", "shell"],
+    ["/usr/bin/filter word\n", "shell"],
+    ["/usr/bin/f\u00efltre", "shell"],
+    // Each character that a shell may take for something else than itself.
+    ...Array.from("$`\"'\\*?[]{}()<>|&;!#~^\r\0", (sign) => [`/usr/bin/filter a${sign}b`, "shell"] as const),
+    ["/usr/bin/filter~", "shell"],
+    ["/usr/bin/fil*", "shell"],
+  ];
+  for (const [command, words] of rows) {
+    const { child } = await run({ command });
+    assert.deepEqual(child.words, words === "shell" ? ["/bin/sh", "-c", command] : words);
+    child.exit(0);
+  }
+});
+
+Deno.test("commandCheck gives the shell what the system cannot start", async () => {
+  const runtime = new FakeRuntime();
+  const start = runtime.processes.start;
+  runtime.processes.start = async (words, environment) => {
+    if (words[0] !== "/bin/sh") throw new IoError("other", "cannot run it: ENOEXEC");
+    return await start.call(runtime.processes, words, environment);
+  };
+  const { child, verdict } = await run({ command: "/usr/bin/filter word", runtime });
+  assert.deepEqual(child.words, ["/bin/sh", "-c", "/usr/bin/filter word"]);
+  child.exit(1, "550 said by the shell's child\n");
+  const given = await verdict();
+  assert.ok(given && "reply" in given);
+  assert.equal(textOf(given.reply.bytes), "550 said by the shell's child\r\n");
 });
 
 Deno.test("commandCheck keeps the last line of standard error that is not blank, however it comes", async () => {
