@@ -5,7 +5,7 @@
 // the client hears 421 and the log gets the line.
 
 import { checksOf } from "./app_checks.ts";
-import { logBug, logSwept, logUsage } from "./log/events.ts";
+import { formatAddress, logBug, logNotReloaded, logReloaded, logSwept, logUsage } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { type LogTarget, openLogger } from "./log/sinks.ts";
 import { backgroundMode } from "./modes/background.ts";
@@ -16,10 +16,9 @@ import { parseCommandLine } from "./options/parse.ts";
 import { IoError } from "./runtime/io_error.ts";
 import type { Runtime } from "./runtime/ports.ts";
 import { OWN_REPLIES } from "./session/own_replies.ts";
-import type { SessionParts } from "./session/session.ts";
+import type { SessionChecks, SessionParts } from "./session/session.ts";
 import { textOf } from "./smtp/bytes.ts";
 import { checkSpoolDirectory, sweepSpoolDirectory } from "./spool/directory.ts";
-import { formatAddress } from "./log/events.ts";
 
 const EX_USAGE = 64;
 const EX_SOFTWARE = 70;
@@ -74,10 +73,24 @@ async function listen(parts: SessionParts, options: Options): Promise<number> {
       address,
       maxClients: options.maxClients,
       onReady: () => runtime.stdio.writeOut(`postprox: accepting connections at ${formatAddress(address)}\n`),
+      remake: () => remakeChecks(parts, options),
     });
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
     throw new UsageError(`option -l, --listen: ${error.message}: give an address of this host and a port that is free`);
+  }
+}
+
+// A file with a mistake in it must not end the protection by the one that was good.
+async function remakeChecks({ runtime, logger }: SessionParts, options: Options): Promise<SessionChecks | undefined> {
+  try {
+    const checks = await checksOf(runtime, options);
+    logReloaded(logger);
+    return checks;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    logNotReloaded(logger, error.message);
+    return undefined;
   }
 }
 

@@ -12,14 +12,14 @@ import { quote } from "./log/logger.ts";
 import { type Options, UsageError } from "./options/options.ts";
 import { IoError } from "./runtime/io_error.ts";
 import type { Runtime } from "./runtime/ports.ts";
-import type { SessionParts } from "./session/session.ts";
+import type { SessionChecks } from "./session/session.ts";
 import { textOf } from "./smtp/bytes.ts";
 
 /** What `options` want to look at mail. */
 export async function checksOf(
   runtime: Runtime,
   options: Options,
-): Promise<Pick<SessionParts, "check" | "newAdmission">> {
+): Promise<SessionChecks> {
   const parts = { runtime, turn: new SharedTurn(runtime.clock) };
   return { check: await checkOf(parts, options), newAdmission: await newAdmissionOf(parts, options) };
 }
@@ -30,7 +30,7 @@ interface Parts {
 }
 
 // Who asks the restrictions that `options` want; undefined where they want none.
-async function newAdmissionOf(parts: Parts, options: Options): Promise<SessionParts["newAdmission"]> {
+async function newAdmissionOf(parts: Parts, options: Options): Promise<SessionChecks["newAdmission"]> {
   const all = await restrictionsOf(parts, options);
   if (all.length === 0) return undefined;
   const [{ restrictions }, { addressSyntax }, { Admission }] = await Promise.all([
@@ -40,7 +40,7 @@ async function newAdmissionOf(parts: Parts, options: Options): Promise<SessionPa
   ]);
   const restriction = restrictions([addressSyntax, ...all]);
   const dns: DnsOptions = { server: options.dnsServer, timeout: options.dnsTimeout };
-  return (parts) => new Admission(restriction, dns, parts);
+  return (session) => new Admission(restriction, dns, session);
 }
 
 async function restrictionsOf(parts: Parts, options: Options): Promise<Restriction[]> {

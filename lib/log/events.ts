@@ -172,6 +172,14 @@ export function logShutdown(logger: Logger, signal: string, sessions: number): v
   logger.write("info", `shutting down ${formatFields({ signal, sessions })}`);
 }
 
+export function logReloaded(logger: Logger): void {
+  logger.write("info", "reloaded: files of rules were read again, for the sessions that begin now");
+}
+
+export function logNotReloaded(logger: Logger, why: string): void {
+  logger.write("error", `not reloaded: the rules stay as they were ${formatField("reason", why)}`);
+}
+
 export function logSwept(logger: Logger, removed: readonly string[], failures: readonly string[]): void {
   for (const failure of failures) {
     logger.write("warning", `cannot sweep the spool ${formatField("reason", failure)}`);

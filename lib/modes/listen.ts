@@ -1,20 +1,23 @@
 // Many conversations side by side: accept, run a session, until a signal says to stop.
 //
 // SIGTERM and SIGINT stop accepting, end idle sessions and filters with 421, and wait a little for messages that are past
-// the point of no return; SIGHUP opens a log file anew. A client beyond the limit gets 421 and takes no place. When
-// the system has no descriptors left, accepting pauses; it never stops.
+// the point of no return. SIGHUP opens a log file anew and has the checks made again, for the sessions that come after it.
+// A client beyond the limit gets 421 and takes no place. When the system has no descriptors left, accepting pauses; it
+// never stops.
 
 import { logAcceptFailed, logBug, logListening, logShutdown, logTooManyClients } from "../log/events.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Address, Conn, Listener } from "../runtime/ports.ts";
 import { OWN_REPLIES } from "../session/own_replies.ts";
-import { Session, type SessionParts } from "../session/session.ts";
+import { Session, type SessionChecks, type SessionParts } from "../session/session.ts";
 
 export interface ListenOptions {
   readonly address: Address;
   readonly maxClients: number;
   /** Called once connections are accepted. */
   readonly onReady: () => void;
+  /** Makes the checks again, from the files as they are now; undefined where that cannot be, which it has logged. */
+  readonly remake: () => Promise<SessionChecks | undefined>;
 }
 
 // How long an accept that failed for want of descriptors is let be.
@@ -32,8 +35,16 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   const listener = await runtime.network.listen(options.address);
   const sessions = new Map<Session, Promise<unknown>>();
   let stopping = false;
+  let current = parts;
+  let remade = Promise.resolve();
   runtime.onBug((error) => logBug(logger, error));
-  runtime.signals.on("SIGHUP", () => logger.reopen());
+  runtime.signals.on("SIGHUP", () => {
+    logger.reopen();
+    // One after another, so that the last one counts.
+    remade = remade.then(async () => {
+      current = { ...current, ...await options.remake() };
+    }).catch((error) => logBug(logger, error));
+  });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     runtime.signals.on(signal, () => {
       if (stopping) return;
@@ -52,7 +63,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
       void refuse(conn);
       continue;
     }
-    const session = new Session(conn, parts);
+    const session = new Session(conn, current);
     sessions.set(session, session.run().finally(() => sessions.delete(session)));
   }
 

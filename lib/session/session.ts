@@ -28,13 +28,17 @@ export interface SessionOptions extends AnswersOptions {
   readonly keepalive: number;
 }
 
-export interface SessionParts {
+export interface SessionParts extends SessionChecks {
   readonly runtime: Runtime;
   readonly logger: Logger;
+  readonly options: SessionOptions;
+}
+
+/** What looks at the mail of a session. */
+export interface SessionChecks {
   readonly check: Check;
   /** Who asks the restrictions; absent where there are none. */
   readonly newAdmission?: ((parts: AdmissionParts) => Admission) | undefined;
-  readonly options: SessionOptions;
 }
 
 /** How a session ended; `unreachable` is the one that a caller may want to know. */

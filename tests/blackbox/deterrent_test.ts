@@ -2,7 +2,7 @@
 // needs no DNS; in listen mode without XFORWARD it is 127.0.0.1.
 
 import assert from "node:assert/strict";
-import { runProgram, Spawner } from "../e2e/start.ts";
+import { kill, runProgram, Spawner } from "../e2e/start.ts";
 import { show, within } from "../fakes/client.ts";
 import { CONTENT, deliver, expectUsable, startMessage, table, type Talk } from "./rig.ts";
 
@@ -62,6 +62,40 @@ async function startTransaction(talk: Talk, { xforward, from = "a@b" }: Partial<
   await client.expect(250, `MAIL FROM:<${from}>`);
   return client;
 }
+
+/** Tells a program in listen mode to read its files again, and waits until it has said what came of it. */
+async function reload(talk: Talk, rules: string, outcome: RegExp): Promise<void> {
+  Deno.writeTextFileSync(`${talk.dir}/rules`, rules);
+  kill(talk.process.pid, "SIGHUP");
+  await talk.logged(outcome);
+}
+
+table("A rules file at SIGHUP", { options: withRules(RULES), modes: ["listen"] }, [
+  {
+    name: "the sessions that begin then obey the new rules, those before it the old ones",
+    play: async (talk) => {
+      const before = await startTransaction(talk);
+      await reload(talk, "noto:ALL:ALL:new@*:550 5.7.1 new rules\n", /info: reloaded/);
+      await before.expect(250, "RCPT TO:<new@mx>");
+      const after = await startTransaction(talk);
+      assert.equal((await after.ask("RCPT TO:<new@mx>")).raw, "550 5.7.1 new rules\r\n");
+      await after.expect(250, "RCPT TO:<from@mx>");
+    },
+  },
+  {
+    name: "a file with an error, or none, leaves the rules as they were",
+    play: async (talk) => {
+      await (await talk.open()).expect(221, "QUIT");
+      await reload(talk, "noto:ALL:ALL:new@*:550 5.7.1 good rules\n", /info: reloaded/);
+      await reload(talk, "noto:ALL:ALL\n", /not reloaded.*--check-rules.*rules:1: /);
+      Deno.removeSync(`${talk.dir}/rules`);
+      kill(talk.process.pid, "SIGHUP");
+      await talk.logged(/not reloaded.*missing|not reloaded.*o such file/i);
+      const client = await startTransaction(talk);
+      assert.equal((await client.ask("RCPT TO:<new@mx>")).raw, "550 5.7.1 good rules\r\n");
+    },
+  },
+]);
 
 table("A rules file", { options: withRules(RULES) }, [
   ...ROWS.map((row) => ({

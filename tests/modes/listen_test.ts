@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import { listenMode } from "../../lib/modes/listen.ts";
 import { IoError } from "../../lib/runtime/io_error.ts";
+import type { SessionChecks } from "../../lib/session/session.ts";
+import { formatReply } from "../../lib/smtp/reply.ts";
 import type { Peer } from "../fakes/conn_pair.ts";
 import { OPTIONS } from "../fakes/conversation.ts";
 import { FakeLogger } from "../fakes/logger.ts";
@@ -18,6 +20,7 @@ class Listening {
   readonly runtime = new FakeRuntime();
   readonly logger = new FakeLogger();
   ready = 0;
+  remake: () => Promise<SessionChecks | undefined> = async () => undefined;
   status: number | undefined;
 
   async start(maxClients = 10): Promise<void> {
@@ -27,7 +30,8 @@ class Listening {
       check: chain(this.runtime.clock, []),
       options: OPTIONS,
     };
-    void listenMode(parts, { address: ADDRESS, maxClients, onReady: () => this.ready++ })
+    const remake = () => this.remake();
+    void listenMode(parts, { address: ADDRESS, maxClients, onReady: () => this.ready++, remake })
       .then((status) => this.status = status);
     await settled();
   }
@@ -67,7 +71,12 @@ Deno.test("listenMode says that it is ready once, after it has bound", async () 
   failing.network.bindRefusal = "in-use";
   const parts = { runtime: failing, logger: new FakeLogger(), check: chain(failing.clock, []), options: OPTIONS };
   await assert.rejects(
-    listenMode(parts, { address: ADDRESS, maxClients: 1, onReady: () => assert.fail("is not ready") }),
+    listenMode(parts, {
+      address: ADDRESS,
+      maxClients: 1,
+      onReady: () => assert.fail("is not ready"),
+      remake: () => assert.fail("nobody asked"),
+    }),
     IoError,
   );
 });
@@ -189,6 +198,53 @@ Deno.test("listenMode opens the log anew at SIGHUP and goes on", async () => {
   listening.runtime.signal("SIGHUP");
   assert.equal(listening.logger.reopened, 1);
   await listening.client();
+});
+
+/** A check that refuses everything with `text`. */
+function refusing(text: string): SessionChecks {
+  const reply = formatReply(text);
+  return { check: { name: "test", needsFile: false, judge: async () => ({ kind: "reject", why: "test", reply }) } };
+}
+
+/** The reply to a message that a check refuses. */
+async function refusalOf({ client, server }: { client: Peer; server: Peer }): Promise<string> {
+  client.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n");
+  for (let count = 0; count < 2; count++) {
+    await settled();
+    server.say("250 Ok\r\n");
+  }
+  await settled();
+  return client.hear().split("\r\n").at(-2)!;
+}
+
+Deno.test("listenMode makes the checks again at SIGHUP, for the sessions that come after it", async () => {
+  const listening = new Listening();
+  await listening.start();
+  const before = await listening.client();
+  listening.remake = async () => refusing("550 first");
+  listening.runtime.signal("SIGHUP");
+  await settled();
+  assert.equal(await refusalOf(await listening.client()), "550 first");
+  await sendMessage(before);
+  // What cannot be made leaves all as it was.
+  listening.remake = async () => undefined;
+  listening.runtime.signal("SIGHUP");
+  await settled();
+  assert.equal(await refusalOf(await listening.client()), "550 first");
+});
+
+Deno.test("listenMode obeys the last of several SIGHUPs, however long each one takes, and survives a bug in one", async () => {
+  const listening = new Listening();
+  await listening.start();
+  const slow = Promise.withResolvers<SessionChecks>();
+  const remakes = [() => Promise.reject(new TypeError("oops")), () => slow.promise, async () => refusing("550 last")];
+  listening.remake = () => remakes.shift()!();
+  for (let count = 0; count < 3; count++) listening.runtime.signal("SIGHUP");
+  await settled();
+  assert.equal(listening.logger.find("oops").length, 1);
+  slow.resolve(refusing("550 slow"));
+  await settled();
+  assert.equal(await refusalOf(await listening.client()), "550 last");
 });
 
 Deno.test("listenMode logs an error that nothing caught, and serves on", async () => {
