@@ -128,7 +128,7 @@ Deno.test("run ends with 75 when downstream cannot be reached", async () => {
 
 Deno.test("run with -l goes to the background, unless --foreground keeps it", async () => {
   const runtime = new FakeRuntime();
-  runtime.processes.self = { firstLine: "ready" };
+  runtime.processes.self = { stdout: ["ready\n"] };
   assert.equal(await run(runtime, ["-l", "10025", "mx"]), 0);
   assert.deepEqual(runtime.processes.selfStarts[0]!.args, ["--foreground", "-l", "10025", "mx"]);
   assert.deepEqual(runtime.network.listeners, []);

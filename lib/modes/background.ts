@@ -4,6 +4,7 @@
 // output that it is ready, and by its standard error why it is not. So the caller knows from the exit status.
 
 import type { Runtime } from "../runtime/ports.ts";
+import { LF } from "../smtp/bytes.ts";
 
 /** Starts `args` again in the foreground of the background; gives the exit status for this process. */
 export async function backgroundMode(
@@ -13,11 +14,18 @@ export async function backgroundMode(
 ): Promise<number> {
   // In front of everything else, for behind a "--" it would be an operand.
   const self = await runtime.processes.startSelf(["--foreground", ...args], logsToStderr ? "inherit" : "pipe");
-  if (await self.firstLine !== undefined) {
+  if (await saysLine(self.stdout)) {
     self.release();
     return 0;
   }
   runtime.stdio.writeErr(await self.stderr);
   const end = await self.ended;
   return "exit" in end && end.exit !== 0 ? end.exit : 1;
+}
+
+async function saysLine(stdout: ReadableStream<Uint8Array>): Promise<boolean> {
+  for await (const chunk of stdout) {
+    if (chunk.includes(LF)) return true;
+  }
+  return false;
 }

@@ -48,7 +48,7 @@ export async function startSelf(args: readonly string[], stderr: "pipe" | "inher
   }
   return {
     ended: endOf(child),
-    firstLine: readFirstLine(child.stdout),
+    stdout: child.stdout,
     stderr: stderr === "pipe" ? new Response(child.stderr).text() : Promise.resolve(""),
     release: () => child.unref(),
   };
@@ -57,16 +57,6 @@ export async function startSelf(args: readonly string[], stderr: "pipe" | "inher
 export function selfWords(): readonly string[] {
   // In an executable the source has a path that no file system has.
   return bun.main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, bun.main];
-}
-
-async function readFirstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of stream) {
-    text += decoder.decode(chunk, { stream: true });
-    if (text.includes("\n")) return text.slice(0, text.indexOf("\n"));
-  }
-  return undefined;
 }
 
 async function endOf(child: BunProcess): Promise<ProcessEnd> {

@@ -5,7 +5,7 @@
 import * as fs from "node:fs";
 import { bun, codeOf, type Done, ioError, promised } from "./bun_api.ts";
 import { HANDLERS, SocketConn } from "./bun_sockets.ts";
-import { IoError } from "./io_error.ts";
+import { OpenCalls } from "./open_calls.ts";
 import type { Conn } from "./ports.ts";
 import { socketPeer } from "./socket_peer.ts";
 
@@ -65,12 +65,11 @@ const AGAIN_DELAY = 5;
 
 /** Standard input and output as anything else. They cannot be closed under a call that waits, so it is let go. */
 class StdioFileConn implements Conn {
-  readonly #waiting = new Set<(error: IoError) => void>();
-  #closed = false;
+  readonly #calls = new OpenCalls();
 
   read(into: Uint8Array): Promise<number | null> {
     if (into.length === 0) return Promise.resolve(0);
-    return this.#unlessClosed(async () => {
+    return this.#calls.run(async () => {
       try {
         return await patiently((done) => fs.read(0, into, 0, into.length, null, done)) || null;
       } catch (error) {
@@ -80,7 +79,7 @@ class StdioFileConn implements Conn {
   }
 
   write(octets: Uint8Array): Promise<void> {
-    return this.#unlessClosed(async () => {
+    return this.#calls.run(async () => {
       try {
         for (let from = 0; from < octets.length;) {
           from += await patiently((done) => fs.write(1, octets, from, octets.length - from, null, done));
@@ -92,20 +91,9 @@ class StdioFileConn implements Conn {
   }
 
   close(): void {
-    this.#closed = true;
-    for (const fail of this.#waiting) fail(CLOSED);
-  }
-
-  #unlessClosed<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(CLOSED);
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.add(reject);
-      call().then(resolve, reject).finally(() => this.#waiting.delete(reject));
-    });
+    this.#calls.close();
   }
 }
-
-const CLOSED = new IoError("closed", "standard input and output are closed");
 
 async function patiently(attempt: (done: Done) => void): Promise<number> {
   for (;;) {

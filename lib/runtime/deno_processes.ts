@@ -64,7 +64,7 @@ export async function startSelf(args: readonly string[], stderr: "pipe" | "inher
   }).spawn();
   return {
     ended: child.status.then(endOf),
-    firstLine: readFirstLine(child.stdout),
+    stdout: child.stdout,
     stderr: stderr === "pipe" ? new Response(child.stderr).text() : Promise.resolve(""),
     release: () => child.unref(),
   };
@@ -80,16 +80,6 @@ function ownWords(): [string, ...string[]] {
   if (Deno.build.standalone) return [Deno.execPath()];
   const main = decodeURIComponent(new URL(Deno.mainModule).pathname);
   return [Deno.execPath(), "run", "--quiet", "--allow-all", "--unstable-net", main];
-}
-
-async function readFirstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of stream) {
-    text += decoder.decode(chunk, { stream: true });
-    if (text.includes("\n")) return text.slice(0, text.indexOf("\n"));
-  }
-  return undefined;
 }
 
 function endOf(status: Deno.CommandStatus): ProcessEnd {

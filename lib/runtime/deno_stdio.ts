@@ -4,7 +4,7 @@
 
 import { after } from "./deno_api.ts";
 import { failRead, failWrite, writeAll } from "./deno_sockets.ts";
-import { IoError } from "./io_error.ts";
+import { OpenCalls } from "./open_calls.ts";
 import type { Conn } from "./ports.ts";
 import { socketPeer } from "./socket_peer.ts";
 
@@ -14,8 +14,7 @@ const AGAIN_DELAY = 5;
 /** Standard input and output. They cannot be closed under a call that waits, so that call is let go instead. */
 export class StdioConn implements Conn {
   #peer: string | undefined;
-  readonly #waiting = new Set<(error: IoError) => void>();
-  #closed = false;
+  readonly #calls = new OpenCalls();
 
   get peer(): string | undefined {
     this.#peer ??= socketPeer(0, { link: Deno.readLinkSync, text: Deno.readTextFileSync }) ?? "";
@@ -23,29 +22,18 @@ export class StdioConn implements Conn {
   }
 
   read(into: Uint8Array): Promise<number | null> {
-    return this.#unlessClosed(() => patiently(() => Deno.stdin.read(into)).catch(failRead));
+    return this.#calls.run(() => patiently(() => Deno.stdin.read(into)).catch(failRead));
   }
 
   write(octets: Uint8Array): Promise<void> {
     const stdout = { write: (some: Uint8Array) => patiently(() => Deno.stdout.write(some)) };
-    return this.#unlessClosed(() => writeAll(stdout, octets).catch(failWrite));
+    return this.#calls.run(() => writeAll(stdout, octets).catch(failWrite));
   }
 
   close(): void {
-    this.#closed = true;
-    for (const fail of this.#waiting) fail(CLOSED);
-  }
-
-  #unlessClosed<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(CLOSED);
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.add(reject);
-      call().then(resolve, reject).finally(() => this.#waiting.delete(reject));
-    });
+    this.#calls.close();
   }
 }
-
-const CLOSED = new IoError("closed", "standard input and output are closed");
 
 async function patiently<T>(attempt: () => Promise<T>): Promise<T> {
   for (;;) {

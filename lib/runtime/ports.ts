@@ -153,8 +153,8 @@ export type ProcessEnd = { readonly exit: number } | { readonly signal: string }
 
 export interface BackgroundSelf {
   readonly ended: Promise<ProcessEnd>;
-  /** All that it writes to its standard output until its first line end; undefined when it ends without one. */
-  readonly firstLine: Promise<string | undefined>;
+  readonly stdout: ReadableStream<Uint8Array>;
+  /** All of it. */
   readonly stderr: Promise<string>;
   /** Lets the program end while this one runs on. */
   release(): void;

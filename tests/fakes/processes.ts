@@ -15,7 +15,7 @@ export class FakeProcesses implements Processes {
   readonly alive = new Set<number>();
   /** What `startSelf` was called with, and the program that it starts. */
   readonly selfStarts: { args: readonly string[]; stderr: string }[] = [];
-  self: { firstLine?: string; stderr?: string; end?: ProcessEnd } = {};
+  self: { stdout?: readonly string[]; stderr?: string; end?: ProcessEnd } = {};
   released = 0;
 
   async start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
@@ -29,7 +29,7 @@ export class FakeProcesses implements Processes {
   async startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {
     this.selfStarts.push({ args, stderr });
     return {
-      firstLine: Promise.resolve(this.self.firstLine),
+      stdout: ReadableStream.from((this.self.stdout ?? []).map(bytesOf)),
       stderr: Promise.resolve(this.self.stderr ?? ""),
       ended: this.self.end ? Promise.resolve(this.self.end) : new Promise(() => {}),
       release: () => void this.released++,

@@ -6,7 +6,7 @@ import { FakeRuntime } from "../fakes/runtime.ts";
 
 Deno.test("backgroundMode starts the same words with --foreground before all else, and lets it go", async () => {
   const runtime = new FakeRuntime();
-  runtime.processes.self = { firstLine: "postprox: accepting connections at 127.0.0.1:10025" };
+  runtime.processes.self = { stdout: ["postprox: accepting connec", "tions at 127.0.0.1:10025\n"] };
   assert.equal(await backgroundMode(runtime, ["-l", "10025", "--", "mx"], false), 0);
   assert.deepEqual(runtime.processes.selfStarts, [
     { args: ["--foreground", "-l", "10025", "--", "mx"], stderr: "pipe" },
@@ -17,7 +17,7 @@ Deno.test("backgroundMode starts the same words with --foreground before all els
 
 Deno.test("backgroundMode leaves standard error to a log that goes there", async () => {
   const runtime = new FakeRuntime();
-  runtime.processes.self = { firstLine: "ready" };
+  runtime.processes.self = { stdout: ["ready\n"] };
   await backgroundMode(runtime, ["mx"], true);
   assert.equal(runtime.processes.selfStarts[0]!.stderr, "inherit");
 });
@@ -30,7 +30,7 @@ Deno.test("backgroundMode gives the reason and a status other than 0 when the on
   ] as const;
   for (const [end, status] of rows) {
     const runtime = new FakeRuntime();
-    runtime.processes.self = { stderr: "postprox: address in use\n", end };
+    runtime.processes.self = { stdout: ["half a line"], stderr: "postprox: address in use\n", end };
     assert.equal(await backgroundMode(runtime, ["mx"], false), status);
     assert.equal(runtime.err, "postprox: address in use\n");
     assert.equal(runtime.processes.released, 0);

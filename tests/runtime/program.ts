@@ -3,6 +3,7 @@
 import process from "node:process";
 import { IoError } from "../../lib/runtime/io_error.ts";
 import type { Conn, Runtime } from "../../lib/runtime/ports.ts";
+import { textOf } from "../../lib/smtp/bytes.ts";
 import { adapter } from "./adapter.ts";
 
 const runtime = await adapter();
@@ -92,10 +93,14 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
   // Starts itself in the background.
   start: async (runtime, words) => {
     const self = await runtime.processes.startSelf(words, "pipe");
-    const line = await self.firstLine;
-    if (line !== undefined) {
+    let line = "";
+    for await (const chunk of self.stdout) {
+      line += textOf(chunk);
+      if (line.endsWith("\n")) break;
+    }
+    if (line !== "") {
       self.release();
-      runtime.stdio.writeOut(`${line}\n`);
+      runtime.stdio.writeOut(line);
       return 0;
     }
     runtime.stdio.writeErr(await self.stderr);
