@@ -205,6 +205,8 @@ function unit({ listen, program, handedOn }: Start): string {
   const foreground = [...program, "--foreground", ...words].map(unitWord).join(" ");
   return `# ---- /etc/systemd/system/postprox.service: make this file
 # Then: systemctl enable --now postprox
+# It takes the place of a package's unit. To keep that one, make no file and put
+# the words from -l on into POSTPROX_OPTIONS in /etc/default/postprox.
 # Without systemd have this run at boot, as root. It returns when connections
 # are accepted.
 #
