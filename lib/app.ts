@@ -2,14 +2,13 @@
 //
 // `run` gives the exit status: that of the mode, 0 for --help and its like, 64 (EX_USAGE of sysexits.h) for wrong use. What
 // is wrong goes to standard error in one line; where that is the client's socket, as under spawn(8), it must not, and so
-// the client hears 421 and the log gets the line.
+// the client hears 421 and the log gets the line. Spawn mode is a process for each message: the other modes are loaded
+// when they are wanted.
 
 import { checksOf } from "./app_checks.ts";
 import { formatAddress, logBug, logNotReloaded, logReloaded, logSwept, logUsage } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { type LogTarget, openLogger } from "./log/sinks.ts";
-import { backgroundMode } from "./modes/background.ts";
-import { listenMode } from "./modes/listen.ts";
 import { spawnMode } from "./modes/spawn.ts";
 import { type Options, SYSLOG_SOCKET, UsageError } from "./options/options.ts";
 import { parseCommandLine } from "./options/parse.ts";
@@ -52,6 +51,7 @@ async function start(runtime: Runtime, options: Options, args: readonly string[]
 async function startMode(runtime: Runtime, options: Options, args: readonly string[]): Promise<number> {
   await checkTempdir(runtime, options.tempdir);
   if (options.listen && !options.foreground) {
+    const { backgroundMode } = await import("./modes/background.ts");
     return backgroundMode(runtime, args, options.log.kind === "stderr");
   }
   const logger = await openLog(runtime, options);
@@ -68,6 +68,7 @@ async function listen(parts: SessionParts, options: Options): Promise<number> {
   const address = options.listen!;
   const { removed, failures } = await sweepSpoolDirectory(runtime, options.tempdir);
   logSwept(logger, removed, failures);
+  const { listenMode } = await import("./modes/listen.ts");
   try {
     return await listenMode(parts, {
       address,
