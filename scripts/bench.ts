@@ -1,9 +1,10 @@
 // Measures listen mode against a direct connection: `deno task bench`.
 //
-// Postfix's smtp-source sends to its smtp-sink, directly and through postprox without a filter, in turns in the same run;
-// the ratio of the two is the figure, for the machine and its mood fall out of it. Printed: messages of 5 kB on 10
-// connections, one message of 20 MB, one with a filter (`-c true`), and the memory that postprox holds. Everything is on
-// 127.0.0.1 and bounded. Needs smtp-source and smtp-sink (Debian: apt-get install postfix).
+// Postfix's smtp-source sends to its smtp-sink, directly, through postprox without a filter, and through a naive proxy
+// (naive_proxy.ts), in turns in the same run; the ratio to direct is the figure, for the machine and its mood fall out of
+// it. Printed: messages of 5 kB on 10 connections, one message of 20 MB, 5 kB with a filter (`-c true`), and the memory
+// that postprox holds. Everything is on 127.0.0.1 and bounded. Needs smtp-source and smtp-sink (Debian: apt-get install
+// postfix).
 
 const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const ROUNDS = 5;
@@ -31,27 +32,34 @@ async function bench(): Promise<void> {
   await accepting(sink);
   const proxy = await startProxy(sink, []);
   const filtering = await startProxy(sink, ["-c", "true"]);
+  const naive = await startNaive(sink);
 
-  await send(proxy.port, SMALL);
-  await report(`${SMALL.size / 1000} kB, ${SMALL.connections} connections`, SMALL, sink, proxy.port);
+  for (const port of [proxy.port, naive]) await send(port, SMALL);
+  await report(`${SMALL.size / 1000} kB, ${SMALL.connections} connections`, SMALL, { sink, proxy: proxy.port, naive });
   const before = memory(proxy.pid);
-  await report(`${LARGE.size / 1e6} MB, one connection`, LARGE, sink, proxy.port);
+  await report(`${LARGE.size / 1e6} MB, one connection`, LARGE, { sink, proxy: proxy.port, naive });
   const grown = memory(proxy.pid) - before;
-  await report(`${FILTERED.size / 1000} kB, with -c true`, FILTERED, sink, filtering.port);
+  await report(`${FILTERED.size / 1000} kB, with -c true`, FILTERED, { sink, proxy: filtering.port });
   console.log(`\nmemory: ${before.toFixed(0)} MB after the small messages, ${signed(grown)} MB after those of 20 MB`);
 }
 
-async function report(what: string, load: Load, direct: number, through: number): Promise<void> {
-  const rates: { direct: number[]; through: number[] } = { direct: [], through: [] };
+async function report(
+  what: string,
+  load: Load,
+  { sink, proxy, naive }: { sink: number; proxy: number; naive?: number },
+): Promise<void> {
+  const rates: { direct: number[]; through: number[]; naive: number[] } = { direct: [], through: [], naive: [] };
   for (let round = 1; round <= ROUNDS; round++) {
     if (Deno.stderr.isTerminal()) {
       Deno.stderr.writeSync(new TextEncoder().encode(`\r${what}: round ${round} of ${ROUNDS}`));
     }
-    rates.direct.push(await send(direct, load));
-    rates.through.push(await send(through, load));
+    rates.direct.push(await send(sink, load));
+    rates.through.push(await send(proxy, load));
+    if (naive !== undefined) rates.naive.push(await send(naive, load));
   }
   if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode("\r\x1b[K"));
-  const ratios = rates.through.map((rate, at) => rate / rates.direct[at]!);
+  const ratiosOf = (some: readonly number[]) => some.map((rate, at) => rate / rates.direct[at]!);
+  const ratios = ratiosOf(rates.through);
   const unit = load.size >= 1e6 ? "MB/s" : "messages/s";
   const scale = load.size >= 1e6 ? load.size / 1e6 : 1;
   const show = (rate: number) => (rate * scale).toFixed(0).padStart(6);
@@ -59,7 +67,8 @@ async function report(what: string, load: Load, direct: number, through: number)
     `${what.padEnd(28)} direct ${show(median(rates.direct))}  through ${show(median(rates.through))} ${
       unit.padEnd(11)
     }` +
-      `ratio ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
+      `ratio ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})` +
+      (naive === undefined ? "" : `, naive ${median(ratiosOf(rates.naive)).toFixed(2)}`),
   );
 }
 
@@ -92,6 +101,13 @@ async function startProxy(sink: number, options: string[]): Promise<{ pid: numbe
   const { pid } = start(first!, rest);
   await accepting(port);
   return { pid, port };
+}
+
+async function startNaive(sink: number): Promise<number> {
+  const port = freePort();
+  start(Deno.execPath(), ["run", "--quiet", "-A", `${root}scripts/naive_proxy.ts`, String(port), String(sink)]);
+  await accepting(port);
+  return port;
 }
 
 function start(program: string, args: string[]): Deno.ChildProcess {
