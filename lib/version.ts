@@ -3,7 +3,7 @@
 export const VERSION = "1.0.0";
 
 export const VERSION_TEXT = `postprox ${VERSION}
-SMTP content filter proxy for Postfix. Filters: external command (-c).
+SMTP content filter proxy for Postfix.
 `;
 
 export const LICENSE_TEXT = `postprox ${VERSION}

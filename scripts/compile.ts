@@ -17,26 +17,11 @@ const TRIPLES: Readonly<Record<string, string>> = {
 };
 
 /**
- * What the program may do. Options name the files, hosts and commands, so each is allowed for all of them; that is not much
- * of a fence around a program that starts commands, and the real one is its user and its systemd unit. What is left out
- * counts all the same: it reads no variable of its environment (filters inherit it without that), asks nothing of the
- * system (--allow-sys), and loads no library and no code from outside (--allow-ffi, --allow-import).
- *
- * Known gap: Deno keeps /dev, /proc and /sys to programs with all permissions. So this executable cannot have its spool
- * or its log there, -d /dev/shm for instance.
+ * What the program may do: all. Deno keeps /dev and /proc, and so the socket of syslog and the address of the client on
+ * standard input, to programs with all permissions. It would not be much of a fence around a program that starts commands;
+ * the real one is its user and its systemd unit.
  */
-export const PERMISSIONS = [
-  // The spool (-d): messages, and what a filter made of them. Unix sockets, too, take reading and writing.
-  "--allow-read",
-  // The spool, and the log where it is a file (--log).
-  "--allow-write",
-  // HOST:PORT or unix:PATH, the port of -l, and the socket of syslog.
-  "--allow-net",
-  // The filter (-c), by setsid(1), and its end by kill(2); this program itself, for listen mode in the background.
-  "--allow-run",
-  // What is not allowed fails. Else a question would be put to whoever sits at the terminal.
-  "--no-prompt",
-];
+export const PERMISSIONS = ["--allow-all"];
 
 const FLAGS = [
   // Datagrams, which is how syslog is reached.

@@ -77,7 +77,7 @@ export async function runProgram(
 /** What went wrong with `who`, a program that ended with `end` and `line` as its last word; for the log. */
 export function failureOf(who: string, end: ProgramEnd, line: string): string {
   if ("notStarted" in end) return `${who} could not be started: ${end.notStarted}`;
-  if ("timedOut" in end) return `${who} ran longer than ${end.timedOut / 1000} s and was killed`;
+  if ("timedOut" in end) return `${who} ran longer than ${Math.round(end.timedOut) / 1000} s and was killed`;
   const said = line === "" ? "" : `: ${line}`;
   return "signal" in end ? `${who} died of ${end.signal}${said}` : `${who} failed with exit status ${end.exit}${said}`;
 }

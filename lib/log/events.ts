@@ -67,6 +67,12 @@ export class SessionLog {
     this.#write("error", words, () => ({ reply: replyText(reply), command: command.trimEnd() }));
   }
 
+  /** A message that downstream has, and the client may send again, since it may not have heard of that. */
+  unheard(envelope: Envelope): void {
+    const words = "possible duplicate: client may not have heard that its message was delivered";
+    this.#write("warning", words, () => this.#envelopeFields(envelope));
+  }
+
   possibleDuplicate(why: string, envelope: Envelope): void {
     const words = "possible duplicate: outcome of the message downstream is not known";
     this.#write("error", words, () => ({ reason: why, ...this.#envelopeFields(envelope) }));
@@ -74,6 +80,25 @@ export class SessionLog {
 
   spoolFailed(why: string): void {
     this.#write("error", "cannot spool message", () => ({ reason: why }));
+  }
+
+  spoolNotRemoved(why: string): void {
+    this.#write("error", "cannot remove a spool file", () => ({ reason: why }));
+  }
+
+  /** What was to be sent, the spool file or the filter's own version. */
+  unreadable(why: string): void {
+    this.#write("error", "cannot read what is to be delivered", () => ({ reason: why }));
+  }
+
+  filterWroteIntoEmail(envelope: Envelope): void {
+    const words = "message not delivered: filter wrote into EMAIL, so that the message as it came is lost";
+    this.#write("error", words, () => this.#envelopeFields(envelope));
+  }
+
+  noTimeLeft(envelope: Envelope): void {
+    const words = "message not delivered: no time was left for that when it had been checked";
+    this.#write("error", words, () => this.#envelopeFields(envelope));
   }
 
   filterFailed(why: string, consequence: "passed" | "451"): void {

@@ -7,7 +7,7 @@
 
 import { logAcceptFailed, logBug, logListening, logShutdown, logTooManyClients } from "../log/events.ts";
 import { IoError } from "../runtime/io_error.ts";
-import type { Address, Conn, Listener } from "../runtime/ports.ts";
+import type { Address, Conn, Listener, Runtime } from "../runtime/ports.ts";
 import { OWN_REPLIES } from "../session/own_replies.ts";
 import { Session, type SessionChecks, type SessionParts } from "../session/session.ts";
 
@@ -19,6 +19,9 @@ export interface ListenOptions {
   /** Makes the checks again, from the files as they are now; undefined where that cannot be, which it has logged. */
   readonly remake: () => Promise<SessionChecks | undefined>;
 }
+
+// For the process that may listen at our unix socket already to let us in.
+const BIND_PATIENCE = 1000;
 
 // How long an accept that failed for want of descriptors is let be.
 const ACCEPT_PAUSE = 100;
@@ -32,7 +35,7 @@ const LAST_WORDS = 1000;
 /** Throws `IoError` when `address` cannot be bound; ends with status 0 after a signal. */
 export async function listenMode(parts: SessionParts, options: ListenOptions): Promise<number> {
   const { runtime, logger } = parts;
-  const listener = await runtime.network.listen(options.address);
+  const listener = await bind(runtime, options.address);
   const sessions = new Map<Session, Promise<unknown>>();
   let stopping = false;
   let current = parts;
@@ -65,6 +68,8 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
     }
     const session = new Session(conn, current);
     sessions.set(session, session.run().finally(() => sessions.delete(session)));
+    // Accepted, and then the signal came before this.
+    if (stopping) session.shutDown();
   }
 
   // First the messages that downstream already has, then an end for those that it does not answer.
@@ -76,6 +81,31 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   for (const session of sessions.keys()) session.abandon();
   await within(LAST_WORDS);
   return 0;
+}
+
+// A unix socket that nobody listens at any more, since its process was killed, keeps its name.
+async function bind({ network, files }: Runtime, address: Address): Promise<Listener> {
+  try {
+    return await network.listen(address);
+  } catch (error) {
+    const isTaken = error instanceof IoError && error.kind === "in-use";
+    if (!isTaken || address.transport !== "unix" || !await isLeftOver({ network, files }, address)) throw error;
+    await files.remove(address.path);
+    return await network.listen(address);
+  }
+}
+
+async function isLeftOver(
+  { network, files }: Pick<Runtime, "network" | "files">,
+  address: Extract<Address, { transport: "unix" }>,
+): Promise<boolean> {
+  if ((await files.stat(address.path)).kind !== "other") return false;
+  try {
+    (await network.connect(address, BIND_PATIENCE)).close();
+    return false;
+  } catch (error) {
+    return error instanceof IoError && error.kind === "refused";
+  }
 }
 
 async function accept(listener: Listener, { runtime, logger }: SessionParts): Promise<Conn | undefined> {

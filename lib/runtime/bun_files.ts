@@ -81,7 +81,11 @@ class NodeFile implements File {
   }
 
   async stat(): Promise<FileFacts> {
-    return factsOf(fs.fstatSync(this.#descriptor));
+    try {
+      return factsOf(fs.fstatSync(this.#descriptor));
+    } catch (error) {
+      throw ioError(error, `cannot look at ${this.#path}`);
+    }
   }
 
   close(): void {

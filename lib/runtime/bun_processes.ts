@@ -22,7 +22,10 @@ export async function start(words: readonly string[], environment: Readonly<Reco
   const stderr = child.stderr.getReader();
   return {
     ended: endOf(child),
-    readStderr: async () => (await stderr.read()).value ?? null,
+    readStderr: () =>
+      stderr.read().then(({ value }) => value ?? null, (error) => {
+        throw ioError(error, "cannot read standard error");
+      }),
     closeStderr: () => void stderr.cancel().catch(() => {}),
     signalGroup: (signal) => {
       try {

@@ -47,7 +47,11 @@ class DenoFile implements File {
   }
 
   async rewind(): Promise<void> {
-    this.#file.seekSync(0, Deno.SeekMode.Start);
+    try {
+      this.#file.seekSync(0, Deno.SeekMode.Start);
+    } catch (error) {
+      throw ioError(error, `cannot read ${this.#path}`);
+    }
   }
 
   async read(into: Uint8Array): Promise<number | null> {
@@ -59,7 +63,11 @@ class DenoFile implements File {
   }
 
   async stat(): Promise<FileFacts> {
-    return factsOf(this.#file.statSync());
+    try {
+      return factsOf(this.#file.statSync());
+    } catch (error) {
+      throw ioError(error, `cannot look at ${this.#path}`);
+    }
   }
 
   close(): void {

@@ -3,7 +3,10 @@
 // Known gap: an environment variable is UTF-8 text here, so octets that are not UTF-8 reach a filter as U+FFFD.
 
 import { ioError } from "./deno_api.ts";
+import { failRead } from "./deno_sockets.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
+
+const SHELL = "/bin/sh";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
   const child = spawnGroupLeader(words, environment);
@@ -15,7 +18,7 @@ export async function start(words: readonly string[], environment: Readonly<Reco
   });
   return {
     ended,
-    readStderr: async () => (await stderr.read()).value ?? null,
+    readStderr: () => stderr.read().then(({ value }) => value ?? null, failRead),
     closeStderr: () => void stderr.cancel().catch(() => {}),
     signalGroup: (signal) => {
       try {
@@ -37,11 +40,14 @@ function killAlone(child: Deno.ChildProcess, signal: Deno.Signal): void {
 }
 
 // setsid(1) makes the process the leader of a group of its own and becomes the program. Deno's own way to do that,
-// `detached`, has to fork this whole process and takes five times as long; it is for systems without util-linux.
+// `detached`, has to fork this whole process and takes five times as long; it is for systems without util-linux. That the
+// program cannot be executed is left to the shell to find, which exits with 126 or 127 then: an older setsid exits with 1,
+// by which a filter rejects a message.
 function spawnGroupLeader(words: readonly string[], environment: Readonly<Record<string, string>>): Deno.ChildProcess {
   const options = { env: environment, stdin: "null", stdout: "null", stderr: "piped" } as const;
   try {
-    return new Deno.Command("/usr/bin/setsid", { ...options, args: [...words] }).spawn();
+    const args = words[0] === SHELL ? [...words] : [SHELL, "-c", 'exec "$0" "$@"', ...words];
+    return new Deno.Command("/usr/bin/setsid", { ...options, args }).spawn();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw ioError(error, `cannot run ${words[0]}`);
   }
@@ -55,19 +61,18 @@ function spawnGroupLeader(words: readonly string[], environment: Readonly<Record
 
 export async function startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {
   const [program, ...source] = ownWords();
-  const child = new Deno.Command(program, {
-    args: [...source, ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: stderr === "pipe" ? "piped" : "inherit",
-    detached: true,
-  }).spawn();
-  return {
-    ended: child.status.then(endOf),
-    stdout: child.stdout,
-    stderr: stderr === "pipe" ? new Response(child.stderr).text() : Promise.resolve(""),
-    release: () => child.unref(),
-  };
+  const options = { stdin: "null", stdout: "piped", stderr: stderr === "pipe" ? "piped" : "inherit" } as const;
+  try {
+    const child = new Deno.Command(program, { ...options, args: [...source, ...args], detached: true }).spawn();
+    return {
+      ended: child.status.then(endOf),
+      stdout: child.stdout,
+      stderr: stderr === "pipe" ? new Response(child.stderr).text() : Promise.resolve(""),
+      release: () => child.unref(),
+    };
+  } catch (error) {
+    throw ioError(error, `cannot run ${program}`);
+  }
 }
 
 export function selfWords(): readonly string[] {

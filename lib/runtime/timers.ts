@@ -13,7 +13,8 @@ export class Timers {
   readonly #now: () => number;
   readonly #alarm: (delay: number, ring: () => void) => void;
   readonly #entries = new Set<Entry>();
-  #rings = Infinity;
+  // When the alarms ring that are set, the earliest last: one is only ever set in front of all others.
+  readonly #alarms: number[] = [];
 
   /** `alarm` calls `ring` once after `delay` milliseconds. */
   constructor(now: () => number, alarm: (delay: number, ring: () => void) => void) {
@@ -30,23 +31,24 @@ export class Timers {
   }
 
   #ringAt(due: number): void {
-    if (due >= this.#rings) return;
-    this.#rings = due;
-    this.#alarm(Math.max(0, Math.ceil(due - this.#now())), () => this.#ring(due));
+    if (due >= (this.#alarms.at(-1) ?? Infinity)) return;
+    this.#alarms.push(due);
+    this.#alarm(Math.max(0, Math.ceil(due - this.#now())), () => this.#ring());
   }
 
-  #ring(due: number): void {
-    // An earlier alarm was set behind this one, and will look after the rest.
-    if (due !== this.#rings) return;
-    this.#rings = Infinity;
+  #ring(): void {
+    this.#alarms.pop();
     const now = this.#now();
     const over = [...this.#entries].filter((entry) => entry.due <= now);
-    for (const entry of over) {
-      // One callback may cancel another.
-      if (this.#entries.delete(entry)) entry.callback();
+    try {
+      for (const entry of over) {
+        // One callback may cancel another.
+        if (this.#entries.delete(entry)) entry.callback();
+      }
+    } finally {
+      let next = Infinity;
+      for (const entry of this.#entries) next = Math.min(next, entry.due);
+      if (next < Infinity) this.#ringAt(next);
     }
-    let next = Infinity;
-    for (const entry of this.#entries) next = Math.min(next, entry.due);
-    if (next < Infinity) this.#ringAt(next);
   }
 }

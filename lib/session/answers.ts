@@ -37,6 +37,9 @@ const RECIPIENT_LIMIT = 20000;
 // Lines that are no commands and commands that we refuse; a client in its right mind sends none.
 const ERROR_LIMIT = 100;
 
+// How a client uses in MAIL what we have not offered it: BINARYMIME (RFC 3030 s.3), and CHECKPOINT (RFC 1845 s.4).
+const HIDDEN_PARAMETERS = [["BODY", "BINARYMIME"], ["TRANSID", undefined]] as const;
+
 const CANCEL_AUTH = bytesOf("*\r\n");
 
 export class Answers {
@@ -103,7 +106,10 @@ export class Answers {
   }
 
   async #mail(command: Command): Promise<Reply> {
-    if (this.#isTooLarge(command)) return OWN_REPLIES.messageTooLarge;
+    const parameters = parsePath(command.argument, "FROM")?.parameters;
+    const hidden = parameters && HIDDEN_PARAMETERS.find(([name, value]) => isGiven(parameters.get(name), value));
+    if (hidden) return this.#refuse(OWN_REPLIES.parameterUnknown, `MAIL with ${hidden[0]}`);
+    if (this.#isTooLarge(parameters)) return OWN_REPLIES.messageTooLarge;
     return this.#admit(command, await this.#parts.admission?.sender(this.#transaction.afterMail(command)));
   }
 
@@ -181,10 +187,9 @@ export class Answers {
     }
   }
 
-  #isTooLarge(command: Command): boolean {
+  #isTooLarge(parameters: ReadonlyMap<string, string> | undefined): boolean {
     const { maxMessageSize } = this.#parts.options;
-    if (maxMessageSize === undefined) return false;
-    return Number(parsePath(command.argument, "FROM")?.parameters.get("SIZE") ?? 0) > maxMessageSize;
+    return maxMessageSize !== undefined && Number(parameters?.get("SIZE") ?? 0) > maxMessageSize;
   }
 
   #refuse(reply: Reply, what: string): Reply {
@@ -192,4 +197,9 @@ export class Answers {
     if (++this.#errors > ERROR_LIMIT) throw new SmtpError(OWN_REPLIES.tooManyErrors, "too many errors");
     return reply;
   }
+}
+
+// With `wanted` undefined, with any value.
+function isGiven(value: string | undefined, wanted: string | undefined): boolean {
+  return value !== undefined && (wanted === undefined || value.toUpperCase() === wanted);
 }

@@ -21,18 +21,14 @@ interface Connection {
 /** The client that `facts` describe, or else the peer of `connection`. */
 export function callerOf(facts: ClientFacts, connection: Connection, dns: Dns): Caller {
   const address = addressOf(facts, connection);
-  if (isNamed(facts)) return { address, name: async () => hostName(facts) };
+  if (facts.told) return { address, name: async () => hostName(facts) };
   const ip = parseIp(address ?? "");
   return { address, name: async () => ip && confirmedName(ip, dns) };
 }
 
 /** Its IP address; undefined when XFORWARD says that it is not known. */
 export function addressOf(facts: ClientFacts, connection: Connection): string | undefined {
-  return isNamed(facts) ? facts.address : connection.peer;
-}
-
-function isNamed(facts: ClientFacts): boolean {
-  return Object.keys(facts).length > 0;
+  return facts.told ? facts.address : connection.peer;
 }
 
 // A name that looks like an address is none, but the try to pass for that address.

@@ -108,7 +108,7 @@ async function removeSpool(spool: Spool, log: SessionLog): Promise<void> {
     await spool.remove();
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
-    log.spoolFailed(error.message);
+    log.spoolNotRemoved(error.message);
   }
 }
 
@@ -127,6 +127,8 @@ async function receive(
     try {
       const space = await spool.space(decodedRoom(wire.length));
       const count = decoder.decode(wire.subarray(0, decodable(space.length)), space);
+      // Or the same octets would come again and again, and nothing else would ever run.
+      if (decoder.consumed === 0) throw new Error("no room was made for content");
       client.consume(decoder.consumed);
       spool.filled(count);
       if (decoder.done) await spool.settle();
@@ -184,7 +186,7 @@ async function judge(
   try {
     // A filter takes its time: what the client is owed so far should not wait for it.
     if (check.needsFile) await client.flush();
-    const limit = deadline - answerReserve(options) - clock.now();
+    const limit = deadline - 2 * answerReserve(options) - clock.now();
     const checked = {
       ...message,
       get clientAddress() {
@@ -197,7 +199,7 @@ async function judge(
     const settled = settle(verdict, options.rejectUnsure);
     if (verdict.kind === "unsure") log.filterFailed(verdict.why, settled.kind === "defer" ? "451" : "passed");
     if (settled.kind === "accept" && !await message.spool.isIntact()) {
-      log.spoolFailed("filter wrote into EMAIL, so the message as it came is lost");
+      log.filterWroteIntoEmail(message.envelope);
       return refused("filter wrote into EMAIL", OWN_REPLIES.messageFailed);
     }
     return { ...settled, filterTime: clock.now() - start };
@@ -212,8 +214,8 @@ async function judge(
 
 // --- deliver
 
-// Downstream gets at least this part of the time to answer the final dot. A message that reaches that point later is not
-// delivered: a reply that nobody waits for any more would make a duplicate of it.
+// Downstream gets at least this part of the time to answer the final dot, and as much before that to take the content. A
+// message that reaches that point later is not delivered: a reply that nobody waits for any more would make a duplicate.
 function answerReserve({ messageTimeout }: MessageOptions): number {
   return messageTimeout / 10;
 }
@@ -235,15 +237,19 @@ async function deliver(
   { envelope, deadline, stop }: InHand & Limits,
 ): Promise<{ reply: Reply; taken: boolean }> {
   const dueIn = (patience: number) => Math.min(deadline, clock.now() + patience);
+  const isLate = () => clock.now() > deadline - answerReserve(options);
   const mayGoOn = () => {
     stop.throwIfAborted();
     if (client.gone) throw new ClientLost("client left before its message was delivered");
-    if (clock.now() > deadline - answerReserve(options)) {
-      throw new DownstreamLost("no time is left to deliver the message");
-    }
+    if (isLate()) throw new DownstreamLost("no time is left to deliver the message");
   };
   const failed = { reply: OWN_REPLIES.messageFailed, taken: false };
 
+  // Downstream has not heard of it, and can take the next one.
+  if (isLate()) {
+    log.noTimeLeft(envelope);
+    return failed;
+  }
   let last: Uint8Array;
   try {
     mayGoOn();
@@ -255,7 +261,7 @@ async function deliver(
     // In the middle of a message a connection can only be closed: anything said would become content.
     downstream.abandon("message was not finished");
     if (error instanceof DownstreamLost) log.downstreamLost("sending a message", error.message);
-    else if (error instanceof IoError) log.spoolFailed(error.message);
+    else if (error instanceof IoError) log.unreadable(error.message);
     else throw error;
     return failed;
   }

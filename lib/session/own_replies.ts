@@ -23,6 +23,7 @@ export const OWN_REPLIES = {
   lineTooLong: formatReply("500 5.5.2 Line too long"),
   notImplemented: formatReply("502 5.5.1 Command not implemented"),
   dataArgument: formatReply("501 5.5.4 Syntax: DATA"),
+  parameterUnknown: formatReply("555 5.5.4 Unsupported parameter"),
   needMail: formatReply("503 5.5.1 Need MAIL command first"),
   noRecipients: formatReply("554 5.5.1 No valid recipients"),
   tooManyRecipients: formatReply("452 4.5.3 Too many recipients"),

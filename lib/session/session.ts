@@ -1,7 +1,7 @@
 // One conversation: a client on one side, downstream on the other. It reads like the dialogue of RFC 5321 s.3.
 //
 // This is its life: it connects, hears one command after another, and explains its end. What a command is answered with
-// stands in `answers.ts`. Only the loop writes replies. What ends it is an error: an `SmtpError` with a reply,
+// stands in `answers.ts`, which returns the replies that the loop writes. What ends it is an error: an `SmtpError` with a reply,
 // `ClientLost` when nobody is there to hear one, or `DownstreamLost`; anything else is a bug: 421 to the client, the stack
 // to the log.
 
@@ -148,6 +148,7 @@ export class Session {
       connecting.then((conn) => conn.close(), () => {});
     };
     signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
     try {
       return await Promise.race([connecting, stopped.promise]);
     } finally {
@@ -164,7 +165,7 @@ export class Session {
         this.#log.clientLost(answers.isInTransaction ? "in a transaction" : "idle", "client ended the session");
         return;
       }
-      // Who goes on has heard.
+      // Who goes on has heard, or has sent its QUIT ahead and leaves in good order.
       answers.unheard = undefined;
       this.#doing = command.verb;
       const reply = await answers.answer(command);
@@ -180,7 +181,7 @@ export class Session {
   // may have left before it came.
   #noteUnheard(): void {
     const unheard = this.#answers?.unheard;
-    if (unheard) this.#log.possibleDuplicate("client may not have heard of the delivery", unheard);
+    if (unheard) this.#log.unheard(unheard);
   }
 
   async #explain(error: unknown): Promise<void> {

@@ -1,7 +1,7 @@
 // What ends a session: the reply that the client hears, and the reason that the log gets.
 //
-// `SmtpError` is thrown by handlers and caught by the session's loop alone. `ClientLost` has no reply, for nobody is
-// there to hear it.
+// `SmtpError` is thrown by handlers and ends in the session's loop. `ClientLost` has no reply, for nobody is there to hear
+// it.
 
 import type { Reply } from "../smtp/reply.ts";
 

@@ -61,9 +61,9 @@ export function decodedRoom(length: number): number {
   return length + (length >> 1) + 4;
 }
 
-/** How many octets can be decoded into `room`, whatever they are. */
+/** How many octets can be decoded into `room`, whatever they are: the inverse of `decodedRoom`. */
 export function decodable(room: number): number {
-  return Math.floor(((room - 4) * 2) / 3);
+  return Math.floor((2 * (room - 4) + 1) / 3);
 }
 
 /** From the wire to the spool, up to the end of data. */

@@ -1,14 +1,16 @@
 // XFORWARD: what Postfix tells of its own client (XFORWARD_README).
 //
 // The arguments are NAME=VALUE pairs, values in xtext, names in any case. `[UNAVAILABLE]` and `[TEMPUNAVAIL]` mean that
-// the value is not known; the latter, that it could be some other time. One transaction's attributes may come in several commands, of which the later one wins;
-// an attribute that we do not know is kept out of the result.
+// the value is not known; the latter, that it could be some other time. One transaction's attributes may come in several
+// commands, of which the later one wins; an attribute that we do not know is kept out of the result.
 
 import { decodeXtext } from "./xtext.ts";
 
 /** What is known of the client behind our client. An absent value is not known. */
 export interface ClientFacts {
   readonly name?: string;
+  /** The client in front of us has said something of it, be it that nothing is known. */
+  readonly told?: true;
   /** DNS failed when its name was looked up. */
   readonly nameFailed?: true;
   /** Without the `IPv6:` that marks an IPv6 address. */
@@ -20,7 +22,7 @@ export interface ClientFacts {
   readonly source?: string;
 }
 
-const KEYS: Readonly<Record<string, Exclude<keyof ClientFacts, "nameFailed">>> = {
+const KEYS: Readonly<Record<string, Exclude<keyof ClientFacts, "told" | "nameFailed">>> = {
   NAME: "name",
   ADDR: "address",
   PORT: "port",
@@ -40,6 +42,7 @@ export function mergeXforward(known: ClientFacts, text: string): ClientFacts {
     const equals = word.indexOf("=");
     const key = KEYS[word.slice(0, Math.max(0, equals)).toUpperCase()];
     if (!key) continue;
+    merged.told = true;
     const value = decodeXtext(word.slice(equals + 1));
     if (key === "name") delete merged.nameFailed;
     if (key === "name" && NOT_NOW.test(value)) merged.nameFailed = true;

@@ -312,6 +312,33 @@ table("Fidelity", { filter: true }, [{
   },
 }]);
 
+const TRICKLE = `Subject: trickle\r\n\r\n${"0123456789\r\n".repeat(800)}`;
+
+table("Content that comes in the least convenient packets", {}, [
+  {
+    name: "9,600 octets, one by one",
+    play: async (talk) => {
+      const client = await talk.open();
+      await startMessage(client);
+      await client.sayByteByByte(`${TRICKLE}.\r\n`);
+      await client.expect(250);
+      assert.equal(theMessage(talk), TRICKLE);
+      await expectUsable(client);
+    },
+  },
+  ...[4090, 4091, 4092, 4093, 4094, 4095, 4096, 4097].map((count): Case => ({
+    name: `two octets, and then ${count} times a dot behind a bare CR, which becomes two, and one more`,
+    play: async (talk) => {
+      const client = await talk.open();
+      await startMessage(client);
+      await client.sayInPieces(["a\r", `${".\r".repeat(count)}x`, "\r\n.\r\n"]);
+      await client.expect(250);
+      assert.equal(talk.downstream.messages.length, 1);
+      await expectUsable(client);
+    },
+  })),
+]);
+
 table("Fidelity, one by one", { shared: true }, [
   ...TEXTS.filter(([, text]) => text.length < 200_000).map(([name, text]): Case => ({
     name,

@@ -166,6 +166,33 @@ table("Hidden extensions, used all the same", { shared: true }, [
       assert.deepEqual(talk.downstream.lines, ["NOOP"]);
     },
   })),
+  ...[
+    "BODY=BINARYMIME",
+    "body=BinaryMIME",
+    "SIZE=100 BODY=BINARYMIME SMTPUTF8",
+    "TRANSID=<1@example.org>",
+    "transid=x",
+  ].map((parameters): Case => ({
+    name: `MAIL with ${parameters}: 555, and downstream never sees it`,
+    play: async (talk) => {
+      const client = await talk.open();
+      talk.downstream.last.forget();
+      await client.expect(555, `MAIL FROM:<a@example.org> ${parameters}`);
+      await client.expect(503, "DATA");
+      await client.expect(250, "MAIL FROM:<a@example.org> BODY=8BITMIME");
+      assert.deepEqual(talk.downstream.lines, ["MAIL FROM:<a@example.org> BODY=8BITMIME"]);
+    },
+  })),
+  {
+    name: "words that only look so pass: in an address, in another command",
+    play: async (talk) => {
+      const client = await talk.open();
+      talk.downstream.last.forget();
+      const lines = ['MAIL FROM:<"x BODY=BINARYMIME "@example.org> BODY=7BIT', "RCPT TO:<b@example.org> TRANSID=x"];
+      for (const line of lines) await client.expect(250, line);
+      assert.deepEqual(talk.downstream.lines, lines);
+    },
+  },
   {
     name: "in the middle of a transaction, which goes on",
     play: async (talk) => {

@@ -655,6 +655,30 @@ table("--message-timeout", { filter: true, options: () => ["--message-timeout=1.
   },
 ]);
 
+table("--message-timeout, and a filter that runs into it", {
+  filter: true,
+  options: () => ["--message-timeout=5", "-t", "100"],
+  together: true,
+}, [
+  {
+    name: "the message passes as it came, as when -t is over, and the session goes on",
+    filter: WAITS,
+    play: async (talk) => {
+      const client = await talk.open();
+      await startMessage(client);
+      await client.say(`${CONTENT}.\r\n`);
+      const pid = await talk.pidIn("pid");
+      await client.expect(250);
+      await filterKilled(pid);
+      talk.passed(CONTENT);
+      await talk.logged(/message not checked reason="filter ran longer than [0-9.]{1,5} s and was killed"/);
+      assert.doesNotMatch(talk.log, /lost connection/);
+      talk.setFilter("exit 0");
+      await expectUsable(client);
+    },
+  },
+]);
+
 table("--session-timeout", { options: () => ["--session-timeout=1.5"], together: true }, [
   {
     name: "a trickle of commands does not recharge it: 421, close",

@@ -99,13 +99,15 @@ async function tryOut(words: readonly string[]): Promise<void> {
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   const fake = await Downstream.start(`${dir}/downstream`);
   const spawner = await Spawner.start();
-  const syslog = Deno.listenDatagram({ transport: "unixpacket", path: `${dir}/syslog` });
+  // Deno guards /dev, where syslog's socket is, more than other directories.
+  const logDir = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "postprox_test_" });
+  const syslog = Deno.listenDatagram({ transport: "unixpacket", path: `${logDir}/syslog` });
   Deno.mkdirSync(`${dir}/spool`);
   const filter = `{ echo "X-Home: $HOME"; cat "$EMAIL"; } >"$OUTFILE"`;
   const options = ["-v", "-d", `${dir}/spool`, "-c", filter, fake.operand];
   const filtered = "X-Home: /nowhere\r\nSubject: test\r\n\r\nA line.\r\n";
   try {
-    await spawner.useCommand([...words, `--log=syslog:${dir}/syslog`, ...options], { HOME: "/nowhere" });
+    await spawner.useCommand([...words, `--log=syslog:${logDir}/syslog`, ...options], { HOME: "/nowhere" });
     const { client } = await spawner.connect();
     await client.expect(220);
     assert.equal((await deliver(client)).code, 250);
@@ -136,6 +138,7 @@ async function tryOut(words: readonly string[]): Promise<void> {
     assert.deepEqual(listNames(`${dir}/spool`), []);
   } finally {
     syslog.close();
+    Deno.removeSync(logDir, { recursive: true });
     await spawner.stop();
     await fake.stop();
     Deno.removeSync(dir, { recursive: true });

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import { listenMode } from "../../lib/modes/listen.ts";
 import { IoError } from "../../lib/runtime/io_error.ts";
+import type { Address } from "../../lib/runtime/ports.ts";
 import type { SessionChecks } from "../../lib/session/session.ts";
+import { bytesOf } from "../../lib/smtp/bytes.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import type { Peer } from "../fakes/conn_pair.ts";
 import { OPTIONS } from "../fakes/conversation.ts";
@@ -23,7 +25,9 @@ class Listening {
   remake: () => Promise<SessionChecks | undefined> = async () => undefined;
   status: number | undefined;
 
-  async start(maxClients = 10): Promise<void> {
+  failure: unknown;
+
+  async start(maxClients = 10, address: Address = ADDRESS): Promise<void> {
     const parts = {
       runtime: this.runtime,
       logger: this.logger,
@@ -31,8 +35,8 @@ class Listening {
       options: OPTIONS,
     };
     const remake = () => this.remake();
-    void listenMode(parts, { address: ADDRESS, maxClients, onReady: () => this.ready++, remake })
-      .then((status) => this.status = status);
+    void listenMode(parts, { address, maxClients, onReady: () => this.ready++, remake })
+      .then((status) => this.status = status, (error) => this.failure = error);
     await settled();
   }
 
@@ -79,6 +83,53 @@ Deno.test("listenMode says that it is ready once, after it has bound", async () 
     }),
     IoError,
   );
+});
+
+/** A network where the first try to bind finds the name taken. */
+function takenOnce(listening: Listening): void {
+  const { network, files } = listening.runtime;
+  const listen = network.listen.bind(network);
+  network.listen = async (at) => {
+    if (files.paths.includes("/run/postprox")) throw new IoError("in-use", "cannot listen at /run/postprox");
+    return await listen(at);
+  };
+}
+
+Deno.test("listenMode takes the place of a unix socket at which nobody listens any more, and of nothing else", async () => {
+  const rows = [
+    ["other", "refused", true],
+    ["other", "accepts", false],
+    ["other", "silent", false],
+    ["other", "denied", false],
+    ["file", "refused", false],
+    ["directory", "refused", false],
+  ] as const;
+  for (const [kind, downstream, taken] of rows) {
+    const listening = new Listening();
+    listening.runtime.files.replace("/run/postprox", bytesOf("there"), kind);
+    if (kind !== "directory") takenOnce(listening);
+    else listening.runtime.network.bindRefusal = "in-use";
+    listening.runtime.network.downstream = downstream;
+    const started = listening.start(10, { transport: "unix", path: "/run/postprox" });
+    await listening.runtime.clock.advance(1000);
+    await started;
+    assert.equal(listening.ready, taken ? 1 : 0, `${kind} ${downstream}`);
+    assert.equal(listening.failure instanceof IoError && listening.failure.kind === "in-use", !taken);
+    assert.equal(listening.runtime.files.paths.includes("/run/postprox"), !taken && kind !== "directory");
+  }
+});
+
+Deno.test("listenMode sends away a client that it has accepted in the moment of SIGTERM", async () => {
+  const listening = new Listening();
+  await listening.start();
+  const client = listening.listener.client();
+  listening.runtime.signal("SIGTERM");
+  await settled();
+  assert.equal(client.hear(), SHUTTING_DOWN);
+  assert.ok(client.closed);
+  await settled();
+  assert.equal(listening.status, 0);
+  assert.ok(listening.runtime.network.servers.every((server) => server.closed));
 });
 
 Deno.test("listenMode keeps sessions apart", async () => {

@@ -79,6 +79,28 @@ Deno.test("Timers take a delay of 0 or less as the next moment, and a callback m
   assert.deepEqual(ran, [1, 2]);
 });
 
+Deno.test("Timers hold no more alarms than they need, however often one rings in front of a far one", () => {
+  const { timers, pass, alarmsLeft } = testBed();
+  timers.after(300_000, () => {});
+  for (let count = 0; count < 1000; count++) {
+    timers.after(0, () => {});
+    pass(1);
+    assert.equal(alarmsLeft(), 1);
+  }
+});
+
+Deno.test("Timers go on after a callback that throws", () => {
+  const { timers, pass } = testBed();
+  const ran: string[] = [];
+  timers.after(100, () => {
+    throw new Error("oops");
+  });
+  timers.after(200, () => ran.push("second"));
+  assert.throws(() => pass(150), /oops/);
+  pass(100);
+  assert.deepEqual(ran, ["second"]);
+});
+
 Deno.test("Timers agree with a sorted list on random delays and cancellations", () => {
   let seed = 5321;
   const random = () => (seed = (seed * 48271) % 0x7fffffff) / 0x7fffffff;

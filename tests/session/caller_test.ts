@@ -27,16 +27,18 @@ Deno.test("callerOf takes whom XFORWARD names, and asks DNS nothing", async () =
       // Downstream's neighbour has looked, and found none.
       [{ address: "192.0.2.1" }, "192.0.2.1", undefined],
       [{ helo: "x" }, undefined, undefined],
+      // It says that nothing is known, which is not that the client is our neighbour.
+      [{}, undefined, undefined],
       // A name that looks like an address.
       [{ address: "192.0.2.1", name: "10.0.0.1" }, "192.0.2.1", undefined],
     ] as const
   ) {
-    const caller = callerOf(facts, { peer: "127.0.0.1" }, dns);
+    const caller = callerOf({ ...facts, told: true }, { peer: "127.0.0.1" }, dns);
     assert.equal(caller.address, address);
     assert.equal(await caller.name(), name);
   }
   // DNS failed there, which is no proof that there is no name.
-  const doubtful = callerOf({ address: "192.0.2.1", nameFailed: true }, { peer: "127.0.0.1" }, dns);
+  const doubtful = callerOf({ told: true, address: "192.0.2.1", nameFailed: true }, { peer: "127.0.0.1" }, dns);
   assert.equal(doubtful.address, "192.0.2.1");
   await assert.rejects(doubtful.name(), IoError);
   assert.deepEqual(dns.asked, []);

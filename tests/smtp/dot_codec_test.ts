@@ -4,7 +4,14 @@
 // ones, over letter, dot, CR, LF and NUL; and the room that chunks need. Octets are cut in every way that packets may be.
 
 import assert from "node:assert/strict";
-import { decodedRoom, DotDecoder, DotEncoder, encodedRoom, type LineEnds } from "../../lib/smtp/dot_codec.ts";
+import {
+  decodable,
+  decodedRoom,
+  DotDecoder,
+  DotEncoder,
+  encodedRoom,
+  type LineEnds,
+} from "../../lib/smtp/dot_codec.ts";
 import { fooled, guarded, READERS, slowDecode, slowEncode } from "./dot_reference.ts";
 import { everyCut, everyText, octets, randomCut, randomText, SEED, seeded, spelled } from "./octets.ts";
 
@@ -365,6 +372,13 @@ Deno.test("decodedRoom and encodedRoom are enough for every short chunk in every
         for (const lineEnds of LINE_ENDS) encode([before, chunk], lineEnds);
       }
     }
+  }
+});
+
+Deno.test("decodable is the inverse of decodedRoom", () => {
+  for (let count = 0; count < 100_000; count++) {
+    assert.equal(decodable(decodedRoom(count)), count);
+    assert.ok(decodedRoom(decodable(count + 5)) <= count + 5, String(count + 5));
   }
 });
 

@@ -65,7 +65,23 @@ const ROWS: readonly { known?: ClientFacts; text: string; facts: ClientFacts }[]
 
 Deno.test("mergeXforward adds what one command says to what was known", () => {
   for (const row of ROWS) {
-    assert.deepEqual(mergeXforward(row.known ?? NOTHING, row.text), row.facts, JSON.stringify(row.text));
+    const { told: _, ...facts } = mergeXforward(row.known ?? NOTHING, row.text);
+    assert.deepEqual(facts, row.facts, JSON.stringify(row.text));
+  }
+});
+
+Deno.test("mergeXforward knows that something was said, be it that nothing is known", () => {
+  const rows: readonly [text: string, told: true | undefined][] = [
+    [" NAME=mx", true],
+    [" NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE]", true],
+    [" HELO=", true],
+    ["", undefined],
+    [" FOO=1", undefined],
+    [" NAME", undefined],
+  ];
+  for (const [text, told] of rows) {
+    assert.equal(mergeXforward(NOTHING, text).told, told, text);
+    assert.equal(mergeXforward({ told: true }, text).told, true, text);
   }
 });
 
@@ -78,6 +94,6 @@ Deno.test("mergeXforward leaves what was known as it was", () => {
 Deno.test("mergeXforward makes of commands in a row what one command would say", () => {
   const parts = [" NAME=a ADDR=IPv6:::1", " HELO=b NAME=[UNAVAILABLE]", " ADDR=192.0.2.9 PROTO=SMTP"];
   const facts = parts.reduce(mergeXforward, NOTHING);
-  assert.deepEqual(facts, { address: "192.0.2.9", helo: "b", proto: "SMTP" });
+  assert.deepEqual(facts, { told: true, address: "192.0.2.9", helo: "b", proto: "SMTP" });
   assert.deepEqual(mergeXforward(NOTHING, parts.join("")), facts);
 });
