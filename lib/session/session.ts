@@ -118,6 +118,8 @@ export class Session {
       conn = await this.#orStop(network.connect(options.downstream, options.connectTimeout));
       this.#downstreamConn = new LineConn(conn, clock);
       this.#downstream = new Downstream(this.#downstreamConn, clock, options);
+      // `#end` may have come between the connection and these two, and found nothing to interrupt.
+      this.#stop.signal.throwIfAborted();
       greeting = await this.#downstream.greeting();
       if (replyClass(greeting) === 3) throw new DownstreamLost("downstream greets with a 3xx reply");
     } catch (error) {
