@@ -40,9 +40,17 @@ export function readArguments(
   return { options, targets };
 }
 
-/** Has `work` build in a workshop inside `outdir`, which is made if it is not there. The workshop goes in any case. */
+/**
+ * Has `work` build in a workshop inside `outdir`, which is made if it is not there. The workshop goes in any case but that
+ * of a SIGKILL.
+ */
 export async function inWorkshop<T>(outdir: string, work: (workshop: string) => Promise<T>): Promise<T> {
   const workshop = makeWorkshop(outdir);
+  const interrupted = () => {
+    Deno.removeSync(workshop, { recursive: true });
+    Deno.exit(1);
+  };
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, interrupted);
   try {
     return await work(workshop);
   } catch (error) {
@@ -50,9 +58,12 @@ export async function inWorkshop<T>(outdir: string, work: (workshop: string) => 
     if (error instanceof BuildError || !(error instanceof Error) || !("code" in error)) throw error;
     throw new BuildError(`cannot build in ${outdir}: ${error.message}`);
   } finally {
+    for (const signal of SIGNALS) Deno.removeSignalListener(signal, interrupted);
     Deno.removeSync(workshop, { recursive: true });
   }
 }
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 function makeWorkshop(outdir: string): string {
   try {

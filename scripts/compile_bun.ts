@@ -72,8 +72,8 @@ export async function compileWithBun(
   const { success, stdout, stderr } = await runTool(words, { install: "npm", cwd });
   if (success && exists(outfile)) return;
   const lines = `${stdout}\n${stderr}`.split("\n").map((line) => line.trim()).filter((line) => line !== "");
-  // Of npm's lines, the first is a code, and the last says where there are more.
-  const reason = lines.find((line) => /\berror\b(?! code| A complete log)/i.test(line)) ?? lines.at(-1);
+  // Of npm's lines the first are codes, and the last says where there are more.
+  const reason = lines.find((line) => /\berror\b(?! code| syscall| errno| A complete log)/i.test(line)) ?? lines.at(-1);
   throw new BuildError(`Bun ${BUN_VERSION} from npm cannot build it: ${reason ?? "no word why"}`);
 }
 

@@ -50,6 +50,10 @@ export function parseCommandLine(args: readonly string[]): ParsedCommandLine {
     if (wrong) throw wrong;
     if (options.postfixConfig && operands.length === 0) operands.push(USUAL_DOWNSTREAM);
     options.downstream = parseOperands(operands);
+    // Else a service whose -l was forgotten would wait for mail on its standard input.
+    if (options.foreground && !options.listen && !options.postfixConfig) {
+      throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
+    }
   } catch (error) {
     if (error instanceof UsageError) error.log = options.log;
     throw error;

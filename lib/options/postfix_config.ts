@@ -217,13 +217,16 @@ Description=postprox, content filter proxy for Postfix
 Documentation=man:postprox(8)
 After=network-online.target
 Wants=network-online.target
-Before=postfix.service
+Before=postfix.service postfix@-.service
 
 [Service]
 User=${USER}
 ExecStart=${foreground}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
+# Wrong options stay wrong. Only postprox is told to end, and ends its filters.
+RestartPreventExitStatus=64
+KillMode=mixed
 NoNewPrivileges=yes
 
 [Install]

@@ -109,13 +109,15 @@ export class Answers {
     const parameters = parsePath(command.argument, "FROM")?.parameters;
     const hidden = parameters && HIDDEN_PARAMETERS.find(([name, value]) => isGiven(parameters.get(name), value));
     if (hidden) return this.#refuse(OWN_REPLIES.parameterUnknown, `MAIL with ${hidden[0]}`);
-    if (this.#isTooLarge(parameters)) return OWN_REPLIES.messageTooLarge;
+    if (this.#isTooLarge(parameters)) return this.#bounded(OWN_REPLIES.messageTooLarge, "MAIL with a large SIZE");
     return this.#admit(command, await this.#parts.admission?.sender(this.#transaction.afterMail(command)));
   }
 
   async #rcpt(command: Command): Promise<Reply> {
     const { phase, envelope } = this.#transaction;
-    if (envelope.recipients.length >= RECIPIENT_LIMIT) return OWN_REPLIES.tooManyRecipients;
+    if (envelope.recipients.length >= RECIPIENT_LIMIT) {
+      return this.#bounded(OWN_REPLIES.tooManyRecipients, "RCPT beyond the limit");
+    }
     if (phase === "idle") return this.#relay(command);
     return this.#admit(command, await this.#parts.admission?.recipient(recipientOf(command), envelope));
   }
@@ -190,6 +192,12 @@ export class Answers {
   #isTooLarge(parameters: ReadonlyMap<string, string> | undefined): boolean {
     const { maxMessageSize } = this.#parts.options;
     return maxMessageSize !== undefined && Number(parameters?.get("SIZE") ?? 0) > maxMessageSize;
+  }
+
+  // No mistake of the client's.
+  #bounded(reply: Reply, what: string): Reply {
+    this.#parts.log.clientRefused(what, reply);
+    return reply;
   }
 
   #refuse(reply: Reply, what: string): Reply {

@@ -134,8 +134,8 @@ async function receive(
       if (decoder.done) await spool.settle();
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
+      if (!failure) log.spoolFailed(error.message);
       failure = error;
-      log.spoolFailed(error.message);
     }
     if (failure || isTooLarge(decoder.size - END_OF_DATA_LENGTH, options)) spool.forget();
   }

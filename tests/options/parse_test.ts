@@ -87,7 +87,6 @@ Deno.test("parseCommandLine takes every further option", () => {
   const rows: readonly [line: string, changed: Partial<Options>][] = [
     ["--allow-discard", { allowDiscard: true }],
     ["--bare-newline=reject", { bareNewline: "reject" }],
-    ["--foreground", { foreground: true }],
     ["--log=./x", { log: { kind: "file", path: "./x" } }],
     ["--max-clients=7", { maxClients: 7 }],
     ["--max-message-size=10M", { maxMessageSize: 10 * 1024 * 1024 }],
@@ -114,6 +113,7 @@ Deno.test("parseCommandLine takes every further option", () => {
     ["--dns-timeout=1", { dnsTimeout: 1000 }],
   ];
   for (const [line, changed] of rows) assert.deepEqual(changes(line, "mx"), changed);
+  assert.equal(changes("--foreground", "-l", "1", "mx").foreground, true);
 });
 
 Deno.test("parseCommandLine keeps all of an option that may be repeated", () => {
@@ -188,6 +188,8 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["mx", "--timeout"], /--timeout needs a value.*SEC/],
   [["--reject=yes", "mx"], /--reject takes no value/],
   [["--help=", "mx"], /--help takes no value/],
+  // One that needs another.
+  [["--foreground", "mx"], /--foreground is for listen mode: give -l/],
   // Values that are none.
   [["-t", "abc", "mx"], /-t, --timeout: "abc".*such as/],
   [["-t", "-5", "mx"], /--timeout/],
