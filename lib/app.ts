@@ -5,8 +5,9 @@
 // the client hears 421 and the log gets the line. Spawn mode is a process for each message: the other modes are loaded
 // when they are wanted.
 
+import { formatAddress } from "./address.ts";
 import { checksOf } from "./app_checks.ts";
-import { formatAddress, logBug, logNotReloaded, logReloaded, logSwept, logUsage } from "./log/events.ts";
+import { logBug, logNotReloaded, logReloaded, logSwept, logUsage } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { type LogTarget, openLogger } from "./log/sinks.ts";
 import { spawnMode } from "./modes/spawn.ts";
@@ -115,7 +116,7 @@ async function checkTempdir(runtime: Runtime, directory: string): Promise<void> 
 
 async function openLog(runtime: Runtime, options: Options): Promise<Logger> {
   const spawned = options.listen === undefined;
-  if (options.log.kind === "stderr" && spawned && runtime.stdio.isSpawned()) {
+  if (options.log.kind === "stderr" && spawned && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option --log: standard error is the client here: give syslog or the path of a file");
   }
   try {

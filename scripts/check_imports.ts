@@ -4,7 +4,7 @@
 
 const LEVELS: readonly (readonly [pattern: RegExp, level: number])[] = [
   [/^lib\/(smtp|pattern)\//, 0],
-  [/^lib\/(verdict|envelope|version)\.ts$/, 0],
+  [/^lib\/(address|envelope|verdict|version)\.ts$/, 0],
   [/^lib\/runtime\/(ports|io_error)\.ts$/, 0],
   [/^lib\/(runtime|wire|spool|log|dns)\//, 1],
   [/^lib\/checks\//, 2],

@@ -70,6 +70,16 @@ Deno.test("run refuses a log on standard error where that is the client", async 
   assert.match(runtime.out, /^421 /);
 });
 
+Deno.test("run logs to standard error beside a spawned session where that is somebody else", async () => {
+  const runtime = new FakeRuntime();
+  runtime.isSpawned = true;
+  runtime.isErrInput = false;
+  runtime.network.downstream = "refused";
+  assert.equal(await run(runtime, ["mx", "--log=stderr"]), 75);
+  assert.match(runtime.err, /^postprox\[4711\]: \S+ downstream not reachable [^\n]*\n$/);
+  assert.match(runtime.stdioPeer.hear(), /^421 4\.3\.2 [^\n]*\n$/);
+});
+
 Deno.test("run without -l relays on standard input and output", async () => {
   const runtime = new FakeRuntime();
   runtime.isSpawned = true;

@@ -2,17 +2,13 @@
 // matches.
 //
 // A line that begins with `#` is a comment, and one of white space alone is nothing. All else is the expression, blanks
-// at its ends too; octets are octets, in whatever character set they were written; only a mark of UTF-8 at the start,
-// which some editors leave there, is no part of the first line. A line may end with CR LF.
+// at its ends too; octets are octets, in whatever character set they were written. A line may end with CR LF.
 
 import { PatternError, PatternSet } from "../pattern/pattern.ts";
 import { CR, isSpace, LF } from "../smtp/bytes.ts";
 import { RulesError } from "./rules_error.ts";
 
 const HASH = 0x23;
-
-/** What a byte order mark is in UTF-8. */
-const MARK = Uint8Array.of(0xef, 0xbb, 0xbf);
 
 export interface ContentRules {
   readonly patterns: PatternSet;
@@ -25,8 +21,7 @@ export function parseContentRules(content: Uint8Array): ContentRules {
   const patterns = new PatternSet("basic");
   const lines: number[] = [];
   let number = 0;
-  const start = MARK.every((octet, at) => content[at] === octet) ? MARK.length : 0;
-  for (let at = start; at < content.length;) {
+  for (let at = 0; at < content.length;) {
     const found = content.indexOf(LF, at);
     const end = found === -1 ? content.length : found;
     const line = content.subarray(at, content[end - 1] === CR ? Math.max(at, end - 1) : end);

@@ -112,7 +112,7 @@ class LastLine {
   }
 
   text(): string {
-    return textOf(isBlank(this.#unfinished) ? this.#whole : this.#unfinished).trimEnd();
+    return textOf(isBlank(this.#unfinished) ? this.#whole : this.#unfinished).replace(/\r+$/, "");
   }
 }
 

@@ -3,6 +3,7 @@
 // Each line begins with the session's id, then a word or two in plain English, then `key=value` fields. Whatever comes
 // from a client, from downstream or from a filter is a field, and so is escaped.
 
+import { formatAddress } from "../address.ts";
 import type { Envelope } from "../envelope.ts";
 import type { Address } from "../runtime/ports.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
@@ -228,9 +229,4 @@ const STACK_LIMIT = 1500;
 export function logBug(logger: Logger, error: unknown, id = "-"): void {
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
   logger.write("error", `${id}: bug ${formatField("error", text, STACK_LIMIT)}`);
-}
-
-export function formatAddress(address: Address): string {
-  if (address.transport === "unix") return `unix:${address.path}`;
-  return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }

@@ -6,7 +6,7 @@
 // relative path throws a `UsageError`, and so does what master.cf cannot hold.
 // Known gap: a unix socket on our side would need rights that differ from machine to machine; it is refused.
 
-import { formatAddress } from "../log/events.ts";
+import { formatAddress } from "../address.ts";
 import { quote } from "../log/logger.ts";
 import type { Address } from "../runtime/ports.ts";
 import { type Options, type PostfixMode, UsageError } from "./options.ts";

@@ -147,9 +147,8 @@ function parseUnix(text: string, hint: string): Address | undefined {
 function parseHost(host: string, text: string, hint: string): string {
   if (host.startsWith("[")) {
     const address = host.slice(1, -1).replace(/^ipv6:/i, "");
-    if (/^[0-9A-Fa-f:.]+(?:%[0-9A-Za-z]+)?$/.test(address)) return address;
-    if (/^[0-9A-Fa-f.]+$/.test(address)) return address;
-    throw new UsageError(`${quote(text)} has no IPv6 address in its brackets: ${hint}`);
+    if (parseIp(address)) return address;
+    throw new UsageError(`${quote(text)} has no IP address in its brackets: ${hint}`);
   }
   if (host === "") throw new UsageError(`${quote(text)} names no host: ${hint}`);
   const label = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?";

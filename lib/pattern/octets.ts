@@ -45,7 +45,7 @@ export const CLASSES: ReadonlyMap<string, (octet: number) => boolean> = new Map(
   ["xdigit", (octet) => isDigit(octet) || (toLower(octet) >= 0x61 && toLower(octet) <= 0x66)],
 ]);
 
-export function isDigit(octet: number): boolean {
+function isDigit(octet: number): boolean {
   return octet >= 0x30 && octet <= 0x39;
 }
 

@@ -10,7 +10,7 @@ import { datagrams } from "./bun_datagrams.ts";
 import { create, list, open, openLog, remove, stat } from "./bun_files.ts";
 import { isAlive, selfWords, start, startSelf } from "./bun_processes.ts";
 import { connect, listen, udp } from "./bun_sockets.ts";
-import { isSpawned, stdioConn, writeSync } from "./bun_stdio.ts";
+import { isErrInput, isSpawned, stdioConn, writeSync } from "./bun_stdio.ts";
 import type { Runtime } from "./ports.ts";
 import { lazyResolver } from "./resolver.ts";
 
@@ -29,6 +29,7 @@ export function bunRuntime(): Runtime {
     stdio: {
       conn: stdioConn,
       isSpawned,
+      isErrInput,
       writeOut: (text) => writeSync(1, text),
       writeErr: (text) => writeSync(2, text),
     },

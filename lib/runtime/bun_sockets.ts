@@ -5,12 +5,13 @@
 // Known gap: when the system has no descriptors left, Bun's accept says nothing and tries again and again, at the cost of
 // a processor; connections wait in the queue until one is free.
 
+import { formatAddress } from "../address.ts";
 import { after, bun, type BunSocket, ioError, type SocketHandlers, type SocketUser } from "./bun_api.ts";
 import { IoError } from "./io_error.ts";
 import type { Address, Conn, Listener, NameServer, UdpSocket } from "./ports.ts";
 
 export async function connect(to: Address, limit: number): Promise<Conn> {
-  const where = to.transport === "unix" ? to.path : `${to.host}:${to.port}`;
+  const where = formatAddress(to);
   const late = Promise.withResolvers<never>();
   const state = { isLate: false };
   const cancel = after(limit, () => {
@@ -94,7 +95,7 @@ export async function listen(at: Address): Promise<Listener> {
       },
     };
   } catch (error) {
-    throw ioError(error, `cannot listen at ${at.transport === "unix" ? at.path : `${at.host}:${at.port}`}`);
+    throw ioError(error, `cannot listen at ${formatAddress(at)}`);
   }
 }
 

@@ -15,11 +15,23 @@ export function stdioConn(): Conn {
 
 export function isSpawned(): boolean {
   try {
-    const [input, output] = [fs.fstatSync(0), fs.fstatSync(1)];
-    return input.isSocket() && input.ino === output.ino && input.dev === output.dev;
+    return fs.fstatSync(0).isSocket() && isOne(0, 1);
   } catch {
     return false;
   }
+}
+
+export function isErrInput(): boolean {
+  try {
+    return isOne(0, 2);
+  } catch {
+    return false;
+  }
+}
+
+function isOne(descriptor: number, other: number): boolean {
+  const [one, two] = [fs.fstatSync(descriptor), fs.fstatSync(other)];
+  return one.ino === two.ino && one.dev === two.dev;
 }
 
 /** Standard input and output that are one socket, as under spawn(8). */

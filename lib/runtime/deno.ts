@@ -4,7 +4,7 @@ import { after } from "./deno_api.ts";
 import { create, list, open, openLog, remove, stat } from "./deno_files.ts";
 import { isAlive, selfWords, start, startSelf } from "./deno_processes.ts";
 import { connect, datagrams, listen, udp } from "./deno_sockets.ts";
-import { isSpawned, StdioConn, writeSync } from "./deno_stdio.ts";
+import { isErrInput, isSpawned, StdioConn, writeSync } from "./deno_stdio.ts";
 import type { Runtime } from "./ports.ts";
 import { lazyResolver } from "./resolver.ts";
 
@@ -23,6 +23,7 @@ export function denoRuntime(): Runtime {
     stdio: {
       conn: () => new StdioConn(),
       isSpawned,
+      isErrInput,
       writeOut: (text) => writeSync(Deno.stdout, text),
       writeErr: (text) => writeSync(Deno.stderr, text),
     },

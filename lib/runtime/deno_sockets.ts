@@ -1,12 +1,13 @@
 // Sockets on Deno: TCP and unix ones, and datagrams.
 
+import { formatAddress } from "../address.ts";
 import { parseIp } from "../dns/ip.ts";
 import { after, ioError } from "./deno_api.ts";
 import { IoError } from "./io_error.ts";
 import type { Address, Conn, DatagramSender, Listener, NameServer, UdpSocket } from "./ports.ts";
 
 export async function connect(to: Address, limit: number): Promise<Conn> {
-  const where = to.transport === "unix" ? to.path : `${to.host}:${to.port}`;
+  const where = formatAddress(to);
   const connecting = to.transport === "unix"
     ? Deno.connect({ transport: "unix", path: to.path })
     : Deno.connect({ hostname: to.host, port: to.port });
@@ -45,7 +46,7 @@ export async function listen(at: Address): Promise<Listener> {
       },
     };
   } catch (error) {
-    throw ioError(error, `cannot listen at ${at.transport === "unix" ? at.path : `${at.host}:${at.port}`}`);
+    throw ioError(error, `cannot listen at ${formatAddress(at)}`);
   }
 }
 

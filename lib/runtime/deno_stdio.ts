@@ -48,11 +48,23 @@ async function patiently<T>(attempt: () => Promise<T>): Promise<T> {
 
 export function isSpawned(): boolean {
   try {
-    const [input, output] = ["/dev/stdin", "/dev/stdout"].map((path) => Deno.statSync(path));
-    return input!.isSocket === true && input!.ino === output!.ino && input!.dev === output!.dev;
+    return Deno.statSync("/dev/stdin").isSocket === true && isOne("/dev/stdin", "/dev/stdout");
   } catch {
     return false;
   }
+}
+
+export function isErrInput(): boolean {
+  try {
+    return isOne("/dev/stdin", "/dev/stderr");
+  } catch {
+    return false;
+  }
+}
+
+function isOne(path: string, other: string): boolean {
+  const [one, two] = [Deno.statSync(path), Deno.statSync(other)];
+  return one.ino === two.ino && one.dev === two.dev;
 }
 
 export function writeSync(stream: { writeSync(octets: Uint8Array): number }, text: string): void {

@@ -168,8 +168,10 @@ export interface Signals {
 export interface Stdio {
   /** Standard input and output as one connection. */
   conn(): Conn;
-  /** Whether standard input and output are one socket, as under Postfix's spawn(8): then 0, 1 and 2 all are the client. */
+  /** Whether standard input and output are one socket, as under Postfix's spawn(8), where standard error is it as well. */
   isSpawned(): boolean;
+  /** Whether standard error is the same as standard input. */
+  isErrInput(): boolean;
   writeOut(text: string): void;
   writeErr(text: string): void;
 }

@@ -133,16 +133,16 @@ export class Answers {
   }
 
   async #relay(command: Command, ruling?: Ruling): Promise<Reply> {
-    const reply = this.#refuseUnasked3xx(await this.#parts.downstream.ask(command.raw), command);
+    const reply = this.#refuseUnasked3xx(await this.#parts.downstream.ask(command.raw), textOf(command.raw));
     this.#parts.log.dialogue(textOf(command.raw), reply);
     this.#transaction.learn(command, reply, ruling);
     return command.verb === "EHLO" ? filterEhlo(reply, this.#parts.options.maxMessageSize) : reply;
   }
 
-  // Only DATA and AUTH lead to a 3xx: no spelling that only the far end knows may carry content past the filter.
-  #refuseUnasked3xx(reply: Reply, command: Command): Reply {
+  // Only DATA, and AUTH with 334, lead to a 3xx: no spelling that only the far end knows may carry content past the filter.
+  #refuseUnasked3xx(reply: Reply, command: string): Reply {
     if (replyClass(reply) !== 3) return reply;
-    this.#parts.log.unasked3xx(reply, textOf(command.raw));
+    this.#parts.log.unasked3xx(reply, command);
     this.#parts.downstream.abandon("unasked 3xx reply");
     throw new SmtpError(OWN_REPLIES.unasked3xx, "unasked 3xx reply");
   }
@@ -165,16 +165,18 @@ export class Answers {
   // The client's answers go downstream as they are, also those that look like commands (RFC 4954 s.4).
   async #auth(command: Command): Promise<Reply> {
     let reply = await this.#parts.downstream.ask(command.raw);
-    while (replyClass(reply) === 3) {
+    while (reply.code === 334) {
       await this.#parts.client.say(reply);
       const line = await this.#parts.client.nextAuthLine();
-      if (!line) {
+      if ("verb" in line) {
         const canceled = await this.#parts.downstream.ask(CANCEL_AUTH);
         if (replyClass(canceled) === 3) this.#parts.downstream.abandon("AUTH goes on after it was canceled");
-        return this.#refuse(OWN_REPLIES.lineSpoilt, "a bad line in AUTH");
+        const isLong = line.verb === "TOO-LONG";
+        return this.#refuse(isLong ? OWN_REPLIES.lineTooLong : OWN_REPLIES.lineSpoilt, "a bad line in AUTH");
       }
       reply = await this.#parts.downstream.ask(line);
     }
+    this.#refuseUnasked3xx(reply, "AUTH ...");
     // Nothing of what the client said: it is a password.
     this.#parts.log.dialogue("AUTH ...", reply);
     return reply;
@@ -182,7 +184,7 @@ export class Answers {
 
   async #quit(command: Command): Promise<Reply> {
     try {
-      return this.#refuseUnasked3xx(await this.#parts.downstream.quit(command.raw), command);
+      return this.#refuseUnasked3xx(await this.#parts.downstream.quit(command.raw), textOf(command.raw));
     } catch (error) {
       if (error instanceof DownstreamLost) return OWN_REPLIES.bye;
       throw error;

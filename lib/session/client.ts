@@ -56,11 +56,11 @@ export class Client {
     return command.verb !== "AUTH" && line.raw.length > COMMAND_LINE_LIMIT ? TOO_LONG : command;
   }
 
-  /** The client's next line in an AUTH exchange, its CRLF included; undefined for one that cannot be passed on. */
-  async nextAuthLine(): Promise<Uint8Array | undefined> {
+  /** The client's next line in an AUTH exchange, its CRLF included, unless it cannot be passed on. */
+  async nextAuthLine(): Promise<Uint8Array | BadLine> {
     const line = await this.#nextLine();
     if (line === null) throw new ClientLost("client ended the session during AUTH");
-    return line.tooLong || line.spoilt ? undefined : line.raw.slice();
+    return line.tooLong ? TOO_LONG : line.spoilt ? SPOILT : line.raw.slice();
   }
 
   /** What has come of the message, to be used and `consume`d before the next call. */
@@ -98,6 +98,11 @@ export class Client {
   /** Calls `onGone` when the client leaves before its next command is asked for. */
   watch(onGone: () => void): void {
     this.#conn.watch(onGone);
+  }
+
+  /** Makes the current wait, and every later one, throw `reason`. Replies can still be said. */
+  interrupt(reason: Error): void {
+    this.#conn.interrupt(reason);
   }
 
   close(): void {

@@ -48,9 +48,7 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #log: SessionLog;
   readonly #client: Client;
-  readonly #clientConn: LineConn;
   readonly #stop = new AbortController();
-  #downstreamConn: LineConn | undefined;
   #downstream: Downstream | undefined;
   #answers: Answers | undefined;
   #over = false;
@@ -60,8 +58,7 @@ export class Session {
     const { clock } = parts.runtime;
     this.#parts = parts;
     this.#log = new SessionLog(parts.logger, newSessionId(), conn);
-    this.#clientConn = new LineConn(conn, clock, translateClientError);
-    this.#client = new Client(this.#clientConn, clock, parts.options.clientTimeout);
+    this.#client = new Client(new LineConn(conn, clock, translateClientError), clock, parts.options.clientTimeout);
   }
 
   /** Runs the conversation to its end. Never throws. */
@@ -93,7 +90,7 @@ export class Session {
 
   /** Waits for downstream no longer, after `shutDown`; what becomes of a message is then not known. */
   abandon(): void {
-    this.#downstreamConn?.interrupt(new SmtpError(OWN_REPLIES.shuttingDown, "shutting down"));
+    this.#downstream?.interrupt(new SmtpError(OWN_REPLIES.shuttingDown, "shutting down"));
   }
 
   /** Ends the session with a 421 after an error that nothing caught. */
@@ -103,9 +100,9 @@ export class Session {
 
   #end(reason: SmtpError): void {
     this.#stop.abort(reason);
-    this.#clientConn.interrupt(reason);
+    this.#client.interrupt(reason);
     if (this.#answers?.isInTransaction && this.#doing === "DATA") return;
-    this.#downstreamConn?.interrupt(reason);
+    this.#downstream?.interrupt(reason);
   }
 
   /** Downstream, whose greeting has been said to the client; undefined where it cannot be had. */
@@ -116,9 +113,8 @@ export class Session {
     let greeting: Reply;
     try {
       conn = await this.#orStop(network.connect(options.downstream, options.connectTimeout));
-      this.#downstreamConn = new LineConn(conn, clock);
-      this.#downstream = new Downstream(this.#downstreamConn, clock, options);
-      // `#end` may have come between the connection and these two, and found nothing to interrupt.
+      this.#downstream = new Downstream(new LineConn(conn, clock), clock, options);
+      // `#end` may have come just before, and found nothing to interrupt.
       this.#stop.signal.throwIfAborted();
       greeting = await this.#downstream.greeting();
       if (replyClass(greeting) === 3) throw new DownstreamLost("downstream greets with a 3xx reply");

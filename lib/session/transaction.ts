@@ -7,7 +7,7 @@ import type { Refusal, Ruling } from "../checks/restriction.ts";
 import { emptyEnvelope, type Envelope } from "../envelope.ts";
 import type { Command } from "../smtp/command.ts";
 import { nextPhase, type Phase } from "../smtp/dialogue.ts";
-import { parsePath } from "../smtp/path.ts";
+import { readAddress } from "../smtp/path.ts";
 import { type Reply, replyClass } from "../smtp/reply.ts";
 import { mergeXforward } from "../smtp/xforward.ts";
 
@@ -31,7 +31,7 @@ export class Transaction {
 
   /** The envelope as it is when downstream accepts the MAIL `command`. */
   afterMail(command: Command): Envelope {
-    return { ...emptyEnvelope(this.#envelope.client), sender: parsePath(command.argument, "FROM")?.address };
+    return { ...emptyEnvelope(this.#envelope.client), sender: readAddress(command.argument, "FROM") };
   }
 
   /** Takes in downstream's reply to `command`, and how we ruled on that: a refusal is kept for the end of data. */
@@ -82,5 +82,5 @@ export class Transaction {
 
 /** The forward-path of a RCPT; the empty string is not known. */
 export function recipientOf(command: Command): string {
-  return parsePath(command.argument, "TO")?.address ?? "";
+  return readAddress(command.argument, "TO") ?? "";
 }

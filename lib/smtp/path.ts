@@ -26,6 +26,19 @@ export function parsePath(text: string, keyword: keyof typeof PREFIX): PathAndPa
   return { address, parameters: parseParameters(rest.slice(end + 1)) };
 }
 
+/**
+ * The address in ` FROM:<path> …` as far as it can be made out. Where there is no path, it is the text in the brackets, or
+ * all of it, which is never a valid mailbox: a filter shall see what a lenient server has accepted.
+ */
+export function readAddress(text: string, keyword: keyof typeof PREFIX): string | undefined {
+  const parsed = parsePath(text, keyword);
+  if (parsed) return parsed.address;
+  const start = PREFIX[keyword].exec(text);
+  if (!start) return undefined;
+  const rest = text.slice(start[0].length).trimEnd();
+  return /^<(.*)>(?:\s|$)/s.exec(rest)?.[1] || rest || undefined;
+}
+
 // The bracket that closes the path: one inside a quoted local part does not count.
 function closingBracket(path: string): number | undefined {
   let quoted = false;

@@ -49,7 +49,8 @@ export function replyFromText(text: string, options: { success?: boolean } = {})
   // deno-lint-ignore no-control-regex
   const printable = text.replace(/[\x00-\x1f\x7f]/g, " ").replace(/[^\x20-\x7e]/g, "?");
   const code = options.success ? /^[245][0-9][0-9] / : /^[45][0-9][0-9] /;
-  const line = code.test(printable) ? printable : `554 ${printable}`;
+  // A tab behind the code is no space, although it becomes one.
+  const line = code.test(text) ? printable : `554 ${printable}`;
   return formatReply(line.slice(0, OWN_LINE_LIMIT - 2));
 }
 

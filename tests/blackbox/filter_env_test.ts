@@ -52,6 +52,10 @@ const SENDERS: readonly (readonly [string, string])[] = [
   ["MAIL FROM:<-rf@example.org>", "-rf@example.org"],
   ["MAIL FROM:<%s%n@example.org>", "%s%n@example.org"],
   [`MAIL FROM:<${utf8("jürgen@exämple.org")}> SMTPUTF8`, utf8("jürgen@exämple.org")],
+  // What is no address, and a lenient server accepts.
+  ['MAIL FROM:<a"b@example.org> SIZE=5', 'a"b@example.org'],
+  ["MAIL FROM:<a>b@example.org>", "a>b@example.org"],
+  ["MAIL FROM:<a@example.org", "<a@example.org"],
   // Cut to 99 characters.
   [`MAIL FROM:<${"s".repeat(99)}>`, "s".repeat(99)],
   [`MAIL FROM:<${"s".repeat(100)}>`, "s".repeat(99)],

@@ -31,6 +31,7 @@ export class FakeRuntime implements Runtime {
   /** The far end of standard input and output. */
   readonly stdioPeer = new Peer();
   isSpawned = false;
+  isErrInput = true;
   out = "";
   err = "";
   readonly #handlers: { signal: SignalName; handler: () => void }[] = [];
@@ -43,6 +44,7 @@ export class FakeRuntime implements Runtime {
   readonly stdio = {
     conn: () => this.stdioPeer.conn,
     isSpawned: () => this.isSpawned,
+    isErrInput: () => this.isErrInput,
     writeOut: (text: string) => void (this.out += text),
     writeErr: (text: string) => void (this.err += text),
   };

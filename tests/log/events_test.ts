@@ -102,9 +102,3 @@ Deno.test("logBug writes the stack, bounded", () => {
   events.logBug(logger, new TypeError("short"));
   assert.match(logger.lines[2]!, /TypeError: short.*events_test\.ts/);
 });
-
-Deno.test("formatAddress writes what the command line would read", () => {
-  assert.equal(events.formatAddress({ transport: "tcp", host: "mx", port: 25 }), "mx:25");
-  assert.equal(events.formatAddress({ transport: "tcp", host: "::1", port: 25 }), "[::1]:25");
-  assert.equal(events.formatAddress({ transport: "unix", path: "/run/x" }), "unix:/run/x");
-});

@@ -61,7 +61,8 @@ Deno.test("Client takes AUTH and its answers up to 12288 octets (RFC 4954 s.4)",
     const { client, peer } = newClient();
     peer.say(`AUTH ${"x".repeat(length - 7)}\r\n${"y".repeat(length - 2)}\r\nQUIT\r\n`);
     assert.equal((await client.nextCommand())!.verb, taken ? "AUTH" : "TOO-LONG");
-    assert.equal((await client.nextAuthLine())?.length, taken ? length : undefined);
+    const line = await client.nextAuthLine();
+    assert.equal("verb" in line ? line.verb : line.length, taken ? length : "TOO-LONG");
     assert.equal((await client.nextCommand())!.verb, "QUIT");
     client.close();
   }

@@ -3,7 +3,9 @@
 // The proxy reads paths to know and not to judge, so most rows are about what is understood, and few about what is not.
 
 import assert from "node:assert/strict";
-import { parsePath } from "../../lib/smtp/path.ts";
+import { isUnmistakable } from "../../lib/smtp/mailbox.ts";
+import { parsePath, readAddress } from "../../lib/smtp/path.ts";
+import { seeded } from "../blackbox/oracle.ts";
 
 interface Row {
   text: string;
@@ -116,3 +118,40 @@ Deno.test("parsePath gives undefined for what can be no path", () => {
     assert.equal(parsePath(row.text, row.keyword ?? "FROM"), undefined, JSON.stringify(row.text));
   }
 });
+
+Deno.test("readAddress gives what parsePath finds, or else the text, which no rule can take for a mailbox", () => {
+  for (const row of ROWS) assert.equal(readAddress(row.text, row.keyword ?? "FROM"), row.address);
+  for (const row of NO_PATH) {
+    const address = readAddress(row.text, row.keyword ?? "FROM");
+    assert.ok(address === undefined || !isUnmistakable(address), JSON.stringify([row.text, address]));
+  }
+  const rows: readonly [text: string, address: string | undefined][] = [
+    [' FROM:<a"b@x> SIZE=5', 'a"b@x'],
+    [' FROM:<a"b@x>', 'a"b@x'],
+    [" FROM:<a>b@x>", "a>b@x"],
+    [" FROM:<<a@x>>", "<a@x>"],
+    [" FROM:<a@b> >", "a@b"],
+    [" FROM:<a@b>X", "<a@b>X"],
+    [" FROM:<a@b", "<a@b"],
+    [" FROM:<", "<"],
+    [" FROM:", undefined],
+    [" SIZE=5", undefined],
+  ];
+  for (const [text, address] of rows) assert.equal(readAddress(text, "FROM"), address, text);
+});
+
+Deno.test("readAddress finds no mailbox where parsePath finds none, whatever the text", () => {
+  const random = seeded(4711);
+  for (let run = 0; run < 50_000; run++) {
+    const text = Array.from(
+      { length: 1 + Math.floor(random() * 14) },
+      () => PIECES[Math.floor(random() * PIECES.length)],
+    );
+    const path = ` FROM:<${text.join("")}`;
+    if (parsePath(path, "FROM")) continue;
+    const address = readAddress(path, "FROM") ?? "";
+    assert.ok(!isUnmistakable(address) && address !== "postmaster", JSON.stringify([path, address]));
+  }
+});
+
+const PIECES = ["a", "b.c", "@", "@", "<", ">", ">", '"', "\\", " ", "=", ":", ",", "postmaster", "SIZE=1"];

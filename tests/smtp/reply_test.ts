@@ -198,7 +198,9 @@ const FROM_TEXT: readonly { text: string; success?: boolean; reply: string }[] =
   { text: "550 a\nb\0c\td\x1b[2Je\x7ff", reply: "550 a b c d [2Je f" },
   { text: "550 \u0085\u2028\ufeffü", reply: "550 ????" },
   // A code that is made only by the replacing is a code: what is judged is what is said.
-  { text: "550\tTabbed", reply: "550 Tabbed" },
+  // A tab is no space.
+  { text: "550\tTabbed", reply: "554 550 Tabbed" },
+  { text: "550 ", reply: "550 " },
 ];
 
 Deno.test("replyFromText makes one legal line of what a filter wrote", () => {
