@@ -1,9 +1,9 @@
 // Where the parts meet: the command line is read, the log opened, the checks made, and a mode runs.
 //
-// `run` gives the exit status: that of the mode, 0 for --help and its like, 64 (EX_USAGE of sysexits.h) for wrong use. What
-// is wrong goes to standard error in one line; where that is the client's socket, as under spawn(8), it must not, and so
-// the client hears 421 and the log gets the line. Spawn mode is a process for each message: the other modes are loaded
-// when they are wanted.
+// `run` gives the exit status: that of the mode, 0 for --help and its like, 64 (EX_USAGE of sysexits.h) for wrong use.
+// What is wrong goes to standard error in one line; where that is the client's socket, as under spawn(8), it must not,
+// and so the client hears 421 and the log gets the line. Spawn mode is a process for each message: the other modes are
+// loaded when they are wanted.
 
 import { formatAddress } from "./address.ts";
 import { checksOf } from "./app_checks.ts";

@@ -1,8 +1,8 @@
 // Measures what spawn mode costs, where each message is a process: `deno task bench:spawn`.
 //
-// One whole message of 5 kB with `-c true` through a process started as Postfix's spawn(8) does it, alone and ten at a time;
-// beside it, in turns in the same run, an empty program on the same runtime. The ratio of the two is the figure, for the
-// machine and its mood fall out of it. CPU time is that of the program and of its filter.
+// One whole message of 5 kB with `-c true` through a process started as Postfix's spawn(8) does it, alone and ten at a
+// time; beside it, in turns in the same run, an empty program on the same runtime. The ratio of the two is the figure,
+// for the machine and its mood fall out of it. CPU time is that of the program and of its filter.
 //
 // Postprox runs from source on Deno, as it is and bundled into one file; as an executable of Bun (POSTPROX_BUN names one;
 // otherwise it is built, which needs npm); and as an executable of Deno where POSTPROX_DENO names one. Needs python3.

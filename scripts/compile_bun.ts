@@ -2,12 +2,12 @@
 //
 //   deno task compile:bun [--outdir=DIR] [TARGET...]
 //
-// Needs npm, whose npx runs the pinned Bun; for another target Bun fetches its runtime as an npm package. Where they cannot
-// be had, it fails with one line and leaves nothing behind. Two runs of it on one source give the same octets.
+// Needs npm, whose npx runs the pinned Bun; for another target Bun fetches its runtime as an npm package. Where they
+// cannot be had, it fails with one line and leaves nothing behind. Two runs of it on one source give the same octets.
 //
-// The executable must do on every mail host what it does here. So it loads no .env and no bunfig.toml, and the names of the
-// environment variables that Bun's runtime asks for are spoilt in it: BUN_BE_BUN=1 would make it Bun's own command line,
-// BUN_OPTIONS could load code. Known gap: BUN_JSC_*, switches of the JavaScript engine, are found in another way.
+// The executable must do on every mail host what it does here. So it loads no .env and no bunfig.toml, and the names of
+// the environment variables that Bun's runtime asks for are spoilt in it: BUN_BE_BUN=1 would make it Bun's own command
+// line, BUN_OPTIONS could load code. Known gap: BUN_JSC_*, switches of the JavaScript engine, are found in another way.
 
 import { Buffer } from "node:buffer";
 import { cpSync } from "node:fs";

@@ -3,9 +3,10 @@
 //   deno task hostile            all of it; writes tests/hostile/results.json and the tables of docs/hostile.md
 //   deno task hostile --check    all of it; writes nothing
 //
-// First through postprox to a fake server that looks at every octet, in both modes. Then to real servers: without postprox,
-// which shows which rows fool them, and through postprox, where none may. Needs root, Postfix, aiosmtpd, and apt-get for
-// the servers that cannot be installed beside Postfix. Progress goes to standard error. Ends with 1 when anything is wrong.
+// First through postprox to a fake server that looks at every octet, in both modes. Then to real servers: without
+// postprox, which shows which rows fool them, and through postprox, where none may. Needs root, Postfix, aiosmtpd, and
+// apt-get for the servers that cannot be installed beside Postfix. Progress goes to standard error. Ends with 1 when
+// anything is wrong.
 
 import { CORPUS, rowsByGroup } from "../tests/hostile/corpus.ts";
 import { type Finding, playDirectly, playThrough, rowsForServers } from "../tests/hostile/books.ts";

@@ -2,8 +2,8 @@
 //
 //   deno run -A scripts/naive_proxy.ts PORT DOWNSTREAM_PORT
 //
-// It relays line by line, keeps a message in memory, turns its line ends to LF and back octet by octet, and looks neither at
-// errors nor at time. No spool, no filter, no bounds.
+// It relays line by line, keeps a message in memory, turns its line ends to LF and back octet by octet, and looks
+// neither at errors nor at time. No spool, no filter, no bounds.
 
 const [port, downstreamPort] = Deno.args.map(Number);
 const PIECE = 262_144;

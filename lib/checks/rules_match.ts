@@ -76,7 +76,9 @@ async function any(questions: readonly Question[]): Promise<Match> {
   return not(await all(questions.map((question) => async () => not(await question()))));
 }
 
-/** Like `any`, for questions that all wait for DNS: a domain with ten dead servers costs no more time than one with one. */
+/**
+ * Like `any`, for questions that all wait for DNS: a domain with ten dead servers costs no more time than one with one.
+ */
 async function anyAtOnce(questions: readonly Question[]): Promise<Match> {
   const answers = await Promise.all(questions.map((question) => question()));
   return any(answers.map((answer) => () => answer));

@@ -1,7 +1,7 @@
 // --check-sender-domain: a sender has to be an address, and his domain one that a bounce could be sent to. Asked at MAIL.
 //
-// The domain needs a mail exchanger or an address (RFC 5321 s.5.1). The null sender passes, and so do address literals, and
-// a domain that DNS fails for, with a notice. A domain that says it takes no mail (RFC 7505) has no senders either.
+// The domain needs a mail exchanger or an address (RFC 5321 s.5.1). The null sender passes, and so do address literals,
+// and a domain that DNS fails for, with a notice. A domain that says it takes no mail (RFC 7505) has no senders either.
 
 import { dnsName } from "../dns/domain.ts";
 import type { Dns } from "../dns/lookups.ts";

@@ -14,7 +14,10 @@ export function parseIp(text: string): Ip | undefined {
   return mapped ? ip.slice(12) : ip;
 }
 
-/** The name under which a zone of reversed addresses lists `ip`: `4.3.2.1`, or the 32 nibbles of an IPv6 address (RFC 5782 s.2.4). */
+/**
+ * The name under which a zone of reversed addresses lists `ip`: `4.3.2.1`, or the 32 nibbles of an IPv6 address (RFC
+ * 5782 s.2.4).
+ */
 export function reversedName(ip: Ip): string {
   if (ip.length === 4) return [...ip].reverse().join(".");
   return [...ip].reverse().map((octet) => `${(octet & 15).toString(16)}.${(octet >> 4).toString(16)}`).join(".");

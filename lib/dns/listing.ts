@@ -1,8 +1,8 @@
 // Whether a DNS list lists a name (RFC 5782 s.2.1), and what it says of it.
 //
-// A listing is an address in 127.0.0.0/8, and not in 127.255.255.0/24, where lists say that they do not answer us, and why.
-// Any other address comes from a zone that has been given up, or from a resolver that lies. An answer with one that is no
-// listing tells nothing at all.
+// A listing is an address in 127.0.0.0/8, and not in 127.255.255.0/24, where lists say that they do not answer us, and
+// why. Any other address comes from a zone that has been given up, or from a resolver that lies. An answer with one
+// that is no listing tells nothing at all.
 
 import { IoError } from "../runtime/io_error.ts";
 import { dnsName } from "./domain.ts";
@@ -14,7 +14,10 @@ export interface ListQuestion {
   readonly zone: string;
 }
 
-/** The addresses that list it: none where it is not listed. Throws `IoError` when the list could not, or would not, tell. */
+/**
+ * The addresses that list it: none where it is not listed. Throws `IoError` when the list could not, or would not,
+ * tell.
+ */
 export async function listing({ name, zone }: ListQuestion, dns: Dns): Promise<readonly string[]> {
   const question = dnsName(`${name}.${zone}`);
   if (question === undefined) return [];

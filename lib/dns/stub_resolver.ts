@@ -5,9 +5,9 @@
 // under spawn(8) is the client. Bun's (1.4) gives the strings of one text as several texts.
 //
 // There are no search domains and no /etc/hosts. A server that is silent is asked twice, one that fails once; then the
-// next one is. Each datagram has a socket, a port and an id of its own, so that a forged answer has to guess them (RFC 5452).
-// What one process asks at a time is bounded; the rest waits, within its own time limit. DNS lists have a bound of their
-// own: the names of strangers, whose servers may be silent by intent, must not take their turns.
+// next one is. Each datagram has a socket, a port and an id of its own, so that a forged answer has to guess them (RFC
+// 5452). What one process asks at a time is bounded; the rest waits, within its own time limit. DNS lists have a bound
+// of their own: the names of strangers, whose servers may be silent by intent, must not take their turns.
 
 import { IoError } from "../runtime/io_error.ts";
 import type {

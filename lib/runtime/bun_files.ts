@@ -29,9 +29,9 @@ function openFile(path: string, { flags, mode }: { flags: number; mode?: number 
   }
 }
 
-// Up to this, a write is made at once: it goes to the page cache in a few microseconds, whereas the first call that needs a
-// thread costs a new process 1.5 milliseconds. Larger ones leave that to a thread, so that a disk that stalls holds up
-// one session and not all.
+// Up to this, a write is made at once: it goes to the page cache in a few microseconds, whereas the first call that
+// needs a thread costs a new process 1.5 milliseconds. Larger ones leave that to a thread, so that a disk that stalls
+// holds up one session and not all.
 const AT_ONCE = 16384;
 
 class NodeFile implements File {

@@ -1,7 +1,7 @@
 // What the program needs of the machine below it: interfaces only.
 //
-// `deno.ts` and `bun.ts` implement them, and a test does in memory. Every failure of an operation is an `IoError`, whatever
-// the runtime calls it. Times are in milliseconds.
+// `deno.ts` and `bun.ts` implement them, and a test does in memory. Every failure of an operation is an `IoError`,
+// whatever the runtime calls it. Times are in milliseconds.
 
 export interface Runtime {
   readonly pid: number;

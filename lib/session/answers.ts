@@ -139,7 +139,8 @@ export class Answers {
     return command.verb === "EHLO" ? filterEhlo(reply, this.#parts.options.maxMessageSize) : reply;
   }
 
-  // Only DATA, and AUTH with 334, lead to a 3xx: no spelling that only the far end knows may carry content past the filter.
+  // Only DATA, and AUTH with 334, lead to a 3xx: no spelling that only the far end knows may carry content past the
+  // filter.
   #refuseUnasked3xx(reply: Reply, command: string): Reply {
     if (replyClass(reply) !== 3) return reply;
     this.#parts.log.unasked3xx(reply, command);

@@ -1,9 +1,9 @@
 // One conversation: a client on one side, downstream on the other. It reads like the dialogue of RFC 5321 s.3.
 //
 // This is its life: it connects, hears one command after another, and explains its end. What a command is answered with
-// stands in `answers.ts`, which returns the replies that the loop writes. What ends it is an error: an `SmtpError` with a reply,
-// `ClientLost` when nobody is there to hear one, or `DownstreamLost`; anything else is a bug: 421 to the client, the stack
-// to the log.
+// stands in `answers.ts`, which returns the replies that the loop writes. What ends it is an error: an `SmtpError` with
+// a reply, `ClientLost` when nobody is there to hear one, or `DownstreamLost`; anything else is a bug: 421 to the
+// client, the stack to the log.
 
 import type { Check } from "../checks/check.ts";
 import { SessionLog } from "../log/events.ts";
@@ -175,8 +175,8 @@ export class Session {
     await this.#client.flush();
   }
 
-  // Who does not hear that a message is delivered will send it again. That our reply was written proves nothing: the client
-  // may have left before it came.
+  // Who does not hear that a message is delivered will send it again. That our reply was written proves nothing: the
+  // client may have left before it came.
   #noteUnheard(): void {
     const unheard = this.#answers?.unheard;
     if (unheard) this.#log.unheard(unheard);

@@ -45,7 +45,8 @@ function copyText(from: DataView, at: number, into: DataView, to: number): numbe
   return at - start;
 }
 
-// Whether one of the four octets in a word is below 0x0e, as CR, LF and NUL are: the subtraction borrows from its high bit.
+// Whether one of the four octets in a word is below 0x0e, as CR, LF and NUL are: the subtraction borrows from its high
+// bit.
 function hasControl(word: number): boolean {
   return ((word - 0x0e0e0e0e) & ~word & 0x80808080) !== 0;
 }

@@ -1,8 +1,8 @@
 // The spool directory: names for new files, a check that it can be used, and the sweep of what a killed process left.
 //
-// A name is `postprox-PID-RANDOM`, RANDOM being a UUID with 122 bits from the system. The process id is there for the sweep: a file is
-// left over when no process has that id. So processes that share a directory must share their process ids too; a
-// container wants a spool directory of its own.
+// A name is `postprox-PID-RANDOM`, RANDOM being a UUID with 122 bits from the system. The process id is there for the
+// sweep: a file is left over when no process has that id. So processes that share a directory must share their process
+// ids too; a container wants a spool directory of its own.
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Files, Processes } from "../runtime/ports.ts";

@@ -1,8 +1,9 @@
 // A connection that is read by lines, with deadlines.
 //
 // Every wait ends when it is `due`, a time on the clock that nothing recharges, and throws an `IoError`, as its owner
-// translates it: kind `timeout` when that time has come, what the connection said when it breaks. A wait also ends when `interrupt` is called, with the error given there. The end of
-// input is null, not an error. Only one wait at a time, for reading or for writing.
+// translates it: kind `timeout` when that time has come, what the connection said when it breaks. A wait also ends when
+// `interrupt` is called, with the error given there. The end of input is null, not an error. Only one wait at a time,
+// for reading or for writing.
 //
 // `watch` reads ahead while nobody waits, so that a peer's leaving is noticed; `gone` tells. Reading ahead stops when the
 // buffer is full, so a peer that talks on and on costs no memory.
