@@ -571,7 +571,7 @@ const COMMANDS: readonly (readonly [string, readonly string[], string | RegExp])
   ["false", ["-c", "false"], "554 5.7.1 Content rejected"],
   ["/bin/false", ["-c", "/bin/false"], "554 5.7.1 Content rejected"],
   ["/usr/bin/env with words", ["-c", "/usr/bin/env A=b  /usr/bin/test -s nothing"], "554 5.7.1 Content rejected"],
-  ["a script without #!", ["-c", WITHOUT_INTERPRETER], "550 5.7.1 0 words:"],
+  ["a script without #!", ["-c", WITHOUT_INTERPRETER], "550 5.7.1 0 words: "],
   ["a script without #! and words", ["-c", `${WITHOUT_INTERPRETER} --a=b  c,d`], "550 5.7.1 2 words: --a=b"],
   ["a path and a variable", ["-c", '/bin/test -s "$EMAIL"'], /4711/],
   ["a path and a quoted word", ["-c", "/bin/test 'a b' = a\\ b"], /4711/],

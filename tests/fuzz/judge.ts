@@ -364,10 +364,10 @@ class Walk {
     }
     if (!heard && this.#deaf) {
       open.push(note({ ...asked, over: true }, `${verb} unheard`));
-      if (reply && (kindOf(reply) !== 3 || verb === "AUTH")) open.push(learn(asked, { verb, raw }, reply));
+      if (reply && isForClient(verb, reply)) open.push(learn(asked, { verb, raw }, reply));
       return;
     }
-    if (!reply || (kindOf(reply) === 3 && verb !== "AUTH") || isOwn(heard, 421)) {
+    if (!reply || !isForClient(verb, reply) || isOwn(heard, 421)) {
       if (heard && isOwn(heard, 421) && (this.#excuse || state.refusals > ERROR_LIMIT)) {
         open.push(note({ ...asked, heard: state.heard + 1, over: true, lost: true }, `${state.phase} ${verb} lost`));
       } else if (!heard && !this.#played.end) open.push({ ...asked, over: true });
@@ -408,13 +408,13 @@ class Walk {
     const asked = { ...state, asked: state.asked + 1 };
     if (!heard && this.#deaf) {
       open.push({ ...asked, over: true });
-      if (reply) open.push({ ...asked, mode: kindOf(reply) === 3 ? "auth" : "command" });
+      if (reply) open.push({ ...asked, mode: reply.code === 334 ? "auth" : "command" });
     } else if (!reply || heard?.text !== reply.text) {
       if (heard && isOwn(heard, 421) && this.#excuse) {
         open.push({ ...asked, heard: state.heard + 1, over: true, lost: true });
       } else this.#fail(state, "no reply in AUTH that can be relayed");
     } else {
-      const mode = kindOf(reply) === 3 ? "auth" : "command";
+      const mode = reply.code === 334 ? "auth" : "command";
       open.push(note({ ...asked, heard: state.heard + 1, mode, over: reply.code === 421 }, `AUTH line ${reply.code}`));
     }
   }
@@ -603,7 +603,7 @@ function learn(state: State, { verb, raw }: { verb: string; raw: string }, reply
   const kind = kindOf(reply);
   const phase = state.phase;
   const next = note(state, `${phase} ${verb} ${kind}`);
-  if (verb === "AUTH" && kind === 3) return { ...next, mode: "auth" };
+  if (verb === "AUTH" && reply.code === 334) return { ...next, mode: "auth" };
   if (kind !== 2) return next;
   if (verb === "MAIL") return { ...next, phase: "mail", recipients: 0 };
   if (verb === "RCPT" && phase !== "idle") return { ...next, phase: "rcpt", recipients: state.recipients + 1 };
@@ -645,6 +645,10 @@ function isExcused(played: Played): boolean {
 
 function isOwn(reply: HeardReply | undefined, code: number): boolean {
   return reply !== undefined && reply.code === code && OWN.has(reply.text);
+}
+
+function isForClient(verb: string, reply: HeardReply): boolean {
+  return kindOf(reply) !== 3 || (verb === "AUTH" && reply.code === 334);
 }
 
 function kindOf(reply: HeardReply | undefined): number {

@@ -282,7 +282,7 @@ export class Mx {
       this.#hasMail = mail;
       this.#hasRcpt = false;
     }
-    const asked = verb === "AUTH" || verb === "line" || (verb === "DATA" && code === 354);
+    const asked = ((verb === "AUTH" || verb === "line") && code === 334) || (verb === "DATA" && code === 354);
     if ((kind === 3 && !asked) || (kind === 2 && verb === "DATA") || code === 421) this.misbehaved = true;
     if (verb === "line" && kind === 3 && this.requests[this.#answered - 1]!.text === "*\r\n") this.misbehaved = true;
     if (verb === "RSET" && kind !== 2) this.misbehaved = true;
