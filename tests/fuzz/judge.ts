@@ -295,7 +295,9 @@ class Walk {
 
   #isTooLarge(argument: string): boolean {
     const { maxMessageSize } = this.#played.input.settings;
-    const size = /^\s*FROM\s*:\s*(?:<[^>"\\]*>|[^<\s]\S*)(?:.*\s)?SIZE=(\S+)(?:\s|$)/i.exec(argument)?.[1];
+    const size = /^\s*FROM\s*:\s*(?:<[^>"\\]*>(?=\s|$|[A-Z0-9-]+=)|[^<\s]\S*)(?:.*\s)?SIZE=(\S+)(?:\s|$)/i.exec(
+      argument,
+    )?.[1];
     return maxMessageSize !== undefined && Number(size ?? 0) > maxMessageSize;
   }
 
