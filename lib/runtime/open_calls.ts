@@ -3,15 +3,13 @@
 
 import { IoError } from "./io_error.ts";
 
-const CLOSED = new IoError("closed", "standard input and output are closed");
-
 export class OpenCalls {
   readonly #waiting = new Set<(error: IoError) => void>();
-  #closed = false;
+  #closed: IoError | undefined;
 
   /** What `call` gives; `IoError` of kind `closed` once `close` has been called. */
   run<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(CLOSED);
+    if (this.#closed) return Promise.reject(this.#closed);
     return new Promise<T>((resolve, reject) => {
       this.#waiting.add(reject);
       call().then(resolve, reject).finally(() => this.#waiting.delete(reject));
@@ -19,7 +17,7 @@ export class OpenCalls {
   }
 
   close(): void {
-    this.#closed = true;
-    for (const fail of this.#waiting) fail(CLOSED);
+    this.#closed = new IoError("closed", "standard input and output are closed");
+    for (const fail of this.#waiting) fail(this.#closed);
   }
 }
