@@ -151,8 +151,8 @@ function parseHost(host: string, text: string, hint: string): string {
     throw new UsageError(`${quote(text)} has no IP address in its brackets: ${hint}`);
   }
   if (host === "") throw new UsageError(`${quote(text)} names no host: ${hint}`);
-  const label = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?";
-  if (!new RegExp(`^${label}(?:\\.${label})*\\.?$`).test(host)) {
+  // Labels with a point between them, which have hyphens inside only.
+  if (!/^\w+(?:(?:-+|\.)\w+)*\.?$/.test(host)) {
     throw new UsageError(`${quote(host)} is no host name: ${hint}`);
   }
   if (/^[0-9]+$/.test(host)) throw new UsageError(`${quote(host)} is a port without a host: ${hint}`);

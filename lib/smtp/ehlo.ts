@@ -4,6 +4,7 @@
 // by which a stranger could borrow the trust that downstream has in our address. All else stays: a keyword that is
 // lost bounces mail or breaks its signatures. SIZE (RFC 1870) is lowered to our own limit where there is one.
 
+import { bytesOf, concat, CRLF, LF, textOf } from "./bytes.ts";
 import type { Reply } from "./reply.ts";
 
 const HIDDEN: ReadonlySet<string> = new Set([
@@ -16,33 +17,42 @@ const HIDDEN: ReadonlySet<string> = new Set([
   "XCLIENT",
 ]);
 
+const MORE = bytesOf("250-");
+const LAST = bytesOf("250 ");
+
 /** The EHLO reply for our client. `maxSize` is our own limit in octets. A reply other than 250 stays as it is. */
 export function filterEhlo(reply: Reply, maxSize?: number): Reply {
   if (reply.code !== 250) return reply;
-  const [greeting = "", ...keywords] = latin1Of(reply.bytes).slice(0, -2).split("\r\n").map((line) => line.slice(4));
-  const kept = keywords.filter((line) => !HIDDEN.has(keywordOf(line)));
+  const [greeting, ...keywords] = textsOf(reply);
+  const kept = keywords.filter((text) => !HIDDEN.has(keywordOf(text)));
   const sized = maxSize === undefined ? kept : lowerSize(kept, maxSize);
-  if (sized.length === keywords.length && sized.every((line, at) => line === keywords[at])) return reply;
-  const lines = [greeting, ...sized];
-  const text = lines.map((line, at) => `250${at < lines.length - 1 ? "-" : " "}${line}\r\n`).join("");
-  return { code: 250, bytes: Uint8Array.from(text, (octet) => octet.charCodeAt(0)) };
+  if (sized.length === keywords.length && sized.every((text, at) => text === keywords[at])) return reply;
+  const texts = [greeting!, ...sized];
+  const last = texts.length - 1;
+  return { code: 250, bytes: concat(texts.flatMap((text, at) => [at < last ? MORE : LAST, text, CRLF])) };
 }
 
-// One character for one octet, so that what is kept is kept octet by octet.
-function latin1Of(bytes: Uint8Array): string {
-  return Array.from(bytes, (octet) => String.fromCharCode(octet)).join("");
+// Of each line what stands behind the code, as octets: what is kept is kept as it came.
+function textsOf({ bytes }: Reply): Uint8Array[] {
+  const texts: Uint8Array[] = [];
+  for (let start = 0, end = 0; start < bytes.length; start = end + 1) {
+    end = bytes.indexOf(LF, start);
+    texts.push(bytes.subarray(start + MORE.length, end + 1 - CRLF.length));
+  }
+  return texts;
 }
 
-function keywordOf(line: string): string {
-  return line.trim().split(/[\s=]/, 1)[0]!.toUpperCase();
+function keywordOf(text: Uint8Array): string {
+  return /^[^\s=]*/.exec(textOf(text).trimStart())![0].toUpperCase();
 }
 
 // RFC 1870 s.3: SIZE without a number, or with 0, means that the server has no fixed limit.
-function lowerSize(lines: readonly string[], maxSize: number): string[] {
-  if (!lines.some((line) => keywordOf(line) === "SIZE")) return [...lines, `SIZE ${maxSize}`];
-  return lines.map((line) => {
-    if (keywordOf(line) !== "SIZE") return line;
-    const theirs = Number(line.trim().split(/\s+/)[1] ?? 0);
-    return theirs > 0 && theirs <= maxSize ? line : `SIZE ${maxSize}`;
+function lowerSize(texts: readonly Uint8Array[], maxSize: number): Uint8Array[] {
+  const ours = bytesOf(`SIZE ${maxSize}`);
+  if (!texts.some((text) => keywordOf(text) === "SIZE")) return [...texts, ours];
+  return texts.map((text) => {
+    if (keywordOf(text) !== "SIZE") return text;
+    const theirs = Number(textOf(text).trim().split(/\s+/)[1] ?? 0);
+    return theirs > 0 && theirs <= maxSize ? text : ours;
   });
 }
