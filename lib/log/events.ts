@@ -18,41 +18,48 @@ const NOTICES_LIMIT = 1000;
 // The first recipients say whose mail it was; a thousand of them in one line say nothing more.
 const RECIPIENTS_SHOWN = 10;
 
+/** Whom and what a line is about. */
+export interface Subject {
+  /** The address of who is connected to us. */
+  readonly peer?: string | undefined;
+  /** What is known of the client and of its message. */
+  readonly envelope?: Envelope | undefined;
+}
+
 /** The log of one session; each line begins with its id. */
 export class SessionLog {
   readonly #logger: Logger;
   readonly id: string;
-  readonly #connection: { readonly peer?: string | undefined };
+  readonly #subject: () => Subject;
   #notices = 0;
 
-  constructor(logger: Logger, id: string, connection: { readonly peer?: string | undefined } = {}) {
+  /** `subject` is asked anew for each line that wants it. */
+  constructor(logger: Logger, id: string, subject: () => Subject = () => ({})) {
     this.#logger = logger;
     this.id = id;
-    this.#connection = connection;
+    this.#subject = subject;
   }
 
   connected(downstream: Address): void {
-    this.#write("debug", "connected", () => ({
-      peer: this.#connection.peer,
-      downstream: formatAddress(downstream),
-    }));
+    this.#write("debug", "connected", () => ({ peer: this.#subject().peer, downstream: formatAddress(downstream) }));
   }
 
-  /** A command as it went downstream, and the reply to it. */
+  /** A command of the client's, and the reply to it; to DATA, the reply to the message. */
   dialogue(said: string, reply: Reply): void {
     this.#write("debug", "dialogue", () => ({ said: said.trimEnd(), reply: replyText(reply) }));
   }
 
-  ended(why: string): void {
-    this.#write("debug", "session ended", () => ({ reason: why }));
+  /** Before its time, by our own doing. */
+  ended(doing: string, why: string): void {
+    this.#write("info", "session ended", () => ({ doing, reason: why, ...this.#about() }));
   }
 
   clientLost(doing: string, why: string): void {
-    this.#write("info", "lost connection with client", () => ({ doing, reason: why }));
+    this.#write("info", "lost connection with client", () => ({ doing, reason: why, ...this.#about() }));
   }
 
   clientRefused(what: string, reply: Reply): void {
-    this.#write("info", "refused", () => ({ what, reply: replyText(reply) }));
+    this.#write("info", "refused", () => ({ what, ...this.#about(), reply: replyText(reply) }));
   }
 
   downstreamUnreachable(downstream: Address, why: string): void {
@@ -60,27 +67,28 @@ export class SessionLog {
   }
 
   downstreamLost(doing: string, why: string): void {
-    this.#write("warning", "lost connection with downstream", () => ({ doing, reason: why }));
+    const words = "lost connection with downstream";
+    this.#write("warning", words, () => ({ doing, reason: why, ...this.#about() }));
   }
 
   unasked3xx(reply: Reply, command: string): void {
     const words = "downstream answered with a 3xx that was not asked for";
-    this.#write("error", words, () => ({ reply: replyText(reply), command: command.trimEnd() }));
+    this.#write("error", words, () => ({ command: command.trimEnd(), ...this.#about(), reply: replyText(reply) }));
   }
 
   /** A message that downstream has, and the client may send again, since it may not have heard of that. */
   unheard(envelope: Envelope): void {
     const words = "possible duplicate: client may not have heard that its message was delivered";
-    this.#write("warning", words, () => this.#envelopeFields(envelope));
+    this.#write("warning", words, () => this.#about(envelope));
   }
 
-  possibleDuplicate(why: string, envelope: Envelope): void {
+  possibleDuplicate(why: string): void {
     const words = "possible duplicate: outcome of the message downstream is not known";
-    this.#write("error", words, () => ({ reason: why, ...this.#envelopeFields(envelope) }));
+    this.#write("error", words, () => ({ reason: why, ...this.#about() }));
   }
 
   spoolFailed(why: string): void {
-    this.#write("error", "cannot spool message", () => ({ reason: why }));
+    this.#write("error", "cannot spool message", () => ({ reason: why, ...this.#about() }));
   }
 
   spoolNotRemoved(why: string): void {
@@ -89,26 +97,26 @@ export class SessionLog {
 
   /** What was to be sent, the spool file or the filter's own version. */
   unreadable(why: string): void {
-    this.#write("error", "cannot read what is to be delivered", () => ({ reason: why }));
+    this.#write("error", "cannot read what is to be delivered", () => ({ reason: why, ...this.#about() }));
   }
 
-  filterWroteIntoEmail(envelope: Envelope): void {
+  filterWroteIntoEmail(): void {
     const words = "message not delivered: filter wrote into EMAIL, so that the message as it came is lost";
-    this.#write("error", words, () => this.#envelopeFields(envelope));
+    this.#write("error", words, () => this.#about());
   }
 
-  noTimeLeft(envelope: Envelope): void {
+  noTimeLeft(): void {
     const words = "message not delivered: no time was left for that when it had been checked";
-    this.#write("error", words, () => this.#envelopeFields(envelope));
+    this.#write("error", words, () => this.#about());
   }
 
   filterFailed(why: string, consequence: "passed" | "451"): void {
-    this.#write("error", "message not checked", () => ({ reason: why, message: consequence }));
+    this.#write("error", "message not checked", () => ({ reason: why, message: consequence, ...this.#about() }));
   }
 
   /** A message that the client takes for delivered went nowhere: worth a line even without -v. */
-  discarded(why: string, envelope: Envelope): void {
-    this.#write("warning", "message discarded", () => ({ reason: why, ...this.#envelopeFields(envelope) }));
+  discarded(why: string): void {
+    this.#write("warning", "message discarded", () => ({ reason: why, ...this.#about() }));
   }
 
   /** A sender or a recipient that a restriction refused; undefined for the sender. Deferred: at the end of data. */
@@ -122,15 +130,15 @@ export class SessionLog {
     const words = `${recipient === undefined ? "sender" : "recipient"} refused${deferred ? " at end of data" : ""}`;
     this.#write("info", words, () => ({
       reason: ruling.why,
-      ...this.#envelopeFields(envelope),
+      ...this.#about(envelope),
       to: recipient === undefined ? undefined : `<${recipient}>`,
       reply: replyText(ruling.reply),
     }));
   }
 
-  tarPit(recipients: number, envelope: Envelope): void {
+  tarPit(recipients: number): void {
     const words = "tar pit: further commands of this session wait";
-    this.#write("warning", words, () => ({ recipients, ...this.#envelopeFields(envelope) }));
+    this.#write("warning", words, () => ({ recipients, ...this.#about() }));
   }
 
   /** Plain words of a check or a restriction, whatever the verbosity; they may hold a stranger's octets. */
@@ -146,16 +154,15 @@ export class SessionLog {
   message(message: {
     readonly verdict: string;
     readonly reason: string;
-    readonly envelope: Envelope;
     readonly size: number;
     readonly filterTime: number;
     readonly reply: Reply;
   }): void {
-    const { verdict, reason, envelope, size, filterTime, reply } = message;
+    const { verdict, reason, size, filterTime, reply } = message;
     this.#write("info", "message", () => ({
       verdict,
       reason,
-      ...this.#envelopeFields(envelope),
+      ...this.#about(),
       size,
       filter_ms: Math.round(filterTime),
       reply: replyText(reply),
@@ -166,16 +173,18 @@ export class SessionLog {
     logBug(this.#logger, error, this.id);
   }
 
-  // The client that XFORWARD names, or who is connected where it names none.
-  #envelopeFields({ sender, recipients, client }: Envelope): Fields {
+  // The client that XFORWARD names, or who is connected where it names none; and the message, from its MAIL on.
+  #about(other?: Envelope): Fields {
+    const { peer, envelope } = this.#subject();
+    const { sender, recipients = [], client } = other ?? envelope ?? {};
     const shown = recipients.slice(0, RECIPIENTS_SHOWN).map((recipient) => `<${recipient}>`).join(",");
     return {
-      client: client.address ? `${client.name ?? "unknown"}[${client.address}]` : undefined,
-      peer: client.address ? undefined : this.#connection.peer,
-      helo: client.helo,
+      client: client?.address ? `${client.name ?? "unknown"}[${client.address}]` : undefined,
+      peer: client?.address ? undefined : peer,
+      helo: client?.helo,
       from: sender === undefined ? undefined : `<${sender}>`,
-      to: recipients.length > RECIPIENTS_SHOWN ? `${shown},...` : shown,
-      nrcpt: recipients.length,
+      to: recipients.length > RECIPIENTS_SHOWN ? `${shown},...` : shown || undefined,
+      nrcpt: sender === undefined ? undefined : recipients.length,
     };
   }
 
@@ -192,6 +201,10 @@ export function logUsage(logger: Logger, text: string): void {
 
 export function logListening(logger: Logger, at: Address): void {
   logger.write("info", `listening ${formatField("at", formatAddress(at))}`);
+}
+
+export function logFilterMissing(logger: Logger, why: string): void {
+  logger.write("error", `filter cannot be run, so no message will be checked ${formatField("reason", why)}`);
 }
 
 export function logShutdown(logger: Logger, signal: string, sessions: number): void {

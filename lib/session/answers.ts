@@ -60,6 +60,11 @@ export class Answers {
     return await this.#answer(command);
   }
 
+  /** What is known of the client and of the message that is under way. */
+  get envelope(): Envelope {
+    return this.#transaction.envelope;
+  }
+
   get isInTransaction(): boolean {
     return this.#transaction.phase !== "idle";
   }
@@ -68,7 +73,7 @@ export class Answers {
     const delay = this.#tarPit.delayOf(verb);
     if (delay === 0) return;
     const { log } = this.#parts;
-    if (this.#tarPit.waits === 1) log.tarPit(this.#tarPit.recipients, this.#transaction.envelope);
+    if (this.#tarPit.waits === 1) log.tarPit(this.#tarPit.recipients);
     await pause(this.#parts, delay);
   }
 
@@ -152,14 +157,13 @@ export class Answers {
     const { phase, envelope, refusal } = this.#transaction;
     if (phase === "idle") return this.#refuse(OWN_REPLIES.needMail, "DATA without MAIL");
     if (phase === "mail") return this.#refuse(OWN_REPLIES.noRecipients, "DATA without a recipient");
-    try {
-      const { reply, delivered } = await takeMessage(this.#parts, { envelope, refusal }, this.#parts.stop);
-      if (delivered) this.unheard = envelope;
-      if (refusal?.ends) this.isLast = true;
-      return reply;
-    } finally {
-      this.#transaction.end();
-    }
+    // What it throws ends the session, and is said of this message.
+    const { reply, delivered } = await takeMessage(this.#parts, { envelope, refusal }, this.#parts.stop);
+    this.#parts.log.dialogue(textOf(command.raw), reply);
+    this.#transaction.end();
+    if (delivered) this.unheard = envelope;
+    if (refusal?.ends) this.isLast = true;
+    return reply;
   }
 
   // The client's answers go downstream as they are, also those that look like commands (RFC 4954 s.4).
@@ -184,7 +188,9 @@ export class Answers {
 
   async #quit(command: Command): Promise<Reply> {
     try {
-      return this.#refuseUnasked3xx(await this.#parts.downstream.quit(command.raw), textOf(command.raw));
+      const reply = this.#refuseUnasked3xx(await this.#parts.downstream.quit(command.raw), textOf(command.raw));
+      this.#parts.log.dialogue(textOf(command.raw), reply);
+      return reply;
     } catch (error) {
       if (error instanceof DownstreamLost) return OWN_REPLIES.bye;
       throw error;

@@ -124,6 +124,8 @@ export class Client {
 /** What the failure of a client's connection means for the session. */
 export function translateClientError(error: unknown): unknown {
   if (!(error instanceof IoError)) return error;
-  if (error.kind === "timeout") return new SmtpError(OWN_REPLIES.clientSilent, error.message, { cause: error });
+  if (error.kind === "timeout") {
+    return new SmtpError(OWN_REPLIES.clientSilent, `client was ${error.message}`, { cause: error });
+  }
   return new ClientLost(error.message, { cause: error });
 }

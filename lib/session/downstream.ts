@@ -212,7 +212,8 @@ export class Downstream {
   // Closes, and gives what the caller shall throw: that downstream is lost, or an error that has another meaning.
   #lose(error: unknown): unknown {
     const foreseen = error instanceof IoError || error instanceof MalformedReply || error instanceof DownstreamLost;
-    const why = error instanceof Error ? error.message : String(error);
+    const said = error instanceof Error ? error.message : String(error);
+    const why = error instanceof IoError && error.kind === "timeout" ? `downstream was ${said}` : said;
     this.#lost ??= error instanceof DownstreamLost ? error : new DownstreamLost(why, { cause: error });
     this.#idle.close();
     this.#conn.interrupt(this.#lost);

@@ -92,10 +92,10 @@ export async function takeMessage(
     const deadline = clock.now() + options.messageTimeout;
     const known = refusal ? refused(refusal.why, refusal.reply) : received.refusal;
     const judged = known ?? await judge(parts, { envelope, spool }, { deadline, stop });
-    const outcome = "kind" in judged ? await carryOut(parts, judged, { envelope, spool, deadline, stop }) : judged;
+    const outcome = "kind" in judged ? await carryOut(parts, judged, { spool, deadline, stop }) : judged;
     if (!outcome.taken) downstream.reset();
     const filterTime = "filterTime" in judged ? judged.filterTime : 0;
-    log.message({ ...outcome, envelope, size: received.size, filterTime });
+    log.message({ ...outcome, size: received.size, filterTime });
     return { reply: outcome.reply, delivered: outcome.taken && replyClass(outcome.reply) === 2 };
   } finally {
     await removeSpool(spool, log);
@@ -199,7 +199,7 @@ async function judge(
     const settled = settle(verdict, options.rejectUnsure);
     if (verdict.kind === "unsure") log.filterFailed(verdict.why, settled.kind === "defer" ? "451" : "passed");
     if (settled.kind === "accept" && !await message.spool.isIntact()) {
-      log.filterWroteIntoEmail(message.envelope);
+      log.filterWroteIntoEmail();
       return refused("filter wrote into EMAIL", OWN_REPLIES.messageFailed);
     }
     return { ...settled, filterTime: clock.now() - start };
@@ -220,21 +220,21 @@ function answerReserve({ messageTimeout }: MessageOptions): number {
   return messageTimeout / 10;
 }
 
-async function carryOut(parts: MessageParts, settled: Settled, limits: InHand & Limits): Promise<Outcome> {
+async function carryOut(parts: MessageParts, settled: Settled, limits: Limits & { spool: Spool }): Promise<Outcome> {
   const { kind, why } = settled;
   if (kind === "accept" || kind === "replace") {
     const verdict = kind === "accept" ? "pass" : "replace";
     const source = kind === "accept" ? limits.spool : settled.content;
     return { verdict, reason: why, ...await deliver(parts, source, limits) };
   }
-  if (kind === "discard") parts.log.discarded(why, limits.envelope);
+  if (kind === "discard") parts.log.discarded(why);
   return { verdict: kind, reason: why, reply: settled.reply, taken: false };
 }
 
 async function deliver(
   { client, downstream, clock, log, options }: MessageParts,
   source: MessageSource,
-  { envelope, deadline, stop }: InHand & Limits,
+  { deadline, stop }: Limits,
 ): Promise<{ reply: Reply; taken: boolean }> {
   const dueIn = (patience: number) => Math.min(deadline, clock.now() + patience);
   const isLate = () => clock.now() > deadline - answerReserve(options);
@@ -247,7 +247,7 @@ async function deliver(
 
   // Downstream has not heard of it, and can take the next one.
   if (isLate()) {
-    log.noTimeLeft(envelope);
+    log.noTimeLeft();
     return failed;
   }
   let last: Uint8Array;
@@ -274,7 +274,7 @@ async function deliver(
   } catch (error) {
     if (!(error instanceof DownstreamLost || error instanceof SmtpError)) throw error;
     downstream.abandon("outcome of a message is not known");
-    log.possibleDuplicate(error.message, envelope);
+    log.possibleDuplicate(error.message);
     return failed;
   }
 }

@@ -57,7 +57,8 @@ export class Session {
   constructor(conn: Conn, parts: SessionParts) {
     const { clock } = parts.runtime;
     this.#parts = parts;
-    this.#log = new SessionLog(parts.logger, newSessionId(), conn);
+    const subject = () => ({ peer: conn.peer, envelope: this.#answers?.envelope });
+    this.#log = new SessionLog(parts.logger, newSessionId(), subject);
     this.#client = new Client(new LineConn(conn, clock, translateClientError), clock, parts.options.clientTimeout);
   }
 
@@ -192,7 +193,7 @@ export class Session {
       // It may have closed only its own side, and is owed what was held back.
       return await this.#sayLast();
     }
-    if (error instanceof SmtpError) this.#log.ended(error.message);
+    if (error instanceof SmtpError) this.#log.ended(this.#doing, error.message);
     else if (error instanceof DownstreamLost) this.#log.downstreamLost(this.#doing, error.message);
     else this.#log.bug(error);
     const reply = error instanceof SmtpError

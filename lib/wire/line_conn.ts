@@ -87,7 +87,7 @@ export class LineConn {
       const came = await this.#wait(bare ? Math.min(due, this.#clock.now() + BARE_LF_PATIENCE) : due, 1);
       if (bare && came !== "more") return this.#buffer.takeBareLine(limit);
       if (came === "end") return null;
-      if (came === "late") throw this.#translate(new IoError("timeout", "peer was silent for too long"));
+      if (came === "late") throw this.#translate(new IoError("timeout", "silent for too long"));
     }
   }
 
@@ -98,7 +98,7 @@ export class LineConn {
     if (this.#buffer.length === 0) {
       const came = await this.#wait(due, this.#contentRoom);
       if (came === "end") return null;
-      if (came === "late") throw this.#translate(new IoError("timeout", "peer was silent for too long"));
+      if (came === "late") throw this.#translate(new IoError("timeout", "silent for too long"));
     }
     if (this.#buffer.length >= this.#contentRoom) {
       this.#contentRoom = Math.min(8 * this.#contentRoom, LARGE_CONTENT_READ);
@@ -121,7 +121,7 @@ export class LineConn {
     try {
       await this.#conn.write(octets);
     } catch (error) {
-      throw this.#translate(late ? new IoError("timeout", "peer took no data for too long") : error);
+      throw this.#translate(late ? new IoError("timeout", "taking no data for too long") : error);
     } finally {
       this.#deadline.stop();
     }

@@ -18,40 +18,36 @@ const REPLY = { code: 550, bytes: new TextEncoder().encode(`550-${EVIL}\r\n550 $
 
 Deno.test("each event is one line that nothing in its fields can tear", () => {
   const logger = new FakeLogger();
-  const log = new events.SessionLog(logger, "0123456789", { peer: EVIL });
-  const message = {
-    verdict: "pass",
-    reason: EVIL,
-    envelope: ENVELOPE,
-    size: 1,
-    filterTime: 1.6,
-    reply: REPLY,
-  };
+  const log = new events.SessionLog(logger, "0123456789", () => ({ peer: EVIL, envelope: ENVELOPE }));
   log.connected({ transport: "unix", path: EVIL });
   log.dialogue(EVIL, REPLY);
-  log.ended(EVIL);
+  log.ended(EVIL, EVIL);
   log.clientLost(EVIL, EVIL);
   log.clientRefused(EVIL, REPLY);
   log.downstreamUnreachable({ transport: "tcp", host: EVIL, port: 1 }, EVIL);
   log.downstreamLost(EVIL, EVIL);
   log.unasked3xx(REPLY, EVIL);
-  log.possibleDuplicate(EVIL, ENVELOPE);
+  log.possibleDuplicate(EVIL);
+  log.unheard(ENVELOPE);
+  log.discarded(EVIL);
+  log.unreadable(EVIL);
   log.spoolFailed(EVIL);
   log.filterFailed(EVIL, "451");
-  log.message(message);
+  log.message({ verdict: "pass", reason: EVIL, size: 1, filterTime: 1.6, reply: REPLY });
   log.restricted({ ruling: { why: EVIL, reply: REPLY }, envelope: ENVELOPE, recipient: EVIL, deferred: true });
-  log.tarPit(5, ENVELOPE);
+  log.tarPit(5);
   log.bug(new Error(EVIL));
   const ofSession = logger.lines.length;
-  assert.equal(ofSession, 15);
+  assert.equal(ofSession, 18);
   events.logUsage(logger, EVIL);
   events.logListening(logger, { transport: "unix", path: EVIL });
+  events.logFilterMissing(logger, EVIL);
   events.logShutdown(logger, EVIL, 1);
   events.logSwept(logger, [EVIL], [EVIL]);
   events.logTooManyClients(logger, EVIL, 1);
   events.logAcceptFailed(logger, EVIL);
   events.logBug(logger, EVIL);
-  assert.equal(logger.lines.length, 15 + 8);
+  assert.equal(logger.lines.length, 18 + 9);
   for (const [at, line] of logger.lines.entries()) {
     // deno-lint-ignore no-control-regex
     assert.doesNotMatch(line, /[\x00-\x1f\x7f\u2028]/);
@@ -75,10 +71,10 @@ Deno.test("SessionLog.notice is one line of plain words, with a bound, and one f
 Deno.test("SessionLog.message shows ten recipients and their number", () => {
   const logger = new FakeLogger();
   const recipients = Array.from({ length: 12 }, (_, at) => `r${at}@d`);
-  new events.SessionLog(logger, "id", { peer: "127.0.0.1" }).message({
+  const envelope = { sender: "", recipients, client: {} };
+  new events.SessionLog(logger, "id", () => ({ peer: "127.0.0.1", envelope })).message({
     verdict: "pass",
     reason: "clean",
-    envelope: { sender: "", recipients, client: {} },
     size: 7,
     filterTime: 12.4,
     reply: formatReply("250 Ok"),
