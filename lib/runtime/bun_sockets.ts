@@ -5,6 +5,7 @@
 // Known gap: when the system has no descriptors left, Bun's accept says nothing and tries again and again, at the cost of
 // a processor; connections wait in the queue until one is free.
 
+import { chmodSync } from "node:fs";
 import { formatAddress } from "../address.ts";
 import { after, bun, type BunSocket, ioError, type SocketHandlers, type SocketUser } from "./bun_api.ts";
 import { IoError } from "./io_error.ts";
@@ -80,6 +81,7 @@ export async function listen(at: Address): Promise<Listener> {
   try {
     // Not exclusive would be SO_REUSEPORT: a second program could take the same port.
     const listener = bun.listen({ ...where, allowHalfOpen: true, exclusive: true, socket: { ...HANDLERS, open } });
+    if (at.transport === "unix") chmodSync(at.path, 0o666);
     return {
       accept: () => {
         const conn = arrived.shift();

@@ -30,6 +30,7 @@ export async function listen(at: Address): Promise<Listener> {
     const listener = at.transport === "unix"
       ? Deno.listen({ transport: "unix", path: at.path })
       : Deno.listen({ hostname: at.host, port: at.port });
+    if (at.transport === "unix") Deno.chmodSync(at.path, 0o666);
     // Keeps the program alive while it waits for nothing but time, as it does when an accept has failed.
     const alive = setInterval(() => {}, 1 << 30);
     return {

@@ -32,6 +32,7 @@ export type Address =
 export interface Network {
   /** Connects within `limit`, to the first address of the host that answers. */
   connect(to: Address, limit: number): Promise<Conn>;
+  /** A unix socket takes connections of everybody, as a port does; its directory says who reaches it. */
   listen(at: Address): Promise<Listener>;
   /** A sender of datagrams to a unix socket, which is how syslog is reached. */
   datagrams(path: string): Promise<DatagramSender>;

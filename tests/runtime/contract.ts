@@ -276,6 +276,8 @@ sys.stdin.read()
     play: async ({ network }, dir) => {
       const path = `${dir}/unix`;
       const listener = await network.listen({ transport: "unix", path });
+      // connect(2) wants the right to write.
+      assert.equal(fs.statSync(path).mode & 0o777, 0o666);
       const [here, there] = await Promise.all([
         network.connect({ transport: "unix", path }, CONNECT_LIMIT),
         listener.accept(),
