@@ -7,7 +7,7 @@
 
 import { formatAddress } from "./address.ts";
 import { checksOf } from "./app_checks.ts";
-import { logBug, logNotReloaded, logReloaded, logSwept, logUsage } from "./log/events.ts";
+import { logBug, logFilterMissing, logNotReloaded, logReloaded, logSwept, logUsage } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { type LogTarget, openLogger } from "./log/sinks.ts";
 import { spawnMode } from "./modes/spawn.ts";
@@ -50,6 +50,9 @@ async function start(runtime: Runtime, options: Options, args: readonly string[]
 }
 
 async function startMode(runtime: Runtime, options: Options, args: readonly string[]): Promise<number> {
+  if (options.listen && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
+    throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
+  }
   await checkTempdir(runtime, options.tempdir);
   if (options.listen && !options.foreground) {
     const { backgroundMode } = await import("./modes/background.ts");
@@ -69,6 +72,7 @@ async function listen(parts: SessionParts, options: Options): Promise<number> {
   const address = options.listen!;
   const { removed, failures } = await sweepSpoolDirectory(runtime, options.tempdir);
   logSwept(logger, removed, failures);
+  await noteMissingFilter(parts, options);
   const { listenMode } = await import("./modes/listen.ts");
   try {
     return await listenMode(parts, {
@@ -79,12 +83,28 @@ async function listen(parts: SessionParts, options: Options): Promise<number> {
     });
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
-    throw new UsageError(`option -l, --listen: ${error.message}: give an address of this host and a port that is free`);
+    const hint = error.kind === "denied" ? "a port above 1023, as below that only root may" : "a port that is free";
+    throw new UsageError(`option -l, --listen: ${error.message}: give an address of this host and ${hint}`);
+  }
+}
+
+// No reason not to start, since mail then passes; but nobody shall first hear of it from a message that was not checked.
+async function noteMissingFilter({ runtime, logger }: SessionParts, { command }: Options): Promise<void> {
+  const { programOf } = await import("./checks/command.ts");
+  const program = programOf(command);
+  if (program === undefined) return;
+  try {
+    const { kind, executable } = await runtime.files.stat(program);
+    if (kind !== "file" || !executable) logFilterMissing(logger, `${program} is no program that can be executed`);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    logFilterMissing(logger, error.message);
   }
 }
 
 // A file with a mistake in it must not end the protection by the one that was good.
 async function remakeChecks({ runtime, logger }: SessionParts, options: Options): Promise<SessionChecks | undefined> {
+  if (options.checkRules === undefined && options.filterRules === undefined) return undefined;
   try {
     const checks = await checksOf(runtime, options);
     logReloaded(logger);

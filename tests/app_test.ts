@@ -20,8 +20,13 @@ Deno.test("run prints help, license and version on standard output, and ends wit
   }
 });
 
-/** Wrong use of each kind; `prepare` is what the system has against it. */
-const WRONG: readonly { args: readonly string[]; words: RegExp; prepare?: (runtime: FakeRuntime) => void }[] = [
+/** Wrong use of each kind; `prepare` is what the system has against it, `spawned` what is said of it under spawn(8). */
+const WRONG: readonly {
+  args: readonly string[];
+  words: RegExp;
+  spawned?: RegExp;
+  prepare?: (runtime: FakeRuntime) => void;
+}[] = [
   { args: [], words: /no server is named/ },
   { args: ["--nope", "mx"], words: /--nope/ },
   { args: ["mx", "-d", "/none"], words: /--tempdir: .*\/none/ },
@@ -29,8 +34,15 @@ const WRONG: readonly { args: readonly string[]; words: RegExp; prepare?: (runti
   { args: ["mx", "--log", "/x/y"], words: /--log/, prepare: ({ files }) => files.fail("openLog", "denied") },
   {
     args: ["mx", "-l", "25", "--foreground"],
-    words: /--listen: .*in-use/,
+    words: /--listen: .*in-use.*a port that is free/,
+    spawned: /--listen: .*leave -l out/,
     prepare: ({ network }) => network.bindRefusal = "in-use",
+  },
+  {
+    args: ["mx", "-l", "25", "--foreground"],
+    words: /--listen: .*denied.*above 1023/,
+    spawned: /--listen: .*leave -l out/,
+    prepare: ({ network }) => network.bindRefusal = "denied",
   },
 ];
 
@@ -49,7 +61,7 @@ Deno.test("run ends wrong use with 64 and one line on standard error, and starts
 });
 
 Deno.test("run tells the client 421 4.3.5 and the log the line where standard input is a socket", async () => {
-  for (const { args, words, prepare } of WRONG) {
+  for (const { args, words, spawned = words, prepare } of WRONG) {
     const runtime = new FakeRuntime();
     runtime.isSpawned = true;
     prepare?.(runtime);
@@ -57,8 +69,19 @@ Deno.test("run tells the client 421 4.3.5 and the log the line where standard in
     assert.equal(runtime.err, "");
     assert.equal(runtime.out, "421 4.3.5 Server configuration error\r\n");
     const [datagram, more] = runtime.network.datagramsSent;
-    assert.match(datagram!.text, words);
+    assert.match(datagram!.text, spawned);
     assert.ok(more === undefined);
+  }
+});
+
+Deno.test("run refuses -l where a mail client is standard input, and binds and starts nothing", async () => {
+  for (const args of [["mx", "-l", "25"], ["mx", "-l", "25", "--foreground"]]) {
+    const runtime = new FakeRuntime();
+    runtime.isSpawned = true;
+    assert.equal(await run(runtime, args), 64);
+    assert.equal(runtime.out, "421 4.3.5 Server configuration error\r\n");
+    assert.deepEqual(runtime.network.listeners, []);
+    assert.deepEqual(runtime.processes.children, []);
   }
 });
 
@@ -177,4 +200,35 @@ Deno.test("run listens also where the spool can be written but not listed", asyn
   await settled();
   if (runtime.network.listeners.length > 0) runtime.signal("SIGTERM");
   assert.equal(await outcome, 0);
+});
+
+Deno.test("run says at the start of listen mode that the filter cannot be run, and starts all the same", async () => {
+  const rows: readonly [string, RegExp | undefined][] = [
+    ["/usr/bin/none -x", /filter cannot be run.*\/usr\/bin\/none/],
+    ["/tmp", /filter cannot be run.*\/tmp is no program/],
+    // What only the shell can read is left to it.
+    ["none -x", undefined],
+    ["/usr/bin/none; true", undefined],
+  ];
+  for (const [command, words] of rows) {
+    const runtime = new FakeRuntime();
+    const running = run(runtime, ["-l", "10025", "mx", "--foreground", "--log=stderr", "-c", command]);
+    await settled();
+    assert.match(runtime.out, /accepting connections/);
+    if (words) assert.match(runtime.err, words);
+    else assert.equal(runtime.err, "");
+    runtime.signal("SIGTERM");
+    await running;
+  }
+});
+
+Deno.test("run has nothing to read again at SIGHUP where there are no rules", async () => {
+  const runtime = new FakeRuntime();
+  const running = run(runtime, ["-l", "10025", "mx", "--foreground", "--log=stderr", "-v"]);
+  await settled();
+  runtime.signal("SIGHUP");
+  await settled();
+  assert.doesNotMatch(runtime.err, /reloaded/);
+  runtime.signal("SIGTERM");
+  await running;
 });

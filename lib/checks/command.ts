@@ -48,6 +48,11 @@ export function commandCheck(
   };
 }
 
+/** The program that a command of plain words names by its path; undefined for what only the shell can read. */
+export function programOf(command: string): string | undefined {
+  return PLAIN_WORDS.test(command) ? command.split(" ", 1)[0] : undefined;
+}
+
 async function runCommand(
   ports: { clock: Clock; processes: Processes },
   command: string,

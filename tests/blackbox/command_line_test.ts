@@ -235,6 +235,7 @@ Deno.test("Wrong use under spawn(8): 421 4.3.5 on the socket and nothing else", 
     ["-d that is not there", ["127.0.0.1:25", "-d", "/nonexistent/dir"]],
     ["a second operand", ["127.0.0.1:25", "more"]],
     ["-c without its value", ["127.0.0.1:25", "-c"]],
+    ["-l, which spawn(8) does itself", ["127.0.0.1:25", "-l", "127.0.0.1:1"]],
   ];
   try {
     for (const [name, args] of rows) {
