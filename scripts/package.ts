@@ -3,8 +3,8 @@
 //
 //   deno task package [--outdir=DIR] [--executable=FILE]
 //
-// The executable is dist/postprox, as compile or compile:bun left it, and is made where it is not there. FILE may be one
-// for another machine. Needs dpkg-deb, tar and gzip. Two runs at one commit with one executable give the same octets:
+// The executable is dist/postprox, as compile or compile:bun left it, and is made where it is not there or is older than
+// the source. FILE may be one for another machine. Needs dpkg-deb, tar and gzip. Two runs at one commit with one executable give the same octets:
 // every file has the time of the commit (or of SOURCE_DATE_EPOCH), root's ownership, and its place by name.
 // The texts for dpkg and systemd are in scripts/package/.
 
@@ -69,9 +69,14 @@ async function commitTime(): Promise<number> {
 
 async function ownExecutable(): Promise<string> {
   const path = `${ROOT}dist/postprox`;
-  if (exists(path)) return path;
+  const isThere = exists(path);
+  if (
+    isThere && modified(path) >= Math.max(...["main.ts", "main_bun.ts", "lib"].map((name) => modified(ROOT + name)))
+  ) {
+    return path;
+  }
   const script = Deno.env.get("DENORT_BIN") ? "compile.ts" : "compile_bun.ts";
-  console.log(`${path} is not there; scripts/${script} makes it`);
+  console.log(`${path} is ${isThere ? "older than the source" : "not there"}; scripts/${script} makes it`);
   const build = await runTool([Deno.execPath(), "run", "-A", `${ROOT}scripts/${script}`], { install: "Deno" });
   if (!build.success) throw new BuildError(`no executable: ${build.stderr.trimEnd().split("\n").at(-1)}`);
   return path;
@@ -103,10 +108,11 @@ function debItems(executable: Executable): readonly Item[] {
     { to: "usr/share/zsh/vendor-completions/_postprox", content: completions["_postprox"]! },
     { to: "usr/share/fish/vendor_completions.d/postprox.fish", content: completions["postprox.fish"]! },
     { to: "usr/lib/systemd/system/postprox.service", content: source("scripts/package/postprox.service") },
+    { to: "usr/lib/tmpfiles.d/postprox.conf", content: source("scripts/package/tmpfiles.conf") },
     { to: "etc/default/postprox", content: source("scripts/package/default") },
     { to: `${doc}/changelog.gz`, content: source("CHANGELOG.md"), compressed: true },
     { to: `${doc}/copyright`, content: copyright() },
-    { to: `${doc}/README.md`, content: source("README.md") },
+    ...texts(doc),
     ...examples(`${doc}/examples`),
   ];
 }
@@ -118,9 +124,19 @@ function tarballItems(executable: Executable): readonly Item[] {
     ...Object.entries(completionFiles()).map(([name, content]) => ({ to: `completions/${name}`, content })),
     { to: "systemd/postprox.service", content: source("scripts/package/postprox.service") },
     { to: "systemd/default", content: source("scripts/package/default") },
-    ...["README.md", "CHANGELOG.md", "LICENSE", "docs/flow.md"].map((name) => ({ to: name, content: source(name) })),
+    { to: "systemd/tmpfiles.conf", content: source("scripts/package/tmpfiles.conf") },
+    { to: "CHANGELOG.md", content: source("CHANGELOG.md") },
+    { to: "LICENSE", content: source("LICENSE") },
+    ...texts("."),
     ...examples("examples"),
   ];
+}
+
+// The README, and where it leads to.
+function texts(folder: string): readonly Item[] {
+  const docs = Array.from(Deno.readDirSync(`${ROOT}docs`), ({ name }) => name).filter((name) => name.endsWith(".md"));
+  const names = ["README.md", "SECURITY.md", ...docs.sort().map((name) => `docs/${name}`)];
+  return names.map((name) => ({ to: `${folder}/${name}`, content: source(name) }));
 }
 
 function examples(folder: string): readonly Item[] {
@@ -259,4 +275,11 @@ function exists(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** When a file, or the latest in a directory, was changed, in milliseconds. */
+function modified(path: string): number {
+  const { mtime, isDirectory } = Deno.statSync(path);
+  const inside = isDirectory ? Array.from(Deno.readDirSync(path), ({ name }) => modified(`${path}/${name}`)) : [];
+  return Math.max(mtime!.getTime(), ...inside);
 }

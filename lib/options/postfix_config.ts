@@ -33,7 +33,7 @@ const USUAL_LISTEN: Address = { transport: "tcp", host: "127.0.0.1", port: 10025
 /** Whom postprox and its filters run as. */
 const USER = "postprox";
 
-/** How many messages spawn(8) filters at a time where --max-clients says nothing. */
+/** How many sessions spawn(8) has at a time where --max-clients says nothing. */
 const USUAL_PROCESSES = 20;
 
 // Said anew by the printed lines, or of no use under the mode.
@@ -149,7 +149,8 @@ function spawnEntry({ listen, program, handedOn }: Start, processes: number): st
   const [first = "", ...rest] = program;
   const units = [[`user=${USER}`, `argv=${first}`, ...rest], ...handedOn].map((words) => words.map(formatMasterWord));
   const braces = units.flat().some((word) => word.startsWith("{")) ? "# Words in { } need Postfix 3.0.\n" : "";
-  return `# The filter. ${processes} is the number of messages that are filtered at a time.
+  return `# The filter. ${processes} is the number of sessions at a time: without speed_adjust, of
+# clients between their first RCPT and the end of their message.
 ${braces}${formatAddress(listen)} inet n  n       n       -       ${processes}      spawn
 ${continuationLines(units.map((words) => words.join(" ")))}
 `;
@@ -181,6 +182,7 @@ function secondServer(downstream: Address): string {
 ${at} inet n  -       n       -       -       smtpd
     -o smtpd_proxy_filter=
     -o smtpd_authorized_xforward_hosts=${networks}
+    -o smtpd_tls_security_level=none
     -o smtpd_client_restrictions=
     -o smtpd_helo_restrictions=
     -o smtpd_sender_restrictions=
@@ -224,6 +226,7 @@ User=${USER}
 ExecStart=${foreground}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
+RestartSec=2
 # Wrong options stay wrong. Only postprox is told to end, and ends its filters.
 RestartPreventExitStatus=64
 KillMode=mixed

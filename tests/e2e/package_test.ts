@@ -84,7 +84,9 @@ Deno.test("package: built twice the same, installed, used, purged", async (test)
       const listing = (await must(["dpkg-deb", "--contents", deb])).trimEnd().split("\n");
       for (const line of listing) assert.match(line, /^(?:drwxr-xr-x|-rw-r--r--|-rwxr-xr-x) root\/root /);
       contents = listing.map((line) => line.split(/\s+/)[5]!.slice(1)).filter((path) => !path.endsWith("/"));
-      for (const path of contents) assert.match(path, /^\/(?:etc\/default|usr\/sbin|usr\/share|usr\/lib\/systemd)\//);
+      for (const path of contents) {
+        assert.match(path, /^\/(?:etc\/default|usr\/sbin|usr\/share|usr\/lib\/(?:systemd|tmpfiles\.d))\//);
+      }
       const control = await must(["dpkg-deb", "--field", deb]);
       for (const name of ["Package", "Version", "Architecture", "Maintainer", "Depends", "Description"]) {
         assert.match(control, new RegExp(`^${name}: \\S`, "m"));
@@ -99,6 +101,9 @@ Deno.test("package: built twice the same, installed, used, purged", async (test)
       for (const name of ["postprox", "postprox.8", "LICENSE", "completions/_postprox", "systemd/postprox.service"]) {
         assert.ok(listing.includes(folder + name), name);
       }
+      const links = [...read(`${ROOT}README.md`).matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => path!);
+      assert.ok(links.length > 5);
+      for (const path of links) assert.ok(listing.includes(folder + path), path);
     });
 
     await test.step("it installs: files, user, spool directory; nothing is started", async () => {
@@ -121,7 +126,8 @@ Deno.test("package: built twice the same, installed, used, purged", async (test)
       assert.match(await must(["gzip", "-dc", page]), /^\.Dt POSTPROX 8$/m);
     });
 
-    await test.step("systemd takes the unit", async () => {
+    await test.step("systemd takes the unit, and the rule by which the spool is tidied up", async () => {
+      await must(["systemd-tmpfiles", "--clean", "/usr/lib/tmpfiles.d/postprox.conf"]);
       assert.equal((await run(["systemd-analyze", "verify", UNIT])).stderr, "");
     });
 
@@ -143,6 +149,24 @@ Deno.test("package: built twice the same, installed, used, purged", async (test)
       Deno.writeTextFileSync(`${SPOOL}/left`, "over\n");
       await dpkg("--purge", "postprox");
       checkPurged(contents);
+      assert.deepEqual(accounts(), before);
+    });
+
+    await test.step("purged while a process of its user runs, it leaves that user, and the purge is done", async () => {
+      await dpkg("--install", deb);
+      const words = ["--reuid=postprox", "--regid=postprox", "--clear-groups", "/bin/sleep", "600"];
+      const child = new Deno.Command("/usr/bin/setpriv", { args: words }).spawn();
+      try {
+        await until(() => read(`/proc/${child.pid}/comm`) === "sleep\n", () => "the process of that user");
+        await dpkg("--purge", "postprox");
+        checkPurged(contents);
+        assert.ok(!await isKnown());
+        assert.match(await must(["getent", "passwd", "postprox"]), /^postprox:/);
+      } finally {
+        child.kill("SIGKILL");
+        await child.status;
+        await must(["deluser", "--quiet", "--system", "postprox"]);
+      }
       assert.deepEqual(accounts(), before);
     });
   } finally {
