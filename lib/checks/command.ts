@@ -95,7 +95,7 @@ async function replacementOf(files: Files, outfile: string): Promise<Verdict | u
     const facts = await files.stat(outfile);
     if (facts.size === 0) return undefined;
     if (facts.kind !== "file") return { kind: "unsure", why: "filter left an OUTFILE that is no regular file" };
-    return { kind: "replace", why: "filter changed the message", content: new Replacement(files, outfile) };
+    return { kind: "replace", why: "filter changed the message", content: new Replacement(files, outfile, facts.size) };
   } catch (error) {
     // The filter may remove the file that it does not need.
     if (error instanceof IoError && error.kind === "missing") return undefined;

@@ -99,10 +99,10 @@ export class Spool implements MessageSource {
    */
   async changed(): Promise<MessageSource | undefined> {
     const path = await this.path();
-    const replacement = new Replacement(this.#files, path);
     const now = await this.#files.stat(path);
     if (now.kind !== "file") throw new IoError("other", `${path} is no regular file any more`);
     if (now.size === 0 && this.#size > 0) throw new IoError("other", `${path} was left empty`);
+    const replacement = new Replacement(this.#files, path, now.size);
     const isSame = now.size === this.#left!.size &&
       (this.#inMemory === this.#size ? await this.#isInMemory(replacement) : now.modified === this.#left!.modified);
     return isSame ? undefined : replacement;
@@ -201,36 +201,38 @@ export class Spool implements MessageSource {
   }
 }
 
-/** A filter's version of a message, read from where its name leads now: it may have been replaced by a rename. */
+/**
+ * A filter's version of a message, read from where its name leads now: it may have been replaced by a rename. It has the
+ * size that it was judged with: something may run still that changes the file.
+ */
 export class Replacement implements MessageSource {
   readonly lineEnds = "lf-or-crlf";
   readonly #files: Files;
   readonly #path: string;
+  readonly #size: number;
 
-  constructor(files: Files, path: string) {
+  constructor(files: Files, path: string, size: number) {
     this.#files = files;
     this.#path = path;
+    this.#size = size;
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
     const file = await this.#files.open(this.#path);
     try {
-      yield* readChunks(file, Infinity);
+      yield* readChunks(file, this.#size);
     } finally {
       file.close();
     }
   }
 }
 
-// At most `length` octets from where the file stands. A filter may have written more into its copy of the message.
+// Just `length` octets from where the file stands: a filter may have written more, or less, into it since.
 async function* readChunks(file: File, length: number): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(READ_SIZE);
   for (let left = length; left > 0;) {
     const count = await file.read(buffer.subarray(0, Math.min(left, READ_SIZE)));
-    if (count === null) {
-      if (left === Infinity) return;
-      throw new IoError("other", "spool file is shorter than its message");
-    }
+    if (count === null) throw new IoError("other", "spool file is shorter than its message");
     yield buffer.subarray(0, count);
     left -= count;
   }

@@ -195,10 +195,18 @@ Deno.test("Spool.remove during a write that fails leaves no rejection behind", a
 Deno.test("Replacement reads what its name leads to when it is read, and closes it, also when reading ends early", async () => {
   const { files } = new FakeRuntime();
   files.replace("/tmp/x.out", content(10));
-  const replacement = new Replacement(files, "/tmp/x.out");
+  const replacement = new Replacement(files, "/tmp/x.out", 300 * K);
   files.replace("/tmp/x.out", content(300 * K));
   assert.ok(same(await read(replacement), content(300 * K)));
   for await (const _chunk of replacement.chunks()) break;
+  assert.equal(files.handles, 0);
+  // What runs on may write into it: no more than was judged, and never less.
+  files.replace("/tmp/x.out", content(301 * K));
+  assert.ok(same(await read(replacement), content(301 * K).subarray(0, 300 * K)));
+  for (const left of [299 * K, 0]) {
+    files.replace("/tmp/x.out", content(left));
+    await assert.rejects(read(replacement), /shorter than its message/);
+  }
   assert.equal(files.handles, 0);
   files.unlink("/tmp/x.out");
   await assert.rejects(read(replacement), (error) => error instanceof IoError && error.kind === "missing");
