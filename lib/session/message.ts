@@ -184,6 +184,8 @@ async function judge(
   stop.addEventListener("abort", abort);
   const start = clock.now();
   try {
+    // It may have come while the last of the message was written.
+    stop.throwIfAborted();
     // A filter takes its time: what the client is owed so far should not wait for it.
     if (check.needsFile) await client.flush();
     const limit = deadline - 2 * answerReserve(options) - clock.now();
@@ -250,6 +252,8 @@ async function deliver(
     log.noTimeLeft();
     return failed;
   }
+  const onStop = () => downstream.abandon("session has to end");
+  stop.addEventListener("abort", onStop);
   let last: Uint8Array;
   try {
     mayGoOn();
@@ -260,10 +264,13 @@ async function deliver(
   } catch (error) {
     // In the middle of a message a connection can only be closed: anything said would become content.
     downstream.abandon("message was not finished");
+    stop.throwIfAborted();
     if (error instanceof DownstreamLost) log.downstreamLost("sending a message", error.message);
     else if (error instanceof IoError) log.unreadable(error.message);
     else throw error;
     return failed;
+  } finally {
+    stop.removeEventListener("abort", onStop);
   }
 
   // The point of no return.

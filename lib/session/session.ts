@@ -102,6 +102,7 @@ export class Session {
   #end(reason: SmtpError): void {
     this.#stop.abort(reason);
     this.#client.interrupt(reason);
+    // A message in hand ends by itself: before its final dot at once, behind it with what downstream says.
     if (this.#answers?.isInTransaction && this.#doing === "DATA") return;
     this.#downstream?.interrupt(reason);
   }

@@ -29,6 +29,7 @@ export class FakeDisk implements Files {
   readonly #clock: Clock;
   readonly #nodes = new Map<string, Node>();
   #failures: Failure[] = [];
+  #stalled: PromiseWithResolvers<void> | undefined;
   /** Files that are open. */
   handles = 0;
   /** All operations so far, as `operation path`. */
@@ -46,6 +47,16 @@ export class FakeDisk implements Files {
 
   mend(): void {
     this.#failures = [];
+  }
+
+  /** Makes every append wait until `takeAppends`. */
+  stallAppends(): void {
+    this.#stalled ??= Promise.withResolvers();
+  }
+
+  takeAppends(): void {
+    this.#stalled?.resolve();
+    this.#stalled = undefined;
   }
 
   mkdir(path: string): void {
@@ -127,6 +138,7 @@ export class FakeDisk implements Files {
     return {
       append: async (octets) => {
         check();
+        await this.#stalled?.promise;
         try {
           this.#note("append", path);
         } catch (error) {

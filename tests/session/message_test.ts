@@ -205,7 +205,7 @@ Deno.test("a filter that spoils EMAIL and writes OUTFILE has OUTFILE delivered",
 });
 
 Deno.test("an OUTFILE that vanishes or breaks before its delivery is a clean 451", async () => {
-  for (const how of ["vanish", "break"] as const) {
+  for (const how of ["vanish", "break", "be emptied"] as const) {
     const talk = await conversation({ filter: true });
     talk.client.say("one\r\n.\r\n");
     await settled();
@@ -216,6 +216,7 @@ Deno.test("an OUTFILE that vanishes or breaks before its delivery is a clean 451
     await settled();
     assert.equal(talk.downstream.hear(), "DATA\r\n");
     if (how === "vanish") files.unlink(OUTFILE!);
+    else if (how === "be emptied") files.overwrite(OUTFILE!, new Uint8Array(0));
     else files.fail("read", "other", { ending: ".out" });
     talk.downstream.say("354 Go on\r\n");
     await settled();
@@ -255,6 +256,72 @@ Deno.test("a downstream that takes no content is given up within the message's t
   assert.deepEqual(talk.logger.find("possible duplicate"), []);
   talk.client.end();
   await talk.assertOver();
+});
+
+Deno.test("a signal to end while the last of a message is written to a slow disk: 421, no filter, and nothing left", async () => {
+  const talk = await conversation({ filter: true });
+  talk.client.say(LARGE_TEXT);
+  await settled();
+  talk.runtime.files.stallAppends();
+  talk.client.say("end\r\n.\r\n");
+  await settled();
+  talk.session.shutDown();
+  talk.runtime.files.takeAppends();
+  await settled();
+  assert.equal(talk.client.hear(), "421 4.3.2 Service shutting down, closing connection\r\n");
+  assert.deepEqual(talk.runtime.processes.children, []);
+  assert.equal(talk.downstream.hear(), "QUIT\r\n");
+  await talk.assertOver();
+});
+
+Deno.test("a signal to end before the final dot waits for nothing that downstream owes, and is no duplicate", async () => {
+  for (const owed of ["the reply to DATA", "to take the content"]) {
+    const talk = await conversation();
+    talk.client.say(`${LARGE_TEXT}.\r\n`);
+    await settled();
+    assert.equal(talk.downstream.hear(), "DATA\r\n");
+    if (owed === "to take the content") {
+      talk.downstream.stallWrites();
+      talk.downstream.say("354 Go on\r\n");
+      await settled();
+    }
+    talk.session.shutDown();
+    await settled();
+    assert.equal(talk.client.hear(), "421 4.3.2 Service shutting down, closing connection\r\n", owed);
+    assert.ok(talk.downstream.closed, owed);
+    assert.deepEqual(talk.logger.find("possible duplicate"), []);
+    assert.deepEqual(talk.logger.find("lost connection with downstream"), []);
+    await talk.assertOver();
+  }
+});
+
+// The write before the last one waits. What comes to pass meanwhile must keep the final dot back.
+Deno.test("what ends a message while its content is under way keeps the final dot back, up to the last write", async () => {
+  const rows: readonly { what: string; comesToPass: (talk: Conversation) => void | Promise<void>; hears: string }[] = [
+    { what: "the client leaves", comesToPass: ({ client }) => client.close(), hears: "" },
+    { what: "time runs short", comesToPass: ({ runtime }) => runtime.clock.advance(82_000), hears: RETRY },
+  ];
+  for (const { what, comesToPass, hears } of rows) {
+    const talk = await conversation();
+    // Two reads of what is in memory.
+    talk.client.say(`${LINE.repeat(2_000)}.\r\n`);
+    await settled();
+    assert.equal(talk.downstream.hear(), "DATA\r\n");
+    talk.downstream.stallWrites();
+    talk.downstream.say("354 Go on\r\n");
+    await settled();
+    await comesToPass(talk);
+    await settled();
+    talk.downstream.takeWrites();
+    await settled();
+    const got = talk.downstream.hear();
+    assert.ok(got.length > 100_000 && !got.endsWith("\r\n.\r\n"), `${what}: ${got.length} octets`);
+    assert.equal(talk.client.hear(), hears, what);
+    assert.ok(talk.downstream.closed);
+    assert.deepEqual(talk.logger.find("possible duplicate"), []);
+    talk.client.end();
+    await talk.assertOver();
+  }
 });
 
 // What may keep the reply from the client, from its final dot on.
