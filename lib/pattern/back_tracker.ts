@@ -37,7 +37,8 @@ export class BackTracker {
 
   /** Searches on for so many steps; undefined when that did not do. */
   run(steps: number): Finding | undefined {
-    for (let left = Math.min(steps, this.#stepsLeft); left > 0; left--) {
+    const until = Math.max(0, this.#stepsLeft - steps);
+    while (this.#stepsLeft > until) {
       this.#stepsLeft--;
       const instruction = this.#instructions[this.#next]!;
       if (instruction.kind === "match") return "match";
@@ -95,6 +96,7 @@ export class BackTracker {
   #takeAgain(from: number, until: number): boolean {
     // A group that was left out matches nothing, not even the empty text.
     if (until === -1 || this.#at + until - from > this.#line.length) return false;
+    // Each octet is a step.
     this.#stepsLeft -= until - from;
     for (let at = from; at < until; at++) {
       if (toLower(this.#line[at]!) !== toLower(this.#line[this.#at++]!)) return false;

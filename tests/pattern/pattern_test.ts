@@ -214,6 +214,18 @@ Deno.test("BackTracker bounds what it remembers", () => {
   assert.equal(finding, "not known");
 });
 
+Deno.test("BackTracker compares no more octets in a slice than it has steps, but for one comparison", () => {
+  const program = new Program({ exact: true });
+  program.add(parsePattern(octets("\\(aa*\\)\\1c"), "basic"), 0);
+  const search = new BackTracker(program, new Uint8Array(10_000).fill(0x61), 1_000_000);
+  let slices = 1;
+  let finding = search.run(5_000);
+  for (; finding === undefined; slices++) finding = search.run(5_000);
+  assert.equal(finding, "not known");
+  // The longest comparison is half of the line.
+  assert.ok(slices >= 1_000_000 / (5_000 + 5_000), `${slices} slices`);
+});
+
 Deno.test("Automaton: cursors outlive the states that it forgets", () => {
   // More states than it keeps: each sequence of the last 16 octets is one.
   const program = new Program({ exact: false });
