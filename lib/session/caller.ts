@@ -1,8 +1,8 @@
 // Who the client is, for restrictions: whom XFORWARD names, or the peer of our own connection where nobody was named.
 //
-// XFORWARD's name is taken as it is: downstream's neighbour has looked it up, and says whether DNS failed there. The name
-// of our own peer is looked up when it is asked for: by its address, and from there back to that address, since
-// everybody may name his address as he likes (RFC 1912 s.2.1).
+// XFORWARD's name is taken as it is: downstream's neighbour has looked it up, and says whether DNS failed there. A name of
+// which nobody spoke, as that of our own peer, is looked up when it is asked for: by its address, and from there back to
+// that address, since everybody may name his address as he likes (RFC 1912 s.2.1).
 
 import type { Caller } from "../checks/restriction.ts";
 import { dnsName } from "../dns/domain.ts";
@@ -21,9 +21,9 @@ interface Connection {
 /** The client that `facts` describe, or else the peer of `connection`. */
 export function callerOf(facts: ClientFacts, connection: Connection, dns: Dns): Caller {
   const address = addressOf(facts, connection);
-  if (facts.told) return { address, name: async () => hostName(facts) };
+  if (facts.name !== undefined || facts.nameless) return { address, name: async () => hostName(facts) };
   const ip = parseIp(address ?? "");
-  return { address, name: async () => ip && confirmedName(ip, dns) };
+  return { address, name: () => confirmedName(ip, dns) };
 }
 
 /** Its IP address; undefined when XFORWARD says that it is not known. */
@@ -32,12 +32,15 @@ export function addressOf(facts: ClientFacts, connection: Connection): string | 
 }
 
 // A name that looks like an address is none, but the try to pass for that address.
-function hostName({ name, nameFailed }: ClientFacts): string | undefined {
-  if (nameFailed) throw new IoError("unknown-host", "client's name: XFORWARD says that it could not be looked up");
+function hostName({ name, nameless }: ClientFacts): string | undefined {
+  if (nameless === "failed") {
+    throw new IoError("unknown-host", "client's name: XFORWARD says that it could not be looked up");
+  }
   return name !== undefined && parseIp(name) ? undefined : name;
 }
 
-async function confirmedName(ip: Ip, dns: Dns): Promise<string | undefined> {
+async function confirmedName(ip: Ip | undefined, dns: Dns): Promise<string | undefined> {
+  if (!ip) throw new IoError("unknown-host", "client's name: nobody told it, nor an address to look it up by");
   const names = await dns.records(`${reversedName(ip)}.${reverseZone(ip)}`, "PTR");
   let failure: unknown;
   for (const name of names.slice(0, NAMES_LIMIT)) {

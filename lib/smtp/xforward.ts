@@ -11,8 +11,8 @@ export interface ClientFacts {
   readonly name?: string;
   /** The client in front of us has said something of it, be it that nothing is known. */
   readonly told?: true;
-  /** DNS failed when its name was looked up. */
-  readonly nameFailed?: true;
+  /** Why there is no name: it has none, or DNS failed when that was looked up. Absent where nobody spoke of it. */
+  readonly nameless?: "none" | "failed";
   /** Without the `IPv6:` that marks an IPv6 address. */
   readonly address?: string;
   readonly port?: string;
@@ -22,7 +22,7 @@ export interface ClientFacts {
   readonly source?: string;
 }
 
-const KEYS: Readonly<Record<string, Exclude<keyof ClientFacts, "told" | "nameFailed">>> = {
+const KEYS: Readonly<Record<string, Exclude<keyof ClientFacts, "told" | "nameless">>> = {
   NAME: "name",
   ADDR: "address",
   PORT: "port",
@@ -44,9 +44,12 @@ export function mergeXforward(known: ClientFacts, text: string): ClientFacts {
     if (!key) continue;
     merged.told = true;
     const value = decodeXtext(word.slice(equals + 1));
-    if (key === "name") delete merged.nameFailed;
-    if (key === "name" && NOT_NOW.test(value)) merged.nameFailed = true;
-    if (value === "" || NEVER.test(value) || NOT_NOW.test(value)) delete merged[key];
+    const isKnown = value !== "" && !NEVER.test(value) && !NOT_NOW.test(value);
+    if (key === "name") {
+      delete merged.nameless;
+      if (!isKnown) merged.nameless = NOT_NOW.test(value) ? "failed" : "none";
+    }
+    if (!isKnown) delete merged[key];
     else merged[key] = key === "address" ? value.replace(/^ipv6:/i, "") : value;
   }
   return merged;

@@ -25,10 +25,9 @@ Deno.test("callerOf takes whom XFORWARD names, and asks DNS nothing", async () =
     const [facts, address, name] of [
       [{ address: "192.0.2.1", name: "a.example" }, "192.0.2.1", "a.example"],
       // Downstream's neighbour has looked, and found none.
-      [{ address: "192.0.2.1" }, "192.0.2.1", undefined],
-      [{ helo: "x" }, undefined, undefined],
+      [{ address: "192.0.2.1", nameless: "none" }, "192.0.2.1", undefined],
       // It says that nothing is known, which is not that the client is our neighbour.
-      [{}, undefined, undefined],
+      [{ nameless: "none" }, undefined, undefined],
       // A name that looks like an address.
       [{ address: "192.0.2.1", name: "10.0.0.1" }, "192.0.2.1", undefined],
     ] as const
@@ -38,10 +37,20 @@ Deno.test("callerOf takes whom XFORWARD names, and asks DNS nothing", async () =
     assert.equal(await caller.name(), name);
   }
   // DNS failed there, which is no proof that there is no name.
-  const doubtful = callerOf({ told: true, address: "192.0.2.1", nameFailed: true }, { peer: "127.0.0.1" }, dns);
+  const doubtful = callerOf({ told: true, address: "192.0.2.1", nameless: "failed" }, { peer: "127.0.0.1" }, dns);
   assert.equal(doubtful.address, "192.0.2.1");
   await assert.rejects(doubtful.name(), IoError);
   assert.deepEqual(dns.asked, []);
+});
+
+Deno.test("callerOf looks the name up of which XFORWARD has said nothing; without an address it is not known", async () => {
+  const dns = dnsOf({ "1.2.0.192.in-addr.arpa PTR": ["mx.example"], "mx.example A": ["192.0.2.1"] });
+  const addressed = callerOf({ told: true, address: "192.0.2.1" }, { peer: "127.0.0.1" }, dns);
+  assert.equal(await addressed.name(), "mx.example");
+  const blank = callerOf({ told: true, helo: "x" }, { peer: "127.0.0.1" }, dns);
+  assert.equal(blank.address, undefined);
+  await assert.rejects(blank.name(), IoError);
+  await assert.rejects(callerOf({}, {}, dns).name(), IoError);
 });
 
 Deno.test("callerOf looks our own peer's name up, and back, when it is asked for", async () => {
@@ -56,7 +65,6 @@ Deno.test("callerOf looks our own peer's name up, and back, when it is asked for
     ["192.0.2.1", { [ptr]: ["bank.example"], "bank.example A": ["203.0.113.1"] }, undefined],
     ["192.0.2.1", { [ptr]: ["10.0.0.1", "bad name.example"] }, undefined],
     ["192.0.2.1", {}, undefined],
-    [undefined, {}, undefined],
   ];
   for (const [peer, zone, name] of rows) {
     const dns = dnsOf(zone);

@@ -36,14 +36,15 @@ const ROWS: readonly { known?: ClientFacts; text: string; facts: ClientFacts }[]
   {
     known: KNOWN,
     text: " NAME=[UNAVAILABLE] ADDR=[unavailable] HELO=[TEMPUNAVAIL]",
-    facts: NOTHING,
+    facts: { nameless: "none" },
   },
-  // That DNS failed is worth knowing of a name, until there is another word on it.
-  { known: KNOWN, text: " NAME=[TempUnavail]", facts: { address: "192.0.2.1", helo: "old", nameFailed: true } },
-  { known: { nameFailed: true }, text: " ADDR=192.0.2.7", facts: { address: "192.0.2.7", nameFailed: true } },
-  { known: { nameFailed: true }, text: " NAME=[UNAVAILABLE]", facts: NOTHING },
-  { known: { nameFailed: true }, text: " NAME=mx", facts: { name: "mx" } },
-  { known: KNOWN, text: " NAME=+5BUNAVAILABLE+5D", facts: { address: "192.0.2.1", helo: "old" } },
+  // Why there is no name is worth knowing, until there is another word on it.
+  { known: KNOWN, text: " NAME=[TempUnavail]", facts: { address: "192.0.2.1", helo: "old", nameless: "failed" } },
+  { known: { nameless: "failed" }, text: " ADDR=192.0.2.7", facts: { address: "192.0.2.7", nameless: "failed" } },
+  { known: { nameless: "failed" }, text: " NAME=[UNAVAILABLE]", facts: { nameless: "none" } },
+  { known: { nameless: "none" }, text: " NAME=[TEMPUNAVAIL]", facts: { nameless: "failed" } },
+  { known: { nameless: "failed" }, text: " NAME=mx", facts: { name: "mx" } },
+  { known: KNOWN, text: " NAME=+5BUNAVAILABLE+5D", facts: { address: "192.0.2.1", helo: "old", nameless: "none" } },
   { known: KNOWN, text: " HELO=", facts: { name: "old.example.org", address: "192.0.2.1" } },
   // Nearly so is a value.
   { text: " HELO=UNAVAILABLE NAME=x[UNAVAILABLE]", facts: { helo: "UNAVAILABLE", name: "x[UNAVAILABLE]" } },
@@ -94,6 +95,6 @@ Deno.test("mergeXforward leaves what was known as it was", () => {
 Deno.test("mergeXforward makes of commands in a row what one command would say", () => {
   const parts = [" NAME=a ADDR=IPv6:::1", " HELO=b NAME=[UNAVAILABLE]", " ADDR=192.0.2.9 PROTO=SMTP"];
   const facts = parts.reduce(mergeXforward, NOTHING);
-  assert.deepEqual(facts, { told: true, address: "192.0.2.9", helo: "b", proto: "SMTP" });
+  assert.deepEqual(facts, { told: true, address: "192.0.2.9", helo: "b", proto: "SMTP", nameless: "none" });
   assert.deepEqual(mergeXforward(NOTHING, parts.join("")), facts);
 });
