@@ -1,15 +1,15 @@
 // Many conversations side by side: accept, run a session, until a signal says to stop.
 //
-// SIGTERM and SIGINT stop accepting, end idle sessions and filters with 421, and wait a little for messages that are past
-// the point of no return. SIGHUP opens a log file anew and has the checks made again, for the sessions that come after it.
-// A client beyond the limit gets 421 and takes no place. When the system has no descriptors left, accepting pauses; it
-// never stops.
+// SIGTERM, SIGINT and SIGQUIT stop accepting, end idle sessions and filters with 421, and wait a little for messages that
+// are past the point of no return. SIGHUP opens a log file anew and has the checks made again, for the sessions that come
+// after it. A client beyond the limit gets 421 and takes no place. When the system has no descriptors left, accepting
+// pauses; it never stops.
 
 import { logAcceptFailed, logBug, logListening, logShutdown, logTooManyClients } from "../log/events.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Address, Conn, Listener, Runtime } from "../runtime/ports.ts";
 import { OWN_REPLIES } from "../session/own_replies.ts";
-import { Session, type SessionChecks, type SessionParts } from "../session/session.ts";
+import { Session, type SessionChecks, type SessionParts, SHUTDOWN_GRACE } from "../session/session.ts";
 
 export interface ListenOptions {
   readonly address: Address;
@@ -26,10 +26,7 @@ const BIND_PATIENCE = 1000;
 // How long an accept that failed for want of descriptors is let be.
 const ACCEPT_PAUSE = 100;
 
-// Downstream has the message and owes the reply: most answer within a second.
-const SHUTDOWN_GRACE = 10_000;
-
-// For replies and log lines of sessions that were given up.
+// For replies and log lines of sessions that gave downstream up.
 const LAST_WORDS = 1000;
 
 /** Throws `IoError` when `address` cannot be bound; ends with status 0 after a signal. */
@@ -48,7 +45,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
       current = { ...current, ...await options.remake() };
     }).catch((error) => logBug(logger, error));
   });
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
     runtime.signals.on(signal, () => {
       if (stopping) return;
       stopping = true;
@@ -57,6 +54,8 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
       for (const session of sessions.keys()) session.shutDown();
     });
   }
+  // A file that the process's limit of sizes forbids is an error of its write, and no reason to die (setrlimit(2)).
+  runtime.signals.on("SIGXFSZ", () => {});
   logListening(logger, options.address);
   options.onReady();
 
@@ -72,14 +71,8 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
     if (stopping) session.shutDown();
   }
 
-  // First the messages that downstream already has, then an end for those that it does not answer.
-  const within = (limit: number) => {
-    const late = new Promise<void>((resolve) => runtime.clock.after(limit, resolve));
-    return Promise.race([Promise.all(sessions.values()), late]);
-  };
-  await within(SHUTDOWN_GRACE);
-  for (const session of sessions.keys()) session.abandon();
-  await within(LAST_WORDS);
+  const late = new Promise<void>((resolve) => runtime.clock.after(SHUTDOWN_GRACE + LAST_WORDS, resolve));
+  await Promise.race([Promise.all(sessions.values()), late]);
   return 0;
 }
 

@@ -24,7 +24,7 @@ export async function spawnMode(parts: SessionParts): Promise<number> {
     session.failOnBug();
     runtime.clock.after(BUG_GRACE, () => runtime.exit(EX_SOFTWARE));
   });
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const) {
     runtime.signals.on(signal, () => session.shutDown());
   }
   const end = await session.run();

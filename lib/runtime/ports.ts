@@ -161,9 +161,11 @@ export interface BackgroundSelf {
   release(): void;
 }
 
+export type Signal = "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGHUP" | "SIGXFSZ";
+
 export interface Signals {
   /** Runs `handler` each time the signal comes. */
-  on(signal: "SIGTERM" | "SIGINT" | "SIGHUP", handler: () => void): void;
+  on(signal: Signal, handler: () => void): void;
 }
 
 export interface Stdio {

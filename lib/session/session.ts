@@ -44,6 +44,9 @@ export interface SessionChecks {
 /** How a session ended; `unreachable` is the one that a caller may want to know. */
 export type SessionEnd = "ended" | "unreachable";
 
+// Downstream has the message and owes the reply: most answer within a second. In milliseconds.
+export const SHUTDOWN_GRACE = 10_000;
+
 export class Session {
   readonly #parts: SessionParts;
   readonly #log: SessionLog;
@@ -52,6 +55,8 @@ export class Session {
   #downstream: Downstream | undefined;
   #answers: Answers | undefined;
   #over = false;
+  #ended = false;
+  #cancelGrace = () => {};
   #doing = "connecting";
 
   constructor(conn: Conn, parts: SessionParts) {
@@ -78,20 +83,27 @@ export class Session {
       await this.#explain(error);
     } finally {
       cancelClock();
+      this.#cancelGrace();
+      this.#ended = true;
       await this.#downstream?.leave();
       this.#client.close();
     }
     return "ended";
   }
 
-  /** Ends the session with a 421, except that a message whose final dot is out may still be answered. */
+  /**
+   * Ends the session with a 421, except that a message whose final dot is out may still be answered, within
+   * `SHUTDOWN_GRACE`; after that it is not known what becomes of it.
+   */
   shutDown(): void {
-    this.#end(new SmtpError(OWN_REPLIES.shuttingDown, "shutting down"));
-  }
-
-  /** Waits for downstream no longer, after `shutDown`; what becomes of a message is then not known. */
-  abandon(): void {
-    this.#downstream?.interrupt(new SmtpError(OWN_REPLIES.shuttingDown, "shutting down"));
+    const reason = new SmtpError(OWN_REPLIES.shuttingDown, "shutting down");
+    this.#end(reason);
+    if (this.#ended) return;
+    this.#cancelGrace();
+    this.#cancelGrace = this.#parts.runtime.clock.after(
+      SHUTDOWN_GRACE,
+      () => this.#downstream?.interrupt(reason),
+    );
   }
 
   /** Ends the session with a 421 after an error that nothing caught. */

@@ -276,7 +276,7 @@ table("--max-clients", { filter: true, modes: ["listen"], options: () => ["--max
   },
 ]);
 
-for (const signal of ["SIGTERM", "SIGINT"] as const) {
+for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
   Deno.test(`${signal} ends the program in listen mode, and leaves no spool file`, () =>
     withBed(async (bed) => {
       const filter = `echo $$ > ${bed.dir}/pid; while :; do sleep 0.05; done`;

@@ -142,7 +142,7 @@ async function underFileLimit(): Promise<void> {
 }
 
 table("Signals in mid-message", { filter: true, modes: ["spawn"] }, [
-  ...(["SIGTERM", "SIGINT", "SIGHUP"] as const).flatMap((signal) => [
+  ...(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const).flatMap((signal) => [
     {
       name: `${signal} in DATA: no spool file, nothing delivered, nothing but SMTP for the client`,
       play: async (talk: Talk) => {

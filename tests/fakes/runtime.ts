@@ -1,6 +1,6 @@
 // The runtime ports in memory: nothing waits, nothing is real, and a test can look at all of it and break any of it.
 
-import type { Runtime } from "../../lib/runtime/ports.ts";
+import type { Runtime, Signal } from "../../lib/runtime/ports.ts";
 import { FakeClock } from "./clock.ts";
 import { Peer } from "./conn_pair.ts";
 import { FakeDisk } from "./disk.ts";
@@ -19,8 +19,6 @@ export class FakeExit extends Error {
   }
 }
 
-type SignalName = "SIGTERM" | "SIGINT" | "SIGHUP";
-
 export class FakeRuntime implements Runtime {
   readonly pid = 4711;
   readonly clock = new FakeClock();
@@ -34,11 +32,11 @@ export class FakeRuntime implements Runtime {
   isErrInput = true;
   out = "";
   err = "";
-  readonly #handlers: { signal: SignalName; handler: () => void }[] = [];
+  readonly #handlers: { signal: Signal; handler: () => void }[] = [];
   #report: ((error: unknown) => void) | undefined;
 
   readonly signals = {
-    on: (signal: SignalName, handler: () => void) => void this.#handlers.push({ signal, handler }),
+    on: (signal: Signal, handler: () => void) => void this.#handlers.push({ signal, handler }),
   };
 
   readonly stdio = {
@@ -58,7 +56,7 @@ export class FakeRuntime implements Runtime {
   }
 
   /** Somebody sends the program a signal. */
-  signal(signal: SignalName): void {
+  signal(signal: Signal): void {
     const handlers = this.#handlers.filter((one) => one.signal === signal);
     if (handlers.length === 0) throw new Error(`${signal} would kill the program: nobody handles it`);
     for (const { handler } of handlers) handler();

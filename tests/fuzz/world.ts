@@ -11,7 +11,7 @@ import { chain } from "../../lib/checks/chain.ts";
 import { commandCheck } from "../../lib/checks/command.ts";
 import { IoError } from "../../lib/runtime/io_error.ts";
 import type { Conn, ProcessEnd, Runtime } from "../../lib/runtime/ports.ts";
-import { Session, type SessionEnd } from "../../lib/session/session.ts";
+import { Session, type SessionEnd, SHUTDOWN_GRACE } from "../../lib/session/session.ts";
 import { Peer } from "../fakes/conn_pair.ts";
 import { OPTIONS } from "../fakes/conversation.ts";
 import { FakeLogger } from "../fakes/logger.ts";
@@ -282,7 +282,7 @@ class World {
       case "abandon":
         played.shutDown = true;
         this.#session.shutDown();
-        return this.#session.abandon();
+        return await this.#pass(SHUTDOWN_GRACE);
       case "mx says":
         return this.#mx?.say(step.text);
       case "mx ends":

@@ -203,7 +203,7 @@ Deno.test("listenMode pauses when an accept fails, and goes on", async () => {
 });
 
 Deno.test("listenMode ends idle sessions with 421 at a signal, accepts nobody more, and ends with 0", async () => {
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
     const listening = new Listening();
     await listening.start();
     const one = await listening.client();
@@ -235,6 +235,7 @@ Deno.test("listenMode waits for a message past the point of no return, and no lo
       assert.ok(session.client.hear().endsWith(`\r\n250 Taken\r\n${SHUTTING_DOWN}`));
     } else {
       await listening.runtime.clock.advance(5000);
+      assert.match(session.client.hear(), /\r\n451 [^\r]*\r\n421 [^\r]*\r\n$/);
     }
     assert.equal(listening.status, 0);
   }

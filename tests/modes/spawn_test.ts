@@ -49,7 +49,7 @@ Deno.test("spawnMode ends with 75 when downstream cannot be reached, after a 421
 });
 
 Deno.test("spawnMode answers each signal with a 421 and a normal end", async () => {
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const) {
     const spawned = await spawn();
     await greet(spawned);
     spawned.runtime.signal(signal);
