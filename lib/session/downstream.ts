@@ -60,17 +60,21 @@ export class Downstream {
 
   /** Says one command, its CRLF included, and hears its reply by `due`. A 3xx reply leaves the next word to the client. */
   async ask(command: Uint8Array, due: number = this.#replyDue()): Promise<Reply> {
-    const reply = await this.#exchange(command, due);
+    return this.#goOn(await this.#exchange(command, due));
+  }
+
+  /** Says the client's QUIT and hears the reply. Unless that refuses it, the connection is of no use after that. */
+  async quit(command: Uint8Array): Promise<Reply> {
+    this.#mayQuit = false;
+    const reply = await this.#exchange(command, this.#replyDue());
+    return replyClass(reply) === 2 ? reply : this.#goOn(reply);
+  }
+
+  #goOn(reply: Reply): Reply {
     this.#mayQuit = replyClass(reply) !== 3;
     if (this.#mayQuit) this.#rest();
     else this.#conn.watch();
     return reply;
-  }
-
-  /** Says the client's QUIT and hears the last reply. The connection is of no use after that. */
-  async quit(command: Uint8Array): Promise<Reply> {
-    this.#mayQuit = false;
-    return await this.#exchange(command, this.#replyDue());
   }
 
   /** Drops the transaction without waiting for the reply. A downstream that refuses that is of no further use. */

@@ -181,7 +181,9 @@ export class Session {
       answers.unheard = undefined;
       this.#doing = command.verb;
       const reply = await answers.answer(command);
-      if (reply.code === 421 || command.verb === "QUIT" || answers.isLast) this.#over = true;
+      // A server may refuse a QUIT, one with an argument say.
+      const quits = command.verb === "QUIT" && replyClass(reply) === 2;
+      if (reply.code === 421 || quits || answers.isLast) this.#over = true;
       await this.#client.say(reply);
       // The reply to a message is due: it does not wait until downstream has answered the commands behind it.
       if (command.verb === "DATA") await this.#client.flush();

@@ -239,7 +239,7 @@ export class Mx {
     else this.misbehaved = true;
     if (answer.then === "stalls") this.stall();
     else if (answer.then) this.leave(answer.then);
-    else if (verb === "QUIT" && said) {
+    else if (verb === "QUIT" && said && said.code < 300) {
       this.#left = true;
       this.peer.close();
     }
