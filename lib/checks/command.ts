@@ -9,7 +9,7 @@
 import type { Envelope } from "../envelope.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Clock, Files, Processes } from "../runtime/ports.ts";
-import { bytesOf, textOf } from "../smtp/bytes.ts";
+import { bytesOf, cutUtf8, textOf } from "../smtp/bytes.ts";
 import { Replacement } from "../spool/spool.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Check, CheckedMessage } from "./check.ts";
@@ -83,11 +83,11 @@ function cut(value: string): string {
   return value.length <= VALUE_LIMIT ? value : Array.from(value).slice(0, VALUE_LIMIT).join("");
 }
 
-// In octets, but no character is cut in two.
+// In octets.
 function joinRecipients(recipients: Envelope["recipients"]): string {
   const joined = bytesOf(recipients.slice(0, RECIPIENTS_LIMIT + 2).join(","));
   if (joined.length <= RECIPIENTS_LIMIT) return textOf(joined);
-  return `${textOf(joined.subarray(0, RECIPIENTS_LIMIT - 3)).replace(/\ufffd+$/, "")}...`;
+  return `${textOf(cutUtf8(joined, RECIPIENTS_LIMIT - 3))}...`;
 }
 
 async function replacementOf(files: Files, outfile: string): Promise<Verdict | undefined> {

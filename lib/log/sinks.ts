@@ -5,7 +5,7 @@
 // to standard error where that is the client's socket.
 
 import type { DatagramSender, File, Runtime } from "../runtime/ports.ts";
-import { bytesOf } from "../smtp/bytes.ts";
+import { bytesOf, cutUtf8 } from "../smtp/bytes.ts";
 import { isWanted, type Level, type Logger, SEVERITY } from "./logger.ts";
 
 export type LogTarget =
@@ -99,9 +99,5 @@ export function formatSyslog(level: Level, line: string, { pid, now }: { pid: nu
   const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map((part) => String(part).padStart(2, "0"));
   const priority = FACILITY_MAIL * 8 + SEVERITY[level];
   const head = `<${priority}>${MONTHS[now.getMonth()]} ${day} ${time.join(":")} postprox[${pid}]: `;
-  const octets = bytesOf(`${head}${line}`);
-  let end = Math.min(octets.length, SYSLOG_LINE_LIMIT);
-  // Not in the middle of a UTF-8 character: its further octets are 10xxxxxx.
-  while (end < octets.length && (octets[end]! & 0xc0) === 0x80) end--;
-  return octets.subarray(0, end);
+  return cutUtf8(bytesOf(`${head}${line}`), SYSLOG_LINE_LIMIT);
 }

@@ -148,7 +148,8 @@ export const OPTIONS: readonly OptionRow[] = [
     value: "ZONE[=ADDRESSES]",
     isRepeatable: true,
     group: "checks",
-    help: "refuse recipients of a client that the DNS list ZONE has, as 127.0.0.2-11 say; may be repeated",
+    help: "refuse recipients of a client listed in ZONE; ADDRESSES (such as 127.0.0.2-11) are the answers that " +
+      "count; may be repeated",
     set: (options, text) => options.dnsbl.push(parseDnsList(text)),
   },
   {
@@ -199,7 +200,7 @@ export const OPTIONS: readonly OptionRow[] = [
     long: "verbose",
     isRepeatable: true,
     group: "running",
-    help: "log a line for each message; twice: the dialogue too",
+    help: "log a line for each message; twice: each command and its reply too",
     set: (options) => options.verbosity++,
   },
   {

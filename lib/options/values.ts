@@ -86,7 +86,7 @@ export function parseLog(text: string): LogTarget {
   if (text.startsWith("syslog:/")) return { kind: "syslog", path: text.slice("syslog:".length) };
   if (text.includes("/")) return { kind: "file", path: text };
   throw new UsageError(
-    `${quote(text)} is no place for a log: give syslog, stderr or the path of a file, such as ./${text}`,
+    `${quote(text)} is no place for a log: give syslog, stderr or the path of a file, such as ${quote(`./${text}`)}`,
   );
 }
 

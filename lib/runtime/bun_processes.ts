@@ -7,6 +7,7 @@ import { bun, type BunProcess, codeOf, ioError } from "./bun_api.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
+  keepStatuses();
   let child: BunProcess;
   try {
     child = bun.spawn({
@@ -35,6 +36,14 @@ export async function start(words: readonly string[], environment: Readonly<Reco
       }
     },
   };
+}
+
+let keepsStatuses = false;
+
+// Whoever started us may ignore SIGCHLD, and we with it: then the kernel keeps no exit status (wait(2)).
+function keepStatuses(): void {
+  if (!keepsStatuses) process.on("SIGCHLD", () => {});
+  keepsStatuses = true;
 }
 
 export async function startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {

@@ -10,7 +10,21 @@ import type { Conn } from "./ports.ts";
 import { socketPeer } from "./socket_peer.ts";
 
 export function stdioConn(): Conn {
-  return isSpawned() ? new StdioSocketConn() : new StdioFileConn();
+  if (!isSpawned()) return new StdioFileConn();
+  if (isErrInput()) forgetStderr();
+  return new StdioSocketConn();
+}
+
+// The runtime writes its last words to descriptor 2 when it breaks down (a fault, no memory), with paths and options. The
+// next file gets the lowest number that is free.
+function forgetStderr(): void {
+  fs.closeSync(2);
+  try {
+    fs.openSync("/dev/null", "w");
+  } catch {
+    // Nothing can be written to a directory either, and there always is this one.
+    fs.openSync("/", "r");
+  }
 }
 
 export function isSpawned(): boolean {

@@ -9,6 +9,7 @@ import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
 const SHELL = "/bin/sh";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
+  keepStatuses();
   const child = spawnGroupLeader(words, environment);
   const stderr = child.stderr.getReader();
   let over = false;
@@ -29,6 +30,14 @@ export async function start(words: readonly string[], environment: Readonly<Reco
       }
     },
   };
+}
+
+let keepsStatuses = false;
+
+// Whoever started us may ignore SIGCHLD, and we with it: then the kernel keeps no exit status (wait(2)).
+function keepStatuses(): void {
+  if (!keepsStatuses) Deno.addSignalListener("SIGCHLD", () => {});
+  keepsStatuses = true;
 }
 
 function killAlone(child: Deno.ChildProcess, signal: Deno.Signal): void {

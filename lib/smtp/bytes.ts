@@ -36,6 +36,14 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
 }
 
+/** As much of `octets`, which are UTF-8, as `limit` has room for without a character cut in two. */
+export function cutUtf8(octets: Uint8Array, limit: number): Uint8Array {
+  let end = Math.min(octets.length, limit);
+  // The further octets of a character are 10xxxxxx.
+  while (end < octets.length && (octets[end]! & 0xc0) === 0x80) end--;
+  return octets.subarray(0, end);
+}
+
 /** True for what C's isspace() calls white space, which is what Postfix skips around a verb. */
 export function isSpace(octet: number): boolean {
   return octet === SP || (octet >= HT && octet <= CR);

@@ -1,8 +1,10 @@
 // What becomes of a message: the filter's exit status, its text, OUTFILE, its time limit, and its bad habits.
 
 import assert from "node:assert/strict";
-import { show, until } from "../fakes/client.ts";
+import { programWords } from "../e2e/program.ts";
 import { isAlive, kill } from "../e2e/start.ts";
+import { show, until } from "../fakes/client.ts";
+import { Downstream } from "../fakes/downstream.ts";
 import { fooledReaders } from "./oracle.ts";
 import {
   assertCode,
@@ -635,3 +637,30 @@ for (const mode of ["spawn", "listen"] as const) {
     }
   });
 }
+
+Deno.test("The exit status counts also where whoever started the program ignores SIGCHLD", async () => {
+  const fake = await Downstream.start();
+  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  try {
+    const args = [
+      "--ignore-signal=CHLD",
+      ...programWords(),
+      fake.operand,
+      "-d",
+      dir,
+      "-c",
+      "exit 1",
+      "--log=/dev/null",
+    ];
+    const child = new Deno.Command("/usr/bin/env", { args, stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
+    const writer = child.stdin.getWriter();
+    const commands = `EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n${CONTENT}.\r\nQUIT\r\n`;
+    await writer.write(new TextEncoder().encode(commands));
+    const [said] = await Promise.all([new Response(child.stdout).text(), child.status]);
+    await writer.close().catch(() => {});
+    assert.match(said, /^354 [^\n]*\n554 5\.7\.1 Content rejected\r\n221 /m);
+  } finally {
+    await fake.stop();
+    Deno.removeSync(dir, { recursive: true });
+  }
+});

@@ -1,7 +1,7 @@
 // The log: where it goes, what it says, that nobody outside can forge a line; and that the client's socket gets SMTP only.
 
 import assert from "node:assert/strict";
-import { Spawner } from "../e2e/start.ts";
+import { kill, Spawner } from "../e2e/start.ts";
 import { until, within } from "../fakes/client.ts";
 import { Downstream } from "../fakes/downstream.ts";
 import { CONTENT, deliver, read, table, type Talk } from "./rig.ts";
@@ -215,6 +215,15 @@ Deno.test("Where the log goes", async (test) => {
         client.close();
       });
     }
+    await test.step("the runtime's last words at a crash do not go to the client", async () => {
+      await spawner.use([fake.operand, "-d", dir]);
+      const { client, process } = await spawner.connect();
+      await client.expect(220);
+      kill(process.pid, "SIGABRT");
+      assert.equal(await client.end(), "");
+      client.close();
+      await within(process.ended, () => "the end of the program");
+    });
     await test.step("a full disk under the log disturbs nobody", () => session(["--log=/dev/full"]));
   } finally {
     await spawner.stop();

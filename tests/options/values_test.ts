@@ -141,7 +141,7 @@ Deno.test("parseLog reads a place for the log", () => {
     ["stderr", { kind: "stderr" }],
     ["/var/log/postprox", { kind: "file", path: "/var/log/postprox" }],
     ["./postprox.log", { kind: "file", path: "./postprox.log" }],
-  ], ["", "Syslog", "postprox.log", "stdout", "syslog:"]);
+  ], ["", "Syslog", "postprox.log", "stdout", "syslog:", "two\nlines"]);
 });
 
 Deno.test("parseNameServer reads an address and a port", () => {
