@@ -14,7 +14,7 @@ import { spawnMode } from "./modes/spawn.ts";
 import { type Options, SYSLOG_SOCKET, UsageError } from "./options/options.ts";
 import { parseCommandLine } from "./options/parse.ts";
 import { IoError } from "./runtime/io_error.ts";
-import type { Runtime } from "./runtime/ports.ts";
+import type { Address, Runtime } from "./runtime/ports.ts";
 import { OWN_REPLIES } from "./session/own_replies.ts";
 import type { SessionChecks, SessionParts } from "./session/session.ts";
 import { textOf } from "./smtp/bytes.ts";
@@ -78,13 +78,22 @@ async function listen(parts: SessionParts, options: Options): Promise<number> {
     return await listenMode(parts, {
       address,
       maxClients: options.maxClients,
-      onReady: () => runtime.stdio.writeOut(`postprox: accepting connections at ${formatAddress(address)}\n`),
+      onReady: () => sayReady(runtime, address),
       remake: () => remakeChecks(parts, options),
     });
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
     const hint = error.kind === "denied" ? "a port above 1023, as below that only root may" : "a port that is free";
     throw new UsageError(`option -l, --listen: ${error.message}: give an address of this host and ${hint}`);
+  }
+}
+
+// It serves also where nobody listens to that.
+function sayReady({ stdio }: Runtime, address: Address): void {
+  try {
+    stdio.writeOut(`postprox: accepting connections at ${formatAddress(address)}\n`);
+  } catch {
+    // A pipe whose reader has left, say.
   }
 }
 

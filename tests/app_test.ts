@@ -232,3 +232,23 @@ Deno.test("run has nothing to read again at SIGHUP where there are no rules", as
   runtime.signal("SIGTERM");
   await running;
 });
+
+Deno.test("run with --foreground serves also where its first line cannot be written", async () => {
+  const runtime = new FakeRuntime();
+  runtime.stdio.writeOut = () => {
+    throw new Error("EPIPE");
+  };
+  const running = run(runtime, ["-l", "10025", "mx", "--foreground"]);
+  await settled();
+  assert.equal(runtime.network.listeners.length, 1);
+  runtime.signal("SIGTERM");
+  assert.equal(await running, 0);
+});
+
+Deno.test("run ends with 75 when downstream cannot be reached, whoever is there to hear of it", async () => {
+  const runtime = new FakeRuntime();
+  runtime.network.downstream = "refused";
+  const running = run(runtime, ["mx"]);
+  runtime.stdioPeer.close();
+  assert.equal(await running, 75);
+});

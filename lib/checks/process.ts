@@ -11,14 +11,18 @@ import { concat, isSpace, LF, textOf } from "../smtp/bytes.ts";
 // A reply is made of the last line of standard error and has 512 octets at most.
 const LINE_KEPT = 1024;
 
-// From SIGTERM to SIGKILL.
+// From SIGTERM to SIGKILL, and from that until what has not ended is waited for no longer: another user's, or one that
+// hangs in the kernel.
 const KILL_DELAY = 1000;
 
 // A child that outlives the program may hold its standard error open: what was written before the end has come by then.
 const STDERR_DELAY = 200;
 
-/** How a program ended, `timedOut` after so many milliseconds; or why it was not started. */
-export type ProgramEnd = ProcessEnd | { readonly timedOut: number } | { readonly notStarted: string };
+/** How a program ended, `timedOut` after so many milliseconds, or not even then; or why it was not started. */
+export type ProgramEnd =
+  | ProcessEnd
+  | { readonly timedOut: number; readonly runsOn?: true }
+  | { readonly notStarted: string };
 
 export interface RunOptions {
   /** Added to our own environment. */
@@ -28,7 +32,10 @@ export interface RunOptions {
   readonly signal: AbortSignal;
 }
 
-/** Runs a program to its end; `lastLine` is the last line of its standard error that is not blank. Throws nothing. */
+/**
+ * Runs a program to its end; `lastLine` is the last line of its standard error that is not blank. Throws nothing but an
+ * `IoError` of kind `exhausted`: that we have no means to start one now is not the program's failure.
+ */
 export async function runProgram(
   { clock, processes }: { clock: Clock; processes: Processes },
   words: readonly string[],
@@ -39,17 +46,21 @@ export async function runProgram(
   try {
     child = await processes.start(words, environment);
   } catch (error) {
-    if (!(error instanceof IoError)) throw error;
+    if (!(error instanceof IoError) || error.kind === "exhausted") throw error;
     return { end: { notStarted: error.message }, lastLine: "" };
   }
   const stderr = new LastLine();
   const read = readAll(child, stderr);
   let timedOut = false;
   let cancelKill = () => {};
+  const givenUp = Promise.withResolvers<undefined>();
   const stop = () => {
     cancelKill();
     child.signalGroup("SIGTERM");
-    cancelKill = clock.after(KILL_DELAY, () => child.signalGroup("SIGKILL"));
+    cancelKill = clock.after(KILL_DELAY, () => {
+      child.signalGroup("SIGKILL");
+      cancelKill = clock.after(KILL_DELAY, () => givenUp.resolve(undefined));
+    });
   };
   const cancelTimeout = clock.after(timeout, () => {
     timedOut = true;
@@ -59,7 +70,8 @@ export async function runProgram(
   // It may have been aborted while the command was being started.
   if (signal.aborted) stop();
   try {
-    const end = await child.ended;
+    const end = await Promise.race([child.ended, givenUp.promise]);
+    if (!end) return { end: { timedOut: timeout, runsOn: true }, lastLine: stderr.text() };
     child.signalGroup("SIGKILL");
     await Promise.race([
       read,
@@ -77,7 +89,10 @@ export async function runProgram(
 /** What went wrong with `who`, a program that ended with `end` and `line` as its last word; for the log. */
 export function failureOf(who: string, end: ProgramEnd, line: string): string {
   if ("notStarted" in end) return `${who} could not be started: ${end.notStarted}`;
-  if ("timedOut" in end) return `${who} ran longer than ${Math.round(end.timedOut) / 1000} s and was killed`;
+  if ("timedOut" in end) {
+    const fate = end.runsOn ? "runs on, for it cannot be killed" : "was killed";
+    return `${who} ran longer than ${Math.round(end.timedOut) / 1000} s and ${fate}`;
+  }
   const said = line === "" ? "" : `: ${line}`;
   return "signal" in end ? `${who} died of ${end.signal}${said}` : `${who} failed with exit status ${end.exit}${said}`;
 }

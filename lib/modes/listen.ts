@@ -92,7 +92,7 @@ async function isLeftOver(
   { network, files }: Pick<Runtime, "network" | "files">,
   address: Extract<Address, { transport: "unix" }>,
 ): Promise<boolean> {
-  if ((await files.stat(address.path)).kind !== "other") return false;
+  if ((await files.stat(address.path)).kind !== "socket") return false;
   try {
     (await network.connect(address, BIND_PATIENCE)).close();
     return false;

@@ -102,7 +102,7 @@ export async function stat(path: string): Promise<FileFacts> {
 }
 
 function factsOf(stats: fs.Stats): FileFacts {
-  const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";
+  const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : stats.isSocket() ? "socket" : "other";
   return { kind, size: stats.size, modified: Math.floor(stats.mtimeMs), executable: (stats.mode & 0o111) !== 0 };
 }
 

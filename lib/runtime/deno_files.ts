@@ -84,7 +84,7 @@ export async function stat(path: string): Promise<FileFacts> {
 }
 
 function factsOf(info: Deno.FileInfo): FileFacts {
-  const kind = info.isFile ? "file" : info.isDirectory ? "directory" : "other";
+  const kind = info.isFile ? "file" : info.isDirectory ? "directory" : info.isSocket ? "socket" : "other";
   return { kind, size: info.size, modified: info.mtime?.getTime(), executable: ((info.mode ?? 0) & 0o111) !== 0 };
 }
 

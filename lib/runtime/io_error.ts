@@ -15,6 +15,8 @@ export type IoErrorKind =
   | "missing"
   | "denied"
   | "no-space"
+  /** No descriptor, process or memory is left to us, be it for a moment. */
+  | "exhausted"
   | "other";
 
 export class IoError extends Error {
@@ -54,4 +56,8 @@ const KINDS: Readonly<Record<string, IoErrorKind>> = {
   ENOSPC: "no-space",
   EDQUOT: "no-space",
   EFBIG: "no-space",
+  EMFILE: "exhausted",
+  ENFILE: "exhausted",
+  EAGAIN: "exhausted",
+  ENOMEM: "exhausted",
 };

@@ -120,7 +120,7 @@ export interface File {
 }
 
 export interface FileFacts {
-  readonly kind: "file" | "directory" | "other";
+  readonly kind: "file" | "directory" | "socket" | "other";
   readonly size: number;
   /** Of the last change to the content; undefined where the system does not tell. */
   readonly modified: number | undefined;

@@ -207,7 +207,9 @@ async function judge(
     return { ...settled, filterTime: clock.now() - start };
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
-    log.spoolFailed(error.message);
+    // Strangers may have used up what we need to run a filter: that must not get their mail past it.
+    if (error.kind === "exhausted") log.filterFailed(error.message, "451");
+    else log.spoolFailed(error.message);
     return spoolRefusal(error);
   } finally {
     stop.removeEventListener("abort", abort);

@@ -135,8 +135,7 @@ export class Session {
     } catch (error) {
       if (!(error instanceof IoError || error instanceof DownstreamLost)) throw error;
       this.#log.downstreamUnreachable(options.downstream, error.message);
-      await this.#client.say(OWN_REPLIES.downstreamUnreachable);
-      await this.#client.flush();
+      await this.#sayLast(OWN_REPLIES.downstreamUnreachable);
       return undefined;
     }
     await this.#client.say(greeting);

@@ -158,6 +158,18 @@ Deno.test("commandCheck stops a command that takes too long: TERM, a second late
   assert.equal((await verdict())?.kind, "unsure");
 });
 
+Deno.test("commandCheck waits no longer for a command that cannot be killed", async () => {
+  const { child, runtime: { clock }, verdict } = await run();
+  child.ignoresTerm = child.ignoresKill = true;
+  await clock.advance(31_999);
+  assert.equal(await verdict(), undefined);
+  await clock.advance(1);
+  const given = await verdict();
+  assert.equal(given?.kind, "unsure");
+  assert.match(given.why, /ran longer than 30 s and runs on/);
+  assert.equal(clock.pending, 0);
+});
+
 Deno.test("commandCheck calls it too late even when the command then exits with 0 or 1", async () => {
   for (const status of [0, 1]) {
     const { child, runtime: { clock }, verdict } = await run();

@@ -49,6 +49,8 @@ export class FakeChild implements Child {
   readonly words: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   ignoresTerm = false;
+  /** It belongs to another user, say. */
+  ignoresKill = false;
   /** Others hold its standard error, so that this does not end with it. */
   leavesStderrOpen = false;
   /** The signals that its group got. */
@@ -94,6 +96,7 @@ export class FakeChild implements Child {
 
   signalGroup(signal: "SIGTERM" | "SIGKILL"): void {
     this.signals.push(signal);
+    if (signal === "SIGKILL" && this.ignoresKill) return;
     if (signal === "SIGKILL") {
       this.leavesStderrOpen = false;
       if (this.isEnded) this.#push(null);

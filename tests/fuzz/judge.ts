@@ -379,7 +379,10 @@ class Walk {
     const expected = verb === "EHLO" && reply.code === 250 ? this.#ehlo(reply.text) : reply.text;
     if (heard?.text !== expected) return this.#fail(state, `${show(expected)} expected`);
     open.push(
-      learn({ ...asked, heard: state.heard + 1, over: (verb === "QUIT" && reply.code < 300) || reply.code === 421 }, { verb, raw }, reply),
+      learn({ ...asked, heard: state.heard + 1, over: (verb === "QUIT" && reply.code < 300) || reply.code === 421 }, {
+        verb,
+        raw,
+      }, reply),
     );
   }
 

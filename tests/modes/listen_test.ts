@@ -97,10 +97,12 @@ function takenOnce(listening: Listening): void {
 
 Deno.test("listenMode takes the place of a unix socket at which nobody listens any more, and of nothing else", async () => {
   const rows = [
-    ["other", "refused", true],
-    ["other", "accepts", false],
-    ["other", "silent", false],
-    ["other", "denied", false],
+    ["socket", "refused", true],
+    ["socket", "accepts", false],
+    ["socket", "silent", false],
+    ["socket", "denied", false],
+    // A FIFO, say.
+    ["other", "refused", false],
     ["file", "refused", false],
     ["directory", "refused", false],
   ] as const;

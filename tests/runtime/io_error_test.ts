@@ -13,7 +13,8 @@ Deno.test("kindOfCode knows every system error that somebody looks at", () => {
     ["ENOENT ENOTDIR", "missing"],
     ["EACCES EPERM EROFS", "denied"],
     ["EADDRINUSE", "in-use"],
-    ["EIO EMFILE", "other"],
+    ["EMFILE ENFILE EAGAIN ENOMEM", "exhausted"],
+    ["EIO", "other"],
   ];
   for (const [codes, kind] of rows) {
     for (const code of codes.split(" ")) assert.equal(kindOfCode(code), kind, code);

@@ -258,6 +258,18 @@ Deno.test("a downstream that takes no content is given up within the message's t
   await talk.assertOver();
 });
 
+Deno.test("a filter that we have no means to start does not have the message pass", async () => {
+  const talk = await conversation({ filter: true });
+  talk.runtime.processes.refusal = "exhausted";
+  talk.client.say("one\r\n.\r\n");
+  await settled();
+  assert.equal(talk.client.hear(), RETRY);
+  assert.match(talk.logger.find("message not checked").join(), /cannot run .*message=451 from=<a@client\.example>/);
+  talk.runtime.processes.refusal = undefined;
+  await goOn(talk);
+  await talk.assertOver();
+});
+
 Deno.test("a signal to end while the last of a message is written to a slow disk: 421, no filter, and nothing left", async () => {
   const talk = await conversation({ filter: true });
   talk.client.say(LARGE_TEXT);
