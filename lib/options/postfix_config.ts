@@ -150,7 +150,7 @@ function spawnEntry({ listen, program, handedOn }: Start, processes: number): st
   const units = [[`user=${USER}`, `argv=${first}`, ...rest], ...handedOn].map((words) => words.map(formatMasterWord));
   const braces = units.flat().some((word) => word.startsWith("{")) ? "# Words in { } need Postfix 3.0.\n" : "";
   return `# The filter. ${processes} is the number of sessions at a time: without
-# speed_adjust, of clients from their first RCPT to the end of their message.
+# speed_adjust, of clients from their first RCPT to their end of data.
 ${braces}${formatAddress(listen)} inet n  n       n       -       ${processes}      spawn
 ${continuationLines(units.map((words) => words.join(" ")))}
 `;
