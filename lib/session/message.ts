@@ -61,6 +61,9 @@ const END_OF_DATA_LENGTH = 3;
 
 const DATA = bytesOf("DATA\r\n");
 
+/** What is to become of a message: the checks' verdict, or a refusal of our own. */
+type Decision = Settled | { readonly kind: "refused"; readonly why: string; readonly reply: Reply };
+
 /** What became of a message: `reply` is what the client hears to its final dot. */
 interface Outcome {
   readonly verdict: string;
@@ -91,10 +94,11 @@ export async function takeMessage(
     const received = await receive(parts, spool, stop);
     const deadline = clock.now() + options.messageTimeout;
     const known = refusal ? refused(refusal.why, refusal.reply) : received.refusal;
-    const judged = known ?? await judge(parts, { envelope, spool }, { deadline, stop });
-    const outcome = "kind" in judged ? await carryOut(parts, judged, { spool, deadline, stop }) : judged;
+    const start = clock.now();
+    const decision = known ?? await judge(parts, { envelope, spool }, { deadline, stop });
+    const filterTime = clock.now() - start;
+    const outcome = await carryOut(parts, decision, { spool, deadline, stop });
     if (!outcome.taken) downstream.reset();
-    const filterTime = "filterTime" in judged ? judged.filterTime : 0;
     log.message({ ...outcome, size: received.size, filterTime });
     return { reply: outcome.reply, delivered: outcome.taken && replyClass(outcome.reply) === 2 };
   } finally {
@@ -118,7 +122,7 @@ async function receive(
   { client, log, options }: MessageParts,
   spool: Spool,
   stop: AbortSignal,
-): Promise<{ size: number; refusal?: Outcome }> {
+): Promise<{ size: number; refusal?: Decision }> {
   const decoder = new DotDecoder();
   let failure: IoError | undefined;
   while (!decoder.done) {
@@ -152,12 +156,12 @@ function isTooLarge(size: number, { maxMessageSize }: MessageOptions): boolean {
   return maxMessageSize !== undefined && size > maxMessageSize;
 }
 
-function spoolRefusal(error: IoError): Outcome {
+function spoolRefusal(error: IoError): Decision {
   return refused(error.message, isFull(error) ? OWN_REPLIES.noSpace : OWN_REPLIES.messageFailed);
 }
 
-function refused(reason: string, reply: Reply): Outcome {
-  return { verdict: "refused", reason, reply, taken: false };
+function refused(why: string, reply: Reply): Decision {
+  return { kind: "refused", why, reply };
 }
 
 // --- judge
@@ -177,12 +181,11 @@ async function judge(
   { client, check, clock, log, options }: MessageParts,
   message: InHand,
   { deadline, stop }: Limits,
-): Promise<Outcome | Settled & { filterTime: number }> {
+): Promise<Decision> {
   const aborter = new AbortController();
   const abort = () => aborter.abort();
   client.watch(abort);
   stop.addEventListener("abort", abort);
-  const start = clock.now();
   try {
     // It may have come while the last of the message was written.
     stop.throwIfAborted();
@@ -204,7 +207,7 @@ async function judge(
       log.filterWroteIntoEmail();
       return refused("filter wrote into EMAIL", OWN_REPLIES.messageFailed);
     }
-    return { ...settled, filterTime: clock.now() - start };
+    return settled;
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
     // Strangers may have used up what we need to run a filter: that must not get their mail past it.
@@ -224,15 +227,15 @@ function answerReserve({ messageTimeout }: MessageOptions): number {
   return messageTimeout / 10;
 }
 
-async function carryOut(parts: MessageParts, settled: Settled, limits: Limits & { spool: Spool }): Promise<Outcome> {
-  const { kind, why } = settled;
+async function carryOut(parts: MessageParts, decision: Decision, limits: Limits & { spool: Spool }): Promise<Outcome> {
+  const { kind, why } = decision;
   if (kind === "accept" || kind === "replace") {
     const verdict = kind === "accept" ? "pass" : "replace";
-    const source = kind === "accept" ? limits.spool : settled.content;
+    const source = kind === "accept" ? limits.spool : decision.content;
     return { verdict, reason: why, ...await deliver(parts, source, limits) };
   }
   if (kind === "discard") parts.log.discarded(why);
-  return { verdict: kind, reason: why, reply: settled.reply, taken: false };
+  return { verdict: kind, reason: why, reply: decision.reply, taken: false };
 }
 
 async function deliver(

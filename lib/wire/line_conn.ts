@@ -176,6 +176,8 @@ export class LineConn {
 
   #readAhead(): void {
     if (!this.#watching || this.#reading || this.#ended !== "no") return;
+    // This read may be under way for as long as the peer is idle.
+    this.#buffer.shrinkIfIdle();
     if (this.#buffer.length < AHEAD_LIMIT) this.#read(1);
   }
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
+import type { Conn } from "../../lib/runtime/ports.ts";
 import { bytesOf, textOf } from "../../lib/smtp/bytes.ts";
 import { LineConn } from "../../lib/wire/line_conn.ts";
 import { FakeClock } from "../fakes/clock.ts";
@@ -224,4 +225,24 @@ Deno.test("LineConn never has two reads under way, however waits, watches and ti
   assert.equal(await two, "x");
   conn.close();
   await settled();
+});
+
+Deno.test("LineConn keeps no large buffer for a peer that idles after large content", async () => {
+  const rooms: number[] = [];
+  const chunks = [64 * 1024, 512 * 1024, 512 * 1024];
+  const conn: Conn = {
+    read: (into) => {
+      rooms.push(into.buffer.byteLength);
+      const count = chunks.shift();
+      return count === undefined ? new Promise(() => {}) : Promise.resolve(Math.min(count, into.length));
+    },
+    write: () => Promise.resolve(),
+    close: () => {},
+  };
+  const line = new LineConn(conn, new FakeClock());
+  for (let count = 0; count < 3; count++) line.consume((await line.readChunk(1000))!.length);
+  assert.ok(rooms.at(-1)! > 100_000, String(rooms));
+  line.watch();
+  assert.ok(rooms.at(-1)! <= 8192, String(rooms));
+  line.close();
 });
