@@ -10,6 +10,7 @@
 // passed over in silence where that can only be a mistake, such as a network of 33 bits.
 
 import type { ContentCheck } from "../envelope.ts";
+import { asciiName } from "../dns/domain.ts";
 import { quote } from "../log/logger.ts";
 import { compilePattern, type Pattern, PatternError } from "../pattern/pattern.ts";
 import { type Network, parseNetwork } from "./network.ts";
@@ -225,7 +226,17 @@ function parseHost(word: string): HostPattern {
     throw new RulesError(`${quote(word)} is no address: give such as 192.0.2.1, 192.0.2.* or 192.0.2.0/24`);
   }
   refuseKeyWord(word, "SOURCES");
-  return parseText(word);
+  return parseName(word);
+}
+
+// The name of a client, or the domain of an address. Neither is compared with a dot at its end.
+function parseName(word: string): TextPattern {
+  const name = parseText(word);
+  if (name.kind !== "glob") return name;
+  if (name.text.endsWith(".")) throw new RulesError(`${quote(word)} matches no name: give it without the last dot`);
+  const text = asciiName(name.text);
+  if (text === "") throw new RulesError(`${quote(word)} is no name: give a host or a domain`);
+  return { kind: "glob", text };
 }
 
 function mayBeIpv4(glob: string): boolean {
@@ -241,7 +252,8 @@ function parseAddress(word: string): AddressPattern {
   if (!domain) refuseKeyWord(right, "FROMS and TOS");
   if (at !== -1) {
     const left = word.slice(0, at);
-    return { left: left === "USER" ? left : parseText(left), right: domain ?? parseText(right) };
+    if (/^".*"$/.test(left)) throw new RulesError(`${quote(word)} matches no address: give it without the quotes`);
+    return { left: left === "USER" ? left : parseText(left), right: domain ?? parseName(right) };
   }
   if (domain) return { domain };
   const whole = parseText(word);

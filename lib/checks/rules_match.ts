@@ -6,7 +6,7 @@
 //
 // Recipient and sender are looked at before the client: what they rule out costs no lookup.
 
-import { dnsName } from "../dns/domain.ts";
+import { asciiName, dnsName } from "../dns/domain.ts";
 import { type Ip, parseIp, reversedName, reverseZone } from "../dns/ip.ts";
 import { listing } from "../dns/listing.ts";
 import type { Dns } from "../dns/lookups.ts";
@@ -279,7 +279,7 @@ async function matchesDomain(pattern: DomainPattern, domain: string, parts: Matc
     case "listed":
       return isListed(domain, pattern.zone, parts);
     default:
-      return matchesText(pattern, domain, parts);
+      return matchesText(pattern, pattern.kind === "glob" ? asciiName(domain) || domain : domain, parts);
   }
 }
 

@@ -7,12 +7,15 @@ const NAME = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-
 
 /** The domain of an address or the name of a host, as DNS knows it; undefined for what can be no name there. */
 export function dnsName(text: string): string | undefined {
-  const name = toAscii(text.replace(/\.$/, "")).toLowerCase();
+  const name = asciiName(text.replace(/\.$/, "")).toLowerCase();
   return name.length <= NAME_LIMIT && NAME.test(name) ? name : undefined;
 }
 
-// RFC 5890's A-labels, as a browser makes them. Only for what needs it: a browser also takes `1.2` for an address.
-function toAscii(text: string): string {
+/**
+ * A name with RFC 5890's A-labels, as a browser makes them; ASCII stays as it is, since a browser also takes `1.2` for an
+ * address. The empty string for what cannot be a name.
+ */
+export function asciiName(text: string): string {
   // deno-lint-ignore no-control-regex
   if (/^[\x00-\x7f]*$/.test(text) || /[\s/?#@:%\\[\]]/.test(text)) return text;
   try {

@@ -230,6 +230,11 @@ Deno.test("parseRules refuses what is wrong, with its line, the reason and what 
     // An address without its domain.
     ["noto:ALL:ALL:example.org", /^"example\.org" is no address: give such as \*@example\.org or user@example\.org$/],
     ["noto:ALL:bob:ALL", /^"bob" is no address/],
+    // No name or address is compared in such a form.
+    ["noto:ALL:ALL:*@example.org.", /^"example\.org\." matches no name: give it without the last dot$/],
+    ["deny:*.example.org.:ALL:ALL", /^"\*\.example\.org\." matches no name/],
+    ['noto:ALL:"bob"@example.org:ALL', /^"\\"bob\\"@example\.org" matches no address: give it without the quotes$/],
+    ["noto:ALL:bob@:ALL", /^"" is no name/],
     // Addresses.
     ["allow:ALL:RHS.*:ALL", /^"RHS\.\*" names no zone: give a domain after RHS\./],
     ["allow:ALL:a@NS=:ALL", /^"NS=" names no name server/],

@@ -142,6 +142,12 @@ Deno.test("matchesRule: addresses", async () => {
     // One mailbox, however it is written.
     ["a@b.example", '"a"@b.example', true],
     ["a@b.example", "a@b.example.", true],
+    // The two forms of a domain that is not ASCII are one domain (RFC 5890).
+    ["*@m\u00fcnchen.example", "a@xn--mnchen-3ya.example", true],
+    ["*@xn--mnchen-3ya.example", "a@M\u00dcnchen.example", true],
+    ["*@*.m\u00fcnchen.example", "a@mx.m\u00fcnchen.example", true],
+    ["*@m\u00fcnchen.example", "a@munchen.example", false],
+    ["/m\u00fcnchen/", "a@m\u00fcnchen.example", true],
     ["a@b.example", String.raw`"\a"@B.EXAMPLE.`, true],
     ["/^a b@b\\.example$/", '"a b"@b.example', true],
     ["a@b.example", '"a@b.example', false],
