@@ -99,6 +99,7 @@ function sayReady({ stdio }: Runtime, address: Address): void {
 
 // No reason not to start, since mail then passes; but nobody shall first hear of it from a message that was not checked.
 async function noteMissingFilter({ runtime, logger }: SessionParts, { command }: Options): Promise<void> {
+  if (command === "") return;
   const { programOf } = await import("./checks/command.ts");
   const program = programOf(command);
   if (program === undefined) return;

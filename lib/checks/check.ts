@@ -1,8 +1,8 @@
 // What a check is: it looks at one message and answers with a verdict.
 //
 // What keeps a check from an opinion is the verdict `unsure`; it throws nothing but the `IoError` of a spool that fails or
-// of means that are used up, by which the message cannot be judged at all. When `signal` is aborted nobody waits for the answer any more; the check then
-// ends what it has started and returns.
+// of means that are used up, by which the message cannot be judged at all. When `signal` is aborted nobody waits for the
+// answer any more; the check then ends what it has started and returns.
 
 import type { ContentCheck, Envelope } from "../envelope.ts";
 import type { Spool } from "../spool/spool.ts";
