@@ -35,6 +35,7 @@ export class Client {
   readonly #timeout: number;
   #held: Uint8Array[] = [];
   #heldOctets = 0;
+  #flushing: Promise<void> | undefined;
 
   /** `timeout` is the time in milliseconds that the client may be silent, or take no reply. */
   constructor(conn: LineConn, clock: Clock, timeout: number) {
@@ -81,13 +82,18 @@ export class Client {
     if (!this.#conn.hasInput || this.#heldOctets > HELD_LIMIT) await this.flush();
   }
 
-  /** Sends the replies that were held back. */
+  /** Sends the replies that were held back, when those before them are sent. */
   async flush(): Promise<void> {
+    await this.#flushing;
     if (this.#held.length === 0) return;
     const octets = concat(this.#held);
     this.#held = [];
     this.#heldOctets = 0;
-    await this.#conn.write(octets, this.#due());
+    try {
+      await (this.#flushing = this.#conn.write(octets, this.#due()));
+    } finally {
+      this.#flushing = undefined;
+    }
   }
 
   /** Whether the client has left without another word. */

@@ -189,8 +189,10 @@ async function judge(
   try {
     // It may have come while the last of the message was written.
     stop.throwIfAborted();
-    // A filter takes its time: what the client is owed so far should not wait for it.
-    if (check.needsFile) await client.flush();
+    // A filter takes its time: what the client is owed so far does not wait for it. Nor does it wait for the client: who is
+    // slow to take that would leave it no time, and a filter that has none is no filter.
+    const owed = check.needsFile ? client.flush() : undefined;
+    owed?.catch(abort);
     const limit = deadline - 2 * answerReserve(options) - clock.now();
     const checked = {
       ...message,
@@ -199,6 +201,7 @@ async function judge(
       },
     };
     const verdict = await check.judge(checked, { signal: aborter.signal, limit, notice: (text) => log.notice(text) });
+    await owed;
     stop.throwIfAborted();
     if (client.gone) throw new ClientLost("client left before its message was judged");
     const settled = settle(verdict, options.rejectUnsure);

@@ -378,12 +378,8 @@ class Walk {
     }
     const expected = verb === "EHLO" && reply.code === 250 ? this.#ehlo(reply.text) : reply.text;
     if (heard?.text !== expected) return this.#fail(state, `${show(expected)} expected`);
-    open.push(
-      learn({ ...asked, heard: state.heard + 1, over: (verb === "QUIT" && reply.code < 300) || reply.code === 421 }, {
-        verb,
-        raw,
-      }, reply),
-    );
+    const quits = verb === "QUIT" && reply.code < 300;
+    open.push(learn({ ...asked, heard: state.heard + 1, over: quits || reply.code === 421 }, { verb, raw }, reply));
   }
 
   #ehlo(text: string): string {
@@ -645,6 +641,8 @@ function isExcused(played: Played): boolean {
   if (mx.requests.some(({ time, replied, whole }) => whole && (replied === undefined || replied - time > 5000))) {
     return true;
   }
+  // What refused a QUIT may have been said unasked: then downstream has taken it, and leaves.
+  if (mx.requests.slice(0, -1).some(({ text }) => /^\s*QUIT\b/i.test(text))) return true;
   return time >= Math.min(LIMITS.client, settings.sessionTimeout ?? Infinity) || settings.connect !== undefined;
 }
 

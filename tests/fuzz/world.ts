@@ -436,6 +436,8 @@ class World {
     if (stands.mode === "auth") await this.#tell(stands.pending ? "\r\n" : "*\r\n");
     if (stands.mode === "auth" && stands.pending) await this.#tell("*\r\n");
     if (stands.mode === "command" && stands.pending) await this.#tell("\r\n");
+    // That line was a QUIT.
+    if (this.#played.end) return void (this.#played.probedAt = undefined);
     for (const command of PROBE) await this.#tell(command);
     await this.#tell(PROBE_CONTENT);
     await this.#tell("QUIT\r\n");

@@ -270,6 +270,36 @@ Deno.test("a filter that we have no means to start does not have the message pas
   await talk.assertOver();
 });
 
+Deno.test("a client that takes no replies takes no time from the filter, and gets nothing past it", async () => {
+  for (const stalls of [20_000, 82_000]) {
+    const talk = new Conversation({ filter: true });
+    await talk.start();
+    talk.downstream.say("220 mx\r\n");
+    await settled();
+    talk.client.hear();
+    await talk.exchange("MAIL FROM:<a@b>", "250 Ok");
+    await talk.exchange("RCPT TO:<c@d>", "250 Ok");
+    talk.client.stallWrites();
+    talk.client.say("DATA\r\none\r\n.\r\n");
+    await settled();
+    assert.equal(talk.runtime.processes.children.length, 1);
+    talk.filter.exit(stalls > 30_000 ? 0 : 1, "550 spam\n");
+    await settled();
+    for (let time = 0; time < stalls; time += 41_000) {
+      await talk.runtime.clock.advance(Math.min(stalls, 41_000));
+      if (talk.downstream.hear() === "NOOP\r\n") talk.downstream.say("250 Ok\r\n");
+    }
+    talk.client.takeWrites();
+    await settled();
+    const reply = stalls > 30_000 ? RETRY : "550 spam\r\n";
+    assert.equal(talk.client.hear(), `354 End data with <CR><LF>.<CR><LF>\r\n${reply}`);
+    assert.equal(talk.downstream.hear(), "RSET\r\n");
+    talk.client.close();
+    talk.downstream.close();
+    await talk.assertOver();
+  }
+});
+
 Deno.test("a signal to end while the last of a message is written to a slow disk: 421, no filter, and nothing left", async () => {
   const talk = await conversation({ filter: true });
   talk.client.say(LARGE_TEXT);
