@@ -4,8 +4,9 @@
 //   deno task package [--outdir=DIR] [--executable=FILE]
 //
 // The executable is dist/postprox, as compile or compile:bun left it, and is made where it is not there or is older than
-// the source. FILE may be one for another machine. Needs dpkg-deb, tar and gzip. Two runs at one commit with one executable give the same octets:
-// every file has the time of the commit (or of SOURCE_DATE_EPOCH), root's ownership, and its place by name.
+// the source. FILE may be one for another machine. Needs dpkg-deb, tar and gzip. Two runs at one commit with one
+// executable give the same octets: every file has the time of the commit (or of SOURCE_DATE_EPOCH), root's ownership, and
+// its place by name.
 // The texts for dpkg and systemd are in scripts/package/.
 
 import { createHash } from "node:crypto";

@@ -27,6 +27,7 @@ import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
 import { ClientLost, DownstreamLost, SmtpError } from "./smtp_error.ts";
+import { whileClientStays } from "./waiting.ts";
 
 export interface MessageParts {
   readonly client: Client;
@@ -201,8 +202,9 @@ async function judge(
       },
     };
     const verdict = await check.judge(checked, { signal: aborter.signal, limit, notice: (text) => log.notice(text) });
-    await owed;
     stop.throwIfAborted();
+    // A signal to end waits for no client that takes nothing.
+    if (owed) await whileClientStays({ client, clock, stop }, () => owed);
     if (client.gone) throw new ClientLost("client left before its message was judged");
     const settled = settle(verdict, options.rejectUnsure);
     if (verdict.kind === "unsure") log.filterFailed(verdict.why, settled.kind === "defer" ? "451" : "passed");

@@ -300,6 +300,32 @@ Deno.test("a client that takes no replies takes no time from the filter, and get
   }
 });
 
+Deno.test("a signal to end does not wait for a client that takes no replies: its message leaves the spool at once", async () => {
+  for (const filter of ["runs", "has ended"]) {
+    const talk = new Conversation({ filter: true });
+    await talk.start();
+    talk.downstream.say("220 mx\r\n");
+    await settled();
+    talk.client.hear();
+    await talk.exchange("MAIL FROM:<a@b>", "250 Ok");
+    await talk.exchange("RCPT TO:<c@d>", "250 Ok");
+    talk.client.stallWrites();
+    talk.client.say("DATA\r\none\r\n.\r\n");
+    await settled();
+    if (filter === "has ended") talk.filter.exit(0);
+    await settled();
+    assert.notDeepEqual(talk.runtime.files.paths, []);
+    talk.session.shutDown();
+    await settled();
+    assert.deepEqual(talk.runtime.files.paths, [], filter);
+    assert.ok(talk.filter.isEnded);
+    talk.client.takeWrites();
+    await settled();
+    assert.match(talk.client.hear(), /^354 [^\r]*\r\n421 4\.3\.2 [^\r]*\r\n$/);
+    await talk.assertOver();
+  }
+});
+
 Deno.test("a signal to end while the last of a message is written to a slow disk: 421, no filter, and nothing left", async () => {
   const talk = await conversation({ filter: true });
   talk.client.say(LARGE_TEXT);
