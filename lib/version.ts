@@ -1,6 +1,6 @@
 // Name and version of the program, and what --version and --license say of it.
 
-export const VERSION = "1.0.0";
+export const VERSION = "1.1.0";
 
 export const VERSION_TEXT = `postprox ${VERSION}
 SMTP content filter proxy for Postfix.
