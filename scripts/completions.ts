@@ -124,7 +124,8 @@ ${specs.join(" \\\n")} \\
 
 function zshAction({ words, finds }: Kind): string {
   if (finds === "directories") return "_path_files -/";
-  if (finds === "files") return words.length > 0 ? `_postprox_files_or ${words.join(" ")}` : "_files";
+  // A blank in front: else zsh would put words for compadd before ours, and those would be offered too.
+  if (finds === "files") return words.length > 0 ? ` _postprox_files_or ${words.join(" ")}` : "_files";
   return words.length > 0 ? `(${words.join(" ")})` : " ";
 }
 

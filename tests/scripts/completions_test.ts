@@ -130,6 +130,31 @@ for (const [name, { rc, file, words }] of Object.entries(SHELLS)) {
   });
 }
 
+/** What may stand for a value, in the place of inPlace(). Other values are not to be guessed: nothing is offered. */
+const OFFERED: Readonly<Record<string, readonly string[]>> = {
+  COMMAND: ["_postprox", "places/", "postprox.bash", "postprox.fish"],
+  FILE: ["_postprox", "places/", "postprox.bash", "postprox.fish"],
+  DIR: ["places/"],
+  WHERE: ["_postprox", "places/", "postprox.bash", "postprox.fish", "stderr", "syslog"],
+};
+
+Deno.test("zsh offers for each value what may stand there, and no word of its own", async () => {
+  await inPlace(async (directory) => {
+    const { rc, file, words } = SHELLS.zsh;
+    Deno.writeTextFileSync(`${directory}/${file}`, rc);
+    const rows = OPTIONS.filter(({ value }) => value !== undefined);
+    // Ctrl-D lists what there is and inserts none of it.
+    const lines = rows.map(({ long }) => `postprox --${long}=\x04\x15\n`);
+    const screen = await type(words(""), lines, directory, { ZDOTDIR: directory });
+    const [, ...shown] = screen.split(PROMPT);
+    for (const [at, { long, value = "" }] of rows.entries()) {
+      const offered = /\r\n([^\r]*)\rpostprox /.exec(shown[at]!)?.[1]?.trim().split(/ +/) ?? [];
+      const expected = value.includes("|") ? value.split("|") : OFFERED[value] ?? [];
+      assert.deepEqual(offered.sort(), [...expected].sort(), `--${long}: ${shown[at]}`);
+    }
+  });
+});
+
 async function fishOffers(directory: string, typed: string): Promise<string[]> {
   const script = `source ./postprox.fish; complete -C ${JSON.stringify(`postprox ${typed}`)}`;
   const said = await runShell(["fish", "--no-config", "-c", script], directory, { HOME: directory });
