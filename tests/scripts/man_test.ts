@@ -8,6 +8,8 @@ import { VERSION } from "../../lib/version.ts";
 import { manualPage } from "../../scripts/man.ts";
 import { runCommand } from "../e2e/start.ts";
 
+const HERE = import.meta.url;
+
 async function withPage(test: (path: string) => Promise<void>): Promise<void> {
   const path = Deno.makeTempFileSync({ prefix: "postprox_test_", suffix: ".8" });
   try {
@@ -71,5 +73,17 @@ Deno.test("the manual page has the lines for Postfix as they can be pasted", asy
     assert.match(text, /^smtpd_proxy_filter = 127\.0\.0\.1:10025$/m);
     assert.match(text, /^127\.0\.0\.1:10025 inet n {2}n .*\n {4}user=postprox argv=\/usr\/sbin\/postprox -v /m);
     assert.match(text, /^ {4}-o smtpd_recipient_restrictions=permit_mynetworks,reject$/m);
+  });
+});
+
+Deno.test("the manual page says what each signal does that a mode waits for", async () => {
+  await withPage(async (path) => {
+    const section = /^SIGNALS\n((?: .*\n|\n)+)/m.exec(await rendered(path))?.[1] ?? "";
+    const modes = ["spawn", "listen"].map((mode) => Deno.readTextFileSync(new URL(`../../lib/modes/${mode}.ts`, HERE)));
+    const signals = new Set(modes.flatMap((source) => source.match(/(?<=")SIG[A-Z]+(?=")/g) ?? []));
+    // That one is about a file that is too large, and nobody sends it.
+    signals.delete("SIGXFSZ");
+    assert.ok(signals.size >= 4, [...signals].join(" "));
+    for (const signal of signals) assert.match(section, new RegExp(`^ {5}(?:.*, )?${signal}\\b`, "m"));
   });
 });
