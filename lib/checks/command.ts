@@ -39,8 +39,8 @@ export function commandCheck(
     judge: async ({ envelope, spool }, { signal, limit }): Promise<Verdict> => {
       const outfile = await spool.outfile();
       const environment = { EMAIL: await spool.path(), OUTFILE: outfile, ...envelopeVariables(envelope) };
-      const timeout = Math.min(options.timeout, limit);
-      const { end, lastLine } = await runCommand(ports, options.command, { environment, timeout, signal });
+      const { timeout } = options;
+      const { end, lastLine } = await runCommand(ports, options.command, { environment, timeout, limit, signal });
       const verdict = verdictOfCommand(end, lastLine, options);
       if (verdict.kind !== "accept") return verdict;
       return await replacementOf(ports.files, outfile) ?? verdict;

@@ -10,6 +10,7 @@ import { textOf } from "../smtp/bytes.ts";
 import { formatReply } from "../smtp/reply.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Check } from "./check.ts";
+import { limitText, type TimedOut } from "./process.ts";
 import type { ContentRules } from "./content_rules_file.ts";
 import type { SharedTurn } from "./shared_turn.ts";
 
@@ -53,7 +54,9 @@ export function contentRulesCheck(
         );
         return { kind: "reject", why: `matches ${file}:${lines[match.expression]}`, reply: REJECTED };
       }
-      if (allowance.isOver) return { kind: "unsure", why: "content rules took too long" };
+      if (allowance.isOver) {
+        return { kind: "unsure", why: `content rules took longer than ${limitText(allowance.exceeded)}` };
+      }
       if (scan.isUnsure) return { kind: "unsure", why: "content rules gave up on a line, at a back-reference" };
       return { kind: "accept", why: "no content rule matches" };
     },
@@ -73,6 +76,8 @@ class Allowance {
   readonly #turn: SharedTurn;
   readonly #signal: AbortSignal;
   readonly #deadline: number;
+  readonly #work: number;
+  readonly #limit: number;
   #workLeft: number;
 
   constructor({ clock, turn, work }: AllowanceParts, { signal, limit }: { signal: AbortSignal; limit: number }) {
@@ -80,12 +85,18 @@ class Allowance {
     this.#turn = turn;
     this.#signal = signal;
     this.#deadline = clock.now() + limit;
-    this.#workLeft = work;
+    this.#work = this.#workLeft = work;
+    this.#limit = limit;
   }
 
   /** It is used up, or nobody waits any more. */
   get isOver(): boolean {
     return this.#signal.aborted || this.#workLeft <= 0 || this.#clock.now() >= this.#deadline;
+  }
+
+  /** Which of the two times is used up. */
+  get exceeded(): TimedOut {
+    return this.#workLeft <= 0 ? { timedOut: this.#work } : { timedOut: this.#limit, cutShort: true };
   }
 
   /** Does `work` as far as the allowance goes. */

@@ -41,8 +41,7 @@ export function externalChecker(
         return { kind: "defer", why, reply: FAILED };
       };
       const words = [path, ...checkerArguments(await spool.path(), envelope, clientAddress)];
-      const options = { environment: {}, timeout: Math.min(timeout, limit), signal };
-      const { end, lastLine } = await runProgram(ports, words, options);
+      const { end, lastLine } = await runProgram(ports, words, { environment: {}, timeout, limit, signal });
       if ("exit" in end && end.exit === 1) {
         const said = lastLine === "" ? "rejected" : `said: ${lastLine}`;
         return { kind: "reject", why: `external checker ${said}`, reply: REJECTED };

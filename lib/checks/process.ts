@@ -18,17 +18,24 @@ const KILL_DELAY = 1000;
 // A child that outlives the program may hold its standard error open: what was written before the end has come by then.
 const STDERR_DELAY = 200;
 
-/** How a program ended, `timedOut` after so many milliseconds, or not even then; or why it was not started. */
-export type ProgramEnd =
-  | ProcessEnd
-  | { readonly timedOut: number; readonly runsOn?: true }
-  | { readonly notStarted: string };
+/** How a program ended, or why it was not started. */
+export type ProgramEnd = ProcessEnd | TimedOut | { readonly notStarted: string };
+
+/** It was stopped after `timedOut` milliseconds. */
+export interface TimedOut {
+  readonly timedOut: number;
+  /** The message had no more time than that, although the program may take longer. */
+  readonly cutShort?: true;
+  /** Not even SIGKILL has ended it. */
+  readonly runsOn?: true;
+}
 
 export interface RunOptions {
   /** Added to our own environment. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Milliseconds. */
+  /** Milliseconds that it may take, and that the message has left. */
   readonly timeout: number;
+  readonly limit: number;
   readonly signal: AbortSignal;
 }
 
@@ -39,7 +46,7 @@ export interface RunOptions {
 export async function runProgram(
   { clock, processes }: { clock: Clock; processes: Processes },
   words: readonly string[],
-  { environment, timeout, signal }: RunOptions,
+  { environment, timeout, limit, signal }: RunOptions,
 ): Promise<{ end: ProgramEnd; lastLine: string }> {
   if (signal.aborted) return { end: { notStarted: "nobody waits for it any more" }, lastLine: "" };
   let child: Child;
@@ -51,6 +58,7 @@ export async function runProgram(
   }
   const stderr = new LastLine();
   const read = readAll(child, stderr);
+  const cut: TimedOut = limit < timeout ? { timedOut: limit, cutShort: true } : { timedOut: timeout };
   let timedOut = false;
   let cancelKill = () => {};
   const givenUp = Promise.withResolvers<undefined>();
@@ -62,7 +70,7 @@ export async function runProgram(
       cancelKill = clock.after(KILL_DELAY, () => givenUp.resolve(undefined));
     });
   };
-  const cancelTimeout = clock.after(timeout, () => {
+  const cancelTimeout = clock.after(cut.timedOut, () => {
     timedOut = true;
     stop();
   });
@@ -71,13 +79,13 @@ export async function runProgram(
   if (signal.aborted) stop();
   try {
     const end = await Promise.race([child.ended, givenUp.promise]);
-    if (!end) return { end: { timedOut: timeout, runsOn: true }, lastLine: stderr.text() };
+    if (!end) return { end: { ...cut, runsOn: true }, lastLine: stderr.text() };
     child.signalGroup("SIGKILL");
     await Promise.race([
       read,
       new Promise<void>((resolve) => (cancelKill(), cancelKill = clock.after(STDERR_DELAY, resolve))),
     ]);
-    return { end: timedOut ? { timedOut: timeout } : end, lastLine: stderr.text() };
+    return { end: timedOut ? cut : end, lastLine: stderr.text() };
   } finally {
     signal.removeEventListener("abort", stop);
     cancelTimeout();
@@ -91,10 +99,16 @@ export function failureOf(who: string, end: ProgramEnd, line: string): string {
   if ("notStarted" in end) return `${who} could not be started: ${end.notStarted}`;
   if ("timedOut" in end) {
     const fate = end.runsOn ? "runs on, for it cannot be killed" : "was killed";
-    return `${who} ran longer than ${Math.round(end.timedOut) / 1000} s and ${fate}`;
+    return `${who} ran longer than ${limitText(end)} and ${fate}`;
   }
   const said = line === "" ? "" : `: ${line}`;
   return "signal" in end ? `${who} died of ${end.signal}${said}` : `${who} failed with exit status ${end.exit}${said}`;
+}
+
+/** A time limit that is over, for the log; `timedOut` is in milliseconds. */
+export function limitText({ timedOut, cutShort }: TimedOut): string {
+  const seconds = `${Math.round(timedOut) / 1000} s`;
+  return cutShort ? `the ${seconds} left of --message-timeout` : seconds;
 }
 
 // A child that floods its standard error is read to the end, so that it can end. What cannot be read is not there: its

@@ -183,10 +183,12 @@ Deno.test("commandCheck calls it too late even when the command then exits with 
 });
 
 Deno.test("commandCheck has the time that is left for the message when that is less", async () => {
-  const { child, runtime: { clock }, verdict } = await run({ limit: 5000 });
-  await clock.advance(5000);
+  const { child, runtime: { clock }, verdict } = await run({ limit: 5000.4 });
+  await clock.advance(5001);
   assert.deepEqual(child.signals.slice(0, 1), ["SIGTERM"]);
-  assert.equal((await verdict())?.kind, "unsure");
+  const given = await verdict();
+  assert.equal(given?.kind, "unsure");
+  assert.match(given.why, /ran longer than the 5 s left of --message-timeout and was killed/);
 });
 
 Deno.test("commandCheck kills what a command leaves in its group, and does not wait for its standard error", async () => {
