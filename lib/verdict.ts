@@ -14,11 +14,14 @@ export interface MessageSource {
 
 /** `reply` is for the client, `why` for the log. */
 export type Verdict =
-  | { readonly kind: "accept"; readonly why: string }
+  /** `unchecked` where no check has looked at it, or none could tell. */
+  | { readonly kind: "accept"; readonly why: string; readonly unchecked?: true }
   | { readonly kind: "replace"; readonly why: string; readonly content: MessageSource }
   | { readonly kind: "reject" | "defer" | "discard"; readonly why: string; readonly reply: Reply }
-  /** `content` is what another check made of the message: it goes where the message would pass. */
-  | { readonly kind: "unsure"; readonly why: string; readonly content?: MessageSource };
+  /** `others` is what the checks that could tell would have pass. */
+  | { readonly kind: "unsure"; readonly why: string; readonly others?: Passing };
+
+export type Passing = Extract<Verdict, { kind: "accept" | "replace" }>;
 
 export type Settled = Exclude<Verdict, { kind: "unsure" }>;
 
@@ -28,7 +31,6 @@ const NOT_CHECKED = formatReply("451 4.3.0 Message could not be checked, try aga
 /** What a verdict means where -r (`rejectUnsure`) is given or is not. */
 export function settle(verdict: Verdict, rejectUnsure: boolean): Settled {
   if (verdict.kind !== "unsure") return verdict;
-  const { why, content } = verdict;
-  if (rejectUnsure) return { kind: "defer", why, reply: NOT_CHECKED };
-  return content ? { kind: "replace", why, content } : { kind: "accept", why };
+  const { why, others = { kind: "accept", unchecked: true } } = verdict;
+  return rejectUnsure ? { kind: "defer", why, reply: NOT_CHECKED } : { ...others, why };
 }

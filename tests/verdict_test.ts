@@ -28,13 +28,18 @@ Deno.test("settle passes the message when a check could not tell", () => {
   assert.deepEqual(settle({ kind: "unsure", why: "clamd is silent" }, false), {
     kind: "accept",
     why: "clamd is silent",
+    unchecked: true,
   });
 });
 
-Deno.test("settle passes what another check made of it, though not under -r", () => {
-  const verdict = { kind: "unsure", why: "clamd is silent", content: CONTENT } as const;
-  assert.deepEqual(settle(verdict, false), { kind: "replace", why: "clamd is silent", content: CONTENT });
-  assert.equal(settle(verdict, true).kind, "defer");
+Deno.test("settle passes what the other checks would pass, though not under -r", () => {
+  const clean = { kind: "accept", why: "clean" } as const;
+  const rewritten = { kind: "replace", why: "rewritten", content: CONTENT } as const;
+  for (const others of [clean, rewritten]) {
+    const verdict = { kind: "unsure", why: "clamd is silent", others } as const;
+    assert.deepEqual(settle(verdict, false), { ...others, why: "clamd is silent" });
+    assert.equal(settle(verdict, true).kind, "defer");
+  }
 });
 
 Deno.test("settle defers it under -r, with 451 4.3.0 and never a 5xx", () => {

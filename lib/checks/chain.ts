@@ -7,17 +7,17 @@
 
 import type { Clock } from "../runtime/ports.ts";
 import type { Envelope } from "../envelope.ts";
-import type { Verdict } from "../verdict.ts";
+import type { Passing, Verdict } from "../verdict.ts";
 import type { Check, CheckedMessage } from "./check.ts";
 
-/** A check that asks `checks` in their order; without any it accepts. */
+/** A check that asks `checks` in their order; where none is asked, the message passes unchecked. */
 export function chain(clock: Clock, checks: readonly Check[]): Check {
   return {
     name: "chain",
     needsFile: checks.some((check) => check.needsFile),
     judge: async (message: CheckedMessage, options): Promise<Verdict> => {
       const deadline = clock.now() + options.limit;
-      let passing: Extract<Verdict, { kind: "accept" | "replace" }> = { kind: "accept", why: "no filter" };
+      let passing: Passing = { kind: "accept", why: "no check was asked for", unchecked: true };
       let unsure: string | undefined;
       for (const check of checks.filter((check) => isAskedFor(check, message.envelope))) {
         const limit = deadline - clock.now();
@@ -30,7 +30,7 @@ export function chain(clock: Clock, checks: readonly Check[]): Check {
         else if (passing.kind === "accept") passing = verdict;
       }
       if (unsure === undefined) return passing;
-      return { kind: "unsure", why: unsure, ...(passing.kind === "replace" ? { content: passing.content } : {}) };
+      return { kind: "unsure", why: unsure, others: passing };
     },
   };
 }

@@ -110,7 +110,8 @@ export class SessionLog {
     this.#write("error", words, () => this.#about());
   }
 
-  filterFailed(why: string, consequence: "passed" | "451"): void {
+  /** `consequence` is what became of the message: it passed, or the code of the reply to it. */
+  filterFailed(why: string, consequence: "passed" | number): void {
     this.#write("error", "message not checked", () => ({ reason: why, message: consequence, ...this.#about() }));
   }
 
@@ -150,19 +151,26 @@ export class SessionLog {
     this.#logger.write("warning", `${this.id}: ${escapeText(shown)}`);
   }
 
+  /** Whether `message` will write anything. */
+  get wantsMessages(): boolean {
+    return isWanted("info", this.#logger.verbosity);
+  }
+
   /** The one line per message of -v. */
   message(message: {
     readonly verdict: string;
     readonly reason: string;
+    readonly messageId: string | undefined;
     readonly size: number;
     readonly filterTime: number;
     readonly reply: Reply;
   }): void {
-    const { verdict, reason, size, filterTime, reply } = message;
+    const { verdict, reason, messageId, size, filterTime, reply } = message;
     this.#write("info", "message", () => ({
       verdict,
       reason,
       ...this.#about(),
+      message_id: messageId,
       size,
       filter_ms: Math.round(filterTime),
       reply: replyText(reply),

@@ -18,6 +18,7 @@ import { IoError } from "../runtime/io_error.ts";
 import type { Clock, Files } from "../runtime/ports.ts";
 import { bytesOf } from "../smtp/bytes.ts";
 import { decodable, decodedRoom, DotDecoder } from "../smtp/dot_codec.ts";
+import { messageIdOf } from "../smtp/message_id.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { isFull, Spool } from "../spool/spool.ts";
 import { newSpoolName } from "../spool/directory.ts";
@@ -60,10 +61,19 @@ export interface MessageEnd {
 // What has been counted may turn out to be the beginning of the end of data.
 const END_OF_DATA_LENGTH = 3;
 
+// So much of a message is looked at for its Message-ID; while there is not more, the spool has all of it in memory.
+const HEADER_LIMIT = 65_536;
+
 const DATA = bytesOf("DATA\r\n");
 
 /** What is to become of a message: the checks' verdict, or a refusal of our own. */
-type Decision = Settled | { readonly kind: "refused"; readonly why: string; readonly reply: Reply };
+type Decision = Settled | Refused;
+
+interface Refused {
+  readonly kind: "refused";
+  readonly why: string;
+  readonly reply: Reply;
+}
 
 /** What became of a message: `reply` is what the client hears to its final dot. */
 interface Outcome {
@@ -100,7 +110,7 @@ export async function takeMessage(
     const filterTime = clock.now() - start;
     const outcome = await carryOut(parts, decision, { spool, deadline, stop });
     if (!outcome.taken) downstream.reset();
-    log.message({ ...outcome, size: received.size, filterTime });
+    log.message({ ...outcome, messageId: received.messageId, size: received.size, filterTime });
     return { reply: outcome.reply, delivered: outcome.taken && replyClass(outcome.reply) === 2 };
   } finally {
     await removeSpool(spool, log);
@@ -119,13 +129,18 @@ async function removeSpool(spool: Spool, log: SessionLog): Promise<void> {
 
 // --- receive
 
-async function receive(
-  { client, log, options }: MessageParts,
-  spool: Spool,
-  stop: AbortSignal,
-): Promise<{ size: number; refusal?: Decision }> {
+interface Received {
+  readonly size: number;
+  readonly messageId: string | undefined;
+  readonly refusal?: Decision;
+}
+
+async function receive({ client, log, options }: MessageParts, spool: Spool, stop: AbortSignal): Promise<Received> {
   const decoder = new DotDecoder();
   let failure: IoError | undefined;
+  let messageId: string | undefined;
+  let isIdWanted = log.wantsMessages;
+  const tooLarge = () => isTooLarge(decoder.size - END_OF_DATA_LENGTH, options);
   while (!decoder.done) {
     const wire = await client.nextContent();
     stop.throwIfAborted();
@@ -136,32 +151,37 @@ async function receive(
       if (decoder.consumed === 0) throw new Error("no room was made for content");
       client.consume(decoder.consumed);
       spool.filled(count);
+      if (isIdWanted && (decoder.done || tooLarge() || spool.size >= HEADER_LIMIT)) {
+        messageId = messageIdOf(spool.beginning);
+        isIdWanted = false;
+      }
       if (decoder.done) await spool.settle();
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
       if (!failure) log.spoolFailed(error.message);
       failure = error;
     }
-    if (failure || isTooLarge(decoder.size - END_OF_DATA_LENGTH, options)) spool.forget();
+    if (failure || tooLarge()) spool.forget();
   }
   const { size } = decoder;
-  if (isTooLarge(size, options)) return { size, refusal: refused("too large", OWN_REPLIES.messageTooLarge) };
-  if (failure) return { size, refusal: spoolRefusal(failure) };
+  const known = { size, messageId };
+  if (isTooLarge(size, options)) return { ...known, refusal: refused("too large", OWN_REPLIES.messageTooLarge) };
+  if (failure) return { ...known, refusal: spoolRefusal(failure) };
   if (decoder.bareNewline && options.bareNewline === "reject") {
-    return { size, refusal: refused("bare newline", OWN_REPLIES.bareNewline) };
+    return { ...known, refusal: refused("bare newline", OWN_REPLIES.bareNewline) };
   }
-  return { size };
+  return known;
 }
 
 function isTooLarge(size: number, { maxMessageSize }: MessageOptions): boolean {
   return maxMessageSize !== undefined && size > maxMessageSize;
 }
 
-function spoolRefusal(error: IoError): Decision {
+function spoolRefusal(error: IoError): Refused {
   return refused(error.message, isFull(error) ? OWN_REPLIES.noSpace : OWN_REPLIES.messageFailed);
 }
 
-function refused(why: string, reply: Reply): Decision {
+function refused(why: string, reply: Reply): Refused {
   return { kind: "refused", why, reply };
 }
 
@@ -207,7 +227,9 @@ async function judge(
     if (owed) await whileClientStays({ client, clock, stop }, () => owed);
     if (client.gone) throw new ClientLost("client left before its message was judged");
     const settled = settle(verdict, options.rejectUnsure);
-    if (verdict.kind === "unsure") log.filterFailed(verdict.why, settled.kind === "defer" ? "451" : "passed");
+    if (verdict.kind === "unsure") {
+      log.filterFailed(verdict.why, settled.kind === "defer" ? settled.reply.code : "passed");
+    }
     if (settled.kind === "accept" && !await message.spool.isIntact()) {
       log.filterWroteIntoEmail();
       return refused("filter wrote into EMAIL", OWN_REPLIES.messageFailed);
@@ -215,10 +237,10 @@ async function judge(
     return settled;
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
-    // Strangers may have used up what we need to run a filter: that must not get their mail past it.
-    if (error.kind === "exhausted") log.filterFailed(error.message, "451");
-    else log.spoolFailed(error.message);
-    return spoolRefusal(error);
+    // Whatever -r says: strangers may have used up what we need to run a filter, and that must not get their mail past it.
+    const refusal = spoolRefusal(error);
+    log.filterFailed(error.message, refusal.reply.code);
+    return refusal;
   } finally {
     stop.removeEventListener("abort", abort);
   }
@@ -235,7 +257,7 @@ function answerReserve({ messageTimeout }: MessageOptions): number {
 async function carryOut(parts: MessageParts, decision: Decision, limits: Limits & { spool: Spool }): Promise<Outcome> {
   const { kind, why } = decision;
   if (kind === "accept" || kind === "replace") {
-    const verdict = kind === "accept" ? "pass" : "replace";
+    const verdict = kind === "replace" ? "replace" : decision.unchecked ? "unchecked" : "pass";
     const source = kind === "accept" ? limits.spool : decision.content;
     return { verdict, reason: why, ...await deliver(parts, source, limits) };
   }

@@ -53,6 +53,11 @@ export class Spool implements MessageSource {
     return this.#size;
   }
 
+  /** All content that there is so far, as long as nothing had to leave for a file; else nothing. */
+  get beginning(): Uint8Array {
+    return this.#memory.subarray(0, this.#inMemory === this.#size ? this.#size : 0);
+  }
+
   /**
    * Room for more content: for `wanted` octets, or for as many as there may be at a time. Say `filled` afterwards. Throws
    * what an earlier write has to say.

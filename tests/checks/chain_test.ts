@@ -82,6 +82,26 @@ Deno.test("chain: a message that passes though one could not tell is what the ot
   }
 });
 
+Deno.test("chain: what no check has looked at, or could tell of, is unchecked; what one has accepted is not", async () => {
+  const rows: readonly [kinds: readonly Kind[], unchecked: true | undefined][] = [
+    [[], true],
+    [["unsure"], true],
+    [["unsure", "unsure"], true],
+    [["accept"], undefined],
+    [["unsure", "accept"], undefined],
+    [["accept", "unsure"], undefined],
+  ];
+  for (const [kinds, unchecked] of rows) {
+    const verdict = await chain(new FakeClock(), kinds.map((kind) => member(VERDICTS[kind]))).judge(MESSAGE, OPTIONS);
+    const passing = settle(verdict, false);
+    assert.ok(passing.kind === "accept");
+    assert.equal(passing.unchecked, unchecked, kinds.join());
+  }
+  const notAsked = { ...MESSAGE, envelope: { ...emptyEnvelope(), contentChecks: new Set<ContentCheck>() } };
+  const passing = await chain(new FakeClock(), [member(VERDICTS.accept, "filter")]).judge(notAsked, OPTIONS);
+  assert.ok(passing.kind === "accept" && passing.unchecked);
+});
+
 Deno.test("chain gives the last replacement", async () => {
   const members = [member(VERDICTS.replace), member({ kind: "replace", why: "changed", content: OTHER })];
   const verdict = await chain(new FakeClock(), members).judge(MESSAGE, OPTIONS);

@@ -32,8 +32,8 @@ Deno.test("each event is one line that nothing in its fields can tear", () => {
   log.discarded(EVIL);
   log.unreadable(EVIL);
   log.spoolFailed(EVIL);
-  log.filterFailed(EVIL, "451");
-  log.message({ verdict: "pass", reason: EVIL, size: 1, filterTime: 1.6, reply: REPLY });
+  log.filterFailed(EVIL, 451);
+  log.message({ verdict: "pass", reason: EVIL, messageId: EVIL, size: 1, filterTime: 1.6, reply: REPLY });
   log.restricted({ ruling: { why: EVIL, reply: REPLY }, envelope: ENVELOPE, recipient: EVIL, deferred: true });
   log.tarPit(5);
   log.bug(new Error(EVIL));
@@ -75,6 +75,7 @@ Deno.test("SessionLog.message shows ten recipients and their number", () => {
   new events.SessionLog(logger, "id", () => ({ peer: "127.0.0.1", envelope })).message({
     verdict: "pass",
     reason: "clean",
+    messageId: "<a=1@b>",
     size: 7,
     filterTime: 12.4,
     reply: formatReply("250 Ok"),
@@ -84,7 +85,7 @@ Deno.test("SessionLog.message shows ten recipients and their number", () => {
     line,
     `info: id: message verdict=pass reason=clean peer=127.0.0.1 from=<> to=${
       recipients.slice(0, 10).map((one) => `<${one}>`).join(",")
-    },... nrcpt=12 size=7 filter_ms=12 reply="250 Ok"`,
+    },... nrcpt=12 message_id="<a=1@b>" size=7 filter_ms=12 reply="250 Ok"`,
   );
 });
 

@@ -3,6 +3,7 @@
 // Whatever breaks before the final dot is a clean 4xx and leaves nothing behind; the session stays usable.
 
 import assert from "node:assert/strict";
+import type { Check } from "../../lib/checks/check.ts";
 import type { IoErrorKind } from "../../lib/runtime/io_error.ts";
 import { concat } from "../../lib/smtp/bytes.ts";
 import { Conversation, type ConversationOptions } from "../fakes/conversation.ts";
@@ -78,7 +79,9 @@ Deno.test("a spool that fails refuses the message with a 4xx, runs no filter, an
       assert.equal(talk.client.hear(), reply, name);
       assert.equal(talk.runtime.processes.children.length, 0, name);
       assert.deepEqual(talk.runtime.files.paths, [], name);
-      assert.ok(talk.logger.find("cannot spool message").length > 0, name);
+      const isSpoolings = text === LARGE_TEXT && where.ending !== ".out";
+      const words = isSpoolings ? /cannot spool message/ : /message not checked reason="cannot [^"]*" message=45[12]/;
+      assert.match(talk.logger.lines.join("\n"), words, name);
       await goOn(talk);
     }
   }
@@ -478,7 +481,7 @@ Deno.test("a message's log line names verdict, envelope and reply, and nothing i
   talk.client.say("one\r\n.\r\n");
   await talk.takeMessage("250 2.0.0 Ok\r\n");
   const [line] = talk.logger.find(": message ");
-  assert.match(line!, /^info: [0-9a-f]{10}: message verdict=pass /);
+  assert.match(line!, /^info: [0-9a-f]{10}: message verdict=unchecked reason="no check was asked for" /);
   for (const part of ["from=<a@client.example>", "to=<b@mx.example>", "nrcpt=1", "size=5", 'reply="250 2.0.0 Ok"']) {
     assert.ok(line!.includes(part), `${part} in ${line}`);
   }
@@ -486,4 +489,54 @@ Deno.test("a message's log line names verdict, envelope and reply, and nothing i
   assert.doesNotMatch(line!, /[\x00-\x1f]/);
   talk.client.hear();
   await talk.quit();
+});
+
+Deno.test("a message's log line has its Message-ID, however large it is and whatever becomes of it", async () => {
+  const header = "Received: by x\r\nmessage-id:\r\n <a=b@c>\r\nSubject: x\r\n\r\n";
+  const rows: readonly { content: string; options?: ConversationOptions; logged: RegExp }[] = [
+    { content: `${header}text\r\n`, logged: / verdict=unchecked .* nrcpt=1 message_id="<a=b@c>" size=59 / },
+    { content: header + LARGE_TEXT, logged: / verdict=unchecked .* message_id="<a=b@c>" / },
+    {
+      content: header + LARGE_TEXT,
+      options: { options: { maxMessageSize: 1000 } },
+      logged: / verdict=refused reason="too large" .* message_id="<a=b@c>" /,
+    },
+    // In the header, and of the message itself.
+    { content: "\r\nMessage-ID: <a@b>\r\n", logged: / nrcpt=1 size=/ },
+  ];
+  for (const { content, options = {}, logged } of rows) {
+    const talk = await conversation(options);
+    // In packets that tear it.
+    for (let at = 0; at < content.length; at += at < 100 ? 10 : 60_000) {
+      talk.client.say(content.slice(at, at + (at < 100 ? 10 : 60_000)));
+      await settled();
+    }
+    talk.client.say(".\r\n");
+    await settled();
+    if (!options.options) await talk.takeMessage();
+    assert.match(talk.logger.find(": message ").join(), logged);
+    talk.client.hear();
+    talk.client.close();
+    talk.downstream.close();
+    await talk.assertOver();
+  }
+});
+
+Deno.test("what a check cannot read is logged as that, and 451 without -r too", async () => {
+  const check: Check = {
+    name: "reads",
+    needsFile: false,
+    judge: async ({ spool }) => {
+      for await (const _chunk of spool.chunks());
+      return { kind: "accept", why: "read" };
+    },
+  };
+  const talk = await conversation({ check });
+  talk.runtime.files.fail("read", "other");
+  talk.client.say(`${LARGE_TEXT}.\r\n`);
+  await settled();
+  assert.equal(talk.client.hear(), RETRY);
+  assert.match(talk.logger.find("message not checked").join(), /reason="cannot read [^"]*" message=451 from=/);
+  assert.deepEqual(talk.logger.find("cannot spool"), []);
+  await goOn(talk);
 });
