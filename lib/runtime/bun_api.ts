@@ -17,9 +17,11 @@ interface BunApi {
   spawn(options: {
     readonly cmd: readonly string[];
     readonly env?: Readonly<Record<string, string | undefined>>;
-    readonly stdio: readonly ["ignore", "ignore" | "pipe", "pipe" | "inherit"];
+    /** A number is a descriptor of ours, which stays open here. */
+    readonly stdio: readonly ["ignore", "ignore" | "pipe", "pipe" | "inherit" | number];
     readonly detached: true;
   }): BunProcess;
+  file(descriptor: number): { stream(): ReadableStream<Uint8Array> };
   readonly dns: {
     lookup(host: string, options: { backend: "libc"; socketType: "tcp" }): Promise<readonly { address: string }[]>;
   };

@@ -2,25 +2,37 @@
 //
 // Known gap: an environment variable is UTF-8 text here.
 
+import * as fs from "node:fs";
 import process from "node:process";
 import { bun, type BunProcess, codeOf, ioError } from "./bun_api.ts";
+import { makePipe } from "./bun_libc.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
   keepStatuses();
+  // What Bun calls a pipe is a pair of sockets, which a program cannot open by a name such as /dev/stderr (ENXIO). It has to
+  // do where there is nothing else.
+  const pipe = await makePipe();
   let child: BunProcess;
+  let stderr: ReadableStreamDefaultReader<Uint8Array>;
   try {
     child = bun.spawn({
       cmd: words,
       env: { ...process.env, ...environment },
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "ignore", pipe?.writeEnd ?? "pipe"],
       // setsid(2), so the leader of a group of its own.
       detached: true,
     });
+    // The stream makes a copy of the descriptor, and closes that itself.
+    stderr = (pipe ? bun.file(pipe.readEnd).stream() : child.stderr).getReader();
   } catch (error) {
     throw ioError(error, `cannot run ${words[0]}`);
+  } finally {
+    if (pipe) {
+      fs.closeSync(pipe.readEnd);
+      fs.closeSync(pipe.writeEnd);
+    }
   }
-  const stderr = child.stderr.getReader();
   return {
     ended: endOf(child),
     readStderr: () =>

@@ -10,6 +10,7 @@ const SHELL = "/bin/sh";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
   keepStatuses();
+  keepDescriptors();
   const child = spawnGroupLeader(words, environment);
   const stderr = child.stderr.getReader();
   let over = false;
@@ -38,6 +39,40 @@ let keepsStatuses = false;
 function keepStatuses(): void {
   if (!keepsStatuses) Deno.addSignalListener("SIGCHLD", () => {});
   keepsStatuses = true;
+}
+
+let keepsDescriptors = false;
+
+// Deno's own descriptors are closed at an execve(2). Those that whoever started us left open are not, and no filter shall
+// have them. Nearly always there are none, and libc is not loaded. Without /proc nobody can tell, and they stay.
+function keepDescriptors(): void {
+  if (keepsDescriptors) return;
+  keepsDescriptors = true;
+  try {
+    const open = Array.from(Deno.readDirSync("/proc/self/fd"), ({ name }) => Number(name));
+    const left = open.filter((descriptor) => descriptor > 2 && !closesAtExec(descriptor));
+    if (left.length === 0) return;
+    const libc = Deno.dlopen("libc.so.6", { fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" } });
+    for (const descriptor of left) libc.symbols.fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    libc.close();
+  } catch {
+    // No /proc, or another libc.
+  }
+}
+
+// From the headers of Linux.
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+const O_CLOEXEC = 0o2000000;
+
+function closesAtExec(descriptor: number): boolean {
+  try {
+    const flags = /^flags:\s+([0-7]+)/m.exec(Deno.readTextFileSync(`/proc/self/fdinfo/${descriptor}`))?.[1] ?? "";
+    return (parseInt(flags, 8) & O_CLOEXEC) !== 0;
+  } catch {
+    // It was the one by which the directory was read.
+    return true;
+  }
 }
 
 function killAlone(child: Deno.ChildProcess, signal: Deno.Signal): void {

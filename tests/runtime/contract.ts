@@ -472,16 +472,60 @@ print("ready", flush=True)
     },
   },
   {
-    name: "processes: a child leads a group and session of its own, with /dev/null, and nothing more of ours",
+    name:
+      "processes: a child leads a group and session of its own, with /dev/null and a pipe, and nothing more of ours",
     play: ({ processes, network }) =>
       withListener(network, async () => {
-        const child = await processes.start(["python3", "-c", SELF_PORTRAIT], {});
-        const seen = JSON.parse(await stderrOf(child));
-        assert.deepEqual([seen.group, seen.session], [seen.pid, seen.pid]);
-        assert.deepEqual([seen.input, seen.output], ["/dev/null", "/dev/null"]);
-        assert.deepEqual(seen.sockets, []);
-        assert.deepEqual(seen.signals, { SigBlk: 0, SigIgn: 0 });
+        // Once as it is, once by the shell.
+        for (
+          const words of [["python3", "-c", SELF_PORTRAIT], [
+            "/bin/sh",
+            "-c",
+            `LEADER=$$ python3 -c '${SELF_PORTRAIT}'`,
+          ]]
+        ) {
+          const child = await processes.start(words, {});
+          const seen = JSON.parse(await stderrOf(child));
+          assert.deepEqual([seen.group, seen.session], [seen.leader, seen.leader]);
+          assert.deepEqual([seen.input, seen.output], ["/dev/null", "/dev/null"]);
+          assert.match(seen.error, /^pipe:/);
+          assert.deepEqual(seen.others, []);
+          assert.deepEqual(seen.signals, { SigBlk: 0, SigIgn: 0 });
+          await child.ended;
+        }
       }),
+  },
+  {
+    name: "processes: a child can open its standard error by each of its names",
+    play: async ({ processes }) => {
+      const names = ["/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"];
+      const command = names.map((name) => `echo ${name} > ${name}`).join("; ");
+      const child = await processes.start(["/bin/sh", "-c", `${command}; echo end | tee /dev/stderr`], {});
+      assert.equal(await stderrOf(child), `${names.join("\n")}\nend\n`);
+      assert.deepEqual(await child.ended, { exit: 0 });
+    },
+  },
+  {
+    name: "processes: no descriptor is left open, whether standard error was read to its end or not",
+    play: async ({ processes }) => {
+      const open = () => fs.readdirSync("/proc/self/fd").length;
+      const run = async (command: string, read: boolean) => {
+        const child = await processes.start(["/bin/sh", "-c", command], {});
+        if (read) await stderrOf(child);
+        await child.ended;
+        child.closeStderr();
+        child.signalGroup("SIGKILL");
+      };
+      await run("exit 0", true);
+      const before = open();
+      for (let count = 0; count < 20; count++) {
+        await run("echo some >&2", true);
+        await run("exec 2>&-", true);
+        await run("head -c 30000 /dev/zero >&2", false);
+        await run("sleep 100 &", false);
+      }
+      await until(() => open() <= before);
+    },
   },
   {
     name: "processes: the environment is ours and what is added, octet for octet",
@@ -588,9 +632,8 @@ paths = [path for path in glob.glob("/proc/self/fd/*") if os.path.lexists(path) 
 links = [os.readlink(path) for path in paths]
 status = subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=True).stdout
 json.dump({
-    "pid": pid, "group": os.getpgid(0), "session": os.getsid(0),
-    "sockets": [link for link in links if link.startswith("socket:")],
-    "input": os.readlink("/proc/self/fd/0"), "output": os.readlink("/proc/self/fd/1"),
+    "leader": int(os.environ.get("LEADER", pid)), "group": os.getpgid(0), "session": os.getsid(0), "others": links,
+    "input": os.readlink("/proc/self/fd/0"), "output": os.readlink("/proc/self/fd/1"), "error": os.readlink("/proc/self/fd/2"),
     "signals": {name: int(mask, 16) & 0x7fffffff for name, mask in re.findall(r"(SigBlk|SigIgn):\\s*([0-9a-f]+)", status)},
 }, sys.stderr)
 `;

@@ -149,6 +149,11 @@ print(len(os.fdopen(out, "rb").read()), child.wait())
     assert.equal(status, 5);
   },
 
+  "a child has its three descriptors, whatever was left open for us": async (words) => {
+    const { stdout } = await runCommand(["sh", "-c", `"$@" 7</dev/null 9>/dev/null`, "-", ...words, "descriptors"]);
+    assert.equal(stdout, "0\n1\n2\n3\n");
+  },
+
   "signals and bugs come to their handlers, and nothing else is said of them": async (words) => {
     const child = new Deno.Command(words[0]!, {
       args: [...words.slice(1), "events"],

@@ -61,6 +61,15 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
     return 0;
   },
 
+  // The descriptors of a child, on standard output; one is that of the directory itself.
+  descriptors: async (runtime) => {
+    const child = await runtime.processes.start(["/bin/sh", "-c", "exec ls /proc/self/fd >&2"], {});
+    for (let chunk = await child.readStderr(); chunk !== null; chunk = await child.readStderr()) {
+      runtime.stdio.writeOut(textOf(chunk));
+    }
+    return 0;
+  },
+
   say: async (runtime, [out = "", err = ""]) => {
     runtime.stdio.writeOut(out.repeat(100_000));
     runtime.stdio.writeErr(err.repeat(100_000));

@@ -1,0 +1,80 @@
+// Functions of libc on Bun, for what neither Bun nor node has: datagrams to a unix socket, pipes.
+//
+// Only the functions that are asked for are made callable: each costs a new process a tenth of a millisecond or two.
+//
+// Known gap: calling libc takes machine code that is made while the program runs. Where the system forbids that
+// (MemoryDenyWriteExecute= of systemd, execmem of SELinux), `libc` throws.
+
+import process from "node:process";
+import { ioError } from "./bun_api.ts";
+import { IoError, kindOfCode } from "./io_error.ts";
+
+/** A function's parameters and result, in the words of bun:ffi. */
+export interface Signature {
+  readonly args: readonly ("i32" | "u32" | "u64" | "ptr")[];
+  readonly returns: "i32" | "ptr";
+}
+
+type Callables<Names extends string> = Readonly<
+  Record<Names, (...args: readonly (number | Uint8Array | Int32Array)[]) => number>
+>;
+
+// glibc's, and musl's.
+const NAMES = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
+
+/** Functions of libc, called with numbers and buffers. Throws `IoError`. */
+export async function libc<Names extends string>(signatures: Record<Names, Signature>): Promise<Callables<Names>> {
+  const { dlopen } = await ffi();
+  let failure: unknown;
+  for (const name of NAMES) {
+    try {
+      return dlopen(name, signatures).symbols as Callables<Names>;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw ioError(failure, "cannot load libc");
+}
+
+/** What tells the number of the error of this thread's last call of libc. */
+export async function errnoReader(): Promise<() => number> {
+  const { __errno_location: location } = await libc({ __errno_location: { args: [], returns: "ptr" } });
+  const { read } = await ffi();
+  return () => read.i32(location());
+}
+
+/** The error with this number of Linux's. */
+export async function systemError(number: number, what: string): Promise<IoError> {
+  const { constants } = await import("node:os");
+  const code = Object.entries(constants.errno).find(([, one]) => one === number)?.[0] ?? `errno ${number}`;
+  return new IoError(kindOfCode(code), `${what}: ${code}`);
+}
+
+function ffi(): Promise<{
+  dlopen(name: string, signatures: Record<string, Signature>): { symbols: object };
+  read: { i32(address: number): number };
+}> {
+  // The module's name is no literal, for only Bun knows it and others would look for it.
+  const name = "bun:ffi";
+  return import(name);
+}
+
+// From the headers of Linux, the same on all its architectures that Bun runs on.
+const O_CLOEXEC = 0o2000000;
+
+let pipeMaker: Promise<Callables<"pipe2"> | undefined> | undefined;
+
+/**
+ * A pipe, of whose ends a child has none that it is not given; undefined where libc cannot be called. Throws `IoError`
+ * of kind `exhausted`.
+ */
+export async function makePipe(): Promise<{ readonly readEnd: number; readonly writeEnd: number } | undefined> {
+  pipeMaker ??= libc({ pipe2: { args: ["ptr", "i32"], returns: "i32" } }).catch(() => undefined);
+  const maker = await pipeMaker;
+  if (!maker) return undefined;
+  const ends = new Int32Array(2);
+  // It can fail for no other reason.
+  if (maker.pipe2(ends, O_CLOEXEC) !== 0) throw new IoError("exhausted", "cannot make a pipe: too many open files");
+  const [readEnd = -1, writeEnd = -1] = ends;
+  return { readEnd, writeEnd };
+}
