@@ -83,6 +83,8 @@ export class Answers {
         return this.#refuse(OWN_REPLIES.lineSpoilt, "a line with a bare CR, LF or NUL");
       case "TOO-LONG":
         return this.#refuse(OWN_REPLIES.lineTooLong, "a line that is too long");
+      // LMTP's greeting (RFC 2033), behind which a message has one reply for each recipient: ours would be out of step.
+      case "LHLO":
       case "STARTTLS":
       case "BURL":
       case "XCLIENT":

@@ -8,6 +8,7 @@ import { isSpace, textOf } from "./bytes.ts";
 const VERBS = [
   "HELO",
   "EHLO",
+  "LHLO",
   "MAIL",
   "RCPT",
   "DATA",
@@ -34,13 +35,29 @@ export interface Command {
 
 const KNOWN: ReadonlySet<string> = new Set(VERBS);
 
+// The longest word of a stranger that a log shows as a verb.
+const SHOWN_LIMIT = 20;
+
 /** The command in a line: `raw` as received, `bytes` without its line end. */
 export function parseCommand(raw: Uint8Array, bytes: Uint8Array): Command {
+  const { word, end } = firstWord(bytes);
+  return { verb: KNOWN.has(word) ? word as Verb : "OTHER", raw, argument: textOf(bytes.subarray(end)) };
+}
+
+/** The verb that was said, for the log: in capitals and cut, but with a stranger's octets in it. */
+export function shownVerb({ raw }: Command): string {
+  const { word } = firstWord(raw);
+  if (word === "") return "an empty line";
+  return word.length > SHOWN_LIMIT ? `${word.slice(0, SHOWN_LIMIT)}...` : word;
+}
+
+// In capitals, and where it ends.
+function firstWord(bytes: Uint8Array): { word: string; end: number } {
   let start = 0;
   while (start < bytes.length && isSpace(bytes[start]!)) start++;
   let end = start;
   while (end < bytes.length && !isSpace(bytes[end]!)) end++;
   // Of ASCII letters only: elsewhere there are letters whose upper case is one of these.
-  const verb = textOf(bytes.subarray(start, end)).replace(/[a-z]+/g, (letters) => letters.toUpperCase());
-  return { verb: KNOWN.has(verb) ? verb as Verb : "OTHER", raw, argument: textOf(bytes.subarray(end)) };
+  const word = textOf(bytes.subarray(start, end)).replace(/[a-z]+/g, (letters) => letters.toUpperCase());
+  return { word, end };
 }

@@ -129,6 +129,10 @@ table("SIZE in the EHLO reply, with a limit of ours", { options: () => ["--max-m
 
 /** Commands of hidden extensions: refused with 502, and downstream never sees them. */
 const REFUSED: readonly string[] = [
+  "LHLO client.example",
+  "lhlo client.example",
+  " LhLo\tclient.example ",
+  "\vLHLO",
   "STARTTLS",
   "starttls",
   "StartTLS",

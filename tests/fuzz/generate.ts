@@ -44,6 +44,7 @@ const COMMANDS = [
   "BURL imap://x\r\n",
   "XCLIENT ADDR=127.0.0.1\r\n",
   "XEXCH50 1 2\r\n",
+  "lhlo c\r\n",
   "\tSTARTTLS \r\n",
   "\v\fdata\r\n",
   "\r\n",

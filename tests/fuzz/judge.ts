@@ -62,7 +62,7 @@ const OWN: ReadonlyMap<string, string> = new Map(
     .map(([name, { bytes }]) => [spelled(bytes), name]),
 );
 
-const HIDDEN = new Set(["STARTTLS", "BURL", "XCLIENT", "XEXCH50", "BDAT"]);
+const HIDDEN = new Set(["LHLO", "STARTTLS", "BURL", "XCLIENT", "XEXCH50", "BDAT"]);
 const HIDDEN_KEYWORDS = new Set(["STARTTLS", "CHUNKING", "BINARYMIME", "BURL", "CHECKPOINT", "XEXCH50", "XCLIENT"]);
 const LINE_LIMIT = 2048;
 const AUTH_LINE_LIMIT = 12288;

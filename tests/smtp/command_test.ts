@@ -3,7 +3,7 @@
 // Total: any line is a command, and its octets stay as they came, since those go downstream.
 
 import assert from "node:assert/strict";
-import { parseCommand, type Verb } from "../../lib/smtp/command.ts";
+import { parseCommand, shownVerb, type Verb } from "../../lib/smtp/command.ts";
 import { octets, SEED, seeded, spelled } from "./octets.ts";
 
 // A verb that is missing here does not pass the type check.
@@ -11,6 +11,7 @@ const VERBS = Object.keys(
   {
     HELO: 0,
     EHLO: 0,
+    LHLO: 0,
     MAIL: 0,
     RCPT: 0,
     DATA: 0,
@@ -33,6 +34,7 @@ const ROWS: readonly { line: string; verb: Verb; argument: string }[] = [
   { line: "mail from:<a@b>", verb: "MAIL", argument: " from:<a@b>" },
   { line: "dAtA", verb: "DATA", argument: "" },
   { line: "EHLO  host ", verb: "EHLO", argument: "  host " },
+  { line: "\tlhlo host", verb: "LHLO", argument: " host" },
   { line: "XFORWARD HELO=a", verb: "XFORWARD", argument: " HELO=a" },
 
   // smtpd_token.c: what isspace() says is white space, before and behind the verb.
@@ -115,5 +117,25 @@ Deno.test("parseCommand is total", () => {
     // The plain spelling is never missed: white space, the word, white space or the end.
     const plain = /^[\t-\r ]*(DATA|BDAT)(?![^\t-\r ])/i.exec(spelled(bytes));
     if (plain) assert.equal(verb, plain[1]!.toUpperCase(), where);
+  }
+});
+
+Deno.test("shownVerb is what was said, in capitals and bounded", () => {
+  for (
+    const [line, shown] of [
+      ["NOOP", "NOOP"],
+      ["  vrfy postmaster", "VRFY"],
+      ["mail FROM:<a@b>", "MAIL"],
+      ["a\x1b[2Jb c", "A\x1b[2JB"],
+      ["\xe9t\xe9", "\ufffdT\ufffd"],
+      ["j\xc3\xbc", "Jü"],
+      ["", "an empty line"],
+      [" \t ", "an empty line"],
+      ["x".repeat(20), "X".repeat(20)],
+      ["x".repeat(2000), `${"X".repeat(20)}...`],
+    ] as const
+  ) {
+    const raw = octets(`${line}\r\n`);
+    assert.equal(shownVerb(parseCommand(raw, octets(line))), shown, JSON.stringify(line));
   }
 });

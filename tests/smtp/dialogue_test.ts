@@ -12,6 +12,7 @@ const PHASES = Object.keys({ idle: 0, mail: 0, rcpt: 0 } satisfies Record<Phase,
 const VERBS = Object.keys(
   {
     HELO: 0,
+    LHLO: 0,
     EHLO: 0,
     MAIL: 0,
     RCPT: 0,
