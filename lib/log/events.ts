@@ -66,6 +66,14 @@ export class SessionLog {
     this.#write("error", "downstream not reachable", () => ({ downstream: formatAddress(downstream), reason: why }));
   }
 
+  /** Downstream's greeting was a 4xx or a 5xx. */
+  turnedAway(downstream: Address, greeting: Reply): void {
+    this.#write("warning", "downstream turns the session away", () => ({
+      downstream: formatAddress(downstream),
+      greeting: replyText(greeting),
+    }));
+  }
+
   downstreamLost(doing: string, why: string): void {
     const words = "lost connection with downstream";
     this.#write("warning", words, () => ({ doing, reason: why, ...this.#about() }));

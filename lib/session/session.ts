@@ -10,6 +10,7 @@ import { SessionLog } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Address, Conn, Runtime } from "../runtime/ports.ts";
+import { shownVerb } from "../smtp/command.ts";
 import { type Reply, replyClass } from "../smtp/reply.ts";
 import { LineConn } from "../wire/line_conn.ts";
 import type { Admission, AdmissionParts } from "./admission.ts";
@@ -41,7 +42,7 @@ export interface SessionChecks {
   readonly newAdmission?: ((parts: AdmissionParts) => Admission) | undefined;
 }
 
-/** How a session ended; `unreachable` is the one that a caller may want to know. */
+/** How a session ended. `unreachable`: downstream could not be reached, or turned the session away with its greeting. */
 export type SessionEnd = "ended" | "unreachable";
 
 // Downstream has the message and owes the reply: most answer within a second. In milliseconds.
@@ -58,6 +59,7 @@ export class Session {
   #ended = false;
   #cancelGrace = () => {};
   #doing = "connecting";
+  #outcome: SessionEnd = "ended";
 
   constructor(conn: Conn, parts: SessionParts) {
     const { clock } = parts.runtime;
@@ -76,9 +78,10 @@ export class Session {
     );
     try {
       const downstream = await this.#open();
-      if (!downstream) return "unreachable";
-      this.#answers = this.#newAnswers(downstream);
-      await this.#converse(this.#answers);
+      if (downstream) {
+        this.#answers = this.#newAnswers(downstream);
+        await this.#converse(this.#answers);
+      }
     } catch (error) {
       await this.#explain(error);
     } finally {
@@ -88,7 +91,7 @@ export class Session {
       await this.#downstream?.leave();
       this.#client.close();
     }
-    return "ended";
+    return this.#outcome;
   }
 
   /**
@@ -130,13 +133,20 @@ export class Session {
       this.#downstream = new Downstream(new LineConn(conn, clock), clock, options);
       // `#end` may have come just before, and found nothing to interrupt.
       this.#stop.signal.throwIfAborted();
+      this.#doing = "waiting for the greeting";
       greeting = await this.#downstream.greeting();
       if (replyClass(greeting) === 3) throw new DownstreamLost("downstream greets with a 3xx reply");
     } catch (error) {
       if (!(error instanceof IoError || error instanceof DownstreamLost)) throw error;
+      this.#outcome = "unreachable";
       this.#log.downstreamUnreachable(options.downstream, error.message);
       await this.#sayLast(OWN_REPLIES.downstreamUnreachable);
       return undefined;
+    }
+    // What the client says to that is between it and downstream.
+    if (replyClass(greeting) !== 2) {
+      this.#outcome = "unreachable";
+      this.#log.turnedAway(options.downstream, greeting);
     }
     await this.#client.say(greeting);
     this.#over = greeting.code === 421;
@@ -178,7 +188,7 @@ export class Session {
       }
       // Who goes on has heard, or has sent its QUIT ahead and leaves in good order.
       answers.unheard = undefined;
-      this.#doing = command.verb;
+      this.#doing = "raw" in command ? shownVerb(command) : command.verb;
       const reply = await answers.answer(command);
       // A server may refuse a QUIT, one with an argument say.
       const quits = command.verb === "QUIT" && replyClass(reply) === 2;

@@ -26,6 +26,7 @@ Deno.test("each event is one line that nothing in its fields can tear", () => {
   log.clientRefused(EVIL, REPLY);
   log.downstreamUnreachable({ transport: "tcp", host: EVIL, port: 1 }, EVIL);
   log.downstreamLost(EVIL, EVIL);
+  log.turnedAway({ transport: "unix", path: EVIL }, REPLY);
   log.unasked3xx(REPLY, EVIL);
   log.possibleDuplicate(EVIL);
   log.unheard(ENVELOPE);
@@ -38,7 +39,7 @@ Deno.test("each event is one line that nothing in its fields can tear", () => {
   log.tarPit(5);
   log.bug(new Error(EVIL));
   const ofSession = logger.lines.length;
-  assert.equal(ofSession, 18);
+  assert.equal(ofSession, 19);
   events.logUsage(logger, EVIL);
   events.logListening(logger, { transport: "unix", path: EVIL });
   events.logFilterMissing(logger, EVIL);
@@ -47,7 +48,7 @@ Deno.test("each event is one line that nothing in its fields can tear", () => {
   events.logTooManyClients(logger, EVIL, 1);
   events.logAcceptFailed(logger, EVIL);
   events.logBug(logger, EVIL);
-  assert.equal(logger.lines.length, 18 + 9);
+  assert.equal(logger.lines.length, ofSession + 9);
   for (const [at, line] of logger.lines.entries()) {
     // deno-lint-ignore no-control-regex
     assert.doesNotMatch(line, /[\x00-\x1f\x7f\u2028]/);

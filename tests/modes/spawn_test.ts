@@ -48,6 +48,23 @@ Deno.test("spawnMode ends with 75 when downstream cannot be reached, after a 421
   assert.equal(runtime.out + runtime.err, "");
 });
 
+Deno.test("spawnMode ends with 75 when downstream's greeting turns the session away, whatever is said then", async () => {
+  for (const greeting of ["421 4.3.2 Busy", "450 4.3.2 Later", "554-5.7.1 No\r\n554 5.7.1 Not you"]) {
+    const { runtime, logger, status } = await spawn();
+    const mx = runtime.network.servers[0]!;
+    mx.say(`${greeting}\r\n`);
+    await settled();
+    assert.equal(runtime.stdioPeer.hear(), `${greeting}\r\n`);
+    if (!greeting.startsWith("421")) {
+      runtime.stdioPeer.say("QUIT\r\n");
+      await settled();
+      mx.say("221 Bye\r\n");
+    }
+    assert.equal(await status, 75);
+    assert.match(logger.find("turns the session away").join("\n"), /^warning: .* downstream=\S+ greeting=[^\n]*$/);
+  }
+});
+
 Deno.test("spawnMode answers each signal with a 421 and a normal end", async () => {
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const) {
     const spawned = await spawn();
