@@ -1,17 +1,25 @@
 // Where the parts meet: the command line is read, the log opened, the checks made, and a mode runs.
 //
-// `run` gives the exit status: that of the mode, 0 for --help and its like, 64 (EX_USAGE of sysexits.h) for wrong use.
-// What is wrong goes to standard error in one line; where that is the client's socket, as under spawn(8), it must not,
-// and so the client hears 421 and the log gets the line. Spawn mode is a process for each message: the other modes are
-// loaded when they are wanted.
+// `run` gives the exit status: that of the mode, 0 for --help and its like, that of the `StartError` where the program
+// cannot start. What is wrong goes to standard error in one line; where that is the client's socket, as under spawn(8), it
+// must not, and so the client hears 421 and the log gets the line. Spawn mode is a process for each message: the other
+// modes are loaded when they are wanted.
 
 import { formatAddress } from "./address.ts";
 import { checksOf } from "./app_checks.ts";
-import { logBug, logFilterMissing, logNotReloaded, logReloaded, logSwept, logUsage } from "./log/events.ts";
+import {
+  logBug,
+  logCannotStart,
+  logFilterMissing,
+  logNotReloaded,
+  logReloaded,
+  logSwept,
+  logUsage,
+} from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { type LogTarget, openLogger } from "./log/sinks.ts";
 import { spawnMode } from "./modes/spawn.ts";
-import { type Options, SYSLOG_SOCKET, UsageError } from "./options/options.ts";
+import { type Options, orTempfail, StartError, SYSLOG_SOCKET, UsageError } from "./options/options.ts";
 import { parseCommandLine } from "./options/parse.ts";
 import { IoError } from "./runtime/io_error.ts";
 import type { Address, Runtime } from "./runtime/ports.ts";
@@ -20,7 +28,6 @@ import type { SessionChecks, SessionParts } from "./session/session.ts";
 import { textOf } from "./smtp/bytes.ts";
 import { checkSpoolDirectory, sweepSpoolDirectory } from "./spool/directory.ts";
 
-const EX_USAGE = 64;
 const EX_SOFTWARE = 70;
 
 /** Runs postprox with `args`; the result is its exit status. */
@@ -35,7 +42,7 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
     runtime.stdio.writeOut(informationText(parsed, runtime.processes.selfWords()));
     return 0;
   } catch (error) {
-    if (error instanceof UsageError) return await complain(runtime, error);
+    if (error instanceof StartError) return await complain(runtime, error);
     return await failOnBug(runtime, error);
   }
 }
@@ -44,7 +51,7 @@ async function start(runtime: Runtime, options: Options, args: readonly string[]
   try {
     return await startMode(runtime, options, args);
   } catch (error) {
-    if (error instanceof UsageError) error.log = options.log;
+    if (error instanceof StartError) error.log = options.log;
     throw error;
   }
 }
@@ -53,10 +60,11 @@ async function startMode(runtime: Runtime, options: Options, args: readonly stri
   if (options.listen && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
   }
-  await checkTempdir(runtime, options.tempdir);
+  await checkTempdir(runtime, options);
   if (options.listen && !options.foreground) {
     const { backgroundMode } = await import("./modes/background.ts");
-    return backgroundMode(runtime, args, options.log.kind === "stderr");
+    const behind = backgroundMode(runtime, args, options.log.kind === "stderr");
+    return await orTempfail("-l, --listen", behind, () => "try again, or give --foreground");
   }
   const logger = await openLog(runtime, options);
   const parts = await sessionParts(runtime, logger, options);
@@ -74,18 +82,17 @@ async function listen(parts: SessionParts, options: Options): Promise<number> {
   logSwept(logger, removed, failures);
   await noteMissingFilter(parts, options);
   const { listenMode } = await import("./modes/listen.ts");
-  try {
-    return await listenMode(parts, {
-      address,
-      maxClients: options.maxClients,
-      onReady: () => sayReady(runtime, address),
-      remake: () => remakeChecks(parts, options),
-    });
-  } catch (error) {
-    if (!(error instanceof IoError)) throw error;
-    const hint = error.kind === "denied" ? "a port above 1023, as below that only root may" : "a port that is free";
-    throw new UsageError(`option -l, --listen: ${error.message}: give an address of this host and ${hint}`);
-  }
+  const listening = listenMode(parts, {
+    address,
+    maxClients: options.maxClients,
+    onReady: () => sayReady(runtime, address),
+    remake: () => remakeChecks(parts, options),
+  });
+  return await orTempfail("-l, --listen", listening, ({ kind }) => {
+    if (address.transport === "unix") return "give a path at which nobody listens, in a directory that can be written";
+    const hint = kind === "denied" ? "a port above 1023, as below that only root may" : "a port that is free";
+    return `give an address of this host and ${hint}`;
+  });
 }
 
 // It serves also where nobody listens to that.
@@ -120,7 +127,7 @@ async function remakeChecks({ runtime, logger }: SessionParts, options: Options)
     logReloaded(logger);
     return checks;
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+    if (!(error instanceof StartError)) throw error;
     logNotReloaded(logger, error.message);
     return undefined;
   }
@@ -135,13 +142,11 @@ async function sessionParts(runtime: Runtime, logger: Logger, options: Options):
   };
 }
 
-async function checkTempdir(runtime: Runtime, directory: string): Promise<void> {
-  try {
-    await checkSpoolDirectory(runtime.files, directory, runtime.pid);
-  } catch (error) {
-    if (!(error instanceof IoError)) throw error;
-    throw new UsageError(`option -d, --tempdir: ${error.message}: give a directory that can be written`);
-  }
+// A full disk keeps listen mode from its start, so that a service manager tries again. In spawn mode there is a client
+// already, whose session is of more use: a message that finds no room is answered with 452.
+async function checkTempdir({ files, pid }: Runtime, { tempdir, listen }: Options): Promise<void> {
+  const check = checkSpoolDirectory(files, tempdir, { pid, withContent: listen !== undefined });
+  await orTempfail("-d, --tempdir", check, () => "give a directory that can be written");
 }
 
 async function openLog(runtime: Runtime, options: Options): Promise<Logger> {
@@ -149,27 +154,25 @@ async function openLog(runtime: Runtime, options: Options): Promise<Logger> {
   if (options.log.kind === "stderr" && spawned && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option --log: standard error is the client here: give syslog or the path of a file");
   }
-  try {
-    return await openLogger(runtime, options.log, {
-      verbosity: options.verbosity,
-      fallback: spawned ? "nowhere" : "stderr",
-    });
-  } catch (error) {
-    if (!(error instanceof IoError)) throw error;
-    throw new UsageError(`option --log: ${error.message}: give a file that can be written`);
-  }
+  const logger = openLogger(runtime, options.log, {
+    verbosity: options.verbosity,
+    fallback: spawned ? "nowhere" : "stderr",
+  });
+  return await orTempfail("--log", logger, () => "give a file that can be written");
 }
 
-async function complain(runtime: Runtime, { message, log }: UsageError): Promise<number> {
+async function complain(runtime: Runtime, error: StartError): Promise<number> {
+  const { message, log, status } = error;
   if (!runtime.stdio.isSpawned()) {
     runtime.stdio.writeErr(`postprox: ${message}\n`);
-    return EX_USAGE;
+    return status;
   }
   const logger = await openUsageLog(runtime, log);
-  logUsage(logger, message);
+  if (error instanceof UsageError) logUsage(logger, message);
+  else logCannotStart(logger, message);
   runtime.stdio.writeOut(textOf(OWN_REPLIES.misconfigured.bytes));
   await logger.flush();
-  return EX_USAGE;
+  return status;
 }
 
 // An error that no code foresaw, before or outside of a session: little for a client, all for the log.

@@ -1,7 +1,8 @@
 // From the options to what looks at mail: the restrictions of a session and the check of its messages.
 //
 // What a run does not use is not loaded, since spawn(8) starts one process for each message. A file that is named on the
-// command line is read here; one that is missing or wrong throws a `UsageError` with its name and line.
+// command line is read here; one with a mistake throws a `UsageError` with its name and line, and one that is missing or
+// cannot be read a `TempfailError`.
 
 import { chain } from "./checks/chain.ts";
 import type { Check } from "./checks/check.ts";
@@ -9,8 +10,7 @@ import type { Restriction } from "./checks/restriction.ts";
 import { SharedTurn } from "./checks/shared_turn.ts";
 import type { DnsOptions } from "./dns/lookups.ts";
 import { quote } from "./log/logger.ts";
-import { type Options, UsageError } from "./options/options.ts";
-import { IoError } from "./runtime/io_error.ts";
+import { type Options, orTempfail, TempfailError, UsageError } from "./options/options.ts";
 import type { Runtime } from "./runtime/ports.ts";
 import type { SessionChecks } from "./session/session.ts";
 import { textOf } from "./smtp/bytes.ts";
@@ -100,7 +100,7 @@ async function parsed<Rules>(
     import("./checks/rules_error.ts"),
     import("./runtime/text_file.ts"),
   ]);
-  const content = await named(option, "that can be read", readSmallFile(runtime.files, file));
+  const content = await orTempfail(option, readSmallFile(runtime.files, file), () => "give a file that can be read");
   try {
     return parse(content);
   } catch (error) {
@@ -110,22 +110,13 @@ async function parsed<Rules>(
 }
 
 async function checker(runtime: Runtime, file: string, timeout: number): Promise<Check> {
-  const facts = await named("--extchk", "that can be executed", runtime.files.stat(file));
+  const facts = await orTempfail("--extchk", runtime.files.stat(file), () => "give a file that can be executed");
   if (facts.kind !== "file" || !facts.executable) {
-    throw new UsageError(
+    throw new TempfailError(
       `option --extchk: ${quote(file)} cannot be executed: give a program, such as a script with x set`,
     );
   }
   const { externalChecker } = await import("./checks/extchk.ts");
   // Without a slash it would be looked for in PATH.
   return externalChecker(runtime, { path: file.includes("/") ? file : `./${file}`, timeout });
-}
-
-async function named<Result>(option: string, wanted: string, result: Promise<Result>): Promise<Result> {
-  try {
-    return await result;
-  } catch (error) {
-    if (!(error instanceof IoError)) throw error;
-    throw new UsageError(`option ${option}: ${error.message}: give a file ${wanted}`);
-  }
 }

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { run } from "../lib/app.ts";
+import { IoError } from "../lib/runtime/io_error.ts";
+import { bytesOf } from "../lib/smtp/bytes.ts";
 import { until } from "./fakes/client.ts";
 import { FakeRuntime } from "./fakes/runtime.ts";
 import { settled } from "./fakes/settled.ts";
@@ -20,56 +22,123 @@ Deno.test("run prints help, license and version on standard output, and ends wit
   }
 });
 
-/** Wrong use of each kind; `prepare` is what the system has against it, `spawned` what is said of it under spawn(8). */
+/**
+ * Why it does not start, of each kind, and with what status; `prepare` is what the system has against it.
+ */
 const WRONG: readonly {
   args: readonly string[];
+  status: 64 | 75;
   words: RegExp;
-  spawned?: RegExp;
   prepare?: (runtime: FakeRuntime) => void;
 }[] = [
-  { args: [], words: /no server is named/ },
-  { args: ["--nope", "mx"], words: /--nope/ },
-  { args: ["mx", "-d", "/none"], words: /--tempdir: .*\/none/ },
-  { args: ["mx"], words: /--tempdir.*can be written/, prepare: ({ files }) => files.fail("create", "denied") },
-  { args: ["mx", "--log", "/x/y"], words: /--log/, prepare: ({ files }) => files.fail("openLog", "denied") },
+  { args: [], status: 64, words: /no server is named/ },
+  { args: ["--nope", "mx"], status: 64, words: /--nope/ },
+  { args: ["mx", "-d", ""], status: 64, words: /--tempdir: .* names no directory/ },
   {
-    args: ["mx", "-l", "25", "--foreground"],
-    words: /--listen: .*in-use.*a port that is free/,
-    spawned: /--listen: .*leave -l out/,
-    prepare: ({ network }) => network.bindRefusal = "in-use",
+    args: ["mx", "--check-rules=/rules"],
+    status: 64,
+    words: /--check-rules: \/rules:1: /,
+    prepare: ({ files }) => files.replace("/rules", bytesOf("oops\n")),
   },
+  { args: ["mx", "-d", "/none"], status: 75, words: /--tempdir: .*\/none/ },
   {
-    args: ["mx", "-l", "25", "--foreground"],
-    words: /--listen: .*denied.*above 1023/,
-    spawned: /--listen: .*leave -l out/,
-    prepare: ({ network }) => network.bindRefusal = "denied",
+    args: ["mx", "-d", "/file"],
+    status: 75,
+    words: /--tempdir: \/file is not a directory/,
+    prepare: ({ files }) => files.replace("/file", bytesOf("")),
+  },
+  ...(["denied", "no-space", "other"] as const).map((kind) => ({
+    args: ["mx"],
+    status: 75 as const,
+    words: /--tempdir.*can be written/,
+    prepare: ({ files }: FakeRuntime) => files.fail("create", kind),
+  })),
+  {
+    args: ["mx", "--log", "/x/y"],
+    status: 75,
+    words: /--log.*can be written/,
+    prepare: ({ files }) => files.fail("openLog", "denied"),
+  },
+  { args: ["mx", "--check-rules=/none"], status: 75, words: /--check-rules: .*\/none.*can be read/ },
+  {
+    args: ["mx", "--filter-rules=/rules"],
+    status: 75,
+    words: /--filter-rules: .*\/rules.*can be read/,
+    prepare: ({ files }) => {
+      files.replace("/rules", bytesOf("x\n"));
+      files.fail("read", "other");
+    },
+  },
+  { args: ["mx", "--extchk=/none"], status: 75, words: /--extchk: .*\/none.*can be executed/ },
+  {
+    args: ["mx", "--extchk=/plain"],
+    status: 75,
+    words: /--extchk: .*\/plain.* cannot be executed/,
+    prepare: ({ files }) => files.replace("/plain", bytesOf("")),
   },
 ];
 
-Deno.test("run ends wrong use with 64 and one line on standard error, and starts nothing", async () => {
-  for (const { args, words, prepare } of WRONG) {
+/** The same for listen mode, which nobody starts under spawn(8). */
+const WRONG_LISTENING: typeof WRONG = [
+  ...([["in-use", /a port that is free/], ["unreachable", /an address of this host/], ["denied", /above 1023/], [
+    "unknown-host",
+    /an address of this host/,
+  ], ["other", /an address of this host/]] as const).map(([kind, hint]) => ({
+    args: ["mx", "-l", "25", "--foreground"],
+    status: 75 as const,
+    words: new RegExp(`--listen: .*${kind}.*${hint.source}`),
+    prepare: ({ network }: FakeRuntime) => network.bindRefusal = kind,
+  })),
+  ...(["missing", "denied", "in-use"] as const).map((kind) => ({
+    args: ["mx", "-l", "unix:/run/postprox", "--foreground"],
+    status: 75 as const,
+    words: new RegExp(`--listen: .*${kind}.*a path at which nobody listens`),
+    prepare: ({ network, files }: FakeRuntime) => {
+      files.replace("/run/postprox", bytesOf(""));
+      network.bindRefusal = kind;
+    },
+  })),
+  {
+    args: ["mx", "-l", "25", "--foreground"],
+    status: 75,
+    words: /--tempdir: cannot append .*no-space.*can be written/,
+    prepare: ({ files }) => files.fail("append", "no-space"),
+  },
+  {
+    args: ["mx", "-l", "25"],
+    status: 75,
+    words: /--listen: cannot start.*try again/,
+    prepare: ({ processes }) => processes.startSelf = () => Promise.reject(new IoError("exhausted", "cannot start")),
+  },
+];
+
+Deno.test("run ends wrong use with 64, what may be right later with 75: one line on standard error, nothing started", async () => {
+  for (const { args, status, words, prepare } of [...WRONG, ...WRONG_LISTENING]) {
     const runtime = new FakeRuntime();
     prepare?.(runtime);
-    assert.equal(await run(runtime, args), 64, args.join(" "));
+    const before = [...runtime.files.paths];
+    assert.equal(await run(runtime, args), status, args.join(" "));
     assert.match(runtime.err, /^postprox: [^\n]*\n$/);
     assert.match(runtime.err, words);
     assert.equal(runtime.out, "");
     assert.deepEqual(runtime.network.connects, []);
     assert.deepEqual(runtime.processes.children, []);
-    assert.deepEqual(runtime.files.paths, []);
+    assert.deepEqual(runtime.files.paths, before);
+    assert.equal(runtime.files.handles, 0);
   }
 });
 
 Deno.test("run tells the client 421 4.3.5 and the log the line where standard input is a socket", async () => {
-  for (const { args, words, spawned = words, prepare } of WRONG) {
+  for (const { args, status, words, prepare } of WRONG) {
     const runtime = new FakeRuntime();
     runtime.isSpawned = true;
     prepare?.(runtime);
-    assert.equal(await run(runtime, args), 64, args.join(" "));
+    assert.equal(await run(runtime, args), status, args.join(" "));
     assert.equal(runtime.err, "");
     assert.equal(runtime.out, "421 4.3.5 Server configuration error\r\n");
     const [datagram, more] = runtime.network.datagramsSent;
-    assert.match(datagram!.text, spawned);
+    assert.match(datagram!.text, words);
+    assert.match(datagram!.text, status === 64 ? /: usage=/ : /: cannot start reason=/);
     assert.ok(more === undefined);
   }
 });

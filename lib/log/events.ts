@@ -215,6 +215,10 @@ export function logUsage(logger: Logger, text: string): void {
   logger.write("error", formatField("usage", text));
 }
 
+export function logCannotStart(logger: Logger, why: string): void {
+  logger.write("error", `cannot start ${formatField("reason", why)}`);
+}
+
 export function logListening(logger: Logger, at: Address): void {
   logger.write("info", `listening ${formatField("at", formatAddress(at))}`);
 }

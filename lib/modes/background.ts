@@ -6,6 +6,8 @@
 import type { Runtime } from "../runtime/ports.ts";
 import { LF } from "../smtp/bytes.ts";
 
+const EX_TEMPFAIL = 75;
+
 /** Starts `args` again in the foreground of the background; gives the exit status for this process. */
 export async function backgroundMode(
   runtime: Runtime,
@@ -18,9 +20,15 @@ export async function backgroundMode(
     self.release();
     return 0;
   }
-  runtime.stdio.writeErr(await self.stderr);
+  const why = await self.stderr;
   const end = await self.ended;
-  return "exit" in end && end.exit !== 0 ? end.exit : 1;
+  // Killed before it could say why, for want of memory perhaps.
+  if ("signal" in end) {
+    runtime.stdio.writeErr(why || `postprox: the process in the background died of ${end.signal}: try again\n`);
+    return EX_TEMPFAIL;
+  }
+  runtime.stdio.writeErr(why);
+  return end.exit === 0 ? 1 : end.exit;
 }
 
 async function saysLine(stdout: ReadableStream<Uint8Array>): Promise<boolean> {

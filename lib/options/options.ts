@@ -1,6 +1,7 @@
 // What the command line may say, as plain data with its defaults. Times are in milliseconds, sizes in octets.
 
 import type { DnsList } from "../checks/dns_list.ts";
+import { IoError } from "../runtime/io_error.ts";
 import type { Address, NameServer } from "../runtime/ports.ts";
 import type { LogTarget } from "../log/sinks.ts";
 
@@ -48,11 +49,38 @@ export interface Options {
 /** The two ways in which Postfix and postprox come together. */
 export type PostfixMode = "spawn" | "listen";
 
-/** Wrong use of the command line: one line that says what is wrong and what would be right. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
+/** Why the program does not start: one line that says what is wrong and what would be right. */
+export abstract class StartError extends Error {
+  /** The exit status, one of sysexits.h, by which a service manager knows whether it should try again. */
+  abstract readonly status: 64 | 75;
   /** Where the rest of the command line wants the log, for a caller that has no terminal to complain to. */
   log: LogTarget | undefined;
+}
+
+/** Wrong use (EX_USAGE): it stays wrong until the administrator changes the command line or a file that it names. */
+export class UsageError extends StartError {
+  override readonly name = "UsageError";
+  readonly status = 64;
+}
+
+/** The machine does not allow it now (EX_TEMPFAIL), and may a moment later: a full disk, an address that is taken. */
+export class TempfailError extends StartError {
+  override readonly name = "TempfailError";
+  readonly status = 75;
+}
+
+/** The outcome of `attempt`. An `IoError` becomes a `TempfailError` that names `option` and the `hint`. */
+export async function orTempfail<Outcome>(
+  option: string,
+  attempt: Promise<Outcome>,
+  hint: (error: IoError) => string,
+): Promise<Outcome> {
+  try {
+    return await attempt;
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    throw new TempfailError(`option ${option}: ${error.message}: ${hint(error)}`);
+  }
 }
 
 /** Where the C library's syslog(3) sends its lines. */

@@ -4,6 +4,7 @@ import type { Options, PostfixMode } from "./options.ts";
 import {
   parseChoice,
   parseCount,
+  parseDirectory,
   parseDnsList,
   parseFactor,
   parseFile,
@@ -45,7 +46,7 @@ export const OPTIONS: readonly OptionRow[] = [
     value: "DIR",
     group: "filter",
     help: "keep messages in DIR while they are checked (default /tmp)",
-    set: (options, text) => options.tempdir = text,
+    set: (options, text) => options.tempdir = parseDirectory(text),
   },
   {
     short: "t",

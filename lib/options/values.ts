@@ -6,11 +6,15 @@ import { parseIp } from "../dns/ip.ts";
 import { quote } from "../log/logger.ts";
 import type { LogTarget } from "../log/sinks.ts";
 import type { Address, NameServer } from "../runtime/ports.ts";
+import { bytesOf } from "../smtp/bytes.ts";
 import { SYSLOG_SOCKET, UsageError } from "./options.ts";
 
 /** The default port of SMTP (RFC 5321 s.4.5.4.2). */
 const SMTP_PORT = 25;
 const DNS_PORT = 53;
+
+/** What a socket's address has room for, beside the NUL at its end (unix(7)). */
+const UNIX_PATH_LIMIT = 107;
 
 // A week: far beyond any use, and within what a timer can hold.
 const SECONDS_LIMIT = 604_800;
@@ -79,6 +83,11 @@ export function parseFile(text: string): string {
   throw new UsageError('"" names no file: give the path of one');
 }
 
+export function parseDirectory(text: string): string {
+  if (text !== "") return text;
+  throw new UsageError('"" names no directory: give the path of one');
+}
+
 /** `syslog`, `syslog:SOCKET`, `stderr` or the path of a file. */
 export function parseLog(text: string): LogTarget {
   if (text === "stderr") return { kind: "stderr" };
@@ -141,6 +150,9 @@ function parseUnix(text: string, hint: string): Address | undefined {
   if (!/^unix:/i.test(text)) return undefined;
   const path = text.slice("unix:".length);
   if (path === "" || path.includes("\0")) throw new UsageError(`${quote(text)} has no path: ${hint}`);
+  if (bytesOf(path).length > UNIX_PATH_LIMIT) {
+    throw new UsageError(`${quote(text)} has a path that is too long: give one of ${UNIX_PATH_LIMIT} octets or less`);
+  }
   return { transport: "unix", path };
 }
 

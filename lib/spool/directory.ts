@@ -5,6 +5,7 @@
 // ids too; a container wants a spool directory of its own.
 
 import { IoError } from "../runtime/io_error.ts";
+import { LF } from "../smtp/bytes.ts";
 import type { Files, Processes } from "../runtime/ports.ts";
 
 const NAME = /^postprox-([0-9]+)-[0-9a-f-]{36}\.(?:eml|out)$/;
@@ -14,14 +15,28 @@ export function newSpoolName(pid: number): string {
   return `postprox-${pid}-${crypto.randomUUID()}`;
 }
 
-/** Throws an `IoError` that says why `directory` cannot hold spool files. */
-export async function checkSpoolDirectory(files: Files, directory: string, pid: number): Promise<void> {
+// A full disk may well have room for a new name and for nothing more.
+const PROBE_CONTENT = new Uint8Array([LF]);
+
+/**
+ * Throws an `IoError` that says why `directory` cannot hold spool files. `withContent`: nor any content, of which small
+ * messages that no filter looks at need none.
+ */
+export async function checkSpoolDirectory(
+  files: Files,
+  directory: string,
+  { pid, withContent }: { pid: number; withContent: boolean },
+): Promise<void> {
   const facts = await files.stat(directory);
   if (facts.kind !== "directory") throw new IoError("other", `${directory} is not a directory`);
   const path = `${directory}/${newSpoolName(pid)}.eml`;
   const probe = await files.create(path);
-  probe.close();
-  await files.remove(path);
+  try {
+    if (withContent) await probe.append(PROBE_CONTENT);
+  } finally {
+    probe.close();
+    await files.remove(path);
+  }
 }
 
 /**

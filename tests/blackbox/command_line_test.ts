@@ -194,14 +194,13 @@ const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["--timeout=", ["127.0.0.1:25", "--timeout="], /timeout/],
   ["-t NaN", ["127.0.0.1:25", "-t", "NaN"], /NaN/],
   ["-t 1e400", ["127.0.0.1:25", "-t", "1e400"], /1e400/],
-  ["-d that is not there", ["127.0.0.1:25", "-d", "/nonexistent/dir"], /\/nonexistent\/dir/],
-  ["-d that is a file", ["127.0.0.1:25", "-d", "/etc/passwd"], /\/etc\/passwd/],
-  ["-d that nobody can write to", ["127.0.0.1:25", "-d", "/proc"], /\/proc/],
+  ["-d empty", ["127.0.0.1:25", "-d", ""], /tempdir/],
   ["-l text", ["127.0.0.1:25", "-l", "here"], /here/],
   ["-l port 70000", ["127.0.0.1:25", "-l", "70000"], /70000/],
   ["-l port 25x", ["127.0.0.1:25", "-l", "25x"], /25x/],
   ["-l IP and port 70000", ["127.0.0.1:25", "-l", "127.0.0.1:70000"], /70000/],
   ["-l empty", ["127.0.0.1:25", "-l", ""], /l/],
+  ["-l and a path that no socket can have", ["127.0.0.1:25", "-l", `unix:/${"x".repeat(107)}`], /too long/],
   ["--connect-timeout=0", ["127.0.0.1:25", "--connect-timeout=0"], /connect-timeout/],
   ["--connect-timeout=x", ["127.0.0.1:25", "--connect-timeout=x"], /connect-timeout/],
   ["--message-timeout=-5", ["127.0.0.1:25", "--message-timeout=-5"], /message-timeout/],
@@ -224,28 +223,53 @@ Deno.test("Wrong use: one line on standard error, status 64", async (test) => {
   }
 });
 
+/** What may be right a moment later, before any mail client is there. */
+const NOT_NOW: readonly (readonly [string, readonly string[], RegExp])[] = [
+  ["-d that is not there", ["127.0.0.1:25", "-d", "/nonexistent/dir"], /tempdir.*\/nonexistent\/dir/],
+  ["-d that is a file", ["127.0.0.1:25", "-d", "/etc/passwd"], /tempdir.*\/etc\/passwd/],
+  ["-d that nobody can write to", ["127.0.0.1:25", "-d", "/proc"], /tempdir.*\/proc/],
+  ["-d that is not there, with -l", ["127.0.0.1:25", "-d", "/nonexistent/dir", "-l", "127.0.0.1:1"], /tempdir/],
+  ["a log that cannot be opened", ["127.0.0.1:25", "--log=/proc/none/log"], /--log.*\/proc\/none\/log/],
+  ["a log that cannot be opened, with -l", ["127.0.0.1:25", "--log=/proc/x", "-l", "127.0.0.1:1"], /--log.*\/proc\/x/],
+  ["-l in a directory that is not there", ["127.0.0.1:25", "-l", "unix:/proc/none/socket"], /\/proc\/none\/socket/],
+  ["-l at a name that does not resolve", ["127.0.0.1:25", "-l", "nowhere.invalid:2525"], /nowhere\.invalid/],
+  ["rules that are not there", ["127.0.0.1:25", "--check-rules=/proc/none/rules"], /\/proc\/none\/rules/],
+];
+
+Deno.test("What may be right a moment later: one line on standard error, status 75", async (test) => {
+  for (const [name, args, names] of NOT_NOW) {
+    await test.step(name, async () => {
+      const { status, stdout, stderr } = await runProgram(["--log=/dev/null", ...args]);
+      assert.equal(status, 75, stderr);
+      assert.equal(stdout, "");
+      assert.match(stderr, /^postprox: option [^\n]+: [^\n]+: [^\n]+\n$/, `one line: ${show(stderr)}`);
+      assert.match(stderr, names);
+    });
+  }
+});
+
 Deno.test("Wrong use under spawn(8): 421 4.3.5 on the socket and nothing else", async (test) => {
   const spawner = await Spawner.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
-  const rows: readonly (readonly [string, readonly string[]])[] = [
+  const rows: readonly (readonly [string, readonly string[], status?: 75])[] = [
     ["no operand", []],
     ["an unknown option", ["127.0.0.1:25", "--frobnicate"]],
     ["a malformed port", ["127.0.0.1:25x"]],
     ["-t 0", ["127.0.0.1:25", "-t", "0"]],
-    ["-d that is not there", ["127.0.0.1:25", "-d", "/nonexistent/dir"]],
+    ["-d that is not there", ["127.0.0.1:25", "-d", "/nonexistent/dir"], 75],
     ["a second operand", ["127.0.0.1:25", "more"]],
     ["-c without its value", ["127.0.0.1:25", "-c"]],
     ["-l, which spawn(8) does itself", ["127.0.0.1:25", "-l", "127.0.0.1:1"]],
   ];
   try {
-    for (const [name, args] of rows) {
+    for (const [name, args, status = 64] of rows) {
       await test.step(name, async () => {
         await spawner.use([`--log=${dir}/log`, ...args]);
         const { client, process } = await spawner.connect();
         assert.equal((await client.hear()).raw, "421 4.3.5 Server configuration error\r\n");
         await client.expectEnd();
         client.close();
-        assert.notEqual(await within(process.ended, () => "the end of the program"), 0);
+        assert.equal(await within(process.ended, () => "the end of the program"), status);
       });
     }
     await test.step("the log has the line", () => {
@@ -259,7 +283,7 @@ Deno.test("Wrong use under spawn(8): 421 4.3.5 on the socket and nothing else", 
       assert.equal((await client.hear()).code, 421);
       await client.expectEnd();
       client.close();
-      assert.notEqual(await within(process.ended, () => "the end of the program"), 0);
+      assert.equal(await within(process.ended, () => "the end of the program"), 75);
     });
   } finally {
     await spawner.stop();

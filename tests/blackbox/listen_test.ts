@@ -108,7 +108,7 @@ Deno.test("In the background it holds none of the starter's descriptors, and ser
 
 for (const foreground of [[], ["--foreground"]]) {
   const how = foreground.length ? "in the foreground" : "to the background";
-  Deno.test(`A port that is taken (${how}): not 0, and the reason on standard error`, () =>
+  Deno.test(`A port that is taken (${how}): 75, and the reason on standard error`, () =>
     withBed(async (bed) => {
       const taken = "port" in bed.fake.address ? bed.fake.address.port : 0;
       const { status, stdout, stderr } = await runProgram([
@@ -120,13 +120,13 @@ for (const foreground of [[], ["--foreground"]]) {
         bed.dir,
         "--log=/dev/null",
       ]);
-      assert.notEqual(status, 0);
+      assert.equal(status, 75);
       assert.equal(stdout, "");
       assert.match(stderr, new RegExp(`^[^\\n]*${taken}[^\\n]*\\n$`));
       assert.ok(!/\.ts:|^\s+at /m.test(stderr), stderr);
     }));
 
-  Deno.test(`An address that is not ours (${how}): not 0, and the reason on standard error`, () =>
+  Deno.test(`An address that is not ours (${how}): 75, and the reason on standard error`, () =>
     withBed(async (bed) => {
       const { status, stderr } = await runProgram([
         bed.fake.operand,
@@ -137,7 +137,7 @@ for (const foreground of [[], ["--foreground"]]) {
         bed.dir,
         "--log=/dev/null",
       ]);
-      assert.notEqual(status, 0);
+      assert.equal(status, 75);
       assert.match(stderr, /^[^\n]*192\.0\.2\.1[^\n]*\n$/);
     }));
 }

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
-import { isAlive, kill, runCommand, Spawner } from "../e2e/start.ts";
+import { isAlive, kill, runCommand, runProgram, Spawner } from "../e2e/start.ts";
 import { until, within } from "../fakes/client.ts";
 import { Downstream } from "../fakes/downstream.ts";
 import {
@@ -71,6 +71,20 @@ async function onFullDisk(test: Deno.TestContext, mode: Mode, full: string): Pro
           await talk.logged(/./);
         },
       }));
+    if (mode === "listen") {
+      await test.step("the disk is full at the start: 75, and one line on standard error", async () => {
+        const fill = `${full}/fill`;
+        await runCommand(["sh", "-c", `head -c 200000 /dev/zero > ${fill}`]);
+        for (const foreground of [[], ["--foreground"]]) {
+          const args = ["127.0.0.1:1", "-l", "127.0.0.1:2", "--log=/dev/null", "-d", full, ...foreground];
+          const { status, stderr } = await runProgram(args);
+          assert.equal(status, 75, stderr);
+          assert.match(stderr, /^postprox: option -d, --tempdir: [^\n]+\n$/);
+          assert.deepEqual(listNames(full), ["fill"]);
+        }
+        Deno.removeSync(fill);
+      });
+    }
     await test.step("the disk is full already: 452 4.3.1, or 451 to DATA", () =>
       rig.play({
         name: "full already",

@@ -26,7 +26,8 @@ Deno.test("backgroundMode gives the reason and a status other than 0 when the on
   const rows = [
     [{ exit: 64 }, 64],
     [{ exit: 0 }, 1],
-    [{ signal: "SIGKILL" }, 1],
+    [{ exit: 75 }, 75],
+    [{ signal: "SIGKILL" }, 75],
   ] as const;
   for (const [end, status] of rows) {
     const runtime = new FakeRuntime();
@@ -35,4 +36,11 @@ Deno.test("backgroundMode gives the reason and a status other than 0 when the on
     assert.equal(runtime.err, "postprox: address in use\n");
     assert.equal(runtime.processes.released, 0);
   }
+});
+
+Deno.test("backgroundMode says how the one behind ended when that could say nothing", async () => {
+  const runtime = new FakeRuntime();
+  runtime.processes.self = { stdout: [], end: { signal: "SIGKILL" } };
+  assert.equal(await backgroundMode(runtime, ["mx"], false), 75);
+  assert.match(runtime.err, /^postprox: [^\n]* died of SIGKILL: [^\n]*\n$/);
 });

@@ -15,7 +15,18 @@ Deno.test("newSpoolName holds the process id, is a plain word and never comes tw
 
 Deno.test("checkSpoolDirectory leaves nothing in a directory that can be used", async () => {
   const { files } = new FakeRuntime();
-  await checkSpoolDirectory(files, "/tmp", 1);
+  for (const withContent of [true, false]) {
+    await checkSpoolDirectory(files, "/tmp", { pid: 1, withContent });
+    assert.deepEqual(files.paths, []);
+    assert.equal(files.handles, 0);
+  }
+});
+
+Deno.test("checkSpoolDirectory finds a full disk where it is to have room for content, and leaves nothing there", async () => {
+  const { files } = new FakeRuntime();
+  files.fail("append", "no-space");
+  await checkSpoolDirectory(files, "/tmp", { pid: 1, withContent: false });
+  await assert.rejects(checkSpoolDirectory(files, "/tmp", { pid: 1, withContent: true }), IoError);
   assert.deepEqual(files.paths, []);
   assert.equal(files.handles, 0);
 });
@@ -23,10 +34,11 @@ Deno.test("checkSpoolDirectory leaves nothing in a directory that can be used", 
 Deno.test("checkSpoolDirectory throws an IoError for one that cannot", async () => {
   const { files } = new FakeRuntime();
   files.replace("/file", NOTHING);
-  await assert.rejects(checkSpoolDirectory(files, "/file", 1), /\/file is not a directory/);
-  await assert.rejects(checkSpoolDirectory(files, "/none", 1), IoError);
+  const options = { pid: 1, withContent: false };
+  await assert.rejects(checkSpoolDirectory(files, "/file", options), /\/file is not a directory/);
+  await assert.rejects(checkSpoolDirectory(files, "/none", options), IoError);
   files.fail("create", "denied");
-  await assert.rejects(checkSpoolDirectory(files, "/tmp", 1), IoError);
+  await assert.rejects(checkSpoolDirectory(files, "/tmp", options), IoError);
 });
 
 Deno.test("sweepSpoolDirectory removes what dead processes left, and nothing else", async () => {
