@@ -66,7 +66,11 @@ export class Session {
     this.#parts = parts;
     const subject = () => ({ peer: conn.peer, envelope: this.#answers?.envelope });
     this.#log = new SessionLog(parts.logger, newSessionId(), subject);
-    this.#client = new Client(new LineConn(conn, clock, translateClientError), clock, parts.options.clientTimeout);
+    this.#client = new Client(
+      new LineConn(conn, clock, { translate: translateClientError }),
+      clock,
+      parts.options.clientTimeout,
+    );
   }
 
   /** Runs the conversation to its end. Never throws. */
@@ -130,7 +134,7 @@ export class Session {
     let greeting: Reply;
     try {
       conn = await this.#orStop(network.connect(options.downstream, options.connectTimeout));
-      this.#downstream = new Downstream(new LineConn(conn, clock), clock, options);
+      this.#downstream = new Downstream(new LineConn(conn, clock, { holds: "replies" }), clock, options);
       // `#end` may have come just before, and found nothing to interrupt.
       this.#stop.signal.throwIfAborted();
       this.#doing = "waiting for the greeting";

@@ -1,9 +1,10 @@
 // Octets in, command or reply lines out; the same lines whatever the packets were.
 //
-// A line ends with CR LF (RFC 5321 s.2.3.8). A bare LF ends one as well when nothing follows it for a while, which the
-// caller knows: no program stops there, but a person at a terminal does, and should hear why nothing works. Such a line,
-// and one with a bare LF, a bare CR or a NUL inside, is `spoilt`, and a line past the limit is `tooLong`; its octets are
-// dropped as they come, so the buffer never holds more than the limit and one read.
+// A command line ends with CR LF (RFC 5321 s.2.3.8). A bare LF ends one as well when nothing follows it for a while, which
+// the caller knows: no program stops there, but a person at a terminal does, and should hear why nothing works. Such a
+// line, and one with a bare LF, a bare CR or a NUL inside, is `spoilt`. A reply line may end with a bare LF, as sloppy
+// servers have it, and is not spoilt by that. A line past the limit is `tooLong`; its octets are dropped as they come, so
+// the buffer never holds more than the limit and one read.
 //
 // The octets of a line are a view into the buffer: use them before the next call of `space`.
 
@@ -14,7 +15,7 @@ export interface Line {
   readonly raw: Uint8Array;
   /** Without the line end. */
   readonly bytes: Uint8Array;
-  /** Ended by a bare LF, or with a bare LF, a bare CR or a NUL inside. */
+  /** With a bare LF, a bare CR or a NUL inside; or a command line that a bare LF ended. */
   readonly spoilt: boolean;
   readonly tooLong: boolean;
 }
@@ -26,12 +27,17 @@ const TOO_LONG: Line = { raw: NOTHING, bytes: NOTHING, spoilt: false, tooLong: t
 const SMALLEST_READ = 2048;
 
 export class LineBuffer {
+  readonly #lfEnds: boolean;
   #octets = new Uint8Array(SMALLEST_READ);
   #start = 0;
   #end = 0;
   #searched = 0;
   #dropping = false;
   #droppedLf = false;
+
+  constructor(holds: "commands" | "replies" = "commands") {
+    this.#lfEnds = holds === "replies";
+  }
 
   /** Octets that wait to be taken. */
   get length(): number {
@@ -52,7 +58,7 @@ export class LineBuffer {
     this.#end += count;
   }
 
-  /** The next line of at most `limit` octets that CR LF ends, or undefined when more octets are needed. */
+  /** The next line of at most `limit` octets, or undefined when more octets are needed. */
   takeLine(limit: number): Line | undefined {
     for (;;) {
       const found = this.#octets.indexOf(LF, Math.max(this.#searched, this.#start));
@@ -63,7 +69,7 @@ export class LineBuffer {
         return undefined;
       }
       this.#searched = lf + 1;
-      if (lf > this.#start && this.#octets[lf - 1] === CR) return this.#line(lf + 1, limit);
+      if (this.#lfEnds || (lf > this.#start && this.#octets[lf - 1] === CR)) return this.#line(lf + 1, limit);
     }
   }
 
@@ -104,7 +110,7 @@ export class LineBuffer {
     }
     const crlf = raw.length > 1 && raw[raw.length - 2] === CR;
     const bytes = raw.subarray(0, raw.length - (crlf ? 2 : 1));
-    return { raw, bytes, spoilt: !crlf || isSpoilt(bytes), tooLong: false };
+    return { raw, bytes, spoilt: !(crlf || this.#lfEnds) || isSpoilt(bytes), tooLong: false };
   }
 
   #drop(until: number): void {

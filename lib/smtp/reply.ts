@@ -1,10 +1,11 @@
 // Replies: what a server says to a command (RFC 5321 s.4.2).
 //
-// A reply is its code and its octets. One from downstream keeps the octets that came, one of our own is made by
-// `formatReply`. `ReplyReader` joins the lines of one reply, bounded in length; it throws a `MalformedReply` for what
-// is no reply, since after that nobody can say which command the next line belongs to.
+// A reply is its code and its octets. One from downstream keeps the octets that came, but for a bare LF at the end of a
+// line, which becomes CRLF; one of our own is made by `formatReply`. `ReplyReader` joins the lines of one reply, bounded in
+// length; it throws a `MalformedReply` for what is no reply, since after that nobody can say which command the next line
+// belongs to.
 
-import { bytesOf, concat, textOf } from "./bytes.ts";
+import { bytesOf, concat, CRLF, textOf } from "./bytes.ts";
 import type { Line } from "./line_buffer.ts";
 
 export interface Reply {
@@ -74,9 +75,10 @@ export class ReplyReader {
     }
     this.#code = code;
     const last = line.bytes[3] !== 0x2d;
-    if (first && last) return { code, bytes: line.raw.slice() };
-    this.#parts.push(line.raw.slice());
-    this.#octets += line.raw.length;
+    const octets = concat([line.bytes, CRLF]);
+    if (first && last) return { code, bytes: octets };
+    this.#parts.push(octets);
+    this.#octets += octets.length;
     if (this.#octets > REPLY_OCTETS_LIMIT || this.#parts.length > REPLY_LINES_LIMIT) {
       throw new MalformedReply(`reply of more than ${REPLY_LINES_LIMIT} lines or ${REPLY_OCTETS_LIMIT} octets`);
     }

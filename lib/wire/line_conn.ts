@@ -3,7 +3,7 @@
 // Every wait ends when it is `due`, a time on the clock that nothing recharges, and throws an `IoError`, as its owner
 // translates it: kind `timeout` when that time has come, what the connection said when it breaks. A wait also ends when
 // `interrupt` is called, with the error given there. The end of input is null, not an error. Only one wait at a time,
-// for reading or for writing.
+// for reading or for writing. What lines end with, `LineBuffer` says.
 //
 // `watch` reads ahead while nobody waits, so that a peer's leaving is noticed; `gone` tells. Reading ahead stops when the
 // buffer is full, so a peer that talks on and on costs no memory.
@@ -23,6 +23,13 @@ const AHEAD_LIMIT = 16384;
 // A person who ends lines with a bare LF waits longer than this for the reply; a program that has more to say does not.
 const BARE_LF_PATIENCE = 100;
 
+export interface LineConnOptions {
+  /** What its peer says. */
+  readonly holds?: "commands" | "replies";
+  /** Makes an `IoError` into the error that the caller of a wait shall see. */
+  readonly translate?: (error: unknown) => unknown;
+}
+
 interface Waiter {
   resolve: (came: "something" | "late") => void;
   reject: (error: unknown) => void;
@@ -32,7 +39,7 @@ export class LineConn {
   readonly #conn: Conn;
   readonly #clock: Clock;
   readonly #deadline: Deadline;
-  readonly #buffer = new LineBuffer();
+  readonly #buffer: LineBuffer;
   readonly #translate: (error: unknown) => unknown;
   #closed = false;
   #reading = false;
@@ -43,9 +50,9 @@ export class LineConn {
   #onGone: (() => void) | undefined;
   #contentRoom = SMALL_CONTENT_READ;
 
-  /** `translate` makes an `IoError` into the error that the caller of a wait shall see. */
-  constructor(conn: Conn, clock: Clock, translate: (error: unknown) => unknown = (error) => error) {
+  constructor(conn: Conn, clock: Clock, { holds, translate = (error) => error }: LineConnOptions = {}) {
     this.#conn = conn;
+    this.#buffer = new LineBuffer(holds);
     this.#translate = translate;
     this.#clock = clock;
     this.#deadline = new Deadline(clock);

@@ -95,6 +95,8 @@ const RAW = [
   "{} half",
   "{}\r",
   "{} bare\n",
+  "{}-bare\n{} b\r\n",
+  "{} a\n{} b\n",
   "{} a\rb\r\n",
   "{} nul\0\r\n",
   "2",

@@ -50,7 +50,7 @@ const KEYWORDS =
 
 export class Mx {
   readonly peer: Peer;
-  readonly scan = new ReplyScan();
+  readonly scan = new ReplyScan(true);
   readonly requests: Request[] = [];
   readonly complaints: string[] = [];
   /** It left, fell silent, spoke out of turn or not in SMTP: whatever its client does about that is excused. */

@@ -1,10 +1,11 @@
 // Replies in a stream of octets, read by the letter of RFC 5321 s.4.2, apart from the program's own reader.
 //
-// One character is one octet. What is no reply ends the reading: `bad` is then where it stands.
+// One character is one octet. What is no reply ends the reading: `bad` is then where it stands. A sloppy server's lines may
+// end with a bare LF; the reply is then read with CRLF in its place.
 
 export interface HeardReply {
   readonly code: number;
-  /** With its CRLFs. */
+  /** With its CRLFs, also where a bare LF stood. */
   readonly text: string;
   /** Where it stands in the stream. */
   readonly start: number;
@@ -14,6 +15,7 @@ export interface HeardReply {
 const LINE = /^([2-5][0-9][0-9])(?:([ -])([^]*))?$/;
 
 export class ReplyScan {
+  readonly #sloppy: boolean;
   readonly replies: HeardReply[] = [];
   bad: number | undefined;
   /** Octets so far. */
@@ -22,7 +24,12 @@ export class ReplyScan {
   #restAt = 0;
   #lineAt = 0;
   #lines = 0;
+  #octets = 0;
   #class = "";
+
+  constructor(sloppy = false) {
+    this.#sloppy = sloppy;
+  }
 
   push(text: string): void {
     this.length += text.length;
@@ -43,20 +50,23 @@ export class ReplyScan {
   }
 
   #line(raw: string, end: number): boolean {
-    const line = raw.slice(0, -2);
-    const parts = raw.endsWith("\r\n") && raw.length <= 4096 && !/[\r\n\0]/.test(line) ? LINE.exec(line) : null;
+    const line = raw.slice(0, raw.endsWith("\r\n") || !this.#sloppy ? -2 : -1);
+    const ends = this.#sloppy || raw.endsWith("\r\n");
+    const parts = ends && raw.length <= 4096 && !/[\r\n\0]/.test(line) ? LINE.exec(line) : null;
     if (!parts || (this.#lines > 0 && parts[1]![0] !== this.#class)) return false;
     this.#class = parts[1]![0]!;
     this.#lines++;
-    if ((this.#lines > 1 || parts[2] === "-") && (this.#lines > 1000 || end > 65536)) return false;
+    this.#octets += line.length + 2;
+    if ((this.#lines > 1 || parts[2] === "-") && (this.#lines > 1000 || this.#octets > 65536)) return false;
     this.#lineAt = end;
     if (parts[2] === "-") return true;
-    const text = this.#rest.slice(0, end);
+    const text = this.#rest.slice(0, end).replace(/\r?\n/g, "\r\n");
     this.replies.push({ code: Number(parts[1]), text, start: this.#restAt, end: this.#restAt + end });
     this.#rest = this.#rest.slice(end);
     this.#restAt += end;
     this.#lineAt = 0;
     this.#lines = 0;
+    this.#octets = 0;
     return true;
   }
 }

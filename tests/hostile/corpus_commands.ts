@@ -178,7 +178,13 @@ const BEGUN: Row["opening"] = [[MAIL, 250], [RCPT, 250]];
 const WHOLE = "Subject: mail\r\n\r\nbody\r\nthe last line\r\n";
 
 const HIDDEN: readonly Row[] = [
-  ...["STARTTLS", "XCLIENT ADDR=127.0.0.1 LOGIN=root", "XEXCH50 22 2", "BURL imap://elsewhere.example/x LAST"].flatMap((
+  ...[
+    "LHLO client.example",
+    "STARTTLS",
+    "XCLIENT ADDR=127.0.0.1 LOGIN=root",
+    "XEXCH50 22 2",
+    "BURL imap://elsewhere.example/x LAST",
+  ].flatMap((
     command,
   ) => [
     row("hidden extensions", `${command}, and commands in its packet`, {

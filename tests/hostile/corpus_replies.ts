@@ -36,8 +36,7 @@ const NO_REPLIES: Record<string, string> = {
   "full-width digits": "\xef\xbc\x92\xef\xbc\x95\xef\xbc\x90 ok\r\n",
   "a NUL in the text": "250 o\0k\r\n",
   "a bare CR in the text": "250 ok\r250 again\r\n",
-  "a bare LF in the text": "250-ok\n250 again\r\n",
-  "a bare LF at the end": "250 ok\n",
+  "a bare CR before a bare LF": "250 ok\r250 again\n",
   "CR CR LF": "250 ok\r\r\n",
   "a line of two classes": "250-ok\r\n550 no\r\n",
   "octets of TLS": "\x15\x03\x01\x00\x02\x02\x46\r\n",
@@ -103,6 +102,28 @@ const ODD: readonly Row[] = Object.entries(ODD_REPLIES).map(([name, reply]) =>
     script: { NOOP: reply, ".": reply },
   })
 );
+
+// A sloppy server's bare LF ends a line, and leaves as CRLF.
+const SLOPPY: readonly Row[] = [
+  row("lines that a bare LF ends, to a command and to the final dot", {
+    opening: BEGUN,
+    says: `NOOP\r\nDATA\r\n${CONTENT}.\r\nNOOP\r\n`,
+    hears: ["250-one\r\n250-two\r\n250 three", 354, "250-one\r\n250-two\r\n250 three", 250],
+    lines: ["NOOP", "DATA", "NOOP"],
+    messages: [CONTENT],
+    script: {
+      NOOP: [{ raw: "250-one\n250-two\r\n250 three\n" }, "250 ok"],
+      ".": { raw: "250-one\r\n250-two\n250 three\n" },
+    },
+  }),
+  row("a bare LF behind which another reply stands: that is nobody's", {
+    says: "NOOP\r\nRSET\r\n",
+    hears: [250, 421],
+    closes: true,
+    lines: ["NOOP"],
+    script: { NOOP: { raw: "250 first\n250 second\r\n" } },
+  }),
+];
 
 const OUT_OF_TURN: readonly Row[] = [
   row("two replies to one command: the second is nobody's", {
@@ -244,4 +265,4 @@ const KEYWORDS: readonly Row[] = [
   }),
 ];
 
-export const REPLY_ROWS: readonly Row[] = [...MALFORMED, ...ODD, ...OUT_OF_TURN, ...KEYWORDS];
+export const REPLY_ROWS: readonly Row[] = [...MALFORMED, ...ODD, ...SLOPPY, ...OUT_OF_TURN, ...KEYWORDS];

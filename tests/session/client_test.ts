@@ -13,7 +13,11 @@ const OK = formatReply("250 Ok");
 function newClient(): { client: Client; peer: Peer; clock: FakeClock } {
   const clock = new FakeClock();
   const { conn, peer } = connPair();
-  return { client: new Client(new LineConn(conn, clock, translateClientError), clock, 1000), peer, clock };
+  return {
+    client: new Client(new LineConn(conn, clock, { translate: translateClientError }), clock, 1000),
+    peer,
+    clock,
+  };
 }
 
 Deno.test("Client.say holds replies back while a command has come already, and sends them in one packet", async () => {

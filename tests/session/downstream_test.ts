@@ -18,7 +18,7 @@ interface Talk {
 async function newTalk(): Promise<Talk> {
   const clock = new FakeClock();
   const { conn, peer } = connPair();
-  const downstream = new Downstream(new LineConn(conn, clock), clock, {
+  const downstream = new Downstream(new LineConn(conn, clock, { holds: "replies" }), clock, {
     replyTimeout: 300_000,
     keepalive: 60_000,
   });
@@ -55,6 +55,22 @@ Deno.test("Downstream.ask gives back any legal reply octet by octet", async () =
   }
 });
 
+Deno.test("Downstream.ask understands lines that a bare LF ends, and gives them back with CRLF", async () => {
+  const replies = [
+    "250 Ok\n",
+    "250\n",
+    "250-one\n250-two\r\n250 three\n",
+    "250-one\r\n250 two\n",
+    `250 ${"x".repeat(4000)}\n`,
+  ];
+  for (const octetByOctet of [false, true]) {
+    const talk = await newTalk();
+    talk.peer.octetByOctet = octetByOctet;
+    for (const reply of replies) assert.equal(await ask(talk, reply), reply.replace(/\r?\n/g, "\r\n"));
+    await talk.downstream.leave();
+  }
+});
+
 Deno.test("Downstream.ask takes nothing else for a reply, and is lost then", async () => {
   const garbage = [
     "\r\n",
@@ -65,8 +81,10 @@ Deno.test("Downstream.ask takes nothing else for a reply, and is lost then", asy
     "150 x\r\n",
     "650 x\r\n",
     "250-one\r\n550 two\r\n",
-    "250 bare\n",
+    "\n",
     "250 a\rb\r\n",
+    "250 a\rb\n",
+    "250 a\r\r\n",
     "250 a\0b\r\n",
     `250 ${"x".repeat(5000)}\r\n`,
     "250-line\r\n".repeat(1001),

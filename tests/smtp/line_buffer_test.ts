@@ -28,8 +28,12 @@ function take(buffer: LineBuffer, limit: number): string | undefined {
 }
 
 /** The lines in `chunks`, all of them taken after each chunk; and what still waits. */
-function linesOf(chunks: readonly string[], limit = LIMIT): { lines: string[]; waiting: string } {
-  const buffer = new LineBuffer();
+function linesOf(
+  chunks: readonly string[],
+  limit = LIMIT,
+  holds?: "replies",
+): { lines: string[]; waiting: string } {
+  const buffer = new LineBuffer(holds);
   const lines: string[] = [];
   for (const chunk of chunks) {
     put(buffer, chunk);
@@ -113,6 +117,23 @@ const BARE_LF: readonly { chunks: string[]; lines: string[]; waiting?: string }[
   { chunks: ["123456789012", "\n", "RSET\r\n"], lines: ["too long", "line RSET\r\n"] },
   { chunks: ["1234567890", "\n3", "\r", "\n", "RSET\r\n"], lines: ["too long", "line RSET\r\n"] },
 ];
+
+const REPLIES: readonly { wire: string; lines: string[]; waiting?: string }[] = [
+  { wire: "a\r\nb\n\nc\r\n", lines: ["line a\r\n", "line b\n", "line \n", "line c\r\n"] },
+  { wire: "a\nb\r", lines: ["line a\n"], waiting: "b\r" },
+  { wire: "a\rb\n\0\n\r\r\n", lines: ["spoilt a\rb\n", "spoilt \0\n", "spoilt \r\r\n"] },
+  { wire: "123456789\n1234567890\nx\n", lines: ["line 123456789\n", "too long", "line x\n"] },
+  { wire: `${"x".repeat(95)}\nx\r\n`, lines: ["too long", "line x\r\n"] },
+];
+
+Deno.test("takeLine ends a reply line at a bare LF too", () => {
+  for (const row of REPLIES) {
+    for (const chunks of everyCut(row.wire)) {
+      const { lines, waiting } = linesOf(chunks, LIMIT, "replies");
+      assert.deepEqual({ lines, waiting }, { lines: row.lines, waiting: row.waiting ?? "" }, JSON.stringify(chunks));
+    }
+  }
+});
 
 Deno.test("takeBareLine ends a line at a bare LF where nothing follows it, and spoils it", () => {
   for (const row of BARE_LF) {

@@ -18,7 +18,7 @@ import { everyCut, octets, randomText, SEED, seeded, spelled } from "./octets.ts
 
 /** The replies in `chunks` as [code, octets]; "malformed" where the reading ended with that. */
 function read(chunks: readonly string[]): ([number, string] | "malformed")[] {
-  const buffer = new LineBuffer();
+  const buffer = new LineBuffer("replies");
   const reader = new ReplyReader();
   const replies: Reply[] = [];
   const spell = () => replies.map(({ code, bytes }): [number, string] => [code, spelled(bytes)]);
@@ -31,8 +31,6 @@ function read(chunks: readonly string[]): ([number, string] | "malformed")[] {
         if (reply) replies.push(reply);
       }
     }
-    // Nothing more comes for a while.
-    if (buffer.endsWithBareLf) reader.push(buffer.takeBareLine(REPLY_LINE_LIMIT));
   } catch (error) {
     assert.ok(error instanceof MalformedReply, String(error));
     return [...spell(), "malformed"];
@@ -90,11 +88,23 @@ const READ: readonly { wire: string; replies: ([number, string] | "malformed")[]
   // Lines of two classes are no reply.
   { wire: "250-a\r\n550 b\r\n", replies: ["malformed"] },
   { wire: "450-a\r\n450-b\r\n250 c\r\n", replies: ["malformed"] },
-  // s.2.3.8: only CRLF ends a line. A CR, LF or NUL inside would be another reply to somebody.
-  { wire: "250 a\n", replies: ["malformed"] },
-  { wire: "250 a\n250 b\r\n", replies: ["malformed"] },
+  // CONTRACT, sloppy reply lines: a bare LF ends a line, and becomes CRLF. So what follows it is a line of its own.
+  { wire: "250 a\n", replies: [[250, "250 a\r\n"]] },
+  { wire: "250\n", replies: [[250, "250\r\n"]] },
+  { wire: "250-a\n250-b\r\n250 c\n", replies: [[250, "250-a\r\n250-b\r\n250 c\r\n"]] },
+  { wire: "250-a\r\n250 b\n", replies: [[250, "250-a\r\n250 b\r\n"]] },
+  { wire: "250 a\n250 b\r\n", replies: [[250, "250 a\r\n"], [250, "250 b\r\n"]] },
+  { wire: "250-a\n", replies: [] },
+  { wire: "\n", replies: ["malformed"] },
+  { wire: "250-a\n\n250 b\n", replies: ["malformed"] },
+  { wire: "250-a\n550 b\n", replies: ["malformed"] },
+  // A CR or NUL inside would be another reply to somebody.
   { wire: "250 a\r250 b\r\n", replies: ["malformed"] },
+  { wire: "250 a\r250 b\n", replies: ["malformed"] },
+  { wire: "250 a\r\r\n", replies: ["malformed"] },
+  { wire: "250 a\r\n\r\n", replies: [[250, "250 a\r\n"], "malformed"] },
   { wire: "250 a\0b\r\n", replies: ["malformed"] },
+  { wire: "250 a\0\n", replies: ["malformed"] },
 ];
 
 Deno.test("ReplyReader joins the lines of a reply, however they come", () => {

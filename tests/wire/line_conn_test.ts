@@ -19,10 +19,10 @@ interface Wire {
   line(milliseconds?: number): Promise<string | null>;
 }
 
-function newConn(translate?: (error: unknown) => unknown): Wire {
+function newConn(translate: (error: unknown) => unknown = (error) => error): Wire {
   const clock = new FakeClock();
   const pair = connPair("192.0.2.1");
-  const conn = new LineConn(pair.conn, clock, translate);
+  const conn = new LineConn(pair.conn, clock, { translate });
   const due = (milliseconds = 1000) => clock.now() + milliseconds;
   const line = async (milliseconds?: number) => {
     const read = await conn.readLine(100, due(milliseconds));
