@@ -121,7 +121,8 @@ export function defaultOptions(downstream: Address): Options {
     dotTimeout: 600_000,
     messageTimeout: 90_000,
     sessionTimeout: 3_600_000,
-    keepalive: 60_000,
+    // Postfix under stress hangs up after 10 s of silence (smtpd_timeout).
+    keepalive: 5_000,
     postfixConfig: undefined,
   };
 }

@@ -264,7 +264,7 @@ export const OPTIONS: readonly OptionRow[] = [
     long: "keepalive",
     value: "SEC",
     group: "limits",
-    help: "send NOOP to HOST:PORT when it has been idle for so long (default 60)",
+    help: "send NOOP to HOST:PORT when it has been idle for so long (default 5)",
     set: (options, text) => options.keepalive = parseSeconds(text),
   },
   {

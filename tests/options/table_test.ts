@@ -64,6 +64,8 @@ Deno.test("defaultOptions are those of the manual", () => {
   const defaults = defaultOptions({ transport: "tcp", host: "x", port: 1 });
   assert.equal(defaults.timeout, 30_000);
   assert.equal(defaults.messageTimeout, 90_000);
+  // CONTRACT, downstream idle: before Postfix under stress hangs up (smtpd_timeout), with room for a busy machine.
+  assert.ok(defaults.keepalive <= 8_000);
   assert.equal(defaults.tempdir, "/tmp");
   assert.equal(defaults.reject, false);
   assert.equal(defaults.allowDiscard, false);
