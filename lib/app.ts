@@ -11,12 +11,13 @@ import {
   logBug,
   logCannotStart,
   logFilterMissing,
+  logListening,
   logNotReloaded,
   logReloaded,
   logSwept,
   logUsage,
 } from "./log/events.ts";
-import type { Logger } from "./log/logger.ts";
+import type { Fields, Logger } from "./log/logger.ts";
 import { type LogTarget, openLogger } from "./log/sinks.ts";
 import { spawnMode } from "./modes/spawn.ts";
 import { type Options, orTempfail, StartError, SYSLOG_SOCKET, UsageError } from "./options/options.ts";
@@ -82,17 +83,35 @@ async function listen(parts: SessionParts, options: Options): Promise<number> {
   logSwept(logger, removed, failures);
   await noteMissingFilter(parts, options);
   const { listenMode } = await import("./modes/listen.ts");
+  const setup = await setupOf(options, address);
   const listening = listenMode(parts, {
     address,
     maxClients: options.maxClients,
-    onReady: () => sayReady(runtime, address),
-    remake: () => remakeChecks(parts, options),
+    onReady: () => {
+      logListening(logger, setup);
+      sayReady(runtime, address);
+    },
+    remake: () => remakeChecks(parts, options, setup),
   });
   return await orTempfail("-l, --listen", listening, ({ kind }) => {
     if (address.transport === "unix") return "give a path at which nobody listens, in a directory that can be written";
     const hint = kind === "denied" ? "a port above 1023, as below that only root may" : "a port that is free";
     return `give an address of this host and ${hint}`;
   });
+}
+
+/** What runs here, for the log. */
+async function setupOf(options: Options, address: Address): Promise<Fields> {
+  const { VERSION } = await import("./version.ts");
+  return {
+    version: VERSION,
+    at: formatAddress(address),
+    next_hop: formatAddress(options.downstream),
+    filter: options.command || "none",
+    rules: options.checkRules ?? "none",
+    filter_rules: options.filterRules,
+    extchk: options.extchk,
+  };
 }
 
 // It serves also where nobody listens to that.
@@ -120,11 +139,17 @@ async function noteMissingFilter({ runtime, logger }: SessionParts, { command }:
 }
 
 // A file with a mistake in it must not end the protection by the one that was good.
-async function remakeChecks({ runtime, logger }: SessionParts, options: Options): Promise<SessionChecks | undefined> {
-  if (options.checkRules === undefined && options.filterRules === undefined) return undefined;
+async function remakeChecks(
+  { runtime, logger }: SessionParts,
+  options: Options,
+  setup: Fields,
+): Promise<SessionChecks | undefined> {
+  const hasRules = options.checkRules !== undefined || options.filterRules !== undefined;
   try {
-    const checks = await checksOf(runtime, options);
-    logReloaded(logger);
+    const checks = hasRules ? await checksOf(runtime, options) : undefined;
+    if (checks) logReloaded(logger);
+    // A log file that is new, after a rotation, begins with it.
+    logListening(logger, setup);
     return checks;
   } catch (error) {
     if (!(error instanceof StartError)) throw error;

@@ -219,8 +219,9 @@ export function logCannotStart(logger: Logger, why: string): void {
   logger.write("error", `cannot start ${formatField("reason", why)}`);
 }
 
-export function logListening(logger: Logger, at: Address): void {
-  logger.write("info", `listening ${formatField("at", formatAddress(at))}`);
+/** `setup` is what runs here. It has a line without -v too: a log says what it is the log of. */
+export function logListening(logger: Logger, setup: Fields): void {
+  logger.write("notice", `listening ${formatFields(setup)}`);
 }
 
 export function logFilterMissing(logger: Logger, why: string): void {

@@ -1,10 +1,10 @@
 // Where log lines go: a `Logger` writes one line per event, each already formatted by events.ts.
 //
-// Levels are syslog's. By default only warnings and errors are written; each -v adds a level. A logger never throws and
+// Levels are syslog's. By default only notices, warnings and errors are written; each -v adds a level. A logger never throws and
 // never waits: mail goes on when the log cannot.
 
 /** Severities of syslog (RFC 5424 s.6.2.1). */
-export const SEVERITY = { error: 3, warning: 4, info: 6, debug: 7 } as const;
+export const SEVERITY = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
 
 export type Level = keyof typeof SEVERITY;
 

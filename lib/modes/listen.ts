@@ -5,7 +5,7 @@
 // after it. A client beyond the limit gets 421 and takes no place. When the system has no descriptors left, accepting
 // pauses; it never stops.
 
-import { logAcceptFailed, logBug, logListening, logShutdown, logTooManyClients } from "../log/events.ts";
+import { logAcceptFailed, logBug, logShutdown, logTooManyClients } from "../log/events.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Address, Conn, Listener, Runtime } from "../runtime/ports.ts";
 import { OWN_REPLIES } from "../session/own_replies.ts";
@@ -56,7 +56,6 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   }
   // A file that the process's limit of sizes forbids is an error of its write, and no reason to die (setrlimit(2)).
   runtime.signals.on("SIGXFSZ", () => {});
-  logListening(logger, options.address);
   options.onReady();
 
   for (let conn = await accept(listener, parts); conn; conn = await accept(listener, parts)) {

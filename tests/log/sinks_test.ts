@@ -12,7 +12,7 @@ const FILE = { kind: "file", path: "/var/log/x" } as const;
 
 Deno.test("formatSyslog writes one RFC 3164 datagram of the facility mail", () => {
   const now = new Date(2026, 10, 5, 3, 4, 9);
-  const rows = [["error", 19], ["warning", 20], ["info", 22], ["debug", 23]] as const;
+  const rows = [["error", 19], ["warning", 20], ["notice", 21], ["info", 22], ["debug", 23]] as const;
   for (const [level, priority] of rows) {
     assert.equal(
       textOf(formatSyslog(level, "id: words", { pid: 42, now })),
