@@ -12,6 +12,7 @@
 import { createHash } from "node:crypto";
 import { parseCommandLine } from "../lib/options/parse.ts";
 import { formatPostfixConfig } from "../lib/options/postfix_config.ts";
+import { formatUnit } from "../lib/options/systemd_unit.ts";
 import { VERSION, VERSION_TEXT } from "../lib/version.ts";
 import { BuildError, inWorkshop, machineOf, readArguments, ROOT, runBuild, runTool } from "./build.ts";
 import { completionFiles } from "./completions.ts";
@@ -108,7 +109,7 @@ function debItems(executable: Executable): readonly Item[] {
     { to: "usr/share/bash-completion/completions/postprox", content: completions["postprox.bash"]! },
     { to: "usr/share/zsh/vendor-completions/_postprox", content: completions["_postprox"]! },
     { to: "usr/share/fish/vendor_completions.d/postprox.fish", content: completions["postprox.fish"]! },
-    { to: "usr/lib/systemd/system/postprox.service", content: source("scripts/package/postprox.service") },
+    { to: "usr/lib/systemd/system/postprox.service", content: unit() },
     { to: "usr/lib/tmpfiles.d/postprox.conf", content: source("scripts/package/tmpfiles.conf") },
     { to: "etc/default/postprox", content: source("scripts/package/default") },
     { to: `${doc}/changelog.gz`, content: source("CHANGELOG.md"), compressed: true },
@@ -123,7 +124,7 @@ function tarballItems(executable: Executable): readonly Item[] {
     { to: "postprox", content: { copyOf: executable.path }, program: true },
     { to: "postprox.8", content: manualPage() },
     ...Object.entries(completionFiles()).map(([name, content]) => ({ to: `completions/${name}`, content })),
-    { to: "systemd/postprox.service", content: source("scripts/package/postprox.service") },
+    { to: "systemd/postprox.service", content: unit() },
     { to: "systemd/default", content: source("scripts/package/default") },
     { to: "systemd/tmpfiles.conf", content: source("scripts/package/tmpfiles.conf") },
     { to: "CHANGELOG.md", content: source("CHANGELOG.md") },
@@ -131,6 +132,21 @@ function tarballItems(executable: Executable): readonly Item[] {
     ...texts("."),
     ...examples("examples"),
   ];
+}
+
+function unit(): string {
+  return formatUnit({
+    about: [
+      "postprox in listen mode. Set POSTPROX_OPTIONS in /etc/default/postprox, then:",
+      "systemctl enable --now postprox",
+      "",
+      "The last of a repeated option counts, so POSTPROX_OPTIONS may name another -d.",
+      "That directory then needs ReadWritePaths= in a drop-in.",
+    ],
+    environmentFile: "-/etc/default/postprox",
+    execStart: "/usr/sbin/postprox --foreground -d /var/spool/postprox $POSTPROX_OPTIONS",
+    writable: ["/var/spool/postprox"],
+  });
 }
 
 // The README, and where it leads to.

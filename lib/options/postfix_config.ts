@@ -10,6 +10,7 @@ import { formatAddress } from "../address.ts";
 import { quote } from "../log/logger.ts";
 import type { Address } from "../runtime/ports.ts";
 import { type Options, type PostfixMode, UsageError } from "./options.ts";
+import { formatUnit, LOG_DIRECTORY, MAKE_USER, type UnitParts, USER } from "./systemd_unit.ts";
 import type { OptionRow } from "./table.ts";
 
 /** A command line that has --postfix-config in it. */
@@ -30,9 +31,6 @@ interface Start {
 
 const USUAL_LISTEN: Address = { transport: "tcp", host: "127.0.0.1", port: 10025 };
 
-/** Whom postprox and its filters run as. */
-const USER = "postprox";
-
 /** How many sessions spawn(8) has at a time where --max-clients says nothing. */
 const USUAL_PROCESSES = 20;
 
@@ -44,6 +42,8 @@ const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
 
 // Directories of all users are not ours to make.
 const SHARED_DIRECTORIES = /^\/(?:var\/)?tmp\/*$/;
+
+const SYSTEM_LOGS = "/var/log";
 
 // What an example in the manual page can show.
 const LINE_WIDTH = 73;
@@ -68,7 +68,7 @@ export function formatPostfixConfig({ options, given, operand }: GivenCommandLin
     ]
     : [
       setUp(options, "one process for all messages"),
-      unit(start),
+      unit(start, options),
       mainCf(listen),
       masterCf([secondServer(options.downstream)]),
     ];
@@ -107,20 +107,33 @@ function optionWords({ row, text }: GivenCommandLine["given"][number]): string[]
 // --- the parts
 
 function setUp({ tempdir, log }: Options, how: string): string {
-  const steps = [`id ${USER} || useradd --system --shell /usr/sbin/nologin ${USER}`];
-  if (!SHARED_DIRECTORIES.test(tempdir)) {
-    const directory = shellWord(tempdir);
-    steps.push(`test -d ${directory} ||`, `install -d -o ${USER} -m 0700 ${directory}`);
-  }
+  const steps = [`id ${USER} ||`, ...MAKE_USER];
+  if (!isShared(tempdir)) steps.push(...makeDirectory(tempdir, `-o ${USER} -m 0700`));
   if (log.kind === "file") {
     const file = shellWord(log.path);
-    steps.push(`test -e ${file} ||`, `install -o ${USER} -m 0640 /dev/null ${file}`);
+    const owner = `-o ${USER} -g ${USER}`;
+    const directory = directoryOf(log.path);
+    if (directory !== SYSTEM_LOGS && !isShared(directory)) steps.push(...makeDirectory(directory, `${owner} -m 0750`));
+    steps.push(`test -e ${file} ||`, `install ${owner} -m 0640 /dev/null ${file}`);
   }
   return `# postprox before the queue of Postfix: ${how}.
 #
 # ---- once, as root:
 #
 ${steps.map((step) => `#   ${step}\n`).join("")}`;
+}
+
+function makeDirectory(path: string, rights: string): string[] {
+  const directory = shellWord(path);
+  return [`test -d ${directory} ||`, `install -d ${rights} ${directory}`];
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}
+
+function isShared(directory: string): boolean {
+  return SHARED_DIRECTORIES.test(directory);
 }
 
 function mainCf(listen: Address): string {
@@ -201,40 +214,33 @@ ${at} inet n  -       n       -       -       smtpd
 `;
 }
 
-function unit({ listen, program, handedOn }: Start): string {
-  const words = ["-l", formatAddress(listen), ...handedOn.flat()];
-  const start = [...program, ...words].map(shellWord).join(" ");
-  const foreground = [...program, "--foreground", ...words].map(unitWord).join(" ");
+function unit(start: Start, options: Options): string {
+  const words = ["-l", formatAddress(start.listen), ...start.handedOn.flat()];
+  const inBackground = [...start.program, ...words].map(shellWord).join(" ");
+  const foreground = [...start.program, "--foreground", ...words];
   return `# ---- /etc/systemd/system/postprox.service: make this file
-# Then: systemctl enable --now postprox
+# Then: systemctl daemon-reload; systemctl enable --now postprox
 # It takes the place of a package's unit. To keep that one, make no file and put
 # the words from -l on into POSTPROX_OPTIONS in /etc/default/postprox.
 # Without systemd have this run at boot, as root. It returns when connections
 # are accepted.
 #
-#   runuser -u ${USER} -- ${start}
+#   runuser -u ${USER} -- ${inBackground}
+#
+${formatUnit({ ...fences(start, options, foreground), execStart: foreground.map(unitWord).join(" ") })}`;
+}
 
-[Unit]
-Description=postprox, content filter proxy for Postfix
-Documentation=man:postprox(8)
-After=network-online.target
-Wants=network-online.target
-Before=postfix.service postfix@-.service
-
-[Service]
-User=${USER}
-ExecStart=${foreground}
-ExecReload=/bin/kill -HUP $MAINPID
-Restart=always
-RestartSec=2
-# Wrong options stay wrong. Only postprox is told to end, and ends its filters.
-RestartPreventExitStatus=64
-KillMode=mixed
-NoNewPrivileges=yes
-
-[Install]
-WantedBy=multi-user.target
-`;
+/** What the fences of the unit have to leave open for these words. */
+function fences({ listen }: Start, { tempdir, log }: Options, words: readonly string[]): Omit<UnitParts, "execStart"> {
+  const names = (directory: string) => words.some((word) => new RegExp(`(?<![\\w./-])${directory}/[^/]`).test(word));
+  const places = log.kind === "file" ? [tempdir, directoryOf(log.path)] : [tempdir];
+  return {
+    about: ["postprox in listen mode, by postprox --postfix-config=listen."],
+    writable: [...new Set(places)].filter((path) => !isShared(path) && path !== LOG_DIRECTORY),
+    seesHome: names("/(?:home|root|run/user)"),
+    seesTmp: names("/(?:var/)?tmp"),
+    needsLowPort: listen.transport === "tcp" && listen.port < 1024,
+  };
 }
 
 // --- words

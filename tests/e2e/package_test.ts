@@ -131,6 +131,15 @@ Deno.test("package: built twice the same, installed, used, purged", async (test)
       assert.equal((await run(["systemd-analyze", "verify", UNIT])).stderr, "");
     });
 
+    await test.step("the packages' unit and the printed one differ in where they are, and in nothing else", async () => {
+      const options = ["-v", "-d", SPOOL, "-c", "/usr/local/bin/clamdscan-filter", "127.0.0.1:10026"];
+      const printed = partOf(await must(["/usr/sbin/postprox", "--postfix-config=listen", ...options]), UNIT_PART);
+      const same = (unit: string) =>
+        unit.slice(unit.indexOf("# Filters run inside")).split("\n")
+          .filter((line) => line !== "" && !/^(?:ExecStart|EnvironmentFile)=/.test(line));
+      assert.deepEqual(same(printed), same(read(UNIT)));
+    });
+
     await test.step("the unit's command filters mail, as its user", useService);
 
     await test.step("systemd runs the unit, inside all of its fences", async () => {
@@ -257,6 +266,13 @@ async function useService(): Promise<void> {
   }
 }
 
+const UNIT_PART = "/etc/systemd/system/postprox.service";
+
+/** What --postfix-config prints for one file. */
+function partOf(printed: string, file: string): string {
+  return printed.split(/^(?=# ---- )/m).find((part) => part.startsWith(`# ---- ${file}:`)) ?? "";
+}
+
 async function useUnit({ sh }: Systemd): Promise<void> {
   const filter = `{ echo X-Filtered-By: $(id -un); cat $EMAIL; } >$OUTFILE`;
   const setOptions = (options: string) => sh(`cat >${OPTIONS} <<'END'\nPOSTPROX_OPTIONS='${options}'\nEND`);
@@ -276,14 +292,46 @@ async function useUnit({ sh }: Systemd): Promise<void> {
   await sh("systemctl reload postprox");
   await sh(deliverOne);
 
-  const first = await sh("systemctl show --property=MainPID --value postprox");
-  await sh(`kill -KILL ${first.trim()}`);
-  await until(
-    async () => (await sh("systemctl show --property=NRestarts --value postprox")).trim() === "1",
-    () => "a new start",
-  );
+  // Whatever ends it, it is started again: killed, or told to end by somebody who is not systemd.
+  for (const [at, signal] of ["KILL", "TERM"].entries()) {
+    const pid = await sh("systemctl show --property=MainPID --value postprox");
+    await sh(`kill -${signal} ${pid.trim()}`);
+    await until(
+      async () => (await sh("systemctl show --property=NRestarts --value postprox")).trim() === String(at + 1),
+      () => `a new start after SIG${signal}`,
+    );
+    await sh(deliverOne);
+    assert.notEqual(await sh("systemctl show --property=MainPID --value postprox"), pid);
+  }
+  // The kernel cannot be made to kill for memory here.
+  assert.equal(await sh("systemctl show --property=OOMPolicy --value postprox"), "continue\n");
+
+  // A filter that calls sendmail(1), with the lines that the unit names for it and without them.
+  const sendmail = "/usr/sbin/sendmail -i root <$EMAIL";
+  const maildrop = "ls -A /var/spool/postfix/maildrop";
+  await setOptions(`-v -l 10025 -t 2 -c "${sendmail}" 127.0.0.1:10026`);
+  await sh("systemctl restart postprox");
   await sh(deliverOne);
-  assert.notEqual(await sh("systemctl show --property=MainPID --value postprox"), first);
+  assert.equal(await sh(maildrop), "");
+  const dropIn = /^# A filter that calls sendmail\(1\)(?:.*\n)+?#\n((?:# {2}.*\n)+)/m.exec(read(UNIT))?.[1] ?? "";
+  await sh(
+    `mkdir -p ${UNIT_PART}.d; cat >${UNIT_PART}.d/sendmail.conf <<'END'\n${dropIn.replaceAll(/^# {2}/gm, "")}END`,
+  );
+  await sh("systemctl daemon-reload; systemctl restart postprox");
+  await sh(deliverOne);
+  assert.match(await sh(maildrop), /^\S+\n$/);
+  await sh(`rm -r ${UNIT_PART}.d`);
+
+  // The unit that is printed for a command line.
+  const log = "/var/log/postprox/printed.log";
+  await sh(`/usr/sbin/postprox --postfix-config=listen -v -d ${SPOOL} --log=${log} -c '${filter}' >/tmp/printed`);
+  const unit = partOf(await sh("cat /tmp/printed"), UNIT_PART);
+  await sh(`cat >${UNIT_PART} <<'END'\n${unit}END`);
+  assert.equal(await sh(`systemd-analyze verify ${UNIT_PART}`), "");
+  await sh("systemctl daemon-reload; systemctl restart postprox");
+  await sh(deliverOne);
+  assert.match(await sh(`cat ${log}`), / message verdict=replace /);
+  await sh(`rm ${UNIT_PART}; systemctl daemon-reload`);
 
   await sh("systemctl stop postprox");
   assert.equal(await sh("systemctl show --property=Result --value postprox"), "success\n");

@@ -120,6 +120,73 @@ Deno.test("formatPostfixConfig makes a directory of its own, and leaves those of
   }
 });
 
+/** What the unit sets, each name with its last value. */
+function settings(...args: string[]): Map<string, string> {
+  const lines = print("--postfix-config=listen", ...args).split("\n").map((line) => /^([A-Z]\w+)=(.*)$/.exec(line));
+  return new Map(lines.flatMap((line) => line ? [[line[1]!, line[2]!] as const] : []));
+}
+
+Deno.test("formatPostfixConfig leaves open in the unit what the options need, and nothing else", () => {
+  const usual = { ReadWritePaths: undefined, ProtectHome: "yes", PrivateTmp: "yes", AmbientCapabilities: undefined };
+  const tmp = { PrivateTmp: "no" };
+  const home = { ProtectHome: "read-only" };
+  const rows: readonly [args: string[], changed: Record<string, string>][] = [
+    [[], {}],
+    [["-d", "/tmp"], {}],
+    [["-d", "/var/tmp/", "-c", "mktemp -p /tmp"], {}],
+    [["-d", "/var/spool/postprox"], { ReadWritePaths: "/var/spool/postprox" }],
+    [["-d", "/srv/100% full"], { ReadWritePaths: '"/srv/100%% full"' }],
+    [["-d", '/srv/a "b"'], { ReadWritePaths: `'/srv/a "b"'` }],
+    // Never the file itself, which a rotation replaces.
+    [["-d", "/a", "--log=/b/c"], { ReadWritePaths: "/a /b" }],
+    [["-d", "/a", "--log=/a/c"], { ReadWritePaths: "/a" }],
+    [["--log=/var/log/postprox/postprox.log"], {}],
+    [["--log=/var/log/postprox.log"], { ReadWritePaths: "/var/log" }],
+    [["-c", "/home/bob/filter"], home],
+    [["-c", "exec '/root/a b'"], home],
+    [["--check-rules=/run/user/1000/rules"], home],
+    [["-c", "/usr/local/home/f /homework/x"], {}],
+    [["-c", "/tmp/filter"], { ...tmp, ReadWritePaths: "/tmp /var/tmp" }],
+    [["--log=syslog:/var/tmp/log"], { ...tmp, ReadWritePaths: "/tmp /var/tmp" }],
+    [["-d", "/tmp/spool"], { ...tmp, ReadWritePaths: "/tmp/spool /tmp /var/tmp" }],
+    [["-l", "1024"], {}],
+    [["-l", "1023"], { AmbientCapabilities: "CAP_NET_BIND_SERVICE" }],
+  ];
+  for (const [args, changed] of rows) {
+    const found = settings(...args);
+    const expected = Object.entries({ ...usual, ...changed });
+    assert.deepEqual(expected.map(([name]) => [name, found.get(name)]), expected, args.join(" "));
+    assert.equal(found.get("CapabilityBoundingSet"), found.get("AmbientCapabilities") ?? "");
+  }
+});
+
+Deno.test("formatPostfixConfig has a directory made for a log, but not the system's own", () => {
+  const made = /^# {3}test -d (\S+) \|\|\n# {3}install -d -o postprox -g postprox -m 0750 \1$/m;
+  assert.equal(made.exec(print("--postfix-config", "--log=/var/log/postprox/x.log"))?.[1], "/var/log/postprox");
+  for (const log of ["/var/log/x.log", "/tmp/x.log"]) {
+    assert.doesNotMatch(print("--postfix-config", "--log=" + log), made);
+  }
+});
+
+Deno.test("README and docs make the user as formatPostfixConfig does", () => {
+  const command = /useradd(?:.*\\\n)*.*/g;
+  const words = (text: string) => text.replaceAll(/[\\#\s]+/g, " ").trim();
+  const [printed] = print("--postfix-config").match(command)!;
+  for (const file of ["README.md", "docs/hacking.md"]) {
+    const found = Deno.readTextFileSync(fromFileUrl(new URL(`../../${file}`, import.meta.url))).match(command) ?? [];
+    assert.deepEqual(found.map(words), [words(printed!)], file);
+  }
+});
+
+Deno.test("README has the drop-in for sendmail(1) that the unit has", () => {
+  const readme = Deno.readTextFileSync(fromFileUrl(new URL("../../README.md", import.meta.url)));
+  const inReadme = /^\[Service\]\nSupplementaryGroups=postdrop\n(?:\S+\n)+/m.exec(readme)?.[0];
+  const inUnit = /^# {2}\[Service\]\n# {2}SupplementaryGroups=postdrop\n(?:# {2}.*\n)+/m.exec(
+    print("--postfix-config=listen"),
+  );
+  assert.equal(inReadme, inUnit?.[0].replaceAll(/^# {2}/gm, "").concat("```\n"));
+});
+
 Deno.test("formatPostfixConfig refuses in one line what would not work as it is pasted", () => {
   const rows: readonly [args: string[], words: RegExp][] = [
     [["-d", "spool"], /-d "spool" is a relative path/],
