@@ -5,29 +5,19 @@
 // must not, and so the client hears 421 and the log gets the line. Spawn mode is a process for each message: the other
 // modes are loaded when they are wanted.
 
-import { formatAddress } from "./address.ts";
 import { checksOf } from "./app_checks.ts";
-import {
-  logBug,
-  logCannotStart,
-  logFilterMissing,
-  logListening,
-  logNotReloaded,
-  logReloaded,
-  logSwept,
-  logUsage,
-} from "./log/events.ts";
-import type { Fields, Logger } from "./log/logger.ts";
+import { logBug, logCannotStart, logUsage } from "./log/events.ts";
+import type { Logger } from "./log/logger.ts";
 import { type LogTarget, openLogger } from "./log/sinks.ts";
 import { spawnMode } from "./modes/spawn.ts";
 import { type Options, orTempfail, StartError, SYSLOG_SOCKET, UsageError } from "./options/options.ts";
 import { parseCommandLine } from "./options/parse.ts";
 import { IoError } from "./runtime/io_error.ts";
-import type { Address, Runtime } from "./runtime/ports.ts";
+import type { Runtime } from "./runtime/ports.ts";
 import { OWN_REPLIES } from "./session/own_replies.ts";
-import type { SessionChecks, SessionParts } from "./session/session.ts";
+import type { SessionParts } from "./session/session.ts";
 import { textOf } from "./smtp/bytes.ts";
-import { checkSpoolDirectory, sweepSpoolDirectory } from "./spool/directory.ts";
+import { checkSpoolDirectory } from "./spool/directory.ts";
 
 const EX_SOFTWARE = 70;
 
@@ -70,91 +60,11 @@ async function startMode(runtime: Runtime, options: Options, args: readonly stri
   const logger = await openLog(runtime, options);
   const parts = await sessionParts(runtime, logger, options);
   try {
-    return options.listen ? await listen(parts, options) : await spawnMode(parts);
+    if (!options.listen) return await spawnMode(parts);
+    const { startListening } = await import("./app_listen.ts");
+    return await startListening(parts, options, options.listen);
   } finally {
     await logger.flush();
-  }
-}
-
-async function listen(parts: SessionParts, options: Options): Promise<number> {
-  const { runtime, logger } = parts;
-  const address = options.listen!;
-  const { removed, failures } = await sweepSpoolDirectory(runtime, options.tempdir);
-  logSwept(logger, removed, failures);
-  await noteMissingFilter(parts, options);
-  const { listenMode } = await import("./modes/listen.ts");
-  const setup = await setupOf(options, address);
-  const listening = listenMode(parts, {
-    address,
-    maxClients: options.maxClients,
-    onReady: () => {
-      logListening(logger, setup);
-      sayReady(runtime, address);
-    },
-    remake: () => remakeChecks(parts, options, setup),
-  });
-  return await orTempfail("-l, --listen", listening, ({ kind }) => {
-    if (address.transport === "unix") return "give a path at which nobody listens, in a directory that can be written";
-    const hint = kind === "denied" ? "a port above 1023, as below that only root may" : "a port that is free";
-    return `give an address of this host and ${hint}`;
-  });
-}
-
-/** What runs here, for the log. */
-async function setupOf(options: Options, address: Address): Promise<Fields> {
-  const { VERSION } = await import("./version.ts");
-  return {
-    version: VERSION,
-    at: formatAddress(address),
-    next_hop: formatAddress(options.downstream),
-    filter: options.command || "none",
-    rules: options.checkRules ?? "none",
-    filter_rules: options.filterRules,
-    extchk: options.extchk,
-  };
-}
-
-// It serves also where nobody listens to that.
-function sayReady({ stdio }: Runtime, address: Address): void {
-  try {
-    stdio.writeOut(`postprox: accepting connections at ${formatAddress(address)}\n`);
-  } catch {
-    // A pipe whose reader has left, say.
-  }
-}
-
-// No reason not to start, since mail then passes; but nobody shall first hear of it from a message that was not checked.
-async function noteMissingFilter({ runtime, logger }: SessionParts, { command }: Options): Promise<void> {
-  if (command === "") return;
-  const { programOf } = await import("./checks/command.ts");
-  const program = programOf(command);
-  if (program === undefined) return;
-  try {
-    const { kind, executable } = await runtime.files.stat(program);
-    if (kind !== "file" || !executable) logFilterMissing(logger, `${program} is no program that can be executed`);
-  } catch (error) {
-    if (!(error instanceof IoError)) throw error;
-    logFilterMissing(logger, error.message);
-  }
-}
-
-// A file with a mistake in it must not end the protection by the one that was good.
-async function remakeChecks(
-  { runtime, logger }: SessionParts,
-  options: Options,
-  setup: Fields,
-): Promise<SessionChecks | undefined> {
-  const hasRules = options.checkRules !== undefined || options.filterRules !== undefined;
-  try {
-    const checks = hasRules ? await checksOf(runtime, options) : undefined;
-    if (checks) logReloaded(logger);
-    // A log file that is new, after a rotation, begins with it.
-    logListening(logger, setup);
-    return checks;
-  } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    logNotReloaded(logger, error.message);
-    return undefined;
   }
 }
 

@@ -11,13 +11,13 @@ const LEVELS: readonly (readonly [pattern: RegExp, level: number])[] = [
   [/^lib\/session\//, 3],
   [/^lib\/modes\//, 4],
   [/^lib\/options\//, 5],
-  [/^lib\/app(_checks)?\.ts$/, 6],
+  [/^lib\/app(_checks|_listen)?\.ts$/, 6],
   [/^main(_bun)?\.ts$/, 7],
 ];
 
 // The only files that may know a runtime, with what they may know, and the one other file that may know them.
 const ADAPTERS = [
-  { files: /^lib\/runtime\/deno(_[a-z]+)?\.ts$/, entry: "main.ts", knows: /^$/, says: "Deno" },
+  { files: /^lib\/runtime\/deno(_[a-z]+)?\.ts$/, entry: "main.ts", knows: /^node:dns\/promises$/, says: "Deno" },
   { files: /^lib\/runtime\/bun(_[a-z]+)?\.ts$/, entry: "main_bun.ts", knows: /^(node|bun):/, says: "Bun" },
 ] as const;
 

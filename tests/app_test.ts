@@ -318,6 +318,18 @@ Deno.test("run says at the start of listen mode, and at each SIGHUP, what runs t
   }
 });
 
+Deno.test("run warns in the log where others than this host can reach it", async () => {
+  for (const [listen, warns] of [["25", false], ["0.0.0.0:25", true], ["unix:/run/in", false]] as const) {
+    const runtime = new FakeRuntime();
+    const running = run(runtime, ["-l", listen, "mx:26", "--foreground", "--log=stderr"]);
+    await until(() => runtime.out !== "", () => "connections are accepted");
+    await settled();
+    assert.equal(/other hosts can connect here: .* open relay, .* at=0\.0\.0\.0:25\n/.test(runtime.err), warns);
+    runtime.signal("SIGTERM");
+    await running;
+  }
+});
+
 Deno.test("run has nothing to read again at SIGHUP where there are no rules", async () => {
   const runtime = new FakeRuntime();
   const running = run(runtime, ["-l", "10025", "mx", "--foreground", "--log=stderr", "-v"]);

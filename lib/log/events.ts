@@ -224,6 +224,13 @@ export function logListening(logger: Logger, setup: Fields): void {
   logger.write("notice", `listening ${formatFields(setup)}`);
 }
 
+/** Strangers may reach this address: downstream trusts us, and so whoever connects to us. */
+export function logReachable(logger: Logger, at: Address): void {
+  const words =
+    "other hosts can connect here: without a firewall this is an open relay, for the next hop trusts this host";
+  logger.write("warning", `${words} ${formatField("at", formatAddress(at))}`);
+}
+
 export function logFilterMissing(logger: Logger, why: string): void {
   logger.write("error", `filter cannot be run, so no message will be checked ${formatField("reason", why)}`);
 }

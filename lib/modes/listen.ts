@@ -14,8 +14,8 @@ import { Session, type SessionChecks, type SessionParts, SHUTDOWN_GRACE } from "
 export interface ListenOptions {
   readonly address: Address;
   readonly maxClients: number;
-  /** Called once connections are accepted. */
-  readonly onReady: () => void;
+  /** Called, and waited for, once connections are accepted; what it throws ends listen mode. */
+  readonly onReady: () => unknown;
   /** Makes the checks again, from the files as they are now; undefined where that cannot be, which it has logged. */
   readonly remake: () => Promise<SessionChecks | undefined>;
 }
@@ -56,7 +56,12 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   }
   // A file that the process's limit of sizes forbids is an error of its write, and no reason to die (setrlimit(2)).
   runtime.signals.on("SIGXFSZ", () => {});
-  options.onReady();
+  try {
+    await options.onReady();
+  } catch (error) {
+    listener.close();
+    throw error;
+  }
 
   for (let conn = await accept(listener, parts); conn; conn = await accept(listener, parts)) {
     if (sessions.size >= options.maxClients) {

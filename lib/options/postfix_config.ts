@@ -9,6 +9,7 @@
 import { formatAddress } from "../address.ts";
 import { quote } from "../log/logger.ts";
 import type { Address } from "../runtime/ports.ts";
+import { isOwnServerAsWritten } from "../modes/own_server.ts";
 import { type Options, type PostfixMode, UsageError } from "./options.ts";
 import { formatUnit, LOG_DIRECTORY, MAKE_USER, type UnitParts, USER } from "./systemd_unit.ts";
 import type { OptionRow } from "./table.ts";
@@ -94,7 +95,7 @@ function checkPlaces(
     wrong("under spawn standard error is the client", "give --log=syslog or the path of a file");
   }
   if (listen.transport === "unix") wrong(`-l ${quote(formatAddress(listen))} is no TCP port`, "give [IP:]PORT");
-  if (formatAddress(listen) === formatAddress(downstream)) {
+  if (isOwnServerAsWritten(listen, downstream)) {
     wrong(`postprox itself is to listen at ${formatAddress(listen)}`, "give -l another port than HOST:PORT");
   }
 }

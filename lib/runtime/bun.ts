@@ -9,14 +9,14 @@ import { after } from "./bun_api.ts";
 import { datagrams } from "./bun_datagrams.ts";
 import { create, list, open, openLog, remove, stat } from "./bun_files.ts";
 import { isAlive, selfWords, start, startSelf } from "./bun_processes.ts";
-import { connect, listen, udp } from "./bun_sockets.ts";
+import { addressesOf, connect, listen, udp } from "./bun_sockets.ts";
 import { isErrInput, isSpawned, stdioConn, writeSync } from "./bun_stdio.ts";
 import type { Runtime } from "./ports.ts";
 import { lazyResolver } from "./resolver.ts";
 
 export function bunRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
-  const network = { connect, listen, datagrams, udp };
+  const network = { connect, listen, addressesOf, datagrams, udp };
   const files = { create, open, openLog, stat, remove, list };
   return {
     pid: process.pid,

@@ -103,7 +103,14 @@ export async function stat(path: string): Promise<FileFacts> {
 
 function factsOf(stats: fs.Stats): FileFacts {
   const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : stats.isSocket() ? "socket" : "other";
-  return { kind, size: stats.size, modified: Math.floor(stats.mtimeMs), executable: (stats.mode & 0o111) !== 0 };
+  return {
+    kind,
+    size: stats.size,
+    modified: Math.floor(stats.mtimeMs),
+    executable: (stats.mode & 0o111) !== 0,
+    device: stats.dev,
+    inode: stats.ino,
+  };
 }
 
 export async function remove(path: string): Promise<void> {

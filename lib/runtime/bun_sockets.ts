@@ -55,11 +55,15 @@ async function connectTo(
 
 const ADDRESS = /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$|:/;
 
-async function addressesOf(host: string): Promise<string[]> {
+export async function addressesOf(host: string): Promise<string[]> {
   if (ADDRESS.test(host)) return [host];
-  // libc's, as it knows /etc/hosts and nsswitch.conf.
-  const found = await bun.dns.lookup(host, { backend: "libc", socketType: "tcp" });
-  return Array.from(found, ({ address }) => address);
+  try {
+    // libc's, as it knows /etc/hosts and nsswitch.conf.
+    const found = await bun.dns.lookup(host, { backend: "libc", socketType: "tcp" });
+    return Array.from(found, ({ address }) => address);
+  } catch (error) {
+    throw ioError(error, `cannot look up ${host}`);
+  }
 }
 
 export async function listen(at: Address): Promise<Listener> {

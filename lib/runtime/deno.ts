@@ -3,14 +3,14 @@
 import { after } from "./deno_api.ts";
 import { create, list, open, openLog, remove, stat } from "./deno_files.ts";
 import { isAlive, selfWords, start, startSelf } from "./deno_processes.ts";
-import { connect, datagrams, listen, udp } from "./deno_sockets.ts";
+import { addressesOf, connect, datagrams, listen, udp } from "./deno_sockets.ts";
 import { isErrInput, isSpawned, StdioConn, writeSync } from "./deno_stdio.ts";
 import type { Runtime } from "./ports.ts";
 import { lazyResolver } from "./resolver.ts";
 
 export function denoRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
-  const network = { connect, listen, datagrams, udp };
+  const network = { connect, listen, addressesOf, datagrams, udp };
   const files = { create, open, openLog, stat, remove, list };
   return {
     pid: Deno.pid,

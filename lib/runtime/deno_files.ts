@@ -85,7 +85,14 @@ export async function stat(path: string): Promise<FileFacts> {
 
 function factsOf(info: Deno.FileInfo): FileFacts {
   const kind = info.isFile ? "file" : info.isDirectory ? "directory" : info.isSocket ? "socket" : "other";
-  return { kind, size: info.size, modified: info.mtime?.getTime(), executable: ((info.mode ?? 0) & 0o111) !== 0 };
+  return {
+    kind,
+    size: info.size,
+    modified: info.mtime?.getTime(),
+    executable: ((info.mode ?? 0) & 0o111) !== 0,
+    device: info.dev,
+    inode: info.ino ?? 0,
+  };
 }
 
 export async function remove(path: string): Promise<void> {

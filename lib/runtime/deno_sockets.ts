@@ -25,6 +25,16 @@ export async function connect(to: Address, limit: number): Promise<Conn> {
   }
 }
 
+export async function addressesOf(host: string): Promise<string[]> {
+  try {
+    // Deno itself has no getaddrinfo(3). Nobody needs this to carry a message, so it may take its time to load.
+    const { lookup } = await import("node:dns/promises");
+    return (await lookup(host, { all: true })).map(({ address }) => address);
+  } catch (error) {
+    throw ioError(error, `cannot look up ${host}`);
+  }
+}
+
 export async function listen(at: Address): Promise<Listener> {
   try {
     const listener = at.transport === "unix"

@@ -34,6 +34,8 @@ export interface Network {
   connect(to: Address, limit: number): Promise<Conn>;
   /** A unix socket takes connections of everybody, as a port does; its directory says who reaches it. */
   listen(at: Address): Promise<Listener>;
+  /** The IP addresses of a host, as the system knows them (getaddrinfo(3)). */
+  addressesOf(host: string): Promise<readonly string[]>;
   /** A sender of datagrams to a unix socket, which is how syslog is reached. */
   datagrams(path: string): Promise<DatagramSender>;
   /** A UDP socket with a port of its own, for what goes to `server` and comes from it; all else is dropped. */
@@ -126,6 +128,9 @@ export interface FileFacts {
   readonly modified: number | undefined;
   /** Whether it may be executed by someone. */
   readonly executable: boolean;
+  /** Both together say which file it is, under whatever name. */
+  readonly device: number;
+  readonly inode: number;
 }
 
 export interface Processes {

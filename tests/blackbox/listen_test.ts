@@ -142,6 +142,67 @@ for (const foreground of [[], ["--foreground"]]) {
     }));
 }
 
+/** Spellings of an address (`#` is the port) or of a path in `@`, for -l and for the server behind it. */
+const OWN_SERVER: readonly (readonly [listen: string, server: string])[] = [
+  ["127.0.0.1:#", "127.0.0.1:#"],
+  ["#", "inet:127.0.0.1:#"],
+  ["#", "localhost:#"],
+  ["localhost:#", "127.0.0.1:#"],
+  ["#", "127.1:#"],
+  ["#", "[::ffff:127.0.0.1]:#"],
+  ["[::1]:#", "localhost:#"],
+  ["0.0.0.0:#", "127.0.0.1:#"],
+  ["[::]:#", "127.0.0.1:#"],
+  ["[::]:#", "[::1]:#"],
+  ["0.0.0.0:#", "LOCALHOST.:#"],
+  ["unix:@/new", "unix:@/new"],
+  ["unix:@/new", "unix:@//./new"],
+  ["unix:@/new", "unix:@/directory/../new"],
+  ["unix:@/directory_link/new", "unix:@/new"],
+  ["unix:@/new", "unix:@/new_link"],
+  ["unix:@/server", "unix:@/./server"],
+  ["unix:@/server", "unix:@/server_link"],
+  ["unix:@/server_link", "unix:@/server"],
+];
+
+Deno.test("-l at the address of HOST:PORT, however it is spelled: wrong use, and nothing is started or left", async (test) => {
+  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  const server = await Downstream.start(`${dir}/server`);
+  try {
+    Deno.mkdirSync(`${dir}/directory`);
+    Deno.symlinkSync(dir, `${dir}/directory_link`);
+    Deno.symlinkSync("new", `${dir}/new_link`);
+    Deno.symlinkSync("server", `${dir}/server_link`);
+    const names = listNames(dir);
+    for (const words of OWN_SERVER) {
+      await test.step(words.join(" and "), async () => {
+        const port = String(await freePort());
+        const [listen = "", operand = ""] = words.map((word) => word.replace("#", port).replace("@", dir));
+        for (const foreground of [[], ["--foreground"]]) {
+          const { status, stdout, stderr } = await runProgram([
+            "--log=/dev/null",
+            "-l",
+            listen,
+            operand,
+            ...foreground,
+          ]);
+          assert.equal(status, 64, stderr);
+          assert.equal(stdout, "");
+          assert.match(
+            stderr,
+            /^postprox: option -l, --listen: [^\n]* its own server[^\n]*: give -l another address\n$/,
+          );
+        }
+        assert.ok(!isListening(Number(port)));
+        assert.deepEqual(listNames(dir), names);
+      });
+    }
+  } finally {
+    await server.stop();
+    Deno.removeSync(dir, { recursive: true });
+  }
+});
+
 table("Sessions side by side", { filter: true, modes: ["listen"] }, [
   {
     name: "a filter that sleeps in one delays no other",

@@ -14,6 +14,7 @@ interface Node {
   kind: FileFacts["kind"];
   modified: number;
   executable?: boolean;
+  readonly inode: number;
 }
 
 interface Failure {
@@ -28,6 +29,7 @@ interface Failure {
 export class FakeDisk implements Files {
   readonly #clock: Clock;
   readonly #nodes = new Map<string, Node>();
+  #inodes = 0;
   #failures: Failure[] = [];
   #stalled: PromiseWithResolvers<void> | undefined;
   /** Files that are open. */
@@ -60,7 +62,7 @@ export class FakeDisk implements Files {
   }
 
   mkdir(path: string): void {
-    this.#nodes.set(path, { octets: new Uint8Array(0), kind: "directory", modified: this.#clock.now() });
+    this.#nodes.set(path, this.#newNode(new Uint8Array(0), "directory"));
   }
 
   /** The paths of all files. */
@@ -81,7 +83,11 @@ export class FakeDisk implements Files {
 
   /** Puts a new file where `path` leads, as rename(2) would. */
   replace(path: string, octets: Uint8Array, kind: FileFacts["kind"] = "file"): void {
-    this.#nodes.set(path, { octets: octets.slice(), kind, modified: this.#clock.now() });
+    this.#nodes.set(path, this.#newNode(octets.slice(), kind));
+  }
+
+  #newNode(octets: Uint8Array, kind: FileFacts["kind"]): Node {
+    return { octets, kind, modified: this.#clock.now(), inode: ++this.#inodes };
   }
 
   makeExecutable(path: string): void {
@@ -189,6 +195,6 @@ export class FakeDisk implements Files {
   }
 }
 
-function factsOf({ kind, octets, modified, executable = false }: Node): FileFacts {
-  return { kind, size: octets.length, modified, executable };
+function factsOf({ kind, octets, modified, executable = false, inode }: Node): FileFacts {
+  return { kind, size: octets.length, modified, executable, device: 1, inode };
 }

@@ -11,6 +11,8 @@ export class FakeNetwork implements Network {
   /** The far ends of all connections that were made, in order. */
   readonly servers: Peer[] = [];
   readonly connects: { to: Address; limit: number }[] = [];
+  /** Where alone `listen` on TCP is possible, if that is said. */
+  bindable: ReadonlySet<string> | undefined;
   /** What `listen` fails with. */
   bindRefusal: IoErrorKind | undefined;
   readonly listeners: FakeListener[] = [];
@@ -37,9 +39,21 @@ export class FakeNetwork implements Network {
 
   async listen(at: Address): Promise<Listener> {
     if (this.bindRefusal) throw new IoError(this.bindRefusal, `cannot listen: ${this.bindRefusal}`);
+    if (at.transport === "tcp" && this.bindable && !this.bindable.has(at.host)) {
+      throw new IoError("unreachable", `cannot listen at ${at.host}`);
+    }
     const listener = new FakeListener(at);
     this.listeners.push(listener);
     return listener;
+  }
+
+  /** What hosts have for addresses. */
+  readonly hosts = new Map<string, readonly string[]>();
+
+  async addressesOf(host: string): Promise<readonly string[]> {
+    const addresses = this.hosts.get(host);
+    if (!addresses) throw new IoError("unknown-host", `cannot look up ${host}`);
+    return addresses;
   }
 
   async datagrams(path: string): Promise<DatagramSender> {

@@ -169,6 +169,16 @@ export const CONTRACT: readonly ContractCase[] = [
     },
   },
   {
+    name: "addressesOf: a name, an address, a number in place of one, and a name that nobody knows",
+    play: async ({ network }) => {
+      assert.ok((await network.addressesOf("localhost")).includes("127.0.0.1"));
+      assert.deepEqual(await network.addressesOf("127.0.0.2"), ["127.0.0.2"]);
+      assert.deepEqual(await network.addressesOf("::1"), ["::1"]);
+      assert.deepEqual(await network.addressesOf("127.1"), ["127.0.0.1"]);
+      await rejects(network.addressesOf("nobody.invalid"), "unknown-host");
+    },
+  },
+  {
     name: "connect: a name is looked up",
     play: (runtime) =>
       withServer(async (port, accepted) => {
@@ -397,7 +407,7 @@ print("ready", flush=True)
     },
   },
   {
-    name: "files: stat follows links, tells kinds, and the time of the last change in milliseconds",
+    name: "files: stat follows links, tells kinds, which file it is, and the time of the last change in milliseconds",
     play: async ({ files }, dir) => {
       fs.writeFileSync(`${dir}/file`, "12345");
       fs.utimesSync(`${dir}/file`, 1000, 1234567.891);
@@ -407,6 +417,8 @@ print("ready", flush=True)
         size: 5,
         modified: 1234567891,
         executable: false,
+        device: fs.statSync(dir).dev,
+        inode: fs.statSync(`${dir}/file`).ino,
       });
       assert.equal((await files.stat(dir)).kind, "directory");
       assert.equal((await files.stat("/dev/null")).kind, "other");

@@ -1,0 +1,106 @@
+// The start of listen mode: what has to be right before connections are accepted, and what the log says of it.
+
+import { formatAddress } from "./address.ts";
+import { checksOf } from "./app_checks.ts";
+import { logFilterMissing, logListening, logNotReloaded, logReachable, logReloaded, logSwept } from "./log/events.ts";
+import type { Fields } from "./log/logger.ts";
+import { listenMode } from "./modes/listen.ts";
+import { isOwnServer, isReachable } from "./modes/own_server.ts";
+import { type Options, orTempfail, StartError, UsageError } from "./options/options.ts";
+import { IoError } from "./runtime/io_error.ts";
+import type { Address, Runtime } from "./runtime/ports.ts";
+import type { SessionChecks, SessionParts } from "./session/session.ts";
+import { sweepSpoolDirectory } from "./spool/directory.ts";
+import { VERSION } from "./version.ts";
+
+/** Runs listen mode at `address`; gives its exit status. Throws a `StartError`. */
+export async function startListening(parts: SessionParts, options: Options, address: Address): Promise<number> {
+  const { runtime, logger } = parts;
+  await refuseOwnServer(runtime, options, address);
+  const { removed, failures } = await sweepSpoolDirectory(runtime, options.tempdir);
+  logSwept(logger, removed, failures);
+  await noteMissingFilter(parts, options);
+  const setup = setupOf(options, address);
+  const listening = listenMode(parts, {
+    address,
+    maxClients: options.maxClients,
+    onReady: async () => {
+      // Now there is a socket that a symbolic link may lead to.
+      if (address.transport === "unix") await refuseOwnServer(runtime, options, address);
+      logListening(logger, setup);
+      if (await isReachable(runtime, address)) logReachable(logger, address);
+      sayReady(runtime, address);
+    },
+    remake: () => remakeChecks(parts, options, setup),
+  });
+  return await orTempfail("-l, --listen", listening, ({ kind }) => {
+    if (address.transport === "unix") return "give a path at which nobody listens, in a directory that can be written";
+    const hint = kind === "denied" ? "a port above 1023, as below that only root may" : "a port that is free";
+    return `give an address of this host and ${hint}`;
+  });
+}
+
+async function refuseOwnServer(runtime: Runtime, { downstream }: Options, address: Address): Promise<void> {
+  if (!await isOwnServer(runtime, address, downstream)) return;
+  const [at, server] = [formatAddress(address), formatAddress(downstream)];
+  throw new UsageError(
+    `option -l, --listen: postprox would be its own server, for ${server} leads to ${at}: give -l another address`,
+  );
+}
+
+/** What runs here, for the log. */
+function setupOf(options: Options, address: Address): Fields {
+  return {
+    version: VERSION,
+    at: formatAddress(address),
+    next_hop: formatAddress(options.downstream),
+    filter: options.command || "none",
+    rules: options.checkRules ?? "none",
+    filter_rules: options.filterRules,
+    extchk: options.extchk,
+  };
+}
+
+// It serves also where nobody listens to that.
+function sayReady({ stdio }: Runtime, address: Address): void {
+  try {
+    stdio.writeOut(`postprox: accepting connections at ${formatAddress(address)}\n`);
+  } catch {
+    // A pipe whose reader has left, say.
+  }
+}
+
+// No reason not to start, since mail then passes; but nobody shall first hear of it from a message that was not checked.
+async function noteMissingFilter({ runtime, logger }: SessionParts, { command }: Options): Promise<void> {
+  if (command === "") return;
+  const { programOf } = await import("./checks/command.ts");
+  const program = programOf(command);
+  if (program === undefined) return;
+  try {
+    const { kind, executable } = await runtime.files.stat(program);
+    if (kind !== "file" || !executable) logFilterMissing(logger, `${program} is no program that can be executed`);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    logFilterMissing(logger, error.message);
+  }
+}
+
+// A file with a mistake in it must not end the protection by the one that was good.
+async function remakeChecks(
+  { runtime, logger }: SessionParts,
+  options: Options,
+  setup: Fields,
+): Promise<SessionChecks | undefined> {
+  const hasRules = options.checkRules !== undefined || options.filterRules !== undefined;
+  try {
+    const checks = hasRules ? await checksOf(runtime, options) : undefined;
+    if (checks) logReloaded(logger);
+    // A log file that is new, after a rotation, begins with it.
+    logListening(logger, setup);
+    return checks;
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    logNotReloaded(logger, error.message);
+    return undefined;
+  }
+}
