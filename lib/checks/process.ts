@@ -121,27 +121,38 @@ async function readAll(child: Child, lastLine: LastLine): Promise<void> {
   }
 }
 
-/** The last line of a stream that is not blank; of each line, its beginning. */
+/** The last line of a stream that is not blank; of each line, its beginning. Keeps nothing of a piece but copies. */
 class LastLine {
-  #whole = new Uint8Array(0);
-  #unfinished = new Uint8Array(0);
+  #whole: Uint8Array = new Uint8Array(0);
+  #unfinished: Uint8Array = new Uint8Array(0);
 
-  push(chunk: Uint8Array): void {
-    const octets = concat([this.#unfinished, chunk]);
-    let end = octets.lastIndexOf(LF);
-    this.#unfinished = octets.slice(end + 1, end + 1 + LINE_KEPT);
-    // From the back, so that a flood of lines costs no more than a flood of octets.
-    for (; end > 0; end = octets.lastIndexOf(LF, end - 1)) {
-      const line = octets.subarray(octets.lastIndexOf(LF, end - 1) + 1, end);
-      if (!isBlank(line)) {
-        this.#whole = line.slice(0, LINE_KEPT);
-        return;
-      }
-    }
+  push(piece: Uint8Array): void {
+    const first = piece.indexOf(LF);
+    if (first < 0) return this.#goOn(piece);
+    this.#goOn(piece.subarray(0, first));
+    const last = piece.lastIndexOf(LF);
+    this.#whole = this.#lastWhole(piece.subarray(first + 1, last + 1)) ?? this.#whole;
+    this.#unfinished = piece.slice(last + 1, last + 1 + LINE_KEPT);
   }
 
   text(): string {
     return textOf(isBlank(this.#unfinished) ? this.#whole : this.#unfinished).replace(/\r+$/, "");
+  }
+
+  #goOn(octets: Uint8Array): void {
+    const room = LINE_KEPT - this.#unfinished.length;
+    if (room > 0) this.#unfinished = concat([this.#unfinished, octets.subarray(0, room)]);
+  }
+
+  // Of whole lines, from the back, so that a flood of lines costs no more than a flood of octets; then the line before them.
+  #lastWhole(lines: Uint8Array): Uint8Array | undefined {
+    for (let end = lines.length - 1; end >= 0;) {
+      const before = end === 0 ? -1 : lines.lastIndexOf(LF, end - 1);
+      const line = lines.subarray(before + 1, end);
+      if (!isBlank(line)) return line.slice(0, LINE_KEPT);
+      end = before;
+    }
+    return isBlank(this.#unfinished) ? undefined : this.#unfinished;
   }
 }
 

@@ -4,7 +4,7 @@
 
 import * as fs from "node:fs";
 import process from "node:process";
-import { bun, type BunProcess, codeOf, ioError } from "./bun_api.ts";
+import { bun, type BunProcess, codeOf, giveBack, ioError } from "./bun_api.ts";
 import { makePipe } from "./bun_libc.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
 
@@ -33,12 +33,18 @@ export async function start(words: readonly string[], environment: Readonly<Reco
       fs.closeSync(pipe.writeEnd);
     }
   }
+  let piece: Uint8Array | undefined;
   return {
     ended: endOf(child),
-    readStderr: () =>
-      stderr.read().then(({ value }) => value ?? null, (error) => {
+    readStderr: async () => {
+      if (piece) giveBack(piece);
+      try {
+        piece = (await stderr.read()).value;
+      } catch (error) {
         throw ioError(error, "cannot read standard error");
-      }),
+      }
+      return piece ?? null;
+    },
     closeStderr: () => void stderr.cancel().catch(() => {}),
     signalGroup: (signal) => {
       try {

@@ -7,7 +7,7 @@
 
 import { chmodSync } from "node:fs";
 import { formatAddress } from "../address.ts";
-import { after, bun, type BunSocket, ioError, type SocketHandlers, type SocketUser } from "./bun_api.ts";
+import { after, bun, type BunSocket, giveBack, ioError, type SocketHandlers, type SocketUser } from "./bun_api.ts";
 import { IoError } from "./io_error.ts";
 import type { Address, Conn, Listener, NameServer, UdpSocket } from "./ports.ts";
 
@@ -66,11 +66,17 @@ export async function addressesOf(host: string): Promise<string[]> {
   }
 }
 
+const CONNECTIONS_OF_A_SERVER = 10;
+
 export async function listen(at: Address): Promise<Listener> {
   const arrived: Conn[] = [];
   let waiter: { resolve: (conn: Conn) => void; reject: (error: unknown) => void } | undefined;
   let closed: IoError | undefined;
+  let accepted = 0;
   const open = (socket: BunSocket) => {
+    // The executable starts with machine code put off, for a process that carries one message. A server wants it, once it is
+    // used: to make it takes 5 MB.
+    if (++accepted === CONNECTIONS_OF_A_SERVER) bun.unsafe.setJITPolicy(1);
     const conn = new SocketConn();
     conn.attach(socket);
     socket.data = conn;
@@ -80,8 +86,6 @@ export async function listen(at: Address): Promise<Listener> {
     waiter = undefined;
   };
   const where = at.transport === "unix" ? { unix: at.path } : { hostname: at.host, port: at.port };
-  // The executable starts with machine code put off, for a process that carries one message. A server wants it.
-  bun.unsafe.setJITPolicy(1);
   try {
     // Not exclusive would be SO_REUSEPORT: a second program could take the same port.
     const listener = bun.listen({ ...where, allowHalfOpen: true, exclusive: true, socket: { ...HANDLERS, open } });
@@ -210,6 +214,7 @@ export class SocketConn implements Conn, SocketUser {
     this.#taken += count;
     if (this.#taken === first.length) {
       this.#ahead.shift();
+      giveBack(first);
       this.#taken = 0;
     }
     return count;

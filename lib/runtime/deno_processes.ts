@@ -8,11 +8,15 @@ import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
 
 const SHELL = "/bin/sh";
 
+const STDERR_READ = 65536;
+
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
   keepStatuses();
   keepDescriptors();
   const child = spawnGroupLeader(words, environment);
-  const stderr = child.stderr.getReader();
+  // Into one room again and again: of new ones, 100 MB would make the process 80 MB larger.
+  const stderr = child.stderr.getReader({ mode: "byob" });
+  let room = new Uint8Array(STDERR_READ);
   let over = false;
   const ended = child.status.then((status) => {
     over = true;
@@ -20,7 +24,11 @@ export async function start(words: readonly string[], environment: Readonly<Reco
   });
   return {
     ended,
-    readStderr: () => stderr.read().then(({ value }) => value ?? null, failRead),
+    readStderr: async () => {
+      const { value, done } = await stderr.read(room).catch(failRead);
+      if (value) room = new Uint8Array(value.buffer);
+      return done || !value ? null : value;
+    },
     closeStderr: () => void stderr.cancel().catch(() => {}),
     signalGroup: (signal) => {
       try {

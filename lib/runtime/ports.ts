@@ -147,7 +147,7 @@ export interface Processes {
 export interface Child {
   /** How it ended. */
   readonly ended: Promise<ProcessEnd>;
-  /** Reads from its standard error. */
+  /** Reads from its standard error. What it gives is good until the next call, which takes the memory back. */
   readStderr(): Promise<Uint8Array | null>;
   /** Stops reading; what the child writes after that is its own affair. */
   closeStderr(): void;

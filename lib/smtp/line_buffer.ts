@@ -73,6 +73,11 @@ export class LineBuffer {
     }
   }
 
+  /** Whether a line that was too long still goes on. */
+  get isDropping(): boolean {
+    return this.#dropping;
+  }
+
   /** Whether a bare LF is the last octet that has come. */
   get endsWithBareLf(): boolean {
     return this.length > 0 ? this.#octets[this.#end - 1] === LF : this.#dropping && this.#droppedLf;

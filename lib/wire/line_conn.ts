@@ -17,6 +17,9 @@ import { Deadline } from "./deadline.ts";
 const SMALL_CONTENT_READ = 8192;
 const LARGE_CONTENT_READ = 262_144;
 
+// A line without an end is dropped in large pieces: each read leaves something to the garbage collector.
+const DROP_READ = 65536;
+
 // How much a peer may send ahead of our reading while we watch it.
 const AHEAD_LIMIT = 16384;
 
@@ -91,7 +94,10 @@ export class LineConn {
       const line = this.#buffer.takeLine(limit);
       if (line) return line;
       const bare = this.#buffer.endsWithBareLf;
-      const came = await this.#wait(bare ? Math.min(due, this.#clock.now() + BARE_LF_PATIENCE) : due, 1);
+      const came = await this.#wait(
+        bare ? Math.min(due, this.#clock.now() + BARE_LF_PATIENCE) : due,
+        this.#buffer.isDropping ? DROP_READ : 1,
+      );
       if (bare && came !== "more") return this.#buffer.takeBareLine(limit);
       if (came === "end") return null;
       if (came === "late") throw this.#translate(new IoError("timeout", "silent for too long"));

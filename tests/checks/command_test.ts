@@ -127,6 +127,10 @@ Deno.test("commandCheck keeps the last line of standard error that is not blank,
     [["550 dos\r\n"], "550 dos"],
     [["\n\n"], "554 5.7.1 Content rejected"],
     [[], "554 5.7.1 Content rejected"],
+    [["550 begun, ", "and ended\n \n", "\t\n"], "550 begun, and ended"],
+    [["first\n550 la", "st\n\n", " \n"], "550 last"],
+    [["first\n  ", "\n \n"], "554 first"],
+    [["first\n  ", "550 indented\n \n"], "554   550 indented"],
     [["\n550 behind a blank line"], "550 behind a blank line"],
   ];
   for (const [pieces, reply] of rows) {

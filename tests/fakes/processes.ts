@@ -59,6 +59,7 @@ export class FakeChild implements Child {
   stderrClosed = false;
   readonly #end = Promise.withResolvers<ProcessEnd>();
   readonly #said: (Uint8Array | null)[] = [];
+  #given = new Uint8Array(0);
   #wake: (() => void) | undefined;
 
   constructor(words: readonly string[], environment: Readonly<Record<string, string>>) {
@@ -86,7 +87,11 @@ export class FakeChild implements Child {
 
   async readStderr(): Promise<Uint8Array | null> {
     while (this.#said.length === 0 && !this.stderrClosed) await new Promise<void>((resolve) => this.#wake = resolve);
-    return this.stderrClosed ? null : this.#said.shift()!;
+    // The memory of what was given before is taken back.
+    this.#given.fill(0);
+    const said = this.stderrClosed ? null : this.#said.shift()!;
+    this.#given = said?.slice() ?? new Uint8Array(0);
+    return said && this.#given;
   }
 
   closeStderr(): void {

@@ -815,7 +815,9 @@ async function readFile(file: { read(into: Uint8Array): Promise<number | null> }
 
 async function stderrOf(child: Child): Promise<string> {
   const chunks: Uint8Array[] = [];
-  for (let chunk = await child.readStderr(); chunk !== null; chunk = await child.readStderr()) chunks.push(chunk);
+  for (let chunk = await child.readStderr(); chunk !== null; chunk = await child.readStderr()) {
+    chunks.push(chunk.slice());
+  }
   return Buffer.concat(chunks).toString("latin1");
 }
 

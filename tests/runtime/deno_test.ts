@@ -234,7 +234,7 @@ Deno.test("network.listen on TCP gives the peer's address", async () => {
 
 async function stderrOf(child: Child): Promise<string> {
   const parts: Uint8Array[] = [];
-  for (let part = await child.readStderr(); part !== null; part = await child.readStderr()) parts.push(part);
+  for (let part = await child.readStderr(); part !== null; part = await child.readStderr()) parts.push(part.slice());
   return textOf(concat(parts));
 }
 
