@@ -112,6 +112,7 @@ function debItems(executable: Executable): readonly Item[] {
     { to: "usr/lib/systemd/system/postprox.service", content: unit() },
     { to: "usr/lib/tmpfiles.d/postprox.conf", content: source("scripts/package/tmpfiles.conf") },
     { to: "etc/default/postprox", content: source("scripts/package/default") },
+    { to: "etc/logrotate.d/postprox", content: source("scripts/package/logrotate") },
     { to: `${doc}/changelog.gz`, content: source("CHANGELOG.md"), compressed: true },
     { to: `${doc}/copyright`, content: copyright() },
     ...texts(doc),
@@ -127,6 +128,7 @@ function tarballItems(executable: Executable): readonly Item[] {
     { to: "systemd/postprox.service", content: unit() },
     { to: "systemd/default", content: source("scripts/package/default") },
     { to: "systemd/tmpfiles.conf", content: source("scripts/package/tmpfiles.conf") },
+    { to: "logrotate", content: source("scripts/package/logrotate") },
     { to: "CHANGELOG.md", content: source("CHANGELOG.md") },
     { to: "LICENSE", content: source("LICENSE") },
     ...texts("."),
@@ -188,7 +190,7 @@ Maintainer: the postprox developers <postprox@localhost>
 Installed-Size: ${kilobytes}
 Depends: adduser, libc6 (>= ${libc})
 Recommends: postfix
-Suggests: clamdscan
+Suggests: clamdscan, logrotate
 Section: mail
 Priority: optional
 Description: content filter proxy for Postfix
@@ -208,7 +210,8 @@ async function makeDeb(executable: Executable, workshop: string, epoch: number):
   const md5sums = items.map(({ to }) => `${digestOf("md5", `${tree}/${to}`)}  ${to}\n`).join("");
   const kilobytes = items.reduce((sum, { to }) => sum + Math.ceil(Deno.statSync(`${tree}/${to}`).size / 1024), 0);
   await put(tree, { to: "DEBIAN/control", content: controlFile(executable, kilobytes) });
-  await put(tree, { to: "DEBIAN/conffiles", content: "/etc/default/postprox\n" });
+  const conffiles = items.filter(({ to }) => to.startsWith("etc/")).map(({ to }) => `/${to}\n`).join("");
+  await put(tree, { to: "DEBIAN/conffiles", content: conffiles });
   await put(tree, { to: "DEBIAN/md5sums", content: md5sums });
   for (const name of MAINTAINER_SCRIPTS) {
     await put(tree, { to: `DEBIAN/${name}`, content: source(`scripts/package/${name}`), program: true });

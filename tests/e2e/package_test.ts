@@ -16,6 +16,7 @@ const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const SPOOL = "/var/spool/postprox";
 const UNIT = "/usr/lib/systemd/system/postprox.service";
 const OPTIONS = "/etc/default/postprox";
+const LOGS = "/var/log/postprox";
 
 /** Debian's package for each program that is needed. */
 const TOOLS: Readonly<Record<string, string>> = {
@@ -28,6 +29,7 @@ const TOOLS: Readonly<Record<string, string>> = {
   "/usr/bin/systemd-analyze": "systemd",
   "/usr/bin/ip": "iproute2",
   "/usr/sbin/smtp-sink": "postfix",
+  "/usr/sbin/logrotate": "logrotate",
 };
 
 Deno.test("package: wrong use is one line, status 1, and nothing half-made", async (test) => {
@@ -85,7 +87,10 @@ Deno.test("package: built twice the same, installed, used, purged", async (test)
       for (const line of listing) assert.match(line, /^(?:drwxr-xr-x|-rw-r--r--|-rwxr-xr-x) root\/root /);
       contents = listing.map((line) => line.split(/\s+/)[5]!.slice(1)).filter((path) => !path.endsWith("/"));
       for (const path of contents) {
-        assert.match(path, /^\/(?:etc\/default|usr\/sbin|usr\/share|usr\/lib\/(?:systemd|tmpfiles\.d))\//);
+        assert.match(
+          path,
+          /^\/(?:etc\/(?:default|logrotate\.d)|usr\/sbin|usr\/share|usr\/lib\/(?:systemd|tmpfiles\.d))\//,
+        );
       }
       const control = await must(["dpkg-deb", "--field", deb]);
       for (const name of ["Package", "Version", "Architecture", "Maintainer", "Depends", "Description"]) {
@@ -100,6 +105,10 @@ Deno.test("package: built twice the same, installed, used, purged", async (test)
       assert.ok(listing.every((path) => path.startsWith(folder)), String(listing));
       for (const name of ["postprox", "postprox.8", "LICENSE", "completions/_postprox", "systemd/postprox.service"]) {
         assert.ok(listing.includes(folder + name), name);
+      }
+      for (const path of listing.filter((path) => /\/(?:systemd|examples)\/.|\/logrotate$/.test(path))) {
+        const text = await must(["tar", "-xzOf", `${dir}/022/${names[0]}`, path]);
+        assert.doesNotMatch(text, /\/usr\/share\/doc/, path);
       }
       const links = [...read(`${ROOT}README.md`).matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => path!);
       assert.ok(links.length > 5);
@@ -194,7 +203,7 @@ async function checkMachine(): Promise<void> {
   if (await isKnown()) {
     throw new Error("this machine has a package postprox, which this test would purge: do that first");
   }
-  for (const path of [SPOOL, "/usr/sbin/postprox"]) {
+  for (const path of [SPOOL, LOGS, "/usr/sbin/postprox"]) {
     if (exists(path)) throw new Error(`${path} is there, which this test would take away: move it`);
   }
 }
@@ -216,8 +225,10 @@ async function checkInstalled(contents: readonly string[]): Promise<void> {
   const [name, , uid, gid, , home, shell] = (await must(["getent", "passwd", "postprox"])).trimEnd().split(":");
   assert.deepEqual([name, home, shell], ["postprox", "/nonexistent", "/usr/sbin/nologin"]);
   assert.ok(Number(uid) < 1000, `${uid} is the id of a person`);
-  const spool = Deno.statSync(SPOOL);
-  assert.deepEqual([spool.uid, spool.gid, spool.mode! & 0o7777], [Number(uid), Number(gid), 0o700]);
+  for (const [directory, right] of [[SPOOL, 0o700], [LOGS, 0o750]] as const) {
+    const { uid: owner, gid: group, mode } = Deno.statSync(directory);
+    assert.deepEqual([owner, group, mode! & 0o7777], [Number(uid), Number(gid), right], directory);
+  }
   assert.ok(!exists("/etc/systemd/system/multi-user.target.wants/postprox.service"));
 }
 
@@ -320,7 +331,9 @@ async function useUnit({ sh }: Systemd): Promise<void> {
   await sh("systemctl daemon-reload; systemctl restart postprox");
   await sh(deliverOne);
   assert.match(await sh(maildrop), /^\S+\n$/);
-  await sh(`rm -r ${UNIT_PART}.d`);
+  await sh(`rm -r ${UNIT_PART}.d; systemctl daemon-reload`);
+
+  await rotate({ sh }, { setOptions, becomes });
 
   // The unit that is printed for a command line.
   const log = "/var/log/postprox/printed.log";
@@ -343,8 +356,47 @@ async function useUnit({ sh }: Systemd): Promise<void> {
   assert.match(await sh("journalctl --unit=postprox"), /option -l, --listen: "99999" has no valid port/);
 }
 
+/** Rotates the log while messages are logged: each has its line, and the new file goes on where the old one ends. */
+async function rotate(
+  { sh }: Pick<Systemd, "sh">,
+  { setOptions, becomes }: {
+    setOptions: (options: string) => Promise<unknown>;
+    becomes: (state: string) => Promise<void>;
+  },
+): Promise<void> {
+  const messages = async (files: string) => Number(await sh(`cat ${files} | grep -c ' message verdict=' || :`));
+  await setOptions(`-v -l 10025 --log=${LOGS}/postprox.log 127.0.0.1:10026`);
+  await sh("systemctl restart postprox");
+  await becomes("active");
+  // Messages one after another, until there is a file /tmp/enough; then /tmp/count has their number.
+  await sh(`{ n=0; while [ ! -e /tmp/enough ]; do smtp-source -M h 127.0.0.1:10025 && n=$((n + 1)); done
+    echo $n >/tmp/count.new; mv /tmp/count.new /tmp/count; } >/dev/null 2>&1 &`);
+  for (const kept of [1, 2]) {
+    await until(async () => await messages(`${LOGS}/postprox.log`) > 0, () => "a line in the log");
+    // What it says is what cron would mail to root.
+    assert.equal(await sh("logrotate -f /etc/logrotate.d/postprox"), "");
+    assert.equal((await sh(`ls ${LOGS}`)).split("\n").filter((name) => name !== "").length, kept + 1);
+  }
+  await until(async () => await messages(`${LOGS}/postprox.log`) > 0, () => "a line after the last rotation");
+  await sh("touch /tmp/enough");
+  await until(async () => await sh("ls /tmp/count").then(() => true, () => false), () => "the last message");
+  await sh("systemctl stop postprox");
+  await sh(`gzip -d ${LOGS}/*.gz`);
+  assert.equal(await messages(`${LOGS}/*`), Number(await sh("cat /tmp/count")));
+  assert.equal(await sh(`stat -c '%U %G %a' ${LOGS}/* | sort -u`), "postprox postprox 640\n");
+
+  // Under spawn(8) each process opens the file anew.
+  const spawn = `runuser -u postprox -- /usr/sbin/postprox -v --log=${LOGS}/spawn.log 127.0.0.1:10026`;
+  const session = `printf 'HELO h\\r\\nMAIL FROM:<a>\\r\\nRCPT TO:<b>\\r\\nDATA\\r\\n.\\r\\nQUIT\\r\\n' | ${spawn}`;
+  await sh(session);
+  assert.equal(await sh("logrotate -f /etc/logrotate.d/postprox"), "");
+  await sh(session);
+  for (const name of ["spawn.log.1", "spawn.log"]) assert.equal(await messages(`${LOGS}/${name}`), 1, name);
+  await sh("systemctl start postprox");
+}
+
 function checkPurged(contents: readonly string[]): void {
-  const left = [...contents, SPOOL, "/usr/share/doc/postprox"].filter(exists);
+  const left = [...contents, SPOOL, LOGS, "/usr/share/doc/postprox"].filter(exists);
   assert.deepEqual(left, []);
   assert.deepEqual(listNames("/var/lib/dpkg/info").filter((name) => name.startsWith("postprox.")), []);
 }
