@@ -72,7 +72,7 @@ async function sessionParts(runtime: Runtime, logger: Logger, options: Options):
   return {
     runtime,
     logger,
-    ...await checksOf(runtime, options),
+    ...await checksOf(runtime, logger, options),
     options: { ...options, spoolDirectory: options.tempdir, rejectUnsure: options.reject },
   };
 }

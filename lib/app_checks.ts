@@ -9,23 +9,21 @@ import type { Check } from "./checks/check.ts";
 import type { Restriction } from "./checks/restriction.ts";
 import { SharedTurn } from "./checks/shared_turn.ts";
 import type { DnsOptions } from "./dns/lookups.ts";
-import { quote } from "./log/logger.ts";
+import { type Logger, quote } from "./log/logger.ts";
 import { type Options, orTempfail, TempfailError, UsageError } from "./options/options.ts";
 import type { Runtime } from "./runtime/ports.ts";
 import type { SessionChecks } from "./session/session.ts";
 import { textOf } from "./smtp/bytes.ts";
 
 /** What `options` want to look at mail. */
-export async function checksOf(
-  runtime: Runtime,
-  options: Options,
-): Promise<SessionChecks> {
-  const parts = { runtime, turn: new SharedTurn(runtime.clock) };
+export async function checksOf(runtime: Runtime, logger: Logger, options: Options): Promise<SessionChecks> {
+  const parts = { runtime, logger, turn: new SharedTurn(runtime.clock) };
   return { check: await checkOf(parts, options), newAdmission: await newAdmissionOf(parts, options) };
 }
 
 interface Parts {
   readonly runtime: Runtime;
+  readonly logger: Logger;
   readonly turn: SharedTurn;
 }
 
@@ -33,13 +31,15 @@ interface Parts {
 async function newAdmissionOf(parts: Parts, options: Options): Promise<SessionChecks["newAdmission"]> {
   const all = await restrictionsOf(parts, options);
   if (all.length === 0) return undefined;
-  const [{ restrictions }, { addressSyntax }, { Admission }] = await Promise.all([
+  const [{ restrictions }, { addressSyntax }, { ListStates }, { Admission }] = await Promise.all([
     import("./checks/restrictions.ts"),
     import("./checks/address_syntax.ts"),
+    import("./dns/list_states.ts"),
     import("./session/admission.ts"),
   ]);
   const restriction = restrictions([addressSyntax, ...all]);
-  const dns: DnsOptions = { server: options.dnsServer, timeout: options.dnsTimeout };
+  const lists = new ListStates(parts.logger);
+  const dns: DnsOptions = { server: options.dnsServer, timeout: options.dnsTimeout, lists };
   return (session) => new Admission(restriction, dns, session);
 }
 

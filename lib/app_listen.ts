@@ -93,7 +93,7 @@ async function remakeChecks(
 ): Promise<SessionChecks | undefined> {
   const hasRules = options.checkRules !== undefined || options.filterRules !== undefined;
   try {
-    const checks = hasRules ? await checksOf(runtime, options) : undefined;
+    const checks = hasRules ? await checksOf(runtime, logger, options) : undefined;
     if (checks) logReloaded(logger);
     // A log file that is new, after a rotation, begins with it.
     logListening(logger, setup);

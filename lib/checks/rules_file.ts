@@ -11,9 +11,11 @@
 
 import type { ContentCheck } from "../envelope.ts";
 import { asciiName } from "../dns/domain.ts";
+import type { Network } from "../dns/ip.ts";
+import { type DnsList, parseZone } from "../dns/listing.ts";
 import { quote } from "../log/logger.ts";
 import { compilePattern, type Pattern, PatternError } from "../pattern/pattern.ts";
-import { type Network, parseNetwork } from "./network.ts";
+import { parseNetwork } from "./network.ts";
 import { RulesError } from "./rules_error.ts";
 
 export interface Rule {
@@ -47,7 +49,9 @@ export type HostPattern =
   | TextPattern
   | { readonly kind: "known"; readonly wanted: boolean }
   | { readonly kind: "network"; readonly network: Network }
-  | { readonly kind: "listed"; readonly zone: string };
+  | ListedPattern;
+
+export type ListedPattern = DnsList & { readonly kind: "listed" };
 
 /** The name servers and mail exchangers of a domain. */
 export interface ServersPattern {
@@ -61,7 +65,7 @@ export interface SourcePattern {
   readonly host: HostPattern | ServersPattern;
 }
 
-export type DomainPattern = TextPattern | ServersPattern | { readonly kind: "listed"; readonly zone: string };
+export type DomainPattern = TextPattern | ServersPattern | ListedPattern;
 
 /** A whole address, or its two sides; one without a `@` has no side to the right. `USER` is the user that ident names. */
 export type AddressPattern =
@@ -264,15 +268,15 @@ function parseAddress(word: string): AddressPattern {
   return { whole };
 }
 
-function parseListed(word: string, prefix: "RBL." | "RHS."): { kind: "listed"; zone: string } | undefined {
+function parseListed(word: string, prefix: "RBL." | "RHS."): ListedPattern | undefined {
   if (!word.startsWith(prefix)) return undefined;
-  const zone = word.slice(prefix.length);
-  if (!/^[\w-]+(?:\.[\w-]+)*\.?$/.test(zone)) {
+  const zone = parseZone(word.slice(prefix.length));
+  if (zone === undefined) {
     throw new RulesError(
       `${quote(word)} names no zone: give a domain after ${prefix}, such as ${prefix}list.example.org`,
     );
   }
-  return { kind: "listed", zone: zone.replace(/\.$/, "").toLowerCase() };
+  return { kind: "listed", zone, addresses: undefined };
 }
 
 function parseText(word: string): TextPattern {

@@ -7,14 +7,13 @@
 // Recipient and sender are looked at before the client: what they rule out costs no lookup.
 
 import { asciiName, dnsName } from "../dns/domain.ts";
-import { type Ip, parseIp, reversedName, reverseZone } from "../dns/ip.ts";
-import { listing } from "../dns/listing.ts";
+import { type Ip, isWithin, parseIp, reversedName, reverseZone } from "../dns/ip.ts";
+import { type DnsList, isListed, type Listable } from "../dns/listing.ts";
 import type { Dns } from "../dns/lookups.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { RecordType } from "../runtime/ports.ts";
 import { bytesOf } from "../smtp/bytes.ts";
 import { nameOf, NO_NAME } from "./client_name.ts";
-import { isWithin } from "./network.ts";
 import type { Caller } from "./restriction.ts";
 import type {
   AddressPattern,
@@ -177,7 +176,7 @@ async function matchesHost(pattern: HostPattern, host: Host, parts: MatchParts):
     case "network":
       return host.anyAddress((ip) => isWithin(ip, pattern.network));
     case "listed":
-      return host.anyAddress((ip) => isListed(reversedName(ip), pattern.zone, parts));
+      return host.anyAddress((ip) => matchesListed(pattern, ip, parts));
     case "known": {
       const name = await host.name();
       return name === undefined ? undefined : (name !== NO_NAME) === pattern.wanted;
@@ -277,13 +276,18 @@ async function matchesDomain(pattern: DomainPattern, domain: string, parts: Matc
     case "servers":
       return matchesServers(pattern, domain, parts);
     case "listed":
-      return isListed(domain, pattern.zone, parts);
+      return matchesListed(pattern, domain, parts);
     default:
       return matchesText(pattern, pattern.kind === "glob" ? asciiName(domain) || domain : domain, parts);
   }
 }
 
-async function isListed(name: string, zone: string, parts: MatchParts): Promise<Match> {
-  const answers = await ifKnown(listing({ name, zone }, parts.dns), parts);
-  return answers && answers.length > 0;
+async function matchesListed(list: DnsList, what: Listable, parts: MatchParts): Promise<Match> {
+  return ifKnown(
+    isListed(list, what, parts.dns).then((isIt) => {
+      if (isIt === undefined) parts.doubt(`DNS list ${list.zone} is of no use`);
+      return isIt;
+    }),
+    parts,
+  );
 }

@@ -4,6 +4,12 @@
 
 export type Ip = Uint8Array;
 
+/** All addresses whose first `bits` bits are those of `address`. */
+export interface Network {
+  readonly address: Ip;
+  readonly bits: number;
+}
+
 /** The address in `text`, or undefined where it is none. */
 export function parseIp(text: string): Ip | undefined {
   const [address = ""] = text.split("%", 1);
@@ -23,9 +29,35 @@ export function reversedName(ip: Ip): string {
   return [...ip].reverse().map((octet) => `${(octet & 15).toString(16)}.${(octet >> 4).toString(16)}`).join(".");
 }
 
+export function isWithin(ip: Ip, { address, bits }: Network): boolean {
+  if (ip.length !== address.length) return false;
+  const whole = bits >> 3;
+  const mask = 0xff00 >> (bits & 7) & 0xff;
+  return ip.subarray(0, whole).every((octet, at) => octet === address[at]) &&
+    (mask === 0 || ((ip[whole]! ^ address[whole]!) & mask) === 0);
+}
+
 /** The zone in which the name of `ip` is looked for (RFC 1035 s.3.5, RFC 3596 s.2.5). */
 export function reverseZone(ip: Ip): "in-addr.arpa" | "ip6.arpa" {
   return ip.length === 4 ? "in-addr.arpa" : "ip6.arpa";
+}
+
+// RFC 1122 s.3.2.1.3 (this network, loopback), RFC 1918, RFC 3927, RFC 4291 s.2.5 (with site-local ones), RFC 4193.
+const PRIVATE: readonly Network[] = ([
+  ["0.0.0.0", 8],
+  ["10.0.0.0", 8],
+  ["127.0.0.0", 8],
+  ["169.254.0.0", 16],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+  ["::", 127],
+  ["fc00::", 7],
+  ["fe80::", 9],
+] as const).map(([network, bits]) => ({ address: parseIp(network)!, bits }));
+
+/** Whether `ip` is of loopback, of a link-local or of a private network. RFC 6598's addresses, which providers share, are not. */
+export function isPrivate(ip: Ip): boolean {
+  return PRIVATE.some((network) => isWithin(ip, network));
 }
 
 function parseIpv4(text: string): Ip | undefined {

@@ -1,34 +1,65 @@
-// Whether a DNS list lists a name (RFC 5782 s.2.1), and what it says of it.
+// Whether a DNS list lists an address or a domain (RFC 5782), and what it says of that.
 //
-// A listing is an address in 127.0.0.0/8, and not in 127.255.255.0/24, where lists say that they do not answer us, and
-// why. Any other address comes from a zone that has been given up, or from a resolver that lies. An answer with one
-// that is no listing tells nothing at all.
+// Addresses of loopback, link-local and private networks are in no list, and no list is asked about them: it is nobody's
+// business who they are. Of several answers those that count are enough. Where none does and one is no listing at all,
+// the list tells nothing: it refuses to answer us, has been given up, or the resolver lies. The log hears of that once.
 
 import { IoError } from "../runtime/io_error.ts";
+import { type Addresses, weigh } from "./answers.ts";
 import { dnsName } from "./domain.ts";
+import { type Ip, isPrivate, reversedName } from "./ip.ts";
 import type { Dns } from "./lookups.ts";
 
-export interface ListQuestion {
-  /** A domain, or `reversedName` of an address. */
-  readonly name: string;
+export interface DnsList {
   readonly zone: string;
+  /** The answers that count; undefined for all. */
+  readonly addresses: Addresses | undefined;
+}
+
+/** What a list may have: an IP address, or a domain. */
+export type Listable = Ip | string;
+
+/** The zone of a list; undefined for what can be none. A name in DNS does not end with a number: that is an address. */
+export function parseZone(text: string): string | undefined {
+  const zone = dnsName(text);
+  return zone !== undefined && /[a-z][^.]*$/.test(zone) ? zone : undefined;
 }
 
 /**
- * The addresses that list it: none where it is not listed. Throws `IoError` when the list could not, or would not,
- * tell.
+ * Whether `list` has `what`; undefined where the list is of no use, of which the log knows. Throws `IoError` when it could
+ * not be found out.
  */
-export async function listing({ name, zone }: ListQuestion, dns: Dns): Promise<readonly string[]> {
-  const question = dnsName(`${name}.${zone}`);
-  if (question === undefined) return [];
+export async function isListed({ zone, addresses }: DnsList, what: Listable, dns: Dns): Promise<boolean | undefined> {
+  const question = nameIn(zone, what);
+  if (question === undefined) return false;
   const answers = await dns.records(question, "A", { list: zone });
-  const odd = answers.find((answer) => !answer.startsWith("127.") || answer.startsWith("127.255.255."));
-  if (odd !== undefined) throw new IoError("other", `A of ${question}: ${odd} is no listing`);
-  return answers;
+  const weights = answers.map((answer) => weigh(answer, addresses));
+  const answer = answers[weights.indexOf("no listing")];
+  if (answer !== undefined && dns.lists.isNews(zone, answer)) {
+    dns.lists.tellNoListing({ zone, question, answer, text: await textOf(question, zone, dns) });
+  }
+  if (weights.includes("counts")) return true;
+  return answer === undefined ? false : undefined;
 }
 
-/** What the list says of what it lists; empty where it says nothing. Throws `IoError`. */
-export async function listingText({ name, zone }: ListQuestion, dns: Dns): Promise<string> {
-  const [text = ""] = await dns.records(`${name}.${zone}`, "TXT", { list: zone });
-  return text;
+/** What the list in `zone` says of what it lists; empty where it says nothing, or could not be asked. */
+export async function listingText(zone: string, what: Listable, dns: Dns): Promise<string> {
+  const question = nameIn(zone, what);
+  return question === undefined ? "" : await textOf(question, zone, dns);
+}
+
+async function textOf(question: string, zone: string, dns: Dns): Promise<string> {
+  try {
+    const [text = ""] = await dns.records(question, "TXT", { list: zone });
+    return text;
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    return "";
+  }
+}
+
+/** The name under which `zone` has `what`; undefined where it cannot have it. */
+function nameIn(zone: string, what: Listable): string | undefined {
+  if (typeof what !== "string") return isPrivate(what) ? undefined : `${reversedName(what)}.${zone}`;
+  return dnsName(`${what}.${zone}`);
 }

@@ -10,11 +10,13 @@
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Clock, NameServer, RecordType, Resolver } from "../runtime/ports.ts";
+import type { ListStates } from "./list_states.ts";
 
 export interface DnsOptions {
   readonly server?: NameServer | undefined;
   /** Milliseconds for one lookup. */
   readonly timeout: number;
+  readonly lists: ListStates;
 }
 
 export interface LookupsParts {
@@ -29,6 +31,8 @@ export interface Dns {
    * `list` is the zone of the DNS list that is asked, where one is.
    */
   records(name: string, type: RecordType, options?: { readonly list?: string }): Promise<readonly string[]>;
+  /** What the process knows of its DNS lists. */
+  readonly lists: ListStates;
 }
 
 // More than the client, its sender and a hundred recipients make in a dozen lists.
@@ -62,6 +66,7 @@ export class Lookups {
     const names = new Allowance(clock, NAMES_TIME);
     const lists = new Allowance(clock, LISTS_TIME);
     return {
+      lists: this.#options.lists,
       records: (name, type, { list } = {}) =>
         list === undefined
           ? this.#records(name, type, { time: names, ask: () => this.#ask(name, type, { isList: false }) })

@@ -247,6 +247,19 @@ export function logNotReloaded(logger: Logger, why: string): void {
   logger.write("error", `not reloaded: the rules stay as they were ${formatField("reason", why)}`);
 }
 
+/** An answer of a DNS list by which it lists nothing: the answer to `question`, with the text that it has for that. */
+export interface NoListing {
+  readonly zone: string;
+  readonly question: string;
+  readonly answer: string;
+  readonly text: string;
+}
+
+export function logNoListing(logger: Logger, { zone, question, answer, text }: NoListing): void {
+  const words = "DNS list gives an answer that is no listing: it does not count";
+  logger.write("error", `${words} ${formatFields({ zone, question, answer, text: text || undefined })}`);
+}
+
 export function logSwept(logger: Logger, removed: readonly string[], failures: readonly string[]): void {
   for (const failure of failures) {
     logger.write("warning", `cannot sweep the spool ${formatField("reason", failure)}`);

@@ -1,6 +1,6 @@
 // What the command line may say, as plain data with its defaults. Times are in milliseconds, sizes in octets.
 
-import type { DnsList } from "../checks/dns_list.ts";
+import type { DnsList } from "../dns/listing.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Address, NameServer } from "../runtime/ports.ts";
 import type { LogTarget } from "../log/sinks.ts";

@@ -1,8 +1,8 @@
 // From an option's text to its value. Each function throws a `UsageError` that names the text and shows a right one.
 
-import type { AddressRanges, DnsList } from "../checks/dns_list.ts";
-import { dnsName } from "../dns/domain.ts";
+import { ADDRESSES_HINT, parseAddresses } from "../dns/answers.ts";
 import { parseIp } from "../dns/ip.ts";
+import { type DnsList, parseZone } from "../dns/listing.ts";
 import { quote } from "../log/logger.ts";
 import type { LogTarget } from "../log/sinks.ts";
 import type { Address, NameServer } from "../runtime/ports.ts";
@@ -109,35 +109,17 @@ export function parseNameServer(text: string): NameServer {
   return { address, port: port === undefined ? DNS_PORT : parsePort(port, text) };
 }
 
-/** `ZONE`, or `ZONE=ADDRESSES` with the answers that count, such as `127.0.0.2-11` or Postfix's `127.0.0.[2;4..11]`. */
+/** `ZONE`, or `ZONE=ADDRESSES` with the answers that count, as `parseAddresses` reads them. */
 export function parseDnsList(text: string): DnsList {
   const [name = "", ...rest] = text.split("=");
-  const zone = dnsName(name);
-  // A name in DNS does not end with a number: that is an address whose list is missing.
-  if (zone === undefined || !/[a-z][^.]*$/.test(zone)) {
+  const zone = parseZone(name);
+  if (zone === undefined) {
     throw new UsageError(`${quote(text)} is no DNS list: give ZONE[=ADDRESSES], such as bl.example.org=127.0.0.2-11`);
   }
-  return { zone, answers: rest.length === 0 ? undefined : parseRanges(rest.join("="), text) };
-}
-
-const RANGE = "[0-9]{1,3}(?:(?:-|\\.\\.)[0-9]{1,3})?";
-const RANGES = new RegExp(`^(?:${RANGE}|\\[${RANGE}(?:;${RANGE})*\\])$`);
-
-function parseRanges(addresses: string, text: string): AddressRanges {
-  // A point that stands alone is between two octets.
-  const octets = addresses.split(/(?<!\.)\.(?!\.)/).map((octet) =>
-    RANGES.test(octet)
-      ? octet.replace(/[[\]]/g, "").split(";").map((range) => {
-        const [first = 0, last = first] = range.split(/-|\.\./).map(Number);
-        return [first, last] as const;
-      })
-      : []
-  );
-  // Lists answer from 127.0.0.0/8 (RFC 5782 s.2.1).
-  const right = octets.length === 4 && octets[0]!.some(([first, last]) => first <= 127 && last >= 127) &&
-    octets.every((ranges) => ranges.length > 0 && ranges.every(([first, last]) => first <= last && last <= 255));
-  if (right) return octets;
-  throw new UsageError(`${quote(text)} has no addresses behind "=": give such as 127.0.0.2, 127.0.0.2-11`);
+  if (rest.length === 0) return { zone, addresses: undefined };
+  const addresses = parseAddresses(rest.join("="));
+  if (!addresses) throw new UsageError(`${quote(text)} has no addresses behind "=": ${ADDRESSES_HINT}`);
+  return { zone, addresses };
 }
 
 export function parseChoice<Choice extends string>(text: string, choices: readonly Choice[]): Choice {

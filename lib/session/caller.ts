@@ -19,7 +19,7 @@ interface Connection {
 }
 
 /** The client that `facts` describe, or else the peer of `connection`. */
-export function callerOf(facts: ClientFacts, connection: Connection, dns: Dns): Caller {
+export function callerOf(facts: ClientFacts, connection: Connection, dns: Pick<Dns, "records">): Caller {
   const address = addressOf(facts, connection);
   if (facts.name !== undefined || facts.nameless) return { address, name: async () => hostName(facts) };
   const ip = parseIp(address ?? "");
@@ -39,7 +39,7 @@ function hostName({ name, nameless }: ClientFacts): string | undefined {
   return name !== undefined && parseIp(name) ? undefined : name;
 }
 
-async function confirmedName(ip: Ip | undefined, dns: Dns): Promise<string | undefined> {
+async function confirmedName(ip: Ip | undefined, dns: Pick<Dns, "records">): Promise<string | undefined> {
   if (!ip) throw new IoError("unknown-host", "client's name: nobody told it, nor an address to look it up by");
   const names = await dns.records(`${reversedName(ip)}.${reverseZone(ip)}`, "PTR");
   let failure: unknown;

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { type DnsAnswer, type DnsHandler, DnsServer } from "../fakes/dns_server.ts";
-import { type Case, deliver, expectUsable, RECIPIENT, table, type Talk } from "./rig.ts";
+import { type Case, deliver, expectUsable, read, RECIPIENT, table, type Talk } from "./rig.ts";
 
 let server: DnsServer;
 
@@ -153,3 +153,69 @@ table("What a name server says", { options }, [
     }),
   },
 ]);
+
+/** Lists that give the same answer to everything, with a text, and senders that are in order. */
+function always(address: string): DnsHandler {
+  const records: Readonly<Record<string, DnsAnswer>> = {
+    MX: THERE,
+    A: { records: [{ data: address }] },
+    TXT: { records: [{ data: ["Ask ", "others"] }] },
+  };
+  return ({ type }) => records[type] ?? {};
+}
+
+/** Two messages, each in a session of its own, of which none is refused. */
+async function deliverTwo(talk: Talk, address: string): Promise<void> {
+  for (const host of [71, 72]) {
+    const client = await talk.open();
+    await client.expect(250, `XFORWARD NAME=host.test ADDR=${address.replace("*", String(host))}`);
+    assert.equal((await deliver(client)).code, 250);
+    await client.expect(221, "QUIT");
+    await client.expectEnd();
+  }
+}
+
+function withRules(dir: string, rules: string, ...words: readonly string[]): string[] {
+  Deno.writeTextFileSync(`${dir}/rules`, rules);
+  return [`--dns-server=127.0.0.1:${server.port}`, `--check-rules=${dir}/rules`, ...words];
+}
+
+const NO_LISTINGS = ["127.0.0.1", "127.0.0.255", "127.0.1.255", "127.255.255.254", "198.51.100.1"];
+
+const noListings = NO_LISTINGS.map((answer): Case => ({
+  name: answer,
+  play: playWith(always(answer), async (talk) => {
+    await deliverTwo(talk, "192.0.2.*");
+    for (const zone of ["bl.test", "b2.test", "rbl.test", "rhs.test"]) {
+      const line = new RegExp(
+        `error: DNS list .* zone=${zone} question=\\S+ answer=${answer} text="Ask others"\n`,
+        "g",
+      );
+      // Once for each process.
+      assert.equal(read(talk.logFile).match(line)?.length, talk.mode === "spawn" ? 2 : 1, zone);
+    }
+  }),
+}));
+
+table("Answers of a DNS list that are no listing refuse no mail", {
+  options: (dir) =>
+    withRules(
+      dir,
+      "noto:RBL.rbl.test:ALL:ALL\nnoto:ALL:RHS.rhs.test:ALL\n",
+      ...["--dnsbl=bl.test", "--dnsbl=b2.test=127.0.0.2-11,127.0.0.0&129"],
+    ),
+}, noListings);
+
+const PRIVATE = ["127.0.0.*", "10.0.0.*", "169.254.1.*", "172.31.0.*", "192.168.0.*", "IPv6:::1", "IPv6:fd00::*"];
+
+const privateClients = PRIVATE.map((address): Case => ({
+  name: address,
+  play: playWith(always("127.0.0.2"), async (talk) => {
+    await deliverTwo(talk, address);
+    assert.deepEqual(server.questions.filter(({ name }) => /^7|^[0-9a-f](?:\.[0-9a-f]){31}/.test(name)), []);
+  }),
+}));
+
+table("No DNS list is asked about a private address", {
+  options: (dir) => withRules(dir, "noto:RBL.rbl.test:ALL:ALL\n", "--dnsbl=bl.test"),
+}, privateClients);

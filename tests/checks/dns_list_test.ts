@@ -52,6 +52,10 @@ Deno.test("DNS lists of clients", async () => {
       { dnsbl: ["bl.test"], address: "::ffff:192.0.2.1", answers: LISTED },
       "554 5.7.1 Service unavailable; Client host [::ffff:192.0.2.1] blocked using bl.test",
     ],
+    [
+      { dnsbl: ["bl.test"], address: "::ffff:10.0.0.1", answers: { "1.0.0.10.bl.test A": ["127.0.0.2"] } },
+      "allow",
+    ],
     // Nobody knows who it is.
     [{ dnsbl: ["bl.test"], address: undefined, answers: LISTED }, "allow"],
     [{ dnsbl: ["bl.test"], address: "unix", answers: LISTED }, "allow"],
@@ -61,11 +65,8 @@ Deno.test("DNS lists of clients", async () => {
     // The addresses that count.
     [{ dnsbl: ["bl.test=127.0.0.2-11"], answers: LISTED }, CLIENT_REPLY],
     [{ dnsbl: ["bl.test=127.0.0.4"], answers: LISTED }, CLIENT_REPLY],
-    [{ dnsbl: ["bl.test=127.0.0.[2;4..5]"], answers: LISTED }, CLIENT_REPLY],
-    [{ dnsbl: ["bl.test=127.[0..255].0.4"], answers: LISTED }, CLIENT_REPLY],
+    [{ dnsbl: ["bl.test=127.0.0.2,127.0.0.0&4"], answers: LISTED }, CLIENT_REPLY],
     [{ dnsbl: ["bl.test=127.0.0.2-3"], answers: LISTED }, "allow"],
-    [{ dnsbl: ["bl.test=127.0.1.4"], answers: LISTED }, "allow"],
-    [{ dnsbl: ["bl.test=127.0.0.[2;5]"], answers: LISTED }, "allow"],
     [{ dnsbl: ["bl.test=127.0.0.2"], answers: { "1.2.0.192.bl.test A": ["127.0.0.9", "127.0.0.2"] } }, CLIENT_REPLY],
   ];
   for (const [mail, reply] of rows) assert.equal((await ask(mail)).reply, reply, JSON.stringify(mail));
@@ -107,21 +108,21 @@ Deno.test("DNS lists of senders", async () => {
 });
 
 Deno.test("DNS lists that do not work let all pass, and the log is told", async () => {
-  const rows: readonly (readonly [FakeAnswer, notice: RegExp])[] = [
-    ["silent", /^bl\.test is of no use: /],
-    ["other", /^bl\.test is of no use: /],
-    // What Spamhaus tells a public resolver, a lying resolver, a list that was given up.
-    [["127.255.255.254"], /^bl\.test is of no use: A of 1\.2\.0\.192\.bl\.test: 127\.255\.255\.254 is no listing$/],
-    [["198.51.100.7"], /^bl\.test is of no use: .*: 198\.51\.100\.7 is no listing$/],
-  ];
-  for (const [answer, notice] of rows) {
+  for (const answer of ["silent", "other"] as const) {
     const mail = { dnsbl: ["bl.test"], answers: { "1.2.0.192.bl.test A": answer } };
     const { reply, scene } = await ask(mail);
     assert.equal(reply, "allow");
     assert.equal(scene.notices.length, 1);
-    assert.match(scene.notices[0]!, notice);
+    assert.match(scene.notices[0]!, /^bl\.test is of no use: /);
     // Once for a message is enough.
     assert.deepEqual((await ask({ ...mail, recipients: ["one@example.net"] })).scene.notices, []);
+  }
+  // What Spamhaus tells a public resolver, URIBL anybody whom it does not like, and the resolver of a hotel.
+  for (const answer of ["127.255.255.254", "127.0.0.1", "198.51.100.7"]) {
+    const { reply, scene } = await ask({ dnsbl: ["bl.test"], answers: { "1.2.0.192.bl.test A": [answer] } });
+    assert.equal(reply, "allow");
+    assert.deepEqual(scene.notices, []);
+    assert.equal(scene.logger.find(`zone=bl.test question=1.2.0.192.bl.test answer=${answer}`).length, 1);
   }
 });
 

@@ -1,18 +1,22 @@
 // What the tests of restrictions share: a context with DNS of the test's own, and what a ruling says.
 
 import type { RestrictionContext, Ruling } from "../../lib/checks/restriction.ts";
+import { ListStates } from "../../lib/dns/list_states.ts";
 import { Lookups } from "../../lib/dns/lookups.ts";
 import { IoError } from "../../lib/runtime/io_error.ts";
 import { replyText } from "../../lib/smtp/reply.ts";
 import { FakeClock } from "../fakes/clock.ts";
+import { FakeLogger } from "../fakes/logger.ts";
 import { type FakeAnswer, FakeResolver } from "../fakes/resolver.ts";
 
 export interface Scene {
   readonly context: RestrictionContext;
   readonly resolver: FakeResolver;
   readonly clock: FakeClock;
-  /** What the log was told. */
+  /** What the session's log was told. */
   readonly notices: string[];
+  /** The log of the process. */
+  readonly logger: FakeLogger;
 }
 
 export interface SceneOptions {
@@ -27,6 +31,8 @@ export function newScene({ answers = {}, address, name }: SceneOptions): Scene {
   const resolver = new FakeResolver(clock);
   for (const [question, answer] of Object.entries(answers)) resolver.answers.set(question, answer);
   const notices: string[] = [];
+  const logger = new FakeLogger();
+  const lists = new ListStates(logger);
   const context: RestrictionContext = {
     client: {
       address,
@@ -35,11 +41,11 @@ export function newScene({ answers = {}, address, name }: SceneOptions): Scene {
         return name;
       },
     },
-    dns: new Lookups({ clock, resolver }, { timeout: 5000 }).forRuling(),
+    dns: new Lookups({ clock, resolver }, { timeout: 5000, lists }).forRuling(),
     signal: new AbortController().signal,
     notice: (text) => void notices.push(text),
   };
-  return { context, resolver, clock, notices };
+  return { context, resolver, clock, notices, logger };
 }
 
 /** The reply of a refusal, or "allow". */

@@ -32,7 +32,9 @@ allow:127.0.0.1:ALL:ALL
   assert.deepEqual(rules[0]!.tos, {
     patterns: [{ left: { kind: "all" }, right: { kind: "glob", text: "somedomain.com" } }],
   });
-  assert.deepEqual(rules[2]!.froms, { patterns: [{ domain: { kind: "listed", zone: "dsn.rfc-ignorant.org" } }] });
+  assert.deepEqual(rules[2]!.froms, {
+    patterns: [{ domain: { kind: "listed", zone: "dsn.rfc-ignorant.org", addresses: undefined } }],
+  });
 });
 
 Deno.test("parseRules reads the example of the README", () => {
@@ -120,10 +122,12 @@ Deno.test("parseRules: sources", () => {
     ["0/0", network([0, 0, 0, 0], 0)],
     ["[2001:db8::]/32", network([0x20, 0x01, 0x0d, 0xb8, ...Array(12).fill(0)], 32)],
     ["[::ffff:192.0.2.1]", network([192, 0, 2, 1], 32)],
-    ["RBL.List.example.org.", { host: { kind: "listed", zone: "list.example.org" } }],
+    ["RBL.List.example.org.", { host: { kind: "listed", zone: "list.example.org", addresses: undefined } }],
     ["NS=*.example.org", { host: { kind: "servers", host: { kind: "glob", text: "*.example.org" } } }],
     ["NS=UNKNOWN", { host: { kind: "servers", host: { kind: "known", wanted: false } } }],
-    ["NS=RBL.l.example", { host: { kind: "servers", host: { kind: "listed", zone: "l.example" } } }],
+    ["NS=RBL.l.example", {
+      host: { kind: "servers", host: { kind: "listed", zone: "l.example", addresses: undefined } },
+    }],
     ["root@host", { user: { kind: "glob", text: "root" }, host: { kind: "glob", text: "host" } }],
     ["ALL@192.0.2.0/24", { user: { kind: "all" }, ...network([192, 0, 2, 0], 24) }],
   ];
@@ -144,8 +148,11 @@ Deno.test("parseRules: addresses", () => {
     ["a@b@c", { left: { kind: "glob", text: "a@b" }, right: { kind: "glob", text: "c" } }],
     ["ALL@*.org", { left: { kind: "all" }, right: { kind: "glob", text: "*.org" } }],
     ["USER@ALL", { left: "USER", right: { kind: "all" } }],
-    ["RHS.l.example", { domain: { kind: "listed", zone: "l.example" } }],
-    ["ALL@RHS.l.example", { left: { kind: "all" }, right: { kind: "listed", zone: "l.example" } }],
+    ["RHS.l.example", { domain: { kind: "listed", zone: "l.example", addresses: undefined } }],
+    ["ALL@RHS.l.example", {
+      left: { kind: "all" },
+      right: { kind: "listed", zone: "l.example", addresses: undefined },
+    }],
     ["NS=KNOWN", { domain: { kind: "servers", host: { kind: "known", wanted: true } } }],
     ["a@NS=x", { left: { kind: "glob", text: "a" }, right: { kind: "servers", host: { kind: "glob", text: "x" } } }],
   ];

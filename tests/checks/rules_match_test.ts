@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { parseRules } from "../../lib/checks/rules_file.ts";
 import { type Match, matchesRule } from "../../lib/checks/rules_match.ts";
+import { ListStates } from "../../lib/dns/list_states.ts";
 import { IoError } from "../../lib/runtime/io_error.ts";
+import { FakeLogger } from "../fakes/logger.ts";
 
 /** Records by question; `fails` cannot be found out. */
 type Zone = Readonly<Record<string, readonly string[] | "fails">>;
@@ -36,6 +38,7 @@ async function match(fields: string, mail: Mail = {}): Promise<Answer> {
     },
   };
   const dns = {
+    lists: new ListStates(new FakeLogger()),
     records: async (question: string, type: string) => {
       asked.push(`${question} ${type}`);
       const records = zone[`${question} ${type}`] ?? [];
@@ -173,6 +176,12 @@ Deno.test("matchesRule: DNS lists", async () => {
     // The list says that it says nothing; the zone has another owner.
     ["RBL.l.example", { zone: { "1.2.0.192.l.example A": ["127.255.255.254"] } }, undefined],
     ["RBL.l.example", { zone: { "1.2.0.192.l.example A": ["198.51.100.9"] } }, undefined],
+    ["RBL.l.example", { zone: { "1.2.0.192.l.example A": ["127.0.0.1"] } }, undefined],
+    ["ALL EXCEPT RBL.l.example", { zone: { "1.2.0.192.l.example A": ["127.0.0.1"] } }, undefined],
+    ["RBL.l.example", { zone: { "1.2.0.192.l.example A": ["127.0.0.1", "127.0.0.2"] } }, true],
+    // Nobody's business.
+    ["RBL.l.example", { address: "10.0.0.1", zone: { "1.0.0.10.l.example A": ["127.0.0.2"] } }, false],
+    ["ALL EXCEPT RBL.l.example", { address: "::1" }, true],
   ], (source) => `${source}:ALL:ALL`);
   const listed = { "here.example.l.example A": ["127.0.0.2"] };
   await checkRows([
@@ -190,6 +199,7 @@ Deno.test("matchesRule: DNS lists", async () => {
       true,
     ],
     ["RHS.l.example", { zone: { "here.example.l.example A": "fails" } }, undefined],
+    ["RHS.l.example", { zone: { "here.example.l.example A": ["127.0.1.255"] } }, undefined],
   ], (from) => `ALL:${from}:ALL`);
 });
 

@@ -6,11 +6,13 @@ import { restrictions } from "../../lib/checks/restrictions.ts";
 import { rulesRestriction } from "../../lib/checks/rules.ts";
 import { parseRules } from "../../lib/checks/rules_file.ts";
 import { SharedTurn } from "../../lib/checks/shared_turn.ts";
+import { ListStates } from "../../lib/dns/list_states.ts";
 import { Lookups } from "../../lib/dns/lookups.ts";
 import { emptyEnvelope } from "../../lib/envelope.ts";
 import { formatReply, type Reply, replyText } from "../../lib/smtp/reply.ts";
 import { textOf } from "../../lib/smtp/bytes.ts";
 import { FakeClock } from "../fakes/clock.ts";
+import { FakeLogger } from "../fakes/logger.ts";
 import { FakeResolver } from "../fakes/resolver.ts";
 
 interface Told {
@@ -29,13 +31,14 @@ interface Mail {
 async function rule(file: string, mail: Mail = {}): Promise<Told> {
   const notices: string[] = [];
   const clock = new FakeClock();
+  const lists = new ListStates(new FakeLogger());
   const resolver = new FakeResolver(clock);
   for (const [question, answer] of Object.entries(mail.dns ?? {})) {
     resolver.answers.set(question, answer === "other" ? answer : [answer]);
   }
   const context: RestrictionContext = {
     client: { address: "192.0.2.1", name: async () => mail.name },
-    dns: new Lookups({ clock, resolver }, { timeout: 1000 }).forRuling(),
+    dns: new Lookups({ clock, resolver }, { timeout: 1000, lists }).forRuling(),
     signal: mail.signal ?? new AbortController().signal,
     notice: (text) => void notices.push(text),
   };

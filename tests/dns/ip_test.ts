@@ -1,7 +1,7 @@
 // Tests of lib/dns/ip.ts: addresses in all their forms, and the names under which DNS has them.
 
 import assert from "node:assert/strict";
-import { parseIp, reversedName, reverseZone } from "../../lib/dns/ip.ts";
+import { isPrivate, parseIp, reversedName, reverseZone } from "../../lib/dns/ip.ts";
 
 const RIGHT: readonly (readonly [text: string, octets: string])[] = [
   // IPv4.
@@ -69,5 +69,22 @@ Deno.test("reversedName and reverseZone make the names of RFC 5782 and of PTR re
   for (const [text, name, zone] of rows) {
     assert.equal(reversedName(parseIp(text)!), name);
     assert.equal(reverseZone(parseIp(text)!), zone);
+  }
+});
+
+Deno.test("isPrivate knows loopback, link-local and private networks by their bounds", () => {
+  const rows: readonly (readonly [isPrivate: boolean, ...texts: string[]])[] = [
+    [true, "0.0.0.0", "0.255.255.255", "10.0.0.0", "10.255.255.255", "127.0.0.1", "127.255.255.255"],
+    [true, "169.254.0.0", "169.254.255.255", "172.16.0.0", "172.31.255.255", "192.168.0.0", "192.168.255.255"],
+    [true, "::", "::1", "fc00::", "fd12:3456::1", "fdff:ffff::", "fe80::1%eth0", "febf::1", "fec0::1", "feff::1"],
+    [true, "::ffff:10.0.0.1", "::ffff:127.0.0.1"],
+    [false, "1.0.0.0", "9.255.255.255", "11.0.0.0", "126.255.255.255", "128.0.0.0", "169.253.255.255"],
+    [false, "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255", "192.169.0.0", "255.255.255.255"],
+    // Providers share it among their customers (RFC 6598).
+    [false, "100.64.0.1"],
+    [false, "::2", "2001:db8::1", "fbff::1", "fe00::1", "fe7f::1", "ff02::1", "::ffff:192.0.2.1"],
+  ];
+  for (const [expected, ...texts] of rows) {
+    for (const text of texts) assert.equal(isPrivate(parseIp(text)!), expected, text);
   }
 });

@@ -1,10 +1,12 @@
 // Tests of lib/dns/lookups.ts: what is asked, how often, and for how long.
 
 import assert from "node:assert/strict";
+import { ListStates } from "../../lib/dns/list_states.ts";
 import { Lookups } from "../../lib/dns/lookups.ts";
 import { IoError } from "../../lib/runtime/io_error.ts";
 import type { NameServer } from "../../lib/runtime/ports.ts";
 import { FakeClock } from "../fakes/clock.ts";
+import { FakeLogger } from "../fakes/logger.ts";
 import { FakeResolver } from "../fakes/resolver.ts";
 
 interface Scene {
@@ -16,7 +18,8 @@ interface Scene {
 function newScene(server?: NameServer): Scene {
   const clock = new FakeClock();
   const resolver = new FakeResolver(clock);
-  return { session: new Lookups({ clock, resolver }, { server, timeout: 5000 }), resolver, clock };
+  const lists = new ListStates(new FakeLogger());
+  return { session: new Lookups({ clock, resolver }, { server, timeout: 5000, lists }), resolver, clock };
 }
 
 function isTimeout(error: unknown): boolean {

@@ -44,7 +44,11 @@ const REVERSE_ZONE_FILE = `$TTL 60
 
 /** What rbldnsd serves: type, zone and data of each set. In a text, $ stands for what was asked about. */
 const LISTS: readonly (readonly [type: string, zone: string, data: string])[] = [
-  ["ip4set", "bl.test", ":127.0.0.4:Listed, see http://bl.test/?$\n127.0.0.2\n192.0.2.66\n"],
+  [
+    "ip4set",
+    "bl.test",
+    ":127.0.0.4:Listed, see http://bl.test/?$\n127.0.0.2\n192.0.2.66\n10.0.0.0/8\n192.0.2.68:127.0.0.8\n",
+  ],
   ["ip6trie", "bl.test", ":127.0.0.5:Listed, see http://bl.test/?$\n2001:db8:bad::/48\n"],
   ["dnset", "rhs.test", `:127.0.1.2:No bounces from $\nlisted.${ZONE}\n`],
   // A list that tells strangers that it does not answer them.

@@ -4,13 +4,14 @@
 // Needs root and Debian's nsd, rbldnsd, dnsmasq-base and postfix; where one is missing, each test fails and says so.
 
 import assert from "node:assert/strict";
-import { type Case, deliver, RECIPIENT, table, type Talk } from "../blackbox/rig.ts";
+import { type Case, deliver, read, RECIPIENT, table, type Talk } from "../blackbox/rig.ts";
+import { until } from "../fakes/client.ts";
 import { type DnsBed, openDnsBed } from "./dns_bed.ts";
 import { install } from "./installed.ts";
 import { createPostfix, freePorts, type Postfix, USER } from "./postfix.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "./postfix_config.ts";
 import { alice, newTag } from "./postfix_mail.ts";
-import { CLIENT_ADDRESS, SmtpClient } from "./smtp_client.ts";
+import { SmtpClient } from "./smtp_client.ts";
 
 let bed: DnsBed | undefined;
 let problem: unknown;
@@ -38,9 +39,11 @@ interface Mail {
   /** The refusal at MAIL or RCPT, or that the message passes. */
   readonly heard: "passes" | { readonly mail: string } | { readonly rcpt: string };
   readonly logged?: RegExp;
+  /** In the log of the program, whichever case was the first. */
+  readonly known?: RegExp;
 }
 
-function mail(name: string, { address, from = "me@mx.example.test", heard, logged }: Mail): Case {
+function mail(name: string, { address, from = "me@mx.example.test", heard, logged, known }: Mail): Case {
   return {
     name,
     play: async (talk: Talk) => {
@@ -58,6 +61,8 @@ function mail(name: string, { address, from = "me@mx.example.test", heard, logge
         assert.ok(!talk.downstream.verbs.includes("RCPT"), "downstream heard of it");
       }
       if (logged) await talk.logged(logged);
+      if (known) await until(() => known.test(read(talk.logFile)), () => `${known} in the log`);
+      if (known) await until(() => known.test(read(talk.logFile)), () => `${known} in the log`);
       // The session goes on.
       await client.expect(250, "RSET");
       await client.expect(221, "QUIT");
@@ -80,22 +85,29 @@ table("Clients in a DNS list", { options: () => words("--dnsbl=bl.test") }, [
   }),
   mail("not listed", { address: "192.0.2.67", heard: "passes" }),
   mail("not listed, by IPv6", { address: "IPv6:2001:db8::25", heard: "passes" }),
+  mail("of a private network", { address: "10.0.0.66", heard: "passes" }),
   mail("not known", { address: "[UNAVAILABLE]", heard: "passes" }),
   mail("the peer itself, where nobody else was named", { heard: "passes" }),
 ]);
 
 table("DNS lists with addresses that count", {
-  options: () => words("--dnsbl=bl.test=127.0.0.2-4", "--dnsbl", "closed.test", "--rhsbl=rhs.test=127.0.1.2"),
+  options: () =>
+    words(
+      "--dnsbl=bl.test=127.0.0.2,127.0.0.0&4,127.0.1.[0..9]",
+      "--dnsbl",
+      "closed.test",
+      "--rhsbl=rhs.test=127.0.1.2",
+    ),
 }, [
   mail("a client, among them", {
     address: "192.0.2.66",
     heard: { rcpt: `${BLOCKED} [192.0.2.66] blocked using bl.test; Listed, see http://bl.test/?192.0.2.66` },
   }),
-  mail("a client, not among them", { address: "IPv6:2001:db8:bad::25", heard: "passes" }),
+  mail("a client, not among them", { address: "192.0.2.68", heard: "passes" }),
   mail("a list that does not answer us", {
     address: "192.0.2.67",
     heard: "passes",
-    logged: /closed\.test is of no use: .*: 127\.255\.255\.254 is no listing/,
+    known: /no listing.* zone=closed\.test question=\S+ answer=127\.255\.255\.254 text="Ask somebody else"/,
   }),
   mail("a sender", {
     address: "192.0.2.67",
@@ -165,7 +177,8 @@ async function withPostfix(test: (site: Site) => Promise<void>): Promise<void> {
       const log = `--log=${logs}/${proxyPort}.log`;
       const argv = [program, "-d", spool, log, ...options, ...more, `127.0.0.1:${afterPort}`];
       const proxy = `127.0.0.1:${proxyPort}`;
-      return [spawnedProxy(proxyPort, USER, argv), beforeFilter({ port, proxy, speedAdjust: false })];
+      const before = beforeFilter({ port, proxy, speedAdjust: false });
+      return [spawnedProxy(proxyPort, USER, argv), `${before}    -o smtpd_authorized_xclient_hosts=127.0.0.0/8\n`];
     };
     await postfix.start([
       ...inFront(listedPort, listedProxy, ["--dnsbl=bl.test"]),
@@ -178,11 +191,16 @@ async function withPostfix(test: (site: Site) => Promise<void>): Promise<void> {
   }
 }
 
+/** The client, who in truth is of this host: Postfix believes his XCLIENT. */
+const CLIENT_ADDRESS = "192.0.2.66";
+
 /** What a stranger hears to each command of a message, until one is refused. */
 async function heardBy(port: number, from: string, to: string): Promise<string[]> {
   const client = await SmtpClient.greet(port);
   const heard: string[] = [];
   try {
+    assert.match(await client.ask(`XCLIENT ADDR=${CLIENT_ADDRESS}`), /^220 /);
+    assert.match(await client.ask("EHLO stranger.example"), /^250-/);
     for (const command of [`MAIL FROM:<${from}>`, `RCPT TO:<${to}>`, "DATA", "Subject: a message\r\n\r\ntext\r\n."]) {
       heard.push(await client.ask(command));
       if (!/^[23]/.test(heard.at(-1)!)) break;

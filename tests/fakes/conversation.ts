@@ -9,6 +9,7 @@ import { restrictions } from "../../lib/checks/restrictions.ts";
 import { rulesRestriction } from "../../lib/checks/rules.ts";
 import { parseRules } from "../../lib/checks/rules_file.ts";
 import { SharedTurn } from "../../lib/checks/shared_turn.ts";
+import { ListStates } from "../../lib/dns/list_states.ts";
 import { Admission } from "../../lib/session/admission.ts";
 import { Session, type SessionEnd, type SessionOptions } from "../../lib/session/session.ts";
 import { Peer } from "./conn_pair.ts";
@@ -75,11 +76,12 @@ export class Conversation {
           turn: new SharedTurn(this.runtime.clock),
         }),
       ]));
+    const lists = new ListStates(this.logger);
     this.session = new Session(this.client.conn, {
       runtime: this.runtime,
       logger: this.logger,
       check: options.check ?? chain(this.runtime.clock, options.filter ? [filter] : []),
-      newAdmission: restriction && ((parts) => new Admission(restriction, { timeout: 5_000 }, parts)),
+      newAdmission: restriction && ((parts) => new Admission(restriction, { timeout: 5_000, lists }, parts)),
       options: { ...OPTIONS, ...options.options },
     });
   }

@@ -107,8 +107,8 @@ Deno.test("parseCommandLine takes every further option", () => {
     ["--tarpit-multiplier=1.25", { tarpitMultiplier: 1.25 }],
     ["--tarpit-max=9", { tarpitMax: 9000 }],
     ["--check-sender-domain", { checkSenderDomain: true }],
-    ["--dnsbl=a.test", { dnsbl: [{ zone: "a.test", answers: undefined }] }],
-    ["--rhsbl=a.test", { rhsbl: [{ zone: "a.test", answers: undefined }] }],
+    ["--dnsbl=a.test", { dnsbl: [{ zone: "a.test", addresses: undefined }] }],
+    ["--rhsbl=a.test", { rhsbl: [{ zone: "a.test", addresses: undefined }] }],
     ["--dns-server=192.0.2.1", { dnsServer: { address: "192.0.2.1", port: 53 } }],
     ["--dns-timeout=1", { dnsTimeout: 1000 }],
   ];
@@ -117,7 +117,7 @@ Deno.test("parseCommandLine takes every further option", () => {
 });
 
 Deno.test("parseCommandLine keeps all of an option that may be repeated", () => {
-  const lists = ["a.test", "b.test"].map((zone) => ({ zone, answers: undefined }));
+  const lists = ["a.test", "b.test"].map((zone) => ({ zone, addresses: undefined }));
   assert.deepEqual(changes("--dnsbl", "a.test", "mx", "--dnsbl=b.test"), { dnsbl: lists });
   // Of one command line.
   assert.deepEqual(changes("mx"), {});

@@ -1,0 +1,79 @@
+// Which answers of a DNS list are a listing (RFC 5782 s.2.1), and which of them the administrator wants; pure.
+//
+// Only addresses in 127.0.0.0/8 are listings. By an address in 127.255.255.0/24 a list says that it does not answer us,
+// and why. Three more addresses are listings only where ADDRESSES name them: by 127.0.0.1 URIBL refuses to answer, and
+// resolvers answer with it that keep advertisements away; by 127.0.1.255 the DBL says that it is not for addresses; by
+// 127.0.0.255 others say that we have asked too often. An address or a range names what it covers; bits name nothing.
+
+type Range = readonly [first: number, last: number];
+
+/** Addresses, as ranges for each of their four octets. With `bits`, the last octet has at least one of these bits. */
+interface AddressPattern {
+  readonly octets: readonly (readonly Range[])[];
+  readonly bits?: number;
+}
+
+/** The addresses that count. */
+export type Addresses = readonly AddressPattern[];
+
+/** What an error text says of a text that `parseAddresses` does not take. */
+export const ADDRESSES_HINT =
+  "give answers of a list, such as 127.0.0.2, 127.0.0.2-11, 127.0.0.[2;4..11] or 127.0.0.0&4";
+
+const RANGE = "[0-9]{1,3}(?:(?:-|\\.\\.)[0-9]{1,3})?";
+const RANGES = new RegExp(`^(?:${RANGE}|\\[${RANGE}(?:;${RANGE})*\\])$`);
+
+const RESERVED = ["127.0.0.1", "127.0.1.255", "127.0.0.255"];
+
+/**
+ * A list of addresses, with commas between them: `127.0.0.2`, `127.0.0.2-11`, Postfix's `127.0.[0..3].[2;4;10..11]`, and
+ * `127.0.0.0&4` for all addresses of 127.0.0.0/24 that have one of these bits in their last octet. Undefined for what is
+ * written otherwise, and where one of them is no address by which a list lists.
+ */
+export function parseAddresses(text: string): Addresses | undefined {
+  const patterns = text.split(",").map(parsePattern);
+  return patterns.every((pattern) => pattern !== undefined) ? patterns : undefined;
+}
+
+/**
+ * Whether `answer`, an IPv4 address, is a listing that counts, one that does not, or no listing. Without `addresses` all
+ * listings count.
+ */
+export function weigh(answer: string, addresses: Addresses | undefined): "counts" | "other" | "no listing" {
+  const octets = answer.split(".").map(Number);
+  if (!isListing(octets)) return "no listing";
+  const isNamed = addresses?.some(({ octets: ranges, bits }) => bits === undefined && covers(ranges, octets));
+  if (RESERVED.includes(answer)) return isNamed ? "counts" : "no listing";
+  const counts = !addresses || isNamed ||
+    addresses.some(({ octets: ranges, bits = 0xff }) => covers(ranges, octets) && (octets[3]! & bits) !== 0);
+  return counts ? "counts" : "other";
+}
+
+function isListing([first, second, third]: readonly number[]): boolean {
+  return first === 127 && !(second === 255 && third === 255);
+}
+
+function covers(ranges: AddressPattern["octets"], octets: readonly number[]): boolean {
+  return octets.every((octet, at) => ranges[at]!.some(([first, last]) => first <= octet && octet <= last));
+}
+
+function parsePattern(text: string): AddressPattern | undefined {
+  const [, address = "", bits] = /^(.*?)(?:&([0-9]{1,3}))?$/.exec(text) ?? [];
+  // A point that stands alone is between two octets.
+  const octets = address.split(/(?<!\.)\.(?!\.)/).map((octet) => RANGES.test(octet) ? parseRanges(octet) : []);
+  const [first = [], second = [], third = [], last = []] = octets;
+  const areRanges = octets.length === 4 &&
+    octets.every((ranges) => ranges.length > 0 && ranges.every(([from, to]) => from <= to && to <= 255));
+  const is255 = (ranges: readonly Range[]) => ranges.every(([from]) => from === 255);
+  if (!areRanges || !covers([first], [127]) || (is255(second) && is255(third))) return undefined;
+  if (bits === undefined) return { octets };
+  const areBits = Number(bits) >= 1 && Number(bits) <= 255 && covers([last], [0]);
+  return areBits ? { octets: [first, second, third, [[0, 255]]], bits: Number(bits) } : undefined;
+}
+
+function parseRanges(octet: string): readonly Range[] {
+  return octet.replace(/[[\]]/g, "").split(";").map((range) => {
+    const [first = 0, last = first] = range.split(/-|\.\./).map(Number);
+    return [first, last];
+  });
+}
