@@ -1,5 +1,6 @@
 // What the adapter for Bun uses of Bun itself, and what its parts share: errors as ours, and timers.
 
+import { closeSync, openSync } from "node:fs";
 import { IoError, kindOfCode } from "./io_error.ts";
 
 interface BunApi {
@@ -94,13 +95,31 @@ export function codeOf(error: unknown): string | undefined {
   return (error as { code?: string }).code;
 }
 
-export function ioError(error: unknown, what: string): IoError {
+/** `what` was tried; without it the message is the reason alone. */
+export function ioError(error: unknown, what = ""): IoError {
   if (error instanceof IoError) return error;
-  const message = (error as { message: string }).message.replace(/, \w+ '.*$/s, "");
   const code = codeOf(error) ?? "";
+  // Of these Bun gives no reason, or a wrong one.
+  const isUnknown = code === "" || code.startsWith("DNS_");
+  if (isUnknown && isExhausted()) return new IoError("exhausted", said(what, "too many open files"), { cause: error });
+  const message = (error as { message: string }).message.replace(/, \w+ '.*$/s, "");
   const kind = code.startsWith("DNS_") ? "unknown-host" : kindOfCode(code);
-  // Bun's "Failed to connect" says no reason.
-  return new IoError(kind, `${what}: ${message}${message.includes(code) ? "" : ` (${code})`}`, { cause: error });
+  const reason = message.includes(code) ? message : `${message} (${code})`;
+  return new IoError(kind, said(what, reason), { cause: error });
+}
+
+function said(what: string, reason: string): string {
+  return what === "" ? reason : `${what}: ${reason}`;
+}
+
+// Whether no descriptor is left.
+function isExhausted(): boolean {
+  try {
+    closeSync(openSync("/", "r"));
+    return false;
+  } catch (error) {
+    return kindOfCode(codeOf(error)) === "exhausted";
+  }
 }
 
 // To free less is more work than to leave it.

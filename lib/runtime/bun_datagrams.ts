@@ -1,7 +1,6 @@
 // Datagrams to a unix socket on Bun, by libc's sendto(2), for neither Bun nor node has them.
 
-import { errnoReader, libc, systemError } from "./bun_libc.ts";
-import { IoError } from "./io_error.ts";
+import { errnoReader, libc, systemError, unixAddress } from "./bun_libc.ts";
 import type { DatagramSender } from "./ports.ts";
 
 // From the headers of Linux, the same on all its architectures that Bun runs on.
@@ -9,7 +8,6 @@ const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 const EAGAIN = 11;
-const PATH_LIMIT = 107;
 
 // Until a slow receiver is asked again.
 const AGAIN_DELAY = 5;
@@ -20,11 +18,7 @@ export async function datagrams(path: string): Promise<DatagramSender> {
     sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i32" },
   });
   const errno = await errnoReader();
-  const encoded = new TextEncoder().encode(path);
-  if (encoded.length > PATH_LIMIT) throw new IoError("other", `cannot make a datagram socket: ${path} is too long`);
-  const address = new Uint8Array(2 + encoded.length + 1);
-  address[0] = AF_UNIX;
-  address.set(encoded, 2);
+  const address = unixAddress(path);
   const socket = makeSocket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
   if (socket < 0) throw await systemError(errno(), "cannot make a datagram socket");
   return {

@@ -43,11 +43,25 @@ export async function errnoReader(): Promise<() => number> {
   return () => read.i32(location());
 }
 
-/** The error with this number of Linux's. */
-export async function systemError(number: number, what: string): Promise<IoError> {
-  const { constants } = await import("node:os");
-  const code = Object.entries(constants.errno).find(([, one]) => one === number)?.[0] ?? `errno ${number}`;
-  return new IoError(kindOfCode(code), `${what}: ${code}`);
+/** The error with this number of Linux's; its message is `what` was tried, where that is given, and the reason. */
+export async function systemError(number: number, what = ""): Promise<IoError> {
+  const { getSystemErrorMap } = await import("node:util");
+  const [code, words] = getSystemErrorMap().get(-number) ?? [`errno ${number}`, "failed"];
+  return new IoError(kindOfCode(code), `${what === "" ? "" : `${what}: `}${words} (${code})`);
+}
+
+// From the headers of Linux, the same on all its architectures that Bun runs on.
+const AF_UNIX = 1;
+const PATH_LIMIT = 107;
+
+/** The address of a unix socket as the system has it in memory (unix(7)). Throws `IoError` for a path that is too long. */
+export function unixAddress(path: string): Uint8Array {
+  const encoded = new TextEncoder().encode(path);
+  if (encoded.length > PATH_LIMIT) throw new IoError("other", `${path} is too long`);
+  const address = new Uint8Array(2 + encoded.length + 1);
+  address[0] = AF_UNIX;
+  address.set(encoded, 2);
+  return address;
 }
 
 function ffi(): Promise<{
@@ -59,7 +73,6 @@ function ffi(): Promise<{
   return import(name);
 }
 
-// From the headers of Linux, the same on all its architectures that Bun runs on.
 const O_CLOEXEC = 0o2000000;
 
 let pipeMaker: Promise<Callables<"pipe2"> | undefined> | undefined;

@@ -8,48 +8,45 @@
 import { chmodSync } from "node:fs";
 import { formatAddress } from "../address.ts";
 import { after, bun, type BunSocket, giveBack, ioError, type SocketHandlers, type SocketUser } from "./bun_api.ts";
+import { Attempts, connectError } from "./attempts.ts";
+import type { Target } from "./bun_connect.ts";
 import { IoError } from "./io_error.ts";
 import type { Address, Conn, Listener, NameServer, UdpSocket } from "./ports.ts";
 
 export async function connect(to: Address, limit: number): Promise<Conn> {
-  const where = formatAddress(to);
+  const attempts = new Attempts(to.transport === "unix" ? to.path : to.host);
   const late = Promise.withResolvers<never>();
-  const state = { isLate: false };
-  const cancel = after(limit, () => {
-    state.isLate = true;
-    late.reject(new IoError("timeout", `no connection to ${where} within ${limit / 1000} s`));
-  });
+  const cancel = after(limit, () => late.reject(attempts.giveUp(limit)));
   try {
-    return await Promise.race([connectInTurn(to, state), late.promise]);
+    return await Promise.race([connectInTurn(to, attempts), late.promise]);
   } catch (error) {
-    throw ioError(error, `cannot connect to ${where}`);
+    throw connectError(to, ioError(error));
   } finally {
     cancel();
   }
 }
 
 // Bun would try the addresses of a host side by side, and so open several connections to a server.
-async function connectInTurn(to: Address, state: { readonly isLate: boolean }): Promise<Conn> {
-  if (to.transport === "unix") return await connectTo({ unix: to.path }, state);
-  let failure: unknown = new IoError("unknown-host", `${to.host} has no address`);
-  for (const hostname of await addressesOf(to.host)) {
-    try {
-      return await connectTo({ hostname, port: to.port }, state);
-    } catch (error) {
-      failure = error;
-    }
-    if (state.isLate) break;
-  }
-  throw failure;
+async function connectInTurn(to: Address, attempts: Attempts): Promise<Conn> {
+  if (to.transport === "unix") return await connectTo({ unix: to.path }, attempts);
+  const addresses = await addressesOf(to.host);
+  return await attempts.first(addresses, (hostname) => connectTo({ hostname, port: to.port }, attempts));
 }
 
-async function connectTo(
-  where: { hostname: string; port: number } | { unix: string },
-  state: { readonly isLate: boolean },
-): Promise<Conn> {
+async function connectTo(target: Target, attempts: Attempts): Promise<Conn> {
+  const conn = await openConn(target).catch(async (error) => {
+    const { connectByLibc } = await import("./bun_connect.ts");
+    const fd = await connectByLibc(target, () => attempts.isOver);
+    if (fd === undefined) throw ioError(error);
+    return await openConn({ fd });
+  });
+  if (attempts.isOver) conn.close();
+  return conn;
+}
+
+async function openConn(target: Target | { readonly fd: number }): Promise<SocketConn> {
   const conn = new SocketConn();
-  conn.attach(await bun.connect({ ...where, allowHalfOpen: true, data: conn, socket: HANDLERS }));
-  if (state.isLate) conn.close();
+  conn.attach(await bun.connect({ ...target, allowHalfOpen: true, data: conn, socket: HANDLERS }));
   return conn;
 }
 

@@ -2,26 +2,56 @@
 
 import { formatAddress } from "../address.ts";
 import { parseIp } from "../dns/ip.ts";
+import { Attempts, connectError } from "./attempts.ts";
 import { after, ioError } from "./deno_api.ts";
 import { IoError } from "./io_error.ts";
 import type { Address, Conn, DatagramSender, Listener, NameServer, UdpSocket } from "./ports.ts";
 
 export async function connect(to: Address, limit: number): Promise<Conn> {
-  const where = formatAddress(to);
-  const connecting = to.transport === "unix"
-    ? Deno.connect({ transport: "unix", path: to.path })
-    : Deno.connect({ hostname: to.host, port: to.port });
+  const attempts = new Attempts(to.transport === "unix" ? to.path : to.host);
   const late = Promise.withResolvers<never>();
-  const cancel = after(limit, () => {
-    late.reject(new IoError("timeout", `no connection to ${where} within ${limit / 1000} s`));
-    connecting.then((conn) => conn.close(), () => {});
-  });
+  const cancel = after(limit, () => late.reject(attempts.giveUp(limit)));
   try {
-    return tuned(await Promise.race([connecting, late.promise]));
+    return await Promise.race([connectTo(to, attempts), late.promise]);
   } catch (error) {
-    throw ioError(error, `cannot connect to ${where}`);
+    const cause = ioError(error);
+    throw connectError(to, attempts.isOver && to.transport === "tcp" ? await withAddresses(cause, to.host) : cause);
   } finally {
     cancel();
+  }
+}
+
+// What nobody waits for any longer than this, in milliseconds.
+const LOOKUP_PATIENCE = 1000;
+
+// Deno does not say to which address of a name it has tried to connect in vain.
+async function withAddresses(error: IoError, host: string): Promise<IoError> {
+  if (parseIp(host)) return error;
+  const late = new Promise<string[]>((resolve) => after(LOOKUP_PATIENCE, () => resolve([])));
+  const addresses = await Promise.race([addressesOf(host).catch(() => []), late]);
+  return addresses.length === 0 ? error : new IoError(error.kind, `${error.message} (${addresses.join(", ")})`);
+}
+
+async function connectTo(to: Address, attempts: Attempts): Promise<Conn> {
+  if (to.transport === "unix") return await openConn({ transport: "unix", path: to.path }, attempts);
+  const { host, port } = to;
+  try {
+    return await openConn({ hostname: host, port }, attempts);
+  } catch (error) {
+    const { kind } = ioError(error);
+    if (kind === "unknown-host" || kind === "exhausted" || parseIp(host) || attempts.isOver) throw error;
+    // Deno has tried all addresses of the name and tells of the last one alone, without saying which it is.
+    return await attempts.first(await addressesOf(host), (hostname) => openConn({ hostname, port }, attempts));
+  }
+}
+
+async function openConn(options: Deno.ConnectOptions | Deno.UnixConnectOptions, attempts: Attempts): Promise<Conn> {
+  try {
+    const conn = await Deno.connect(options as Deno.ConnectOptions);
+    if (attempts.isOver) conn.close();
+    return tuned(conn);
+  } catch (error) {
+    throw ioError(error);
   }
 }
 

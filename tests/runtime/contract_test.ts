@@ -240,7 +240,63 @@ for _ in range(5):
       await Promise.all(serving);
     }
   },
+  "a connection that cannot be made says which address failed, and with what": async (words, dir) => {
+    const hosts = ["192.0.2.1 two.test", "127.9.9.1 two.test", "127.9.9.1 one.test", "127.9.9.2 silent.test"];
+    Deno.writeTextFileSync(`${dir}/hosts`, `${hosts.join("\n")}\n`);
+    const routes = ["unreachable 192.0.2.1", "prohibit 192.0.2.2"].map((route) => `ip route add ${route}`).join(" && ");
+    const shell = `mount --bind "$0" /etc/hosts && ip link set lo up && ${routes} && exec python3 -c '${SILENT}' "$@"`;
+    for (
+      const [host, expected] of [
+        ["127.9.9.1", /^refused: cannot connect to 127\.9\.9\.1:9: connection refused[^;]*$/i],
+        ["192.0.2.1", /^unreachable: .*(no route to host|host is unreachable)/i],
+        ["192.0.2.2", /^denied: .*permission denied/i],
+        ["192.0.2.3", /^unreachable: .*network is unreachable/i],
+        ["2001:db8::1", /^unreachable: .*\[2001:db8::1\]:9: network is unreachable/i],
+        ["one.test", /^refused: cannot connect to one\.test:9: 127\.9\.9\.1: connection refused/i],
+        [
+          "two.test",
+          /^(?=.*192\.0\.2\.1: (no route to host|host is unreachable))(?=.*127\.9\.9\.1: connection refused)/i,
+        ],
+        ["silent.test", /^timeout: cannot connect to silent\.test:9: .*no answer within 0\.5 s/],
+        ["silent.test", /127\.9\.9\.2/],
+      ] as const
+    ) {
+      const argv = [`${dir}/hosts`, ...words, "connect", host, "9", "500"];
+      const { stdout, stderr } = await runCommand(["unshare", "-mn", "sh", "-c", shell, ...argv]);
+      assert.match(stdout, expected, stderr);
+    }
+  },
+  "what cannot be done for want of descriptors is kind exhausted": async (words, dir) => {
+    const { stdout, stderr } = await runCommand([
+      "sh",
+      "-c",
+      'ulimit -n 64; exec "$@"',
+      "-",
+      ...words,
+      "exhausted",
+      dir,
+    ]);
+    const kinds = stdout.split("\n").filter((line) => line !== "").map((line) => line.split(": "));
+    const expected = ["127.0.0.1", "localhost", "unix", "listen", "datagrams", "udp", "start"];
+    assert.deepEqual(kinds, expected.map((what) => [what, "exhausted"]), stderr);
+  },
 };
+
+// A server at 127.9.9.2 whose queue is full, and the program that its words name.
+const SILENT = `
+import os, socket, sys
+server = socket.socket()
+server.bind(("127.9.9.2", 9))
+server.listen(0)
+for _ in range(4):
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex(server.getsockname())
+    os.set_inheritable(one.fileno(), True)
+    one.detach()
+os.set_inheritable(server.fileno(), True)
+os.execv(sys.argv[1], sys.argv[1:])
+`;
 
 interface Heard {
   readonly heard: string;

@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { IoError } from "../../lib/runtime/io_error.ts";
-import type { Conn, Runtime } from "../../lib/runtime/ports.ts";
+import type { Conn, File, Runtime } from "../../lib/runtime/ports.ts";
 import { textOf } from "../../lib/smtp/bytes.ts";
 import { adapter } from "./adapter.ts";
 
@@ -58,6 +58,33 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
 
   spawned: async (runtime, [file = ""]) => {
     await note(runtime, file, String(runtime.stdio.isSpawned()));
+    return 0;
+  },
+
+  // What it cannot do when no descriptor is left.
+  exhausted: async (runtime, [path = ""]) => {
+    runtime.signals.on("SIGTERM", () => {});
+    const held: File[] = [];
+    const says: string[] = [];
+    const attempt = async (what: string, doing: Promise<unknown>) => {
+      says.push(`${what}: ${await doing.then(() => "done", (error) => (error as IoError).kind)}\n`);
+    };
+    const { network, files, processes } = runtime;
+    try {
+      for (;;) held.push(await files.open("/dev/null"));
+    } catch {
+      // That was the last one.
+    }
+    for (const host of ["127.0.0.1", "localhost"]) {
+      await attempt(host, network.connect({ transport: "tcp", host, port: 9 }, 5000));
+    }
+    await attempt("unix", network.connect({ transport: "unix", path }, 5000));
+    await attempt("listen", network.listen({ transport: "unix", path: `${path}.own` }));
+    await attempt("datagrams", network.datagrams(path));
+    await attempt("udp", network.udp({ address: "127.0.0.1", port: 9 }));
+    await attempt("start", processes.start(["/bin/true"], {}));
+    for (const file of held) file.close();
+    runtime.stdio.writeOut(says.join(""));
     return 0;
   },
 
@@ -126,15 +153,16 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
     return 0;
   },
 
-  // Connects and says to whom.
-  connect: async (runtime, [host = "", port = ""]) => {
+  // Connects and says to whom, or why it cannot.
+  connect: async (runtime, [host = "", port = "", limit = "5000"]) => {
     try {
-      const conn = await runtime.network.connect({ transport: "tcp", host, port: Number(port) }, 5000);
+      const conn = await runtime.network.connect({ transport: "tcp", host, port: Number(port) }, Number(limit));
       const into = new Uint8Array(100);
       const count = await conn.read(into);
       runtime.stdio.writeOut(`${conn.peer} says ${new TextDecoder().decode(into.subarray(0, count ?? 0))}\n`);
     } catch (error) {
-      runtime.stdio.writeOut(`${(error as IoError).kind}\n`);
+      const { kind, message } = error as IoError;
+      runtime.stdio.writeOut(`${kind}: ${message}\n`);
     }
     return 0;
   },

@@ -1,0 +1,75 @@
+// A connection by libc's connect(2), which says why it fails. Bun's own says of most failures that it was refused.
+//
+// It is loaded when Bun's has failed. Where it has more luck, the connection is as good as Bun's.
+
+import { closeSync } from "node:fs";
+import { parseIp } from "../dns/ip.ts";
+import { errnoReader, libc, systemError, unixAddress } from "./bun_libc.ts";
+import { IoError } from "./io_error.ts";
+
+export type Target = { readonly hostname: string; readonly port: number } | { readonly unix: string };
+
+// From the headers of Linux, the same on all its architectures that Bun runs on.
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM_NONBLOCK_CLOEXEC = 1 | 0o4000 | 0o2000000;
+const EINTR = 4;
+const EAGAIN = 11;
+const EISCONN = 106;
+const EALREADY = 114;
+const EINPROGRESS = 115;
+
+// How long the kernel is left alone before it is asked again, at first and later, in milliseconds.
+const FIRST_PAUSE = 1;
+const LONGEST_PAUSE = 50;
+
+/**
+ * The descriptor of a connected socket; undefined where that cannot be tried. Throws `IoError`, whose message is the
+ * reason alone; of kind `timeout` when `isOver` says that nobody waits any more.
+ */
+export async function connectByLibc(to: Target, isOver: () => boolean): Promise<number | undefined> {
+  const address = socketAddress(to);
+  const calls = await connectCalls().catch(() => undefined);
+  if (!address || !calls) return undefined;
+  const { makeSocket, connect, errno } = calls;
+  const socket = makeSocket(address[0]!, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
+  if (socket < 0) throw await systemError(errno());
+  // A call that is repeated tells how the first one goes on (connect(2)).
+  for (
+    let pause = FIRST_PAUSE;
+    connect(socket, address, address.length) !== 0;
+    pause = Math.min(2 * pause, LONGEST_PAUSE)
+  ) {
+    const number = errno();
+    if (number === EISCONN) break;
+    const goesOn = [EINPROGRESS, EALREADY, EINTR, EAGAIN].includes(number);
+    if (!goesOn || isOver()) {
+      closeSync(socket);
+      throw goesOn ? new IoError("timeout", "no answer") : await systemError(number);
+    }
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+  return socket;
+}
+
+async function connectCalls() {
+  const { socket, connect } = await libc({
+    socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+    connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  });
+  return { makeSocket: socket, connect, errno: await errnoReader() };
+}
+
+// As the system has it in memory (ip(7), ipv6(7)): only the family, in its first octet here, is in this machine's order.
+function socketAddress(to: Target): Uint8Array | undefined {
+  if ("unix" in to) return unixAddress(to.unix);
+  const ip = parseIp(to.hostname);
+  // A zone, such as eth0 in fe80::1%eth0, is a number that only the system knows.
+  if (!ip || to.hostname.includes("%")) return undefined;
+  const address = new Uint8Array(ip.length === 4 ? 16 : 28);
+  address[0] = ip.length === 4 ? AF_INET : AF_INET6;
+  address[2] = to.port >> 8;
+  address[3] = to.port & 255;
+  address.set(ip, ip.length === 4 ? 4 : 8);
+  return address;
+}
