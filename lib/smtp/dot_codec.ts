@@ -75,6 +75,8 @@ export class DotDecoder {
   #bareCr = false;
   #consumed = 0;
   #size = 0;
+  #crLines = 0;
+  #last = 0; // octet written
 
   /** The end of data has been read. */
   get done(): boolean {
@@ -84,6 +86,11 @@ export class DotDecoder {
   /** The content had a LF without a CR before it, or a CR without a LF behind it. */
   get bareNewline(): boolean {
     return this.#bareLf || this.#bareCr;
+  }
+
+  /** How many lines end with CR LF where they were decoded to: CR CR LF on the wire. */
+  get crLines(): number {
+    return this.#crLines;
   }
 
   /** The message's size as RFC 1870 s.5 counts it: octets on the wire, without doubled dots and the end of data. */
@@ -163,6 +170,7 @@ export class DotDecoder {
           break;
         case CR_SEEN:
           if (octet === LF) {
+            if ((to > 0 ? out[to - 1] : this.#last) === CR) this.#crLines++;
             out[to++] = LF;
             state = START;
             continue;
@@ -190,6 +198,7 @@ export class DotDecoder {
       }
     }
     this.#state = state;
+    if (to > 0) this.#last = out[to - 1]!;
     this.#consumed = length;
     this.#size += length - dots;
     return to;

@@ -60,8 +60,8 @@ function decode(chunks: readonly string[]) {
     if (decoder.done) break;
     assert.equal(decoder.consumed, chunk.length);
   }
-  const { done, size, bareNewline } = decoder;
-  return { spool, done, size, bareNewline, rest: chunks.join("").slice(used) };
+  const { done, size, bareNewline, crLines } = decoder;
+  return { spool, done, size, bareNewline, crLines, rest: chunks.join("").slice(used) };
 }
 
 /** What the encoder makes of `chunks`, the end of data included. */
@@ -112,6 +112,8 @@ const DECODED: readonly { wire: string; spool: string; size?: number; bare?: boo
   { wire: "a\r\n.\r\r\n.\r\n", spool: "a\n\r\n", bare: true },
   { wire: "a\r\n.\r.\r\n.\r\n", spool: "a\n\r..\n", bare: true },
   { wire: "\r\r\r.\r\n.\r\n", spool: "\r\r\r..\n", bare: true },
+  { wire: "a\r\r\nb\r\n\r\r\r\n.\r\n", spool: "a\r\nb\n\r\r\n", size: 11, bare: true },
+  { wire: "a\r\0\r\n\r\r\n.\r\n", spool: "a\r\0\n\r\n", bare: true },
 
   // CONTRACT, fidelity: a NUL is an octet. But somebody may drop it, and then the dot behind it would be alone.
   { wire: "a\0b\r\n\0\r\n.\r\n", spool: "a\0b\n\0\n", size: 8 },
@@ -131,8 +133,9 @@ Deno.test("DotDecoder gives the lines of the message, up to the end of data", ()
     // What follows in the same packet is not its own: commands, and even another message.
     for (const rest of ["", "QUIT\r\n", "\r\n.\r\n", "QUIT\n"]) {
       for (const chunks of everyCut(row.wire + rest)) {
-        const { spool, done, size, bareNewline, ...read } = decode(chunks);
+        const { spool, done, size, bareNewline, crLines, ...read } = decode(chunks);
         const where = JSON.stringify(chunks);
+        assert.equal(crLines, spool.split("\r\n").length - 1, where);
         assert.deepEqual({ spool, done }, { spool: row.spool, done: true }, where);
         assert.equal(bareNewline, row.bare ?? false, where);
         if (row.size !== undefined) assert.equal(size, row.size, where);

@@ -10,6 +10,8 @@ export interface Decoded {
   readonly size: number;
   /** A CR or a LF stands alone. */
   readonly bareNewline: boolean;
+  /** Lines that end with a CR of their own. */
+  readonly crLines: number;
   /** What lies behind the end of data. */
   readonly rest: string;
 }
@@ -24,6 +26,7 @@ export function slowDecode(wire: string): Decoded | undefined {
     spool: lines.map((line) => `${line}\n`).join(""),
     size: lines.reduce((size, line) => size + line.length + 2, 0),
     bareNewline: lines.some((line) => /[\r\n]/.test(line)),
+    crLines: lines.filter((line) => line.endsWith("\r")).length,
     rest: all.slice(end + 1).join("\r\n"),
   };
 }
