@@ -25,6 +25,11 @@ export type Passing = Extract<Verdict, { kind: "accept" | "replace" }>;
 
 export type Settled = Exclude<Verdict, { kind: "unsure" }>;
 
+/** Whether a verdict does not keep the message from passing. */
+export function mayPass({ kind }: Verdict): boolean {
+  return kind === "accept" || kind === "replace" || kind === "unsure";
+}
+
 /** RFC 3463: 4.3.0, other or undefined mail system status. */
 const NOT_CHECKED = formatReply("451 4.3.0 Message could not be checked, try again later");
 

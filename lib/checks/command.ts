@@ -8,9 +8,9 @@
 
 import type { Envelope } from "../envelope.ts";
 import { IoError } from "../runtime/io_error.ts";
-import type { Clock, Files, Processes } from "../runtime/ports.ts";
+import type { Clock, Processes } from "../runtime/ports.ts";
 import { bytesOf, cutUtf8, textOf } from "../smtp/bytes.ts";
-import { Replacement } from "../spool/spool.ts";
+import type { Spool } from "../spool/spool.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Check, CheckedMessage } from "./check.ts";
 import { verdictOfCommand } from "./command_result.ts";
@@ -21,6 +21,8 @@ export interface CommandOptions {
   /** Milliseconds that the command may take. */
   readonly timeout: number;
   readonly allowDiscard: boolean;
+  /** The command may change EMAIL, and what it leaves there is sent. */
+  readonly editInPlace: boolean;
 }
 
 // To the shell these words mean themselves.
@@ -30,7 +32,7 @@ const VALUE_LIMIT = 99;
 const RECIPIENTS_LIMIT = 500;
 
 export function commandCheck(
-  ports: { clock: Clock; files: Files; processes: Processes },
+  ports: { clock: Clock; processes: Processes },
   options: CommandOptions,
 ): Check {
   return {
@@ -38,12 +40,13 @@ export function commandCheck(
     needsFile: true,
     judge: async ({ envelope, spool }, { signal, limit }): Promise<Verdict> => {
       const outfile = await spool.outfile();
-      const environment = { EMAIL: await spool.path(), OUTFILE: outfile, ...envelopeVariables(envelope) };
+      const email = options.editInPlace ? await spool.copy() : await spool.path();
+      const environment = { EMAIL: email, OUTFILE: outfile, ...envelopeVariables(envelope) };
       const { timeout } = options;
       const { end, lastLine } = await runCommand(ports, options.command, { environment, timeout, limit, signal });
       const verdict = verdictOfCommand(end, lastLine, options);
       if (verdict.kind !== "accept") return verdict;
-      return await replacementOf(ports.files, outfile) ?? verdict;
+      return await replacementOf(spool) ?? verdict;
     },
   };
 }
@@ -90,16 +93,12 @@ function joinRecipients(recipients: Envelope["recipients"]): string {
   return `${textOf(cutUtf8(joined, RECIPIENTS_LIMIT - 3))}...`;
 }
 
-async function replacementOf(files: Files, outfile: string): Promise<Verdict | undefined> {
+async function replacementOf(spool: Spool): Promise<Verdict | undefined> {
   try {
-    const facts = await files.stat(outfile);
-    if (facts.size === 0) return undefined;
-    if (facts.kind !== "file") return { kind: "unsure", why: "filter left an OUTFILE that is no regular file" };
-    return { kind: "replace", why: "filter changed the message", content: new Replacement(files, outfile, facts.size) };
+    const content = await spool.written() ?? await spool.changedCopy();
+    return content && { kind: "replace", why: "filter changed the message", content };
   } catch (error) {
-    // The filter may remove the file that it does not need.
-    if (error instanceof IoError && error.kind === "missing") return undefined;
-    if (error instanceof IoError) return { kind: "unsure", why: error.message };
-    throw error;
+    if (!(error instanceof IoError)) throw error;
+    return { kind: "unsure", why: `filter passed, but ${error.message}` };
   }
 }

@@ -48,9 +48,8 @@ export function externalChecker(
       }
       if (!("exit" in end) || end.exit !== 0) return failed(failureOf("external checker", end, lastLine));
       try {
-        const content = await spool.changed();
-        if (!content) return { kind: "accept", why: "external checker passed" };
-        return { kind: "replace", why: "external checker changed the message", content };
+        if (!await spool.takeChange()) return { kind: "accept", why: "external checker passed" };
+        return { kind: "replace", why: "external checker changed the message", content: spool };
       } catch (error) {
         if (!(error instanceof IoError)) throw error;
         return failed(`external checker passed, but ${error.message}`);

@@ -108,8 +108,8 @@ export class SessionLog {
     this.#write("error", "cannot read what is to be delivered", () => ({ reason: why, ...this.#about() }));
   }
 
-  filterWroteIntoEmail(): void {
-    const words = "message not delivered: filter wrote into EMAIL, so that the message as it came is lost";
+  filterChangedEmail(): void {
+    const words = "message not delivered: the filter has changed EMAIL, which it may do only with --edit-in-place";
     this.#write("error", words, () => this.#about());
   }
 

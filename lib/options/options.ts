@@ -16,6 +16,7 @@ export interface Options {
   foreground: boolean;
   log: LogTarget;
   allowDiscard: boolean;
+  editInPlace: boolean;
   bareNewline: "accept" | "reject";
   /** Undefined: there is no rules file. */
   checkRules: string | undefined;
@@ -98,6 +99,7 @@ export function defaultOptions(downstream: Address): Options {
     foreground: false,
     log: { kind: "syslog", path: SYSLOG_SOCKET },
     allowDiscard: false,
+    editInPlace: false,
     bareNewline: "accept",
     checkRules: undefined,
     rulesDelay: 30_000,

@@ -70,6 +70,12 @@ export const OPTIONS: readonly OptionRow[] = [
     set: (options) => options.allowDiscard = true,
   },
   {
+    long: "edit-in-place",
+    group: "filter",
+    help: "let COMMAND change the file EMAIL: what it leaves there is sent",
+    set: (options) => options.editInPlace = true,
+  },
+  {
     long: "bare-newline",
     value: "accept|reject",
     group: "filter",

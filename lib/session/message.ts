@@ -22,7 +22,7 @@ import { messageIdOf } from "../smtp/message_id.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { isFull, Spool } from "../spool/spool.ts";
 import { newSpoolName } from "../spool/directory.ts";
-import { type MessageSource, settle, type Settled } from "../verdict.ts";
+import { mayPass, type MessageSource, settle, type Settled } from "../verdict.ts";
 import { addressOf } from "./caller.ts";
 import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
@@ -155,7 +155,7 @@ async function receive({ client, log, options }: MessageParts, spool: Spool, sto
         messageId = messageIdOf(spool.beginning);
         isIdWanted = false;
       }
-      if (decoder.done) await spool.settle();
+      if (decoder.done) await spool.settle(decoder.crLines);
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
       if (!failure) log.spoolFailed(error.message);
@@ -226,15 +226,13 @@ async function judge(
     // A signal to end waits for no client that takes nothing.
     if (owed) await whileClientStays({ client, clock, stop }, () => owed);
     if (client.gone) throw new ClientLost("client left before its message was judged");
-    const settled = settle(verdict, options.rejectUnsure);
-    if (verdict.kind === "unsure") {
-      log.filterFailed(verdict.why, settled.kind === "defer" ? settled.reply.code : "passed");
-    }
-    if (settled.kind === "accept" && !await message.spool.isIntact()) {
-      log.filterWroteIntoEmail();
-      return refused("filter wrote into EMAIL", OWN_REPLIES.messageFailed);
-    }
-    return settled;
+    const isSpoilt = mayPass(verdict) && !await message.spool.isIntact();
+    const decision = isSpoilt
+      ? refused("filter changed EMAIL", OWN_REPLIES.messageFailed)
+      : settle(verdict, options.rejectUnsure);
+    if (verdict.kind === "unsure") log.filterFailed(verdict.why, "reply" in decision ? decision.reply.code : "passed");
+    if (isSpoilt) log.filterChangedEmail();
+    return decision;
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
     // Whatever -r says: strangers may have used up what we need to run a filter, and that must not get their mail past it.

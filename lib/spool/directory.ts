@@ -8,7 +8,7 @@ import { IoError } from "../runtime/io_error.ts";
 import { LF } from "../smtp/bytes.ts";
 import type { Files, Processes } from "../runtime/ports.ts";
 
-const NAME = /^postprox-([0-9]+)-[0-9a-f-]{36}\.(?:eml|out)$/;
+const NAME = /^postprox-([0-9]+)-[0-9a-f-]{36}\.(?:eml|out|edit)$/;
 
 /** A new name in the spool, without directory and ending. */
 export function newSpoolName(pid: number): string {

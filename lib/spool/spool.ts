@@ -4,21 +4,25 @@
 // directory, made with O_EXCL and mode 0600 under a name that nobody can guess. A file that no filter will look at
 // loses its name at once, so that not even a SIGKILL leaves it behind. Memory does not grow with the message.
 //
+// A program gets the path of a file, and afterwards the spool can tell whether it has other content. What the program may
+// change is either taken over as the message (`takeChange`), or is a copy of its own (`copy`).
+//
 // Content is in the spool's form: lines end with LF, dots are not doubled. All I/O failures are thrown as `IoError`.
-// `remove` leaves nothing behind, whatever happened before.
+// `remove` leaves nothing behind, whatever happened before. Known gap: a program that writes into its file in place, keeps
+// its size and sets its time back to what it was has changed nothing that we look at.
 
 import { IoError } from "../runtime/io_error.ts";
 import type { File, FileFacts, Files } from "../runtime/ports.ts";
+import type { LineEnds } from "../smtp/dot_codec.ts";
 import type { MessageSource } from "../verdict.ts";
+import { Checksum } from "./checksum.ts";
+import { checksumOf, holds, isUntouched, lineEndsOf, READ_SIZE, readChunks, Replacement } from "./replacement.ts";
 
-// Most mail is smaller than this. It bounds the memory of a session, it is what is written to a file at a time, and up to
-// it a filter's own damage to its copy of the message does no harm.
+// Most mail is smaller than this. It bounds the memory of a session, and it is what is written to a file at a time.
 const MEMORY_LIMIT = 262_144;
 
 // Room for less than this is not worth another round: what is in memory goes to the file.
 const LEAST_SPACE = 49_152;
-
-const READ_SIZE = 131_072;
 
 export interface SpoolOptions {
   readonly directory: string;
@@ -28,8 +32,15 @@ export interface SpoolOptions {
   readonly named: boolean;
 }
 
+/** A file that a program was given. */
+interface GivenFile {
+  readonly path: string;
+  /** What it was before. */
+  readonly facts: FileFacts;
+}
+
 export class Spool implements MessageSource {
-  readonly lineEnds = "lf";
+  #lineEnds: LineEnds = "lf";
   readonly #files: Files;
   readonly #options: SpoolOptions;
   // The content that is in no file yet; all of it, as long as nothing had to leave for a file.
@@ -39,13 +50,22 @@ export class Spool implements MessageSource {
   #file: File | undefined;
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #writing: Promise<void> | undefined;
-  #left: FileFacts | undefined;
+  #email: GivenFile | undefined;
+  #copy: GivenFile | undefined;
+  #outfile: string | undefined;
+  // Of the part that is in a file, where a program will get that.
+  #checksum = new Checksum();
+  #crLines = 0;
   #forgotten = false;
   readonly #names: string[] = [];
 
   constructor(files: Files, options: SpoolOptions) {
     this.#files = files;
     this.#options = options;
+  }
+
+  get lineEnds(): LineEnds {
+    return this.#lineEnds;
   }
 
   /** Octets of content. */
@@ -55,7 +75,7 @@ export class Spool implements MessageSource {
 
   /** All content that there is so far, as long as nothing had to leave for a file; else nothing. */
   get beginning(): Uint8Array {
-    return this.#memory.subarray(0, this.#inMemory === this.#size ? this.#size : 0);
+    return this.#memory.subarray(0, this.#isInMemory ? this.#size : 0);
   }
 
   /**
@@ -76,8 +96,12 @@ export class Spool implements MessageSource {
     this.#size += count;
   }
 
-  /** Waits until the content is where it belongs: throws what a write has to say. */
-  async settle(): Promise<void> {
+  /**
+   * Waits until the content is where it belongs: throws what a write has to say. `crLines` of its lines have a CR of their
+   * own at their end.
+   */
+  async settle(crLines: number): Promise<void> {
+    this.#crLines = crLines;
     if (this.#inMemory < this.#size) await this.#writeAll();
   }
 
@@ -87,51 +111,86 @@ export class Spool implements MessageSource {
     this.#inMemory = 0;
   }
 
-  /** The path of a file with the whole message, for filters to read; the same one each time. */
+  /** The path of a file with the whole message, for programs to read; the same one each time. */
   async path(): Promise<string> {
-    if (!this.#left) {
-      if (this.#inMemory === this.#size) await (await this.#emailFile()).append(this.#memory.subarray(0, this.#size));
+    if (!this.#email) {
+      if (this.#isInMemory) await (await this.#emailFile()).append(this.#memory.subarray(0, this.#size));
       else await this.#writeAll();
-      this.#left = await this.#file!.stat();
+      this.#email = await this.#given(this.#emailPath(), this.#file!);
     }
-    return this.#emailPath();
+    return this.#email.path;
   }
 
   /**
-   * What a program has made of the file at `path`, in place or by a rename; undefined where that is the message as it
-   * was. Throws `IoError` for a file that is gone, empty or no file. Known gap: a message too large for memory that was
-   * replaced within a few milliseconds by another one of its size.
+   * Whether the file at `path` still has the content of the message, and whether that can still be delivered. A program
+   * may have removed the file, or moved it elsewhere; it may not have written into it, nor put another one in its place.
    */
-  async changed(): Promise<MessageSource | undefined> {
-    const path = await this.path();
-    const now = await this.#files.stat(path);
-    if (now.kind !== "file") throw new IoError("other", `${path} is no regular file any more`);
-    if (now.size === 0 && this.#size > 0) throw new IoError("other", `${path} was left empty`);
-    const replacement = new Replacement(this.#files, path, now.size);
-    const isSame = now.size === this.#left!.size &&
-      (this.#inMemory === this.#size ? await this.#isInMemory(replacement) : now.modified === this.#left!.modified);
-    return isSame ? undefined : replacement;
+  async isIntact(): Promise<boolean> {
+    const given = this.#email;
+    if (!given) return true;
+    const now = await orMissing(this.#files.stat(given.path));
+    if (now && !await this.#isMessage(given, now, this.#version(given.path, now))) return false;
+    return this.#isInMemory || await this.#isMessage(given, await this.#file!.stat(), this);
   }
 
-  /** The path of an empty file for a filter's own version of the message. */
-  async outfile(): Promise<string> {
-    const path = `${this.#options.directory}/${this.#options.name}.out`;
-    (await this.#create(path)).close();
+  /**
+   * Makes what a program has made of the file at `path` the message, in place or by a rename; false where that is the
+   * message as it was. Throws `IoError` for a file that is gone, empty or no file.
+   */
+  async takeChange(): Promise<boolean> {
+    const path = await this.path();
+    const change = await this.#changeOf(this.#email!);
+    if (!change) return false;
+    const file = await this.#files.open(path);
+    this.#file?.close();
+    this.#file = file;
+    this.#memory = new Uint8Array(0);
+    this.#inMemory = 0;
+    this.#size = change.size;
+    this.#checksum = await checksumOf(change);
+    this.#lineEnds = change.lineEnds;
+    this.#email = await this.#given(path, file);
+    return true;
+  }
+
+  /** The path of a copy of the message that a program may change; the message stays what it is. */
+  async copy(): Promise<string> {
+    const path = this.#pathOf("edit");
+    const file = await this.#create(path);
+    try {
+      for await (const chunk of this.chunks()) await file.append(chunk);
+      this.#copy = await this.#given(path, file);
+    } finally {
+      file.close();
+    }
     return path;
   }
 
-  /**
-   * Whether the message can still be read as it came. A filter that writes into its copy of the message, against its
-   * contract, spoils the only one there is when that is too large for memory.
-   */
-  async isIntact(): Promise<boolean> {
-    if (this.#inMemory === this.#size || !this.#left) return true;
-    const now = await this.#file!.stat();
-    return now.size === this.#left.size && now.modified === this.#left.modified;
+  /** What a program has made of the copy; undefined where that is the message. Throws like `takeChange`. */
+  async changedCopy(): Promise<MessageSource | undefined> {
+    return this.#copy && await this.#changeOf(this.#copy);
+  }
+
+  /** The path of an empty file for a program's own version of the message. */
+  async outfile(): Promise<string> {
+    this.#outfile = this.#pathOf("out");
+    (await this.#create(this.#outfile)).close();
+    return this.#outfile;
+  }
+
+  /** What a program has written there; undefined for nothing. Throws `IoError` for what is no file. */
+  async written(): Promise<MessageSource | undefined> {
+    const path = this.#outfile;
+    if (path === undefined) return undefined;
+    const now = await orMissing(this.#files.stat(path));
+    // The program may remove the file that it does not need.
+    if (!now) return undefined;
+    if (now.kind !== "file") throw new IoError("other", `${path} is no regular file`);
+    return now.size === 0 ? undefined : await this.#withLineEnds(path, now);
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
-    if (this.#inMemory === this.#size) {
+    if (this.#isInMemory) {
       for (let at = 0; at < this.#size; at += READ_SIZE) {
         yield this.#memory.subarray(at, Math.min(at + READ_SIZE, this.#size));
       }
@@ -152,12 +211,44 @@ export class Spool implements MessageSource {
     for (const removal of removals) if (removal.status === "rejected") throw removal.reason;
   }
 
-  async #isInMemory(other: MessageSource): Promise<boolean> {
-    let at = 0;
-    for await (const chunk of other.chunks()) {
-      for (const octet of chunk) if (octet !== this.#memory[at++]) return false;
+  get #isInMemory(): boolean {
+    return this.#inMemory === this.#size;
+  }
+
+  // Remembers what `file` at `path` is like. A change sets its time, and is told by that, however soon it comes.
+  async #given(path: string, file: File): Promise<GivenFile> {
+    try {
+      await file.backdate();
+    } catch (error) {
+      // It is another user's, whom an external checker has become: then a change has a few milliseconds to hide in.
+      if (!(error instanceof IoError)) throw error;
     }
-    return at === this.#size;
+    return { path, facts: await file.stat() };
+  }
+
+  async #changeOf(given: GivenFile): Promise<Replacement | undefined> {
+    const { path } = given;
+    const now = await this.#files.stat(path);
+    if (now.kind !== "file") throw new IoError("other", `${path} is no regular file any more`);
+    if (now.size === 0 && this.#size > 0) throw new IoError("other", `${path} was left empty`);
+    if (await this.#isMessage(given, now, this.#version(path, now))) return undefined;
+    return await this.#withLineEnds(path, now);
+  }
+
+  // Whether a file that a program was given, and that is `now` so, with this `content`, is the message.
+  async #isMessage({ facts }: GivenFile, now: FileFacts, content: MessageSource): Promise<boolean> {
+    if (isUntouched(now, facts)) return true;
+    if (now.kind !== "file" || now.size !== this.#size) return false;
+    if (this.#isInMemory) return await holds(content, this.#memory.subarray(0, this.#size));
+    return this.#checksum.equals(await checksumOf(content));
+  }
+
+  async #withLineEnds(path: string, facts: FileFacts): Promise<Replacement> {
+    return this.#version(path, facts, await lineEndsOf(this.#version(path, facts), this.#crLines));
+  }
+
+  #version(path: string, { size }: FileFacts, lineEnds: LineEnds = "lf"): Replacement {
+    return new Replacement(this.#files, path, { size, lineEnds });
   }
 
   #grow(length: number): void {
@@ -172,7 +263,9 @@ export class Spool implements MessageSource {
     const file = await this.#emailFile();
     await this.#writing;
     const full = this.#memory;
-    this.#writing = file.append(full.subarray(0, this.#inMemory));
+    const part = full.subarray(0, this.#inMemory);
+    this.#writing = file.append(part);
+    if (this.#options.named) this.#checksum.push(part);
     this.#writing.catch(() => {});
     this.#memory = this.#spare ?? new Uint8Array(MEMORY_LIMIT);
     this.#spare = full;
@@ -202,44 +295,20 @@ export class Spool implements MessageSource {
   }
 
   #emailPath(): string {
-    return `${this.#options.directory}/${this.#options.name}.eml`;
+    return this.#pathOf("eml");
+  }
+
+  #pathOf(ending: string): string {
+    return `${this.#options.directory}/${this.#options.name}.${ending}`;
   }
 }
 
-/**
- * A filter's version of a message, read from where its name leads now: it may have been replaced by a rename. It has the
- * size that it was judged with: something may run still that changes the file.
- */
-export class Replacement implements MessageSource {
-  readonly lineEnds = "lf-or-crlf";
-  readonly #files: Files;
-  readonly #path: string;
-  readonly #size: number;
-
-  constructor(files: Files, path: string, size: number) {
-    this.#files = files;
-    this.#path = path;
-    this.#size = size;
-  }
-
-  async *chunks(): AsyncGenerator<Uint8Array> {
-    const file = await this.#files.open(this.#path);
-    try {
-      yield* readChunks(file, this.#size);
-    } finally {
-      file.close();
-    }
-  }
-}
-
-// Just `length` octets from where the file stands: a filter may have written more, or less, into it since.
-async function* readChunks(file: File, length: number): AsyncGenerator<Uint8Array> {
-  const buffer = new Uint8Array(READ_SIZE);
-  for (let left = length; left > 0;) {
-    const count = await file.read(buffer.subarray(0, Math.min(left, READ_SIZE)));
-    if (count === null) throw new IoError("other", "spool file is shorter than its message");
-    yield buffer.subarray(0, count);
-    left -= count;
+async function orMissing(facts: Promise<FileFacts>): Promise<FileFacts | undefined> {
+  try {
+    return await facts;
+  } catch (error) {
+    if (error instanceof IoError && error.kind === "missing") return undefined;
+    throw error;
   }
 }
 

@@ -215,6 +215,13 @@ table("--extchk", { options: checks }, [
     },
   ]),
   {
+    name: "lines that end with CR CR LF keep both CRs in what it makes",
+    play: async (talk) => {
+      assert.equal((await deliverAs(talk, "add", `Subject: x\r\n\r\na\r\r\n${"b\r\n".repeat(100_000)}`)).code, 250);
+      talk.passed(`Subject: x\r\n\r\na\r\r\n${"b\r\n".repeat(100_000)}tagline\r\n.\r\n`);
+    },
+  },
+  {
     name: "more recipients than an argument list can hold are 451",
     play: async (talk) => {
       const client = await talk.open();
@@ -251,6 +258,25 @@ table("--extchk and a filter command", { options: checks, filter: true }, [
       talk.passed(`${LARGE}tagline\r\n.\r\n`);
     },
   },
+  ...[CONTENT, LARGE].flatMap((content): Case[] => [
+    {
+      name: `the command may not change that, of ${content.length} octets: 451`,
+      filter: 'echo more >>"$EMAIL"',
+      play: async (talk) => {
+        assert.equal((await deliverAs(talk, "add", content)).code, 451);
+        talk.nothingPassed();
+        await talk.logged(/--edit-in-place/);
+      },
+    },
+    {
+      name: `but remove or touch it`,
+      filter: 'touch "$EMAIL"; rm "$EMAIL"',
+      play: async (talk) => {
+        assert.equal((await deliverAs(talk, "rename", content)).code, 250);
+        talk.passed(content.toUpperCase());
+      },
+    },
+  ]),
   {
     name: "the command is not asked about what the checker refused",
     filter: 'touch "$D/asked"',
@@ -259,6 +285,29 @@ table("--extchk and a filter command", { options: checks, filter: true }, [
       assert.ok(!talk.hasFile("asked"));
     },
   },
+]);
+
+const editing = (dir: string) => [...checks(dir), "--edit-in-place"];
+
+table("--extchk and a filter command with --edit-in-place", { options: editing, filter: true }, [
+  ...[CONTENT, LARGE].flatMap((content): Case[] => [
+    {
+      name: `the command changes what the checker made of ${content.length} octets`,
+      filter: 'echo more >>"$EMAIL"',
+      play: async (talk) => {
+        assert.equal((await deliverAs(talk, "add", content)).code, 250);
+        talk.passed(`${content}tagline\r\n.\r\nmore\r\n`);
+      },
+    },
+    {
+      name: "and when it fails, what the checker made of it passes",
+      filter: 'echo more >>"$EMAIL"; exit 2',
+      play: async (talk) => {
+        assert.equal((await deliverAs(talk, "rename", content)).code, 250);
+        talk.passed(content.toUpperCase());
+      },
+    },
+  ]),
 ]);
 
 const ASKING = "allow-filter:ALL:ALL:filter@*\nallow-extchk:ALL:ALL:extchk@*\nallow:ALL:ALL:ALL\n";

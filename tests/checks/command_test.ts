@@ -21,12 +21,13 @@ interface Run {
 }
 
 async function run(
-  options: { command?: string; text?: string; limit?: number; runtime?: FakeRuntime } = {},
+  options: { command?: string; text?: string; limit?: number; runtime?: FakeRuntime; editInPlace?: boolean } = {},
 ): Promise<Run> {
   const runtime = options.runtime ?? new FakeRuntime();
   const spool = new Spool(runtime.files, { directory: "/tmp", name: "postprox-1-0", named: true });
   await fillSpool(spool, bytesOf(options.text ?? "text\n"));
-  const check = commandCheck(runtime, { command: options.command ?? "exit $x", timeout: 30_000, allowDiscard: false });
+  const { command = "exit $x", editInPlace = false } = options;
+  const check = commandCheck(runtime, { command, timeout: 30_000, allowDiscard: false, editInPlace });
   const aborter = new AbortController();
   let verdict: Verdict | undefined;
   const judgeOptions = { signal: aborter.signal, limit: options.limit ?? 90_000, notice: () => {} };

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
-import { commandCheck } from "../../lib/checks/command.ts";
+import { commandCheck, type CommandOptions } from "../../lib/checks/command.ts";
 import type { Check } from "../../lib/checks/check.ts";
 import type { Restriction } from "../../lib/checks/restriction.ts";
 import { restrictions } from "../../lib/checks/restrictions.ts";
@@ -43,7 +43,7 @@ export interface ConversationOptions {
   readonly options?: Partial<SessionOptions>;
   /** Whether a filter command is given. */
   readonly filter?: boolean;
-  readonly filterOptions?: { readonly timeout?: number; readonly allowDiscard?: boolean };
+  readonly filterOptions?: Partial<Omit<CommandOptions, "command">>;
   /** Instead of a filter command. */
   readonly check?: Check;
   /** A rules file. */
@@ -65,8 +65,10 @@ export class Conversation {
     this.filtered = options.filter ?? false;
     const filter = commandCheck(this.runtime, {
       command: "filter",
-      timeout: options.filterOptions?.timeout ?? 30_000,
-      allowDiscard: options.filterOptions?.allowDiscard ?? false,
+      timeout: 30_000,
+      allowDiscard: false,
+      editInPlace: false,
+      ...options.filterOptions,
     });
     const restriction = options.restriction ??
       (options.rules === undefined ? undefined : restrictions([

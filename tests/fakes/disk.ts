@@ -171,6 +171,10 @@ export class FakeDisk implements Files {
         check();
         return factsOf(node);
       },
+      backdate: async () => {
+        check();
+        node.modified = this.#clock.now() - 1000;
+      },
       close: () => {
         check();
         isOpen = false;

@@ -15,6 +15,7 @@ export const OPERATIONS = [
   "create",
   "append",
   "stat of a file",
+  "set the time of a file",
   "stat of a path",
   "rewind",
   "open",
@@ -37,6 +38,7 @@ export const KINDS: Readonly<Record<Operation, readonly IoErrorKind[]>> = {
   "create": ["no-space", "exists", "missing", "denied", "other"],
   "append": ["no-space", "other"],
   "stat of a file": ["other"],
+  "set the time of a file": ["denied", "other"],
   "stat of a path": ["missing", "denied", "other"],
   "rewind": ["other"],
   "open": ["missing", "denied", "other"],
@@ -145,6 +147,10 @@ export class Faulty {
       stat: async () => {
         this.#pass("stat of a file");
         return await inner.stat();
+      },
+      backdate: async () => {
+        this.#pass("set the time of a file");
+        await inner.backdate();
       },
       close: () => inner.close(),
     };

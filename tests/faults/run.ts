@@ -114,7 +114,15 @@ function isForeseen(complaint: string, { operation }: Fault): boolean {
 
 // --- the classes of reply
 
-const SPOOL: readonly Operation[] = ["create", "append", "stat of a file", "rewind", "open", "read back"];
+const SPOOL: readonly Operation[] = [
+  "create",
+  "append",
+  "stat of a file",
+  "stat of a path",
+  "rewind",
+  "open",
+  "read back",
+];
 
 // Every reply that is no downstream's own, by the operation that failed.
 function wrongClass(played: Played, { operation, kind }: Fault): string[] {

@@ -65,6 +65,6 @@ function decode(chunks: readonly string[]) {
     used += decoder.consumed;
     if (decoder.done) break;
   }
-  const { size, bareNewline } = decoder;
-  return { spool, size, bareNewline, rest: chunks.join("").slice(used) };
+  const { size, bareNewline, crLines } = decoder;
+  return { spool, size, bareNewline, crLines, rest: chunks.join("").slice(used) };
 }

@@ -371,7 +371,11 @@ function randomAnswer(random: Random): Answer {
 
 function randomFilter(random: Random): Filter {
   const delay = chance(0.4, random) ? { delay: pick(DELAYS.slice(0, 8), random) } : {};
-  const outfile = chance(0.3, random) ? { outfile: content(random), renames: chance(0.3, random) } : {};
+  const outfile = chance(0.3, random)
+    ? { outfile: content(random), renames: chance(0.3, random) }
+    : chance(0.2, random)
+    ? { copies: true }
+    : {};
   const stderr = chance(0.7, random) ? { stderr: pick(STDERR, random), times: pick([1, 1, 2, 300], random) } : {};
   const odd = chance(0.1, random) ? { outfileIs: pick(["directory", "missing"] as const, random) } : {};
   const email = chance(0.1, random) ? { email: pick(["missing", "changed", "cut"] as const, random) } : {};
@@ -392,6 +396,7 @@ function randomSettings(random: Random): Settings {
     ...chance(0.3, random) ? { rejectUnsure: true } : {},
     ...chance(0.2, random) ? { rejectBareNewline: true } : {},
     ...chance(0.3, random) ? { allowDiscard: true } : {},
+    ...chance(0.3, random) ? { editInPlace: true } : {},
     ...chance(0.15, random) ? { maxMessageSize: pick([0, 3, 50, 60_000], random) } : {},
     ...chance(0.1, random) ? { sessionTimeout: pick([20_000, 70_000, 200_000], random) } : {},
     ...chance(0.2, random) ? { keepalive: pick([10_000, 50_000, 100_000], random) } : {},

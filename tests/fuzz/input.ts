@@ -18,6 +18,7 @@ export interface Settings {
   readonly rejectUnsure?: boolean;
   readonly rejectBareNewline?: boolean;
   readonly allowDiscard?: boolean;
+  readonly editInPlace?: boolean;
   readonly maxMessageSize?: number;
   /** In milliseconds. */
   readonly sessionTimeout?: number;
@@ -77,6 +78,8 @@ export interface Filter {
   /** What it leaves as OUTFILE, written in place or renamed to there. */
   readonly outfile?: string;
   readonly renames?: boolean;
+  /** It copies EMAIL to OUTFILE. */
+  readonly copies?: boolean;
   readonly outfileIs?: "directory" | "missing";
   readonly email?: "missing" | "changed" | "cut";
 }

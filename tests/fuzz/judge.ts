@@ -442,7 +442,6 @@ class Walk {
     // A client that took no reply for long has left no time for the filter.
     if (this.#played.stalled) this.#refusedMessage(after, 451, "no time for the filter", open);
     const run = this.#played.filters[state.filter];
-    const isLarge = spool.length > 262_144;
     if (!run) {
       // Nobody waits for the verdict.
       if (this.#excuse) this.#unheardMessage(after, "no filter", open);
@@ -458,14 +457,14 @@ class Walk {
       return this.#fail(state, `REMOTEIP is ${show(run.remoteIp)}, not ${show(state.remoteIp)}`);
     }
     const verdict = verdictOf(run, settings);
+    const isChanged = !settings.editInPlace && run.emailLeft !== undefined && run.emailLeft !== spool;
     if (this.#excuse) this.#unheardMessage(judged, `${verdict.kind} unheard`, open);
     if (verdict.kind === "refuse") return this.#refusedMessage(judged, verdict.code, `filter ${verdict.code}`, open);
-    if (run.instruction.email && run.instruction.email !== "missing" && isLarge && verdict.outfile === undefined) {
-      return this.#refusedMessage(judged, 451, "EMAIL changed", open);
-    }
-    const wire = verdict.outfile === undefined ? slowEncode(spool, "lf") : slowEncode(verdict.outfile, "lf-or-crlf");
+    if (isChanged) return this.#refusedMessage(judged, 451, "EMAIL changed", open);
+    const { version } = verdict;
+    const wire = version === undefined ? slowEncode(spool, "lf") : slowEncode(version, lineEndsOf(version, spool));
     // Nobody could look whether OUTFILE holds anything.
-    if (this.#played.fault === "other" && verdict.outfile !== undefined) {
+    if (this.#played.fault === "other" && version !== undefined) {
       this.#deliver(judged, { wire: slowEncode(spool, "lf"), verdict: "unsure", run }, open);
     }
     this.#deliver(judged, { wire, verdict: verdict.why, run }, open);
@@ -617,7 +616,7 @@ function learn(state: State, { verb, raw }: { verb: string; raw: string }, reply
 
 type Verdict =
   | { readonly kind: "refuse"; readonly code: number }
-  | { readonly kind: "pass"; readonly why: string; readonly outfile?: string };
+  | { readonly kind: "pass"; readonly why: string; readonly version?: string };
 
 /** CONTRACT section 2, as a table. */
 function verdictOf(run: FilterRun, settings: Played["input"]["settings"]): Verdict {
@@ -626,12 +625,20 @@ function verdictOf(run: FilterRun, settings: Played["input"]["settings"]): Verdi
   if (instruction.refused || !end || run.stopped || "signal" in end || end.exit > 1) return unsure;
   if (end.exit === 0) {
     if (instruction.outfileIs === "directory") return unsure;
-    return run.outfile ? { kind: "pass", why: "replaced", outfile: run.outfile } : { kind: "pass", why: "passed" };
+    if (run.outfile) return { kind: "pass", why: "replaced", version: run.outfile };
+    if (!settings.editInPlace || run.emailLeft === run.email) return { kind: "pass", why: "passed" };
+    return run.emailLeft ? { kind: "pass", why: "edited", version: run.emailLeft } : unsure;
   }
   const said = (instruction.stderr ?? "").repeat(instruction.times ?? 1).split("\n");
   const line = said.filter((one) => one.trim() !== "").at(-1) ?? "";
   const code = (settings.allowDiscard ? /^[245][0-9][0-9] / : /^[45][0-9][0-9] /).exec(line)?.[0];
   return { kind: "refuse", code: Number(code ?? 554) };
+}
+
+/** As many lines as before, or fewer, that end with CR LF: the filter has copied them, and their CR belongs to them. */
+function lineEndsOf(version: string, spool: string): "lf" | "lf-or-crlf" {
+  const [before, now] = [spool, version].map((text) => text.split("\r\n").length - 1);
+  return before! > 0 && now! <= before! ? "lf" : "lf-or-crlf";
 }
 
 /** Whether the program may have given up: somebody left or misbehaved, or waited or was waited for too long. */

@@ -40,6 +40,8 @@ export interface FilterRun {
   stopped?: boolean;
   /** What OUTFILE held at its end; undefined where it was no file. */
   outfile?: string | undefined;
+  /** What EMAIL held at its end; undefined where it was gone. */
+  emailLeft?: string | undefined;
 }
 
 export interface Moment {
@@ -203,6 +205,7 @@ class World {
       command: "filter",
       timeout: settings.filterTimeout ?? LIMITS.filter,
       allowDiscard: settings.allowDiscard ?? false,
+      editInPlace: settings.editInPlace ?? false,
     });
     const conn = this.#watched(this.#client, "client");
     this.#session = new Session(this.#around.client?.(conn) ?? conn, {
@@ -380,6 +383,8 @@ class World {
     if (run.instruction.outfileIs === undefined && files.paths.includes(path)) {
       run.outfile = spelled(files.octetsOf(path));
     }
+    const email = run.child!.environment["EMAIL"]!;
+    run.emailLeft = files.paths.includes(email) ? spelled(files.octetsOf(email)) : undefined;
   }
 
   #moveFilters(): boolean {
@@ -401,6 +406,7 @@ class World {
     const email = child!.environment["EMAIL"]!;
     if (instruction.outfile !== undefined && instruction.renames) files.replace(outfile, octets(instruction.outfile));
     else if (instruction.outfile !== undefined) files.overwrite(outfile, octets(instruction.outfile));
+    if (instruction.copies) files.overwrite(outfile, files.octetsOf(email));
     if (instruction.outfileIs === "directory") files.replace(outfile, octets("x"), "directory");
     if (instruction.outfileIs === "missing") files.unlink(outfile);
     if (instruction.email === "missing") files.unlink(email);

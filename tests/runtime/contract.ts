@@ -407,6 +407,28 @@ print("ready", flush=True)
     },
   },
   {
+    name: "files: a change of a backdated file is told by its time, or by its inode, however soon it comes",
+    play: async ({ files }, dir) => {
+      const file = await files.create(`${dir}/spool`);
+      await file.append(octets("text"));
+      await file.backdate();
+      const before = await file.stat();
+      assert.deepEqual(await files.stat(`${dir}/spool`), before);
+      fs.writeFileSync(`${dir}/spool`, "TEXT");
+      assert.ok((await file.stat()).modified! > before.modified!);
+      fs.writeFileSync(`${dir}/other`, "text");
+      fs.renameSync(`${dir}/other`, `${dir}/spool`);
+      const now = await files.stat(`${dir}/spool`);
+      assert.notEqual(now.inode, before.inode);
+      file.close();
+      // One that may only be read, too.
+      const other = await files.open(`${dir}/spool`);
+      await other.backdate();
+      assert.ok((await other.stat()).modified! < now.modified!);
+      other.close();
+    },
+  },
+  {
     name: "files: stat follows links, tells kinds, which file it is, and the time of the last change in milliseconds",
     play: async ({ files }, dir) => {
       fs.writeFileSync(`${dir}/file`, "12345");

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { Check } from "../../lib/checks/check.ts";
 import type { IoErrorKind } from "../../lib/runtime/io_error.ts";
-import { concat } from "../../lib/smtp/bytes.ts";
+import { bytesOf, concat, textOf } from "../../lib/smtp/bytes.ts";
 import { Conversation, type ConversationOptions } from "../fakes/conversation.ts";
 import type { DiskOperation } from "../fakes/disk.ts";
 import { settled } from "../fakes/settled.ts";
@@ -164,47 +164,109 @@ Deno.test("a spool file that cannot be removed does not change the reply", async
   await talk.quit();
 });
 
-Deno.test("a filter that spoils EMAIL: a small message passes as it came, a large one is never passed changed", async () => {
+// What a filter does to its file, and whether that is a change.
+const DEEDS: readonly (readonly [what: string, deed: (talk: Conversation, path: string) => void, changes: boolean])[] =
+  [
+    ["overwrite", ({ runtime: { files } }, path) => files.overwrite(path, files.octetsOf(path).map(() => 0x21)), true],
+    ["cut", ({ runtime: { files } }, path) => files.overwrite(path, files.octetsOf(path).subarray(0, 2)), true],
+    ["append", ({ runtime: { files } }, path) => files.overwrite(path, concat([files.octetsOf(path), ADDED])), true],
+    ["rename", ({ runtime: { files } }, path) => files.replace(path, ADDED), true],
+    ["touch", ({ runtime: { files } }, path) => files.overwrite(path, files.octetsOf(path)), false],
+    ["unlink", ({ runtime: { files } }, path) => files.unlink(path), false],
+  ];
+const ADDED = bytesOf("added\n");
+
+Deno.test("a filter that changes EMAIL and does not refuse is 451, at every size and however it ends", async () => {
+  const ends: readonly ((talk: Conversation) => void)[] = [
+    ({ filter }) => filter.exit(0),
+    ({ filter }) => filter.exit(2),
+    ({ filter }) => filter.die("SIGSEGV"),
+    ({ filter, runtime: { files } }) => {
+      files.overwrite(filter.environment["OUTFILE"]!, bytesOf("new\n"));
+      filter.exit(0);
+    },
+  ];
   for (const text of ["small\r\n", LARGE_TEXT]) {
-    for (const how of ["overwrite", "truncate", "append", "unlink", "rename"] as const) {
-      const talk = await conversation({ filter: true });
-      talk.client.say(`${text}.\r\n`);
-      await settled();
-      const { files, clock } = talk.runtime;
-      const path = talk.filter.environment["EMAIL"]!;
-      const was = files.octetsOf(path);
-      await clock.advance(20);
-      if (how === "overwrite") files.overwrite(path, was.map(() => 0x21));
-      if (how === "truncate") files.overwrite(path, was.subarray(0, 2));
-      if (how === "append") files.overwrite(path, concat([was, was]));
-      if (how === "unlink") files.unlink(path);
-      if (how === "rename") files.replace(path, Uint8Array.of(0x21));
-      talk.filter.exit(0);
-      await settled();
-      const name = `${how} of ${text.length} octets`;
-      if (text === LARGE_TEXT && ["overwrite", "truncate", "append"].includes(how)) {
+    for (const [what, deed, changes] of DEEDS) {
+      for (const [at, end] of ends.entries()) {
+        const talk = await conversation({ filter: true });
+        talk.client.say(`${text}.\r\n`);
+        await settled();
+        deed(talk, talk.filter.environment["EMAIL"]!);
+        end(talk);
+        await settled();
+        const name = `${what} of ${text.length} octets, end ${at}`;
+        if (!changes) {
+          assert.ok(await talk.takeMessage() === `${at === 3 ? "new\r\n" : text}.\r\n`, name);
+          assert.equal(talk.client.hear(), "250 2.0.0 Taken\r\n", name);
+          await talk.quit();
+          continue;
+        }
         assert.equal(talk.client.hear(), RETRY, name);
+        assert.match(
+          talk.logger.lines.join("\n"),
+          /^error: [0-9a-f]+: message not delivered: .*--edit-in-place /m,
+          name,
+        );
+        // Its failure is no less one for that.
+        const failures = talk.logger.find("message not checked");
+        assert.equal(failures.length, at === 1 || at === 2 ? 1 : 0, name);
+        for (const failure of failures) assert.match(failure, / message=451 /);
         await goOn(talk);
-      } else {
-        assert.ok(await talk.takeMessage() === `${text}.\r\n`, name);
-        assert.equal(talk.client.hear(), "250 2.0.0 Taken\r\n", name);
-        await talk.quit();
       }
     }
   }
 });
 
-Deno.test("a filter that spoils EMAIL and writes OUTFILE has OUTFILE delivered", async () => {
-  const talk = await conversation({ filter: true });
-  talk.client.say(`${LARGE_TEXT}.\r\n`);
-  await settled();
-  const { EMAIL, OUTFILE } = talk.filter.environment;
-  talk.runtime.files.overwrite(EMAIL!, Uint8Array.of(0x21));
-  talk.runtime.files.replace(OUTFILE!, new TextEncoder().encode("new\n"));
-  talk.filter.exit(0);
-  assert.equal(await talk.takeMessage(), "new\r\n.\r\n");
-  assert.equal(talk.client.hear(), "250 2.0.0 Taken\r\n");
-  await talk.quit();
+Deno.test("a filter that changes EMAIL and refuses is heard", async () => {
+  for (const text of ["small\r\n", LARGE_TEXT]) {
+    const talk = await conversation({ filter: true });
+    talk.client.say(`${text}.\r\n`);
+    await settled();
+    talk.runtime.files.overwrite(talk.filter.environment["EMAIL"]!, ADDED);
+    talk.filter.exit(1, "550 5.7.1 no\n");
+    await settled();
+    assert.equal(talk.client.hear(), "550 5.7.1 no\r\n");
+    await goOn(talk);
+  }
+});
+
+Deno.test("--edit-in-place: what the filter leaves in EMAIL is sent after exit 0, and nothing of it otherwise", async () => {
+  for (const text of ["small\r\n", LARGE_TEXT]) {
+    for (const [what, deed, changes] of DEEDS) {
+      for (const rejectUnsure of [false, true]) {
+        for (const end of [0, 1, 2, "OUTFILE"] as const) {
+          const talk = await conversation({
+            filter: true,
+            filterOptions: { editInPlace: true },
+            options: { rejectUnsure },
+          });
+          talk.client.say(`${text}.\r\n`);
+          await settled();
+          const { files } = talk.runtime;
+          const path = talk.filter.environment["EMAIL"]!;
+          assert.equal(files.octetsOf(path).length, text.replaceAll("\r", "").length);
+          deed(talk, path);
+          const changed = changes && textOf(files.octetsOf(path)).replace(/\n?$/, "\n").replaceAll("\n", "\r\n");
+          if (end === "OUTFILE") files.overwrite(talk.filter.environment["OUTFILE"]!, bytesOf("new\n"));
+          talk.filter.exit(end === "OUTFILE" ? 0 : end, "550 no\n");
+          await settled();
+          const name = `${what} of ${text.length} octets, ${end}, -r ${rejectUnsure}`;
+          // Without a file there is no opinion.
+          const isUnsure = end === 2 || (end === 0 && what === "unlink");
+          if (end === 1 || (isUnsure && rejectUnsure)) {
+            assert.match(talk.client.hear(), end === 1 ? /^550 no\r/ : /^451 4\.3\.0 /, name);
+            await goOn(talk);
+            continue;
+          }
+          const passed = end === "OUTFILE" ? "new\r\n" : end === 0 && changed ? changed : text;
+          assert.ok(await talk.takeMessage() === `${passed}.\r\n`, name);
+          assert.equal(talk.client.hear(), "250 2.0.0 Taken\r\n", name);
+          await talk.quit();
+        }
+      }
+    }
+  }
 });
 
 Deno.test("an OUTFILE that vanishes or breaks before its delivery is a clean 451", async () => {

@@ -48,6 +48,7 @@ Deno.test("sweepSpoolDirectory removes what dead processes left, and nothing els
   const dead = [
     `/tmp/${newSpoolName(99)}.eml`,
     `/tmp/${newSpoolName(99)}.out`,
+    `/tmp/${newSpoolName(99)}.edit`,
     // Of a process that had our id before us.
     `/tmp/${newSpoolName(pid)}.eml`,
   ];

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/runtime/io_error.ts";
 import { concat } from "../../lib/smtp/bytes.ts";
-import { isFull, Replacement, Spool } from "../../lib/spool/spool.ts";
+import { isFull, Spool } from "../../lib/spool/spool.ts";
 import { fillSpool } from "../fakes/fill_spool.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
@@ -129,7 +129,7 @@ Deno.test("Spool.path is the same file each time, as programs leave it, also beh
     await fillSpool(spool, content(size), 64 * K);
     assert.ok(same(await read(spool), content(size)));
     assert.equal(await spool.path(), PATHS.eml);
-    assert.equal(await spool.changed(), undefined);
+    assert.equal(await spool.takeChange(), false);
     assert.ok(same(runtime.files.octetsOf(PATHS.eml), content(size)), `${size}`);
     runtime.files.overwrite(PATHS.eml, content(10));
     assert.equal(await spool.path(), PATHS.eml);
@@ -138,41 +138,177 @@ Deno.test("Spool.path is the same file each time, as programs leave it, also beh
   }
 });
 
-Deno.test("Spool.changed gives what is in the file now, and refuses what is no message", async () => {
-  for (const size of [100, 400 * K]) {
-    for (const change of ["overwrite", "replace"] as const) {
+/** Sizes in memory, and beyond. */
+const GIVEN_SIZES = [100, 256 * K, 256 * K + 1, 900 * K];
+
+/** What a program may do to a file that it was given, `octets` being what it holds. */
+type Deed = (files: FakeRuntime["files"], path: string, octets: Uint8Array) => void;
+
+const CHANGES: Readonly<Record<string, Deed>> = {
+  "appends to it": (files, path, octets) => files.overwrite(path, concat([octets, Uint8Array.of(7)])),
+  "cuts it": (files, path, octets) => files.overwrite(path, octets.subarray(1)),
+  "writes as much": (files, path, octets) => files.overwrite(path, new Uint8Array(octets.length)),
+  "changes the last octet": (files, path, octets) =>
+    files.overwrite(path, octets.map((o, at) => at + 1 < octets.length ? o : o ^ 1)),
+  "renames another over it": (files, path) => files.replace(path, content(10)),
+  "renames one as large over it": (files, path, octets) => files.replace(path, new Uint8Array(octets.length)),
+};
+
+const NO_CHANGES: Readonly<Record<string, Deed>> = {
+  "nothing": () => {},
+  "touches it": (files, path, octets) => files.overwrite(path, octets),
+  "writes the same again": (files, path, octets) => {
+    files.overwrite(path, new Uint8Array(0));
+    files.overwrite(path, octets);
+  },
+  "renames a copy over it": (files, path, octets) => files.replace(path, octets),
+};
+
+Deno.test("Spool.isIntact sees each change of EMAIL at every size, however soon it comes, and nothing else", async () => {
+  const rows: readonly (readonly [what: string, deed: Deed, isIntact: boolean])[] = [
+    ...Object.entries(CHANGES).map(([what, deed]) => [what, deed, false] as const),
+    ...Object.entries(NO_CHANGES).map(([what, deed]) => [what, deed, true] as const),
+    ["empties it", (files, path) => files.overwrite(path, new Uint8Array(0)), false],
+    ["makes it a directory", (files, path) => files.replace(path, new Uint8Array(0), "directory"), false],
+    ["removes it", (files, path) => files.unlink(path), true],
+  ];
+  for (const size of GIVEN_SIZES) {
+    for (const [what, deed, isIntact] of rows) {
       const { spool, runtime } = newSpool(true);
-      await fillSpool(spool, content(size), 64 * K);
-      await spool.path();
-      await runtime.clock.advance(1);
-      // Of the same size, too.
-      for (const octets of [new Uint8Array(size), content(size - 1), content(size + 1)]) {
-        runtime.files[change](PATHS.eml, octets);
-        assert.ok(same(await read((await spool.changed())!), octets), `${change} ${octets.length} of ${size}`);
-      }
-      runtime.files[change](PATHS.eml, new Uint8Array(0));
-      await assert.rejects(spool.changed(), /empty/);
-      runtime.files.replace(PATHS.eml, content(10), "other");
-      await assert.rejects(spool.changed(), /no regular file/);
-      runtime.files.unlink(PATHS.eml);
-      await assert.rejects(spool.changed(), (error) => error instanceof IoError && error.kind === "missing");
+      await fillSpool(spool, content(size), 10_000);
+      deed(runtime.files, await spool.path(), content(size));
+      assert.equal(await spool.isIntact(), isIntact, `${what}, ${size} octets`);
+      if (isIntact) assert.ok(same(await read(spool), content(size)), `${what}, ${size} octets`);
       await spool.remove();
       assert.equal(runtime.files.handles, 0);
     }
   }
 });
 
-Deno.test("Spool.isIntact sees what a filter did to a large EMAIL, and does not mind it for a small one", async () => {
-  for (const size of [100, 400 * K]) {
+Deno.test("Spool.isIntact sees what was written into a file that was moved elsewhere", async () => {
+  for (const size of GIVEN_SIZES) {
     const { spool, runtime } = newSpool(true);
     await fillSpool(spool, content(size), 10_000);
-    await spool.path();
-    await runtime.clock.advance(10);
-    runtime.files.overwrite(PATHS.eml, new Uint8Array(size));
-    assert.equal(await spool.isIntact(), size === 100);
-    if (size === 100) assert.ok(same(await read(spool), content(size)));
+    const path = await spool.path();
+    runtime.files.overwrite(path, content(5));
+    runtime.files.unlink(path);
+    // What is in memory is safe from that.
+    assert.equal(await spool.isIntact(), size <= 256 * K);
     await spool.remove();
   }
+});
+
+Deno.test("Spool.takeChange makes a program's change the message, for all that follows", async () => {
+  for (const size of GIVEN_SIZES) {
+    for (const [what, deed] of Object.entries(CHANGES)) {
+      const { spool, runtime } = newSpool(true);
+      await fillSpool(spool, content(size), 64 * K);
+      const path = await spool.path();
+      deed(runtime.files, path, content(size));
+      const octets = runtime.files.octetsOf(path);
+      const name = `${what}, ${size} octets`;
+      assert.equal(await spool.takeChange(), true, name);
+      assert.ok(same(await read(spool), octets), name);
+      assert.equal(spool.size, octets.length, name);
+      assert.equal(spool.lineEnds, "lf-or-crlf");
+      // The next program has that file, and may not change it.
+      assert.equal(await spool.path(), path);
+      assert.equal(await spool.isIntact(), true, name);
+      runtime.files.overwrite(path, octets);
+      assert.equal(await spool.isIntact(), true, name);
+      assert.equal(await spool.takeChange(), false, name);
+      runtime.files.overwrite(path, octets.map((octet) => octet ^ 1));
+      assert.equal(await spool.isIntact(), false, name);
+      await spool.remove();
+      assert.equal(runtime.files.handles, 0);
+      assert.deepEqual(runtime.files.paths, []);
+    }
+  }
+});
+
+Deno.test("Spool.takeChange takes nothing that is as it was, and refuses what is no message", async () => {
+  for (const size of GIVEN_SIZES) {
+    for (const [what, deed] of Object.entries(NO_CHANGES)) {
+      const { spool, runtime } = newSpool(true);
+      await fillSpool(spool, content(size), 64 * K);
+      deed(runtime.files, await spool.path(), content(size));
+      assert.equal(await spool.takeChange(), false, `${what}, ${size} octets`);
+      assert.equal(spool.lineEnds, "lf");
+      await spool.remove();
+    }
+    const { spool, runtime } = newSpool(true);
+    await fillSpool(spool, content(size), 64 * K);
+    await spool.path();
+    runtime.files.replace(PATHS.eml, new Uint8Array(0));
+    await assert.rejects(spool.takeChange(), /empty/);
+    runtime.files.replace(PATHS.eml, content(10), "other");
+    await assert.rejects(spool.takeChange(), /no regular file/);
+    runtime.files.unlink(PATHS.eml);
+    await assert.rejects(spool.takeChange(), (error) => error instanceof IoError && error.kind === "missing");
+    await spool.remove();
+    assert.equal(runtime.files.handles, 0);
+  }
+});
+
+Deno.test("Spool.copy is a file that a program may change, and the message stays what it is", async () => {
+  const copied = "/tmp/postprox-1-0.edit";
+  for (const size of GIVEN_SIZES) {
+    for (const isChanged of [false, true]) {
+      for (const [what, deed] of Object.entries({ ...NO_CHANGES, ...CHANGES })) {
+        const { spool, runtime } = newSpool(true);
+        await fillSpool(spool, content(size), 64 * K);
+        // An external checker has looked at it before, or even changed it.
+        const message = isChanged ? content(size + 1) : content(size);
+        const path = await spool.path();
+        if (isChanged) runtime.files.overwrite(path, message);
+        await spool.takeChange();
+        assert.equal(await spool.copy(), copied);
+        assert.ok(same(runtime.files.octetsOf(copied), message));
+        deed(runtime.files, copied, message);
+        const name = `${what}, ${size} octets`;
+        const change = await spool.changedCopy();
+        assert.equal(change !== undefined, what in CHANGES, name);
+        if (change) assert.ok(same(await read(change), runtime.files.octetsOf(copied)), name);
+        assert.ok(same(await read(spool), message), name);
+        assert.ok(await spool.isIntact(), name);
+        await spool.remove();
+        assert.deepEqual(runtime.files.paths, []);
+        assert.equal(runtime.files.handles, 0);
+      }
+    }
+  }
+});
+
+Deno.test("Spool.changedCopy refuses what is no message", async () => {
+  const { spool, runtime } = newSpool(true);
+  await fillSpool(spool, content(10), 10);
+  const path = await spool.copy();
+  runtime.files.overwrite(path, new Uint8Array(0));
+  await assert.rejects(spool.changedCopy(), /empty/);
+  runtime.files.replace(path, content(10), "other");
+  await assert.rejects(spool.changedCopy(), /no regular file/);
+  runtime.files.unlink(path);
+  await assert.rejects(spool.changedCopy(), (error) => error instanceof IoError && error.kind === "missing");
+  await spool.remove();
+});
+
+Deno.test("Spool.written is what a program has left as OUTFILE", async () => {
+  const { spool, runtime: { files } } = newSpool(true);
+  await fillSpool(spool, content(10), 10);
+  assert.equal(await spool.written(), undefined, "no program has got one");
+  const path = await spool.outfile();
+  assert.equal(await spool.written(), undefined);
+  files.overwrite(path, content(300 * K));
+  assert.ok(same(await read((await spool.written())!), content(300 * K)));
+  files.replace(path, content(5));
+  assert.ok(same(await read((await spool.written())!), content(5)));
+  for (const kind of ["directory", "other"] as const) {
+    files.replace(path, new Uint8Array(0), kind);
+    await assert.rejects(spool.written(), /no regular file/);
+  }
+  files.unlink(path);
+  assert.equal(await spool.written(), undefined);
+  await spool.remove();
 });
 
 Deno.test("Spool.chunks throws when the file has become shorter than the message", async () => {
@@ -190,24 +326,4 @@ Deno.test("Spool.remove during a write that fails leaves no rejection behind", a
   await spool.remove();
   await settled();
   assert.equal(runtime.files.handles, 0);
-});
-
-Deno.test("Replacement reads what its name leads to when it is read, and closes it, also when reading ends early", async () => {
-  const { files } = new FakeRuntime();
-  files.replace("/tmp/x.out", content(10));
-  const replacement = new Replacement(files, "/tmp/x.out", 300 * K);
-  files.replace("/tmp/x.out", content(300 * K));
-  assert.ok(same(await read(replacement), content(300 * K)));
-  for await (const _chunk of replacement.chunks()) break;
-  assert.equal(files.handles, 0);
-  // What runs on may write into it: no more than was judged, and never less.
-  files.replace("/tmp/x.out", content(301 * K));
-  assert.ok(same(await read(replacement), content(301 * K).subarray(0, 300 * K)));
-  for (const left of [299 * K, 0]) {
-    files.replace("/tmp/x.out", content(left));
-    await assert.rejects(read(replacement), /shorter than its message/);
-  }
-  assert.equal(files.handles, 0);
-  files.unlink("/tmp/x.out");
-  await assert.rejects(read(replacement), (error) => error instanceof IoError && error.kind === "missing");
 });
