@@ -102,3 +102,13 @@ export function machineOf(path: string): "x64" | "arm64" | undefined {
   // e_machine, little-endian on both (elf(5)).
   return MACHINES[header[18]! | header[19]! << 8];
 }
+
+/**
+ * The oldest glibc that an executable runs with, as the number after "2.": the newest version that one of its symbols asks
+ * for. Undefined for an executable without glibc.
+ */
+export function glibcOf(path: string): number | undefined {
+  const text = new TextDecoder("latin1").decode(Deno.readFileSync(path));
+  const versions = [...text.matchAll(/\0GLIBC_2\.([0-9]+)(?=[.\0])/g)].map(([, minor]) => Number(minor));
+  return versions.length === 0 ? undefined : Math.max(...versions);
+}

@@ -11,9 +11,12 @@
 
 import { Buffer } from "node:buffer";
 import { cpSync } from "node:fs";
-import { BuildError, inWorkshop, readArguments, ROOT, runBuild, runTool } from "./build.ts";
+import { BuildError, glibcOf, inWorkshop, readArguments, ROOT, runBuild, runTool } from "./build.ts";
 
 export const BUN_VERSION = "1.4.5";
+
+/** The oldest glibc 2.x that the executable has to run with, as the README says. */
+export const OLDEST_GLIBC = 17;
 
 const TARGETS = ["linux-x64", "linux-x64-baseline", "linux-x64-musl", "linux-arm64"];
 
@@ -57,6 +60,7 @@ async function compile(
   }
   await compileWithBun(`${workshop}/source/main_bun.ts`, built, { cwd: workshop, flags: cross });
   spoilNames(built);
+  checkGlibc(built);
   const path = `${outdir}/postprox${target === undefined ? "" : `-${target}`}`;
   Deno.renameSync(built, path);
   return path;
@@ -75,6 +79,13 @@ export async function compileWithBun(
   // Of npm's lines the first are codes, and the last says where there are more.
   const reason = lines.find((line) => /\berror\b(?! code| syscall| errno| A complete log)/i.test(line)) ?? lines.at(-1);
   throw new BuildError(`Bun ${BUN_VERSION} from npm cannot build it: ${reason ?? "no word why"}`);
+}
+
+/** Throws a `BuildError` for an executable that needs a newer glibc than the README says. */
+export function checkGlibc(path: string): void {
+  const needed = glibcOf(path);
+  if (needed === undefined || needed <= OLDEST_GLIBC) return;
+  throw new BuildError(`it would need glibc 2.${needed}, and the README promises 2.${OLDEST_GLIBC}: take another Bun`);
 }
 
 // The runtime asks getenv(3) for names that stand in it as C strings. No variable has a name that starts with "=".

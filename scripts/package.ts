@@ -14,7 +14,7 @@ import { parseCommandLine } from "../lib/options/parse.ts";
 import { formatPostfixConfig } from "../lib/options/postfix_config.ts";
 import { formatUnit } from "../lib/options/systemd_unit.ts";
 import { VERSION, VERSION_TEXT } from "../lib/version.ts";
-import { BuildError, inWorkshop, machineOf, readArguments, ROOT, runBuild, runTool } from "./build.ts";
+import { BuildError, glibcOf, inWorkshop, machineOf, readArguments, ROOT, runBuild, runTool } from "./build.ts";
 import { completionFiles } from "./completions.ts";
 import { manualPage } from "./man.ts";
 
@@ -87,8 +87,8 @@ async function ownExecutable(): Promise<string> {
 async function lookAt(path: string): Promise<Executable> {
   if (!exists(path)) throw new BuildError(`--executable=${path}: there is no such file`);
   const machine = machineOf(path);
-  const versions = [...readLatin1(path).matchAll(/\0GLIBC_2\.([0-9]+)(?=[.\0])/g)].map(([, minor]) => Number(minor));
-  if (machine === undefined || versions.length === 0) {
+  const glibc = glibcOf(path);
+  if (machine === undefined || glibc === undefined) {
     throw new BuildError(`${path} is no executable for Linux with glibc, which Debian has`);
   }
   if (machine === (Deno.build.arch === "aarch64" ? "arm64" : "x64")) {
@@ -97,7 +97,7 @@ async function lookAt(path: string): Promise<Executable> {
       throw new BuildError(`${path} is not postprox ${VERSION}: make it anew, deno task compile or compile:bun`);
     }
   }
-  return { path, architecture: ARCHITECTURES[machine], libc: `2.${Math.max(...versions)}` };
+  return { path, architecture: ARCHITECTURES[machine], libc: `2.${glibc}` };
 }
 
 function debItems(executable: Executable): readonly Item[] {
@@ -113,7 +113,9 @@ function debItems(executable: Executable): readonly Item[] {
     { to: "usr/lib/tmpfiles.d/postprox.conf", content: source("scripts/package/tmpfiles.conf") },
     { to: "etc/default/postprox", content: source("scripts/package/default") },
     { to: "etc/logrotate.d/postprox", content: source("scripts/package/logrotate") },
-    { to: `${doc}/changelog.gz`, content: source("CHANGELOG.md"), compressed: true },
+    { to: "usr/share/lintian/overrides/postprox", content: source("scripts/package/lintian-overrides") },
+    { to: `${doc}/changelog.gz`, content: debianChangelog(), compressed: true },
+    { to: `${doc}/CHANGELOG.md`, content: source("CHANGELOG.md") },
     { to: `${doc}/copyright`, content: copyright() },
     ...texts(doc),
     ...examples(`${doc}/examples`),
@@ -175,6 +177,13 @@ function postfixLines(mode: "listen" | "spawn"): string {
   return parts.filter((part) => !part.startsWith("# ---- /etc/systemd/")).join("");
 }
 
+// About the package; that about the program is CHANGELOG.md.
+function debianChangelog(): string {
+  const changelog = source("scripts/package/changelog");
+  if (changelog.startsWith(`postprox (${VERSION}) `)) return changelog;
+  throw new BuildError(`scripts/package/changelog does not begin with version ${VERSION}: write its entry`);
+}
+
 function copyright(): string {
   // Debian's format has a blank before each line, and a dot in one that would be empty.
   const license = source("LICENSE").split(/\n\n/).slice(1).join("\n\n").trimEnd();
@@ -186,7 +195,7 @@ function controlFile({ architecture, libc }: Executable, kilobytes: number): str
   return `Package: postprox
 Version: ${VERSION}
 Architecture: ${architecture}
-Maintainer: the postprox developers <postprox@localhost>
+Maintainer: postprox developers <postprox@localhost>
 Installed-Size: ${kilobytes}
 Depends: adduser, libc6 (>= ${libc})
 Recommends: postfix
@@ -279,10 +288,6 @@ function checksums(outdir: string): string {
 
 function digestOf(algorithm: string, path: string): string {
   return createHash(algorithm).update(Deno.readFileSync(path)).digest("hex");
-}
-
-function readLatin1(path: string): string {
-  return new TextDecoder("latin1").decode(Deno.readFileSync(path));
 }
 
 function source(name: string): string {

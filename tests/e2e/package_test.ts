@@ -30,6 +30,7 @@ const TOOLS: Readonly<Record<string, string>> = {
   "/usr/bin/ip": "iproute2",
   "/usr/sbin/smtp-sink": "postfix",
   "/usr/sbin/logrotate": "logrotate",
+  "/usr/bin/lintian": "lintian",
 };
 
 Deno.test("package: wrong use is one line, status 1, and nothing half-made", async (test) => {
@@ -96,6 +97,12 @@ Deno.test("package: built twice the same, installed, used, purged", async (test)
       for (const name of ["Package", "Version", "Architecture", "Maintainer", "Depends", "Description"]) {
         assert.match(control, new RegExp(`^${name}: \\S`, "m"));
       }
+    });
+
+    await test.step("lintian finds neither an error nor a warning, and each override is of use", async () => {
+      const { status, stdout, stderr } = await run(["lintian", "--allow-root", "--display-info", deb]);
+      const found = stdout.split("\n").filter((line) => /^[EW]: |^I: postprox: unused-override/.test(line));
+      assert.deepEqual({ status, found }, { status: 0, found: [] }, stdout + stderr);
     });
 
     await test.step("the tarball holds the same program, and one folder", async () => {
