@@ -4,12 +4,14 @@
 //
 // A rule is one line. Lists are parted by blanks or commas, and have exceptions after EXCEPT, which may have exceptions
 // of their own. Key words are in capitals, actions in small letters; all else is compared in any case. A pattern in
-// slashes may hold colons, blanks and commas, and an IPv6 address in brackets its colons; both are more than smtpd took.
+// slashes may hold colons, blanks and commas, and an IPv6 address in brackets its colons; `RBL.zone=ADDRESSES` names the
+// answers that count. These are more than smtpd took.
 //
 // `parseRules` throws a `RulesError` with the line, what is wrong in it and what would be right. It refuses what smtpd
 // passed over in silence where that can only be a mistake, such as a network of 33 bits.
 
 import type { ContentCheck } from "../envelope.ts";
+import { ADDRESSES_HINT, parseAddresses } from "../dns/answers.ts";
 import { asciiName } from "../dns/domain.ts";
 import type { Network } from "../dns/ip.ts";
 import { type DnsList, parseZone } from "../dns/listing.ts";
@@ -108,6 +110,7 @@ function parseRule(text: string, line: number): Rule {
     throw new RulesError(`${fields.length} of the 4 fields of a rule: a rule is one line, ${SYNTAX}`);
   }
   const [action, sources, froms, tos] = fields as [string, string, string, string];
+  for (const field of [sources, froms, tos]) refuseSplitAddresses(field);
   return {
     line,
     action: parseAction(action, text.slice(FIELD.lastIndex)),
@@ -186,6 +189,14 @@ function parseList<P>(words: readonly string[], name: string, parse: (word: stri
   const rest = words.slice(end + 1);
   if (rest.length === 0) throw new RulesError(`no pattern in ${name} after EXCEPT: give what is excepted`);
   return { patterns, except: parseList(rest, name, parse) };
+}
+
+// As the options have them: `RBL.list.example.org=127.0.0.2,127.0.0.9`.
+function refuseSplitAddresses(field: string): void {
+  const [list] =
+    /(?<![^\s,=@])R(?:BL|HS)\.[^\s,]*=[^\s,]*,(?:127\.[^\s,]*|[0-9]+(?:-[0-9]+)?(?=[\s,]|$))/.exec(field) ?? [];
+  if (list === undefined) return;
+  throw new RulesError(`${quote(list)}: a comma parts patterns here: give answers as one, such as 127.0.0.[2;4..11]`);
 }
 
 // --- patterns
@@ -270,13 +281,17 @@ function parseAddress(word: string): AddressPattern {
 
 function parseListed(word: string, prefix: "RBL." | "RHS."): ListedPattern | undefined {
   if (!word.startsWith(prefix)) return undefined;
-  const zone = parseZone(word.slice(prefix.length));
+  const [name = "", ...rest] = word.slice(prefix.length).split("=");
+  const zone = parseZone(name);
   if (zone === undefined) {
     throw new RulesError(
       `${quote(word)} names no zone: give a domain after ${prefix}, such as ${prefix}list.example.org`,
     );
   }
-  return { kind: "listed", zone, addresses: undefined };
+  if (rest.length === 0) return { kind: "listed", zone, addresses: undefined };
+  const addresses = parseAddresses(rest.join("="));
+  if (!addresses) throw new RulesError(`${quote(word)} has no addresses behind "=": ${ADDRESSES_HINT}`);
+  return { kind: "listed", zone, addresses };
 }
 
 function parseText(word: string): TextPattern {

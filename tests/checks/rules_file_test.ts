@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { RulesError } from "../../lib/checks/rules_error.ts";
+import { parseAddresses } from "../../lib/dns/answers.ts";
 import { type Action, parseRules, type Rule } from "../../lib/checks/rules_file.ts";
 
 function parseOne(line: string): Rule {
@@ -123,6 +124,9 @@ Deno.test("parseRules: sources", () => {
     ["[2001:db8::]/32", network([0x20, 0x01, 0x0d, 0xb8, ...Array(12).fill(0)], 32)],
     ["[::ffff:192.0.2.1]", network([192, 0, 2, 1], 32)],
     ["RBL.List.example.org.", { host: { kind: "listed", zone: "list.example.org", addresses: undefined } }],
+    ["RBL.l.example=127.0.0.[2;4..11]", listed("127.0.0.[2;4..11]")],
+    ["RBL.L.Example.=127.0.0.0&12", listed("127.0.0.0&12")],
+    ["NS=RBL.l.example=127.0.0.2", { host: { kind: "servers", ...listed("127.0.0.2") } }],
     ["NS=*.example.org", { host: { kind: "servers", host: { kind: "glob", text: "*.example.org" } } }],
     ["NS=UNKNOWN", { host: { kind: "servers", host: { kind: "known", wanted: false } } }],
     ["NS=RBL.l.example", {
@@ -135,6 +139,10 @@ Deno.test("parseRules: sources", () => {
     assert.deepEqual(parseOne(`deny:${source}:ALL:ALL`).sources, { patterns: [expected] }, source);
   }
 });
+
+function listed(addresses: string): { host: object } {
+  return { host: { kind: "listed", zone: "l.example", addresses: parseAddresses(addresses) } };
+}
 
 function network(address: number[], bits: number): object {
   return { host: { kind: "network", network: { address: Uint8Array.from(address), bits } } };
@@ -153,6 +161,8 @@ Deno.test("parseRules: addresses", () => {
       left: { kind: "all" },
       right: { kind: "listed", zone: "l.example", addresses: undefined },
     }],
+    ["RHS.l.example=127.0.1.[2..4]", { domain: listed("127.0.1.[2..4]").host }],
+    ["bob@RHS.l.example=127.0.0.0&4", { left: { kind: "glob", text: "bob" }, right: listed("127.0.0.0&4").host }],
     ["NS=KNOWN", { domain: { kind: "servers", host: { kind: "known", wanted: true } } }],
     ["a@NS=x", { left: { kind: "glob", text: "a" }, right: { kind: "servers", host: { kind: "glob", text: "x" } } }],
   ];
@@ -215,6 +225,21 @@ Deno.test("parseRules refuses what is wrong, with its line, the reason and what 
     ["allow:NS=:ALL:ALL", /^"NS=" names no name server: give a pattern after NS=$/],
     ["allow:RBL.:ALL:ALL", /^"RBL\." names no zone: give a domain after RBL\., such as RBL\.list\.example\.org$/],
     ["allow:RBL.a..b:ALL:ALL", /names no zone/],
+    ["allow:RBL.1.2.3.4:ALL:ALL", /names no zone/],
+    // Answers of a list.
+    [
+      "noto:RBL.x.y=:ALL:ALL",
+      /^"RBL\.x\.y=" has no addresses behind "=": give answers of a list, such as 127\.0\.0\.2, /,
+    ],
+    ["noto:RBL.x.y=127.255.255.254:ALL:ALL", /has no addresses behind "="/],
+    ["noto:ALL:*@RHS.x.y=10.0.0.1:ALL", /has no addresses behind "="/],
+    ["noto:RBL.x.y=127.0.0.[2,4]:ALL:ALL", /has no addresses behind "="/],
+    [
+      "noto:RBL.x.y=127.0.0.2,127.0.0.3 a:ALL:ALL",
+      /^"RBL\.x\.y=127\.0\.0\.2,127\.0\.0\.3": a comma parts patterns here: give answers as one, such as 127\.0\.0\.\[/,
+    ],
+    ["noto:NS=RBL.x.y=127.0.0.2-4,9-11:ALL:ALL", /a comma parts patterns here/],
+    ["noto:ALL:*@RHS.x.y=127.0.0.2,10:ALL", /a comma parts patterns here/],
     ["allow:root@:ALL:ALL", /^"root@" names no host: give one after the @, or ALL$/],
     // Addresses that are none.
     ["allow:192.0.2.1-9:ALL:ALL", /^"192\.0\.2\.1-9" is no address: give such as 192\.0\.2\.1, 192\.0\.2\.\* or /],

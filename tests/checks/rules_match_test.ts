@@ -179,6 +179,10 @@ Deno.test("matchesRule: DNS lists", async () => {
     ["RBL.l.example", { zone: { "1.2.0.192.l.example A": ["127.0.0.1"] } }, undefined],
     ["ALL EXCEPT RBL.l.example", { zone: { "1.2.0.192.l.example A": ["127.0.0.1"] } }, undefined],
     ["RBL.l.example", { zone: { "1.2.0.192.l.example A": ["127.0.0.1", "127.0.0.2"] } }, true],
+    ["RBL.l.example=127.0.0.[2;4]", { zone: { "1.2.0.192.l.example A": ["127.0.0.4"] } }, true],
+    ["RBL.l.example=127.0.0.0&6", { zone: { "1.2.0.192.l.example A": ["127.0.0.4"] } }, true],
+    ["RBL.l.example=127.0.0.[2;3]", { zone: { "1.2.0.192.l.example A": ["127.0.0.4"] } }, false],
+    ["RBL.l.example=127.0.0.1", { zone: { "1.2.0.192.l.example A": ["127.0.0.1"] } }, true],
     // Nobody's business.
     ["RBL.l.example", { address: "10.0.0.1", zone: { "1.0.0.10.l.example A": ["127.0.0.2"] } }, false],
     ["ALL EXCEPT RBL.l.example", { address: "::1" }, true],
@@ -186,6 +190,8 @@ Deno.test("matchesRule: DNS lists", async () => {
   const listed = { "here.example.l.example A": ["127.0.0.2"] };
   await checkRows([
     ["RHS.l.example", { zone: listed }, true],
+    ["RHS.l.example=127.0.0.3", { zone: listed }, false],
+    ["*@RHS.l.example=127.0.0.2", { zone: listed }, true],
     ["RHS.l.example", { from: "me@HERE.example", zone: listed }, true],
     ["RHS.l.example", { from: "me@there.example", zone: listed }, false],
     ["me@RHS.l.example", { zone: listed }, true],

@@ -21,6 +21,8 @@ Deno.test.afterAll(async () => await bed?.stop());
 
 // Each rule is for a recipient of its own.
 const RULES = `noto:RBL.bl.test:ALL:rbl@*:550 5.7.1 %I is listed
+noto:RBL.bl.test=127.0.0.[2;4..5]:RHS.rhs.test=127.0.1.0&2:answer@*:550 5.7.1 %I and %F are listed so
+noto:RBL.bl.test=127.0.0.[2;3]:ALL:answer@*:550 5.7.1 %I is listed otherwise
 noto:ALL EXCEPT RBL.bl.test:ALL:except@*:550 5.7.1 %I is not listed
 noto:ALL:RHS.rhs.test:rhs@*:550 5.7.1 %F does not accept bounces
 noto:RBL.closed.test:ALL:closed@*:550 closed
@@ -75,6 +77,13 @@ table("Rules that ask DNS", { options: withRules(serverOfBed) }, [
   rule({ client: "192.0.2.1", to: "rbl" }),
   rule({ client: "IPv6:2001:db8:bad::25", to: "rbl", reply: "550 5.7.1 2001:db8:bad::25 is listed" }),
   rule({ client: "IPv6:2001:db8::25", to: "rbl" }),
+  rule({
+    client: "192.0.2.66",
+    from: "me@listed.example.test",
+    to: "answer",
+    reply: "550 5.7.1 192.0.2.66 and <me@listed.example.test> are listed so",
+  }),
+  rule({ client: "192.0.2.66", to: "answer" }),
   rule({ client: "192.0.2.1", to: "except", reply: "550 5.7.1 192.0.2.1 is not listed" }),
   rule({ client: "192.0.2.66", to: "except" }),
   rule({
@@ -88,7 +97,7 @@ table("Rules that ask DNS", { options: withRules(serverOfBed) }, [
   rule({
     client: "192.0.2.1",
     to: "closed",
-    logged: /line 4 of \S+ matches, so it refuses nothing: DNS list closed\.test is of no use/,
+    logged: /line 6 of \S+ matches, so it refuses nothing: DNS list closed\.test is of no use/,
   }),
   // The name servers are those of the zone that the name is in.
   rule({ from: "me@example.test", to: "ns", reply: "550 ns" }),
@@ -119,6 +128,6 @@ table("Rules and a name server that is not there", { options: withRules(() => "1
       logged: /could not tell whether line [0-9]+ of \S+ /,
     })
   ),
-  rule({ to: "name", logged: /could not tell whether line 9 of / }),
-  rule({ to: "nobody", logged: /could not tell whether line 10 of / }),
+  rule({ to: "name", logged: /could not tell whether line 11 of / }),
+  rule({ to: "nobody", logged: /could not tell whether line 12 of / }),
 ]);
