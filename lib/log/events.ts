@@ -224,6 +224,11 @@ export function logListening(logger: Logger, setup: Fields): void {
   logger.write("notice", `listening ${formatFields(setup)}`);
 }
 
+/** One of the addresses that the name in -l has. */
+export function logLeftOut(logger: Logger, why: string): void {
+  logger.write("warning", `an address is left out, for this host has no IPv6 ${formatField("reason", why)}`);
+}
+
 /** Strangers may reach this address: downstream trusts us, and so whoever connects to us. */
 export function logReachable(logger: Logger, at: Address): void {
   const words =

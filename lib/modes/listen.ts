@@ -6,8 +6,9 @@
 // pauses; it never stops.
 
 import { logAcceptFailed, logBug, logShutdown, logTooManyClients } from "../log/events.ts";
+import { bind } from "./bind.ts";
 import { IoError } from "../runtime/io_error.ts";
-import type { Address, Conn, Listener, Runtime } from "../runtime/ports.ts";
+import type { Address, Conn, Listener } from "../runtime/ports.ts";
 import { OWN_REPLIES } from "../session/own_replies.ts";
 import { Session, type SessionChecks, type SessionParts, SHUTDOWN_GRACE } from "../session/session.ts";
 
@@ -20,9 +21,6 @@ export interface ListenOptions {
   readonly remake: () => Promise<SessionChecks | undefined>;
 }
 
-// For the process that may listen at our unix socket already to let us in.
-const BIND_PATIENCE = 1000;
-
 // How long an accept that failed for want of descriptors is let be.
 const ACCEPT_PAUSE = 100;
 
@@ -32,7 +30,7 @@ const LAST_WORDS = 1000;
 /** Throws `IoError` when `address` cannot be bound; ends with status 0 after a signal. */
 export async function listenMode(parts: SessionParts, options: ListenOptions): Promise<number> {
   const { runtime, logger } = parts;
-  const listener = await bind(runtime, options.address);
+  const listener = await bind(runtime, logger, options.address);
   const sessions = new Map<Session, Promise<unknown>>();
   let stopping = false;
   let current = parts;
@@ -78,31 +76,6 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   const late = new Promise<void>((resolve) => runtime.clock.after(SHUTDOWN_GRACE + LAST_WORDS, resolve));
   await Promise.race([Promise.all(sessions.values()), late]);
   return 0;
-}
-
-// A unix socket that nobody listens at any more, since its process was killed, keeps its name.
-async function bind({ network, files }: Runtime, address: Address): Promise<Listener> {
-  try {
-    return await network.listen(address);
-  } catch (error) {
-    const isTaken = error instanceof IoError && error.kind === "in-use";
-    if (!isTaken || address.transport !== "unix" || !await isLeftOver({ network, files }, address)) throw error;
-    await files.remove(address.path);
-    return await network.listen(address);
-  }
-}
-
-async function isLeftOver(
-  { network, files }: Pick<Runtime, "network" | "files">,
-  address: Extract<Address, { transport: "unix" }>,
-): Promise<boolean> {
-  if ((await files.stat(address.path)).kind !== "socket") return false;
-  try {
-    (await network.connect(address, BIND_PATIENCE)).close();
-    return false;
-  } catch (error) {
-    return error instanceof IoError && error.kind === "refused";
-  }
 }
 
 async function accept(listener: Listener, { runtime, logger }: SessionParts): Promise<Conn | undefined> {

@@ -1,6 +1,7 @@
-// A connection by libc's connect(2), which says why it fails. Bun's own says of most failures that it was refused.
+// A connection by libc's connect(2), which says why it fails. Bun's own says of most failures that it was refused, and of
+// some failures to listen it says nothing.
 //
-// It is loaded when Bun's has failed. Where it has more luck, the connection is as good as Bun's.
+// This is loaded when Bun has failed. Where it has more luck, the connection is as good as Bun's.
 
 import { closeSync } from "node:fs";
 import { parseIp } from "../dns/ip.ts";
@@ -50,6 +51,17 @@ export async function connectByLibc(to: Target, isOver: () => boolean): Promise<
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
   return socket;
+}
+
+/** Why no socket of that family can be made at all, the reason alone; undefined where it can be, or that is not known. */
+export async function whyNoSocket(to: Target): Promise<IoError | undefined> {
+  const address = socketAddress(to);
+  const calls = await connectCalls().catch(() => undefined);
+  if (!address || !calls) return undefined;
+  const socket = calls.makeSocket(address[0]!, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
+  if (socket < 0) return await systemError(calls.errno());
+  closeSync(socket);
+  return undefined;
 }
 
 async function connectCalls() {

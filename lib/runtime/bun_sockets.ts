@@ -102,7 +102,12 @@ export async function listen(at: Address): Promise<Listener> {
       },
     };
   } catch (error) {
-    throw ioError(error, `cannot listen at ${formatAddress(at)}`);
+    const what = `cannot listen at ${formatAddress(at)}`;
+    const failure = ioError(error, what);
+    if (failure.kind !== "other") throw failure;
+    const { whyNoSocket } = await import("./bun_connect.ts");
+    const reason = await whyNoSocket(where);
+    throw reason ? new IoError(reason.kind, `${what}: ${reason.message}`, { cause: error }) : failure;
   }
 }
 

@@ -14,7 +14,12 @@ export function after(delay: number, callback: () => void): () => void {
 }
 
 // Linux's numbers of errors that Deno has no code for (errno(3)).
-const CODES: Readonly<Record<string, string>> = { "27": "EFBIG", "122": "EDQUOT" };
+const CODES: Readonly<Record<string, string>> = {
+  "27": "EFBIG",
+  "91": "EPROTOTYPE",
+  "97": "EAFNOSUPPORT",
+  "122": "EDQUOT",
+};
 
 /** `what` was tried; without it the message is the reason alone. */
 export function ioError(error: unknown, what = ""): IoError {

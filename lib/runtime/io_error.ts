@@ -40,6 +40,7 @@ const KINDS: Readonly<Record<string, IoErrorKind>> = {
   EHOSTUNREACH: "unreachable",
   ENETUNREACH: "unreachable",
   EADDRNOTAVAIL: "unreachable",
+  EAFNOSUPPORT: "unreachable",
   ENOTFOUND: "unknown-host",
   EAI_AGAIN: "unknown-host",
   ECONNRESET: "reset",

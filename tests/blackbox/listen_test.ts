@@ -1,7 +1,8 @@
 // Listen mode as a whole: going to the background, binding, sessions side by side, the bound on clients, and signals.
 
 import assert from "node:assert/strict";
-import { freePort, isAlive, isListening, kill, Listening, runProgram } from "../e2e/start.ts";
+import { programWords } from "../e2e/program.ts";
+import { freePort, isAlive, isListening, kill, Listening, runCommand, runProgram } from "../e2e/start.ts";
 import { type Client, connectTo, until, within } from "../fakes/client.ts";
 import { Downstream } from "../fakes/downstream.ts";
 import { CONTENT, deliver, expectUsable, listNames, startMessage, table } from "./rig.ts";
@@ -141,6 +142,41 @@ for (const foreground of [[], ["--foreground"]]) {
       assert.match(stderr, /^[^\n]*192\.0\.2\.1[^\n]*\n$/);
     }));
 }
+
+Deno.test("-l NAME:PORT listens at every address of the name, or at none", () =>
+  withBed(async (bed) => {
+    const port = await freePort();
+    Deno.writeTextFileSync(`${bed.dir}/hosts`, "127.9.9.1 two.test\n127.9.9.2 two.test\n");
+    // With a file of hosts of its own.
+    const start = () => {
+      const shell = 'mount --bind "$0" /etc/hosts && exec "$@"';
+      const args = [bed.fake.operand, "-l", `two.test:${port}`, "-d", `${bed.dir}/spool`, `--log=${bed.dir}/log`];
+      return runCommand(["unshare", "-m", "sh", "-c", shell, `${bed.dir}/hosts`, ...programWords(), ...args]);
+    };
+    const taken = Deno.listen({ hostname: "127.9.9.2", port });
+    try {
+      const { status, stderr } = await start();
+      assert.equal(status, 75, stderr);
+      assert.match(stderr, new RegExp(`127\\.9\\.9\\.2:${port}`));
+    } finally {
+      taken.close();
+    }
+    assert.ok(!isListening(port));
+    const { status, stderr } = await start();
+    assert.equal(status, 0, stderr);
+    const pid = listenerOf(port);
+    try {
+      for (const hostname of ["127.9.9.1", "127.9.9.2", "127.9.9.1"]) {
+        using conn = await Deno.connect({ hostname, port });
+        const into = new Uint8Array(100);
+        const count = await conn.read(into);
+        assert.match(new TextDecoder().decode(into.subarray(0, count ?? 0)), /^220 /, hostname);
+      }
+    } finally {
+      kill(pid, "SIGTERM");
+      await until(() => !isAlive(pid), () => `the end of process ${pid}`).finally(() => kill(pid));
+    }
+  }));
 
 /** Spellings of an address (`#` is the port) or of a path in `@`, for -l and for the server behind it. */
 const OWN_SERVER: readonly (readonly [listen: string, server: string])[] = [

@@ -13,6 +13,8 @@ export class FakeNetwork implements Network {
   readonly connects: { to: Address; limit: number }[] = [];
   /** Where alone `listen` on TCP is possible, if that is said. */
   bindable: ReadonlySet<string> | undefined;
+  /** The hosts whose port somebody else has. */
+  readonly taken = new Set<string>();
   /** What `listen` fails with. */
   bindRefusal: IoErrorKind | undefined;
   readonly listeners: FakeListener[] = [];
@@ -42,6 +44,7 @@ export class FakeNetwork implements Network {
     if (at.transport === "tcp" && this.bindable && !this.bindable.has(at.host)) {
       throw new IoError("unreachable", `cannot listen at ${at.host}`);
     }
+    if (at.transport === "tcp" && this.taken.has(at.host)) throw new IoError("in-use", `cannot listen at ${at.host}`);
     const listener = new FakeListener(at);
     this.listeners.push(listener);
     return listener;

@@ -1,0 +1,120 @@
+// Listens at an address: at each one of a host's name, or at none.
+//
+// A name often has an IPv6 address (`::1 localhost`) on a host where IPv6 is switched off. Such an address is left out, with
+// a warning; any other one that cannot be had is a failure, as it may be there a moment later. A unix socket that nobody
+// listens at any more, since its process was killed, keeps its name, which is taken over.
+
+import { parseIp } from "../dns/ip.ts";
+import { logLeftOut } from "../log/events.ts";
+import type { Logger } from "../log/logger.ts";
+import { IoError } from "../runtime/io_error.ts";
+import type { Address, Conn, Listener, Runtime } from "../runtime/ports.ts";
+
+export type BindPorts = Pick<Runtime, "network" | "files">;
+
+type TcpAddress = Extract<Address, { transport: "tcp" }>;
+type UnixAddress = Extract<Address, { transport: "unix" }>;
+
+// For the process that may listen at our unix socket already to let us in.
+const BIND_PATIENCE = 1000;
+
+/** Throws `IoError`. */
+export async function bind(ports: BindPorts, logger: Logger, address: Address): Promise<Listener> {
+  if (address.transport === "unix") return await bindUnix(ports, address);
+  if (parseIp(address.host)) return await ports.network.listen(address);
+  return await bindName(ports, logger, address);
+}
+
+async function bindUnix({ network, files }: BindPorts, address: UnixAddress): Promise<Listener> {
+  try {
+    return await network.listen(address);
+  } catch (error) {
+    if (!(error instanceof IoError) || error.kind !== "in-use") throw error;
+    if (!await isLeftOver({ network, files }, address)) throw error;
+    await files.remove(address.path);
+    return await network.listen(address);
+  }
+}
+
+async function isLeftOver({ network, files }: BindPorts, address: UnixAddress): Promise<boolean> {
+  if ((await files.stat(address.path)).kind !== "socket") return false;
+  try {
+    (await network.connect(address, BIND_PATIENCE)).close();
+    return false;
+  } catch (error) {
+    return error instanceof IoError && error.kind === "refused";
+  }
+}
+
+async function bindName({ network }: BindPorts, logger: Logger, { host, port }: TcpAddress): Promise<Listener> {
+  const listeners: Listener[] = [];
+  const leftOut: IoError[] = [];
+  try {
+    for (const address of new Set(await network.addressesOf(host))) {
+      try {
+        listeners.push(await network.listen({ transport: "tcp", host: address, port }));
+      } catch (error) {
+        if (!(error instanceof IoError) || !await isOfNoUse(network, address, error)) throw error;
+        leftOut.push(error);
+      }
+    }
+    if (listeners.length === 0) throw leftOut[0] ?? new IoError("unknown-host", `${host} has no address`);
+  } catch (error) {
+    for (const listener of listeners) listener.close();
+    throw error;
+  }
+  for (const { message } of leftOut) logLeftOut(logger, message);
+  return listeners.length === 1 ? listeners[0]! : new JoinedListener(listeners);
+}
+
+// Whether an address cannot be bound because this host has no IPv6.
+async function isOfNoUse(network: Runtime["network"], address: string, { kind }: IoError): Promise<boolean> {
+  if (kind !== "unreachable" || !address.includes(":")) return false;
+  try {
+    (await network.listen({ transport: "tcp", host: "::1", port: 0 })).close();
+    return false;
+  } catch (error) {
+    return error instanceof IoError && error.kind === "unreachable";
+  }
+}
+
+/** Several listeners as one. Each has its turn, however busy the others are. */
+export class JoinedListener implements Listener {
+  // An accept is under way at each; the one whose turn it is comes first.
+  readonly #accepting = new Map<Listener, Promise<Accepted>>();
+  #isClosed = false;
+
+  constructor(listeners: readonly Listener[]) {
+    for (const listener of listeners) this.#accept(listener);
+  }
+
+  async accept(): Promise<Conn> {
+    const { listener, conn, error } = await Promise.race(this.#accepting.values());
+    if (this.#isClosed) throw new IoError("closed", "cannot accept a connection: closed");
+    // Behind the others now.
+    this.#accepting.delete(listener);
+    this.#accept(listener);
+    if (conn) return conn;
+    throw error;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const [listener, accepting] of this.#accepting) {
+      listener.close();
+      // For one that nobody has asked for yet.
+      void accepting.then(({ conn }) => conn?.close());
+    }
+  }
+
+  #accept(listener: Listener): void {
+    const accepting = listener.accept().then((conn) => ({ listener, conn }), (error) => ({ listener, error }));
+    this.#accepting.set(listener, accepting);
+  }
+}
+
+interface Accepted {
+  readonly listener: Listener;
+  readonly conn?: Conn;
+  readonly error?: unknown;
+}
