@@ -21,6 +21,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "[IP:]PORT": { words: [] },
   "IP[:PORT]": { words: [] },
   "ZONE[=ADDRESSES]": { words: [] },
+  "CODES=WHAT": { words: [] },
   "SEC": { words: [] },
   "N": { words: [] },
   "FACTOR": { words: [] },

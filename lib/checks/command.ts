@@ -13,14 +13,13 @@ import { bytesOf, cutUtf8, textOf } from "../smtp/bytes.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Check, CheckedMessage } from "./check.ts";
-import { verdictOfCommand } from "./command_result.ts";
+import { type ExitOptions, verdictOfCommand } from "./command_result.ts";
 import { type RunOptions, runProgram } from "./process.ts";
 
-export interface CommandOptions {
+export interface CommandOptions extends ExitOptions {
   readonly command: string;
   /** Milliseconds that the command may take. */
   readonly timeout: number;
-  readonly allowDiscard: boolean;
   /** The command may change EMAIL, and what it leaves there is sent. */
   readonly editInPlace: boolean;
 }

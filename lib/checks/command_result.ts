@@ -1,28 +1,77 @@
 // How a filter command ended, made into a verdict: one table, pure.
 //
 //   exit 0                    pass; the caller looks whether OUTFILE holds another version
-//   exit 1                    refuse with the last non-empty line of standard error
-//   exit 2 or more, a signal  the filter failed, and its opinion is not known
-//   past its time             likewise
+//   exit 1                    reject, with the last non-empty line of standard error
+//   exit 2 or more            fail: the filter's opinion is not known
+//   a signal, past its time   fail
 //
-// Under `allowDiscard` a line that starts with a 2xx code has the client hear that while the message goes nowhere.
+// Under `strictExit` exit 1 rejects only where that line begins with a code, since an interpreter's own errors exit with 1
+// too. `exitStatus` gives single statuses another meaning. Under `allowDiscard` a line that starts with a 2xx code has the
+// client hear that while the message goes nowhere.
 
-import { formatReply, replyClass, replyFromText } from "../smtp/reply.ts";
+import { formatReply, type Reply, replyClass, replyFromText, startsWithCode } from "../smtp/reply.ts";
 import type { Verdict } from "../verdict.ts";
 import { failureOf, type ProgramEnd } from "./process.ts";
 
-/** RFC 3463: 5.7.1, delivery not authorized, message refused. */
-const NO_TEXT = "554 5.7.1 Content rejected";
+/** What an exit status may mean. */
+export type ExitMeaning = "reject" | "tempfail" | "discard" | "pass" | "fail";
 
-/** The verdict on a message whose filter ended with `end`, its standard error with `line`. */
-export function verdictOfCommand(end: ProgramEnd, line: string, options: { allowDiscard: boolean }): Verdict {
-  if ("exit" in end && end.exit === 0) return { kind: "accept", why: "filter passed" };
-  if ("exit" in end && end.exit === 1) return refusal(line, options.allowDiscard);
-  return { kind: "unsure", why: failureOf("filter", end, line) };
+export interface ExitOptions {
+  readonly allowDiscard: boolean;
+  readonly strictExit: boolean;
+  /** By status, from 1 to 255. */
+  readonly exitStatus: ReadonlyMap<number, ExitMeaning>;
 }
 
-function refusal(line: string, allowDiscard: boolean): Verdict {
-  const reply = line === "" ? formatReply(NO_TEXT) : replyFromText(line, { success: allowDiscard });
+/** RFC 3463: x.7.1, delivery not authorized, message refused. */
+const REJECTED = formatReply("554 5.7.1 Content rejected");
+const NOT_NOW = formatReply("451 4.7.1 Content not accepted now, try again later");
+
+const DISCARDED = formatReply("250 2.0.0 Ok: discarded");
+
+/** The verdict on a message whose filter ended with `end`, its standard error with `line`. */
+export function verdictOfCommand(end: ProgramEnd, line: string, options: ExitOptions): Verdict {
+  const words = (otherwise: string) => line === "" ? otherwise : `filter said: ${line}`;
+  switch (meaningOf(end, line, options)) {
+    case "pass":
+      return { kind: "accept", why: "filter passed" };
+    case "reject":
+      return refusal(rejection(line, options.allowDiscard), words("filter rejected"));
+    case "tempfail":
+      return refusal(temporary(line), words("filter rejected for now"));
+    case "discard":
+      return refusal(isSuccess(line) ? replyFromText(line, { success: true }) : DISCARDED, words("filter discarded"));
+    case "fail":
+      return { kind: "unsure", why: failureOf("filter", end, line) };
+  }
+}
+
+function meaningOf(end: ProgramEnd, line: string, options: ExitOptions): ExitMeaning {
+  if (!("exit" in end)) return "fail";
+  if (end.exit === 0) return "pass";
+  const set = options.exitStatus.get(end.exit);
+  if (set) return set;
+  return end.exit === 1 && (!options.strictExit || startsWithCode(line, { success: options.allowDiscard }))
+    ? "reject"
+    : "fail";
+}
+
+function refusal(reply: Reply, why: string): Verdict {
   const kinds = { 2: "discard", 3: "reject", 4: "defer", 5: "reject" } as const;
-  return { kind: kinds[replyClass(reply)], reply, why: line === "" ? "filter rejected" : `filter said: ${line}` };
+  return { kind: kinds[replyClass(reply)], reply, why };
+}
+
+function rejection(line: string, allowDiscard: boolean): Reply {
+  return line === "" ? REJECTED : replyFromText(line, { success: allowDiscard });
+}
+
+// A code that is not temporary goes, and an enhanced one (RFC 3463) becomes temporary.
+function temporary(line: string): Reply {
+  if (startsWithCode(line) && line.startsWith("4")) return replyFromText(line);
+  const text = line.replace(/^[25][0-9][0-9] /, "").replace(/^[25](?=\.[0-9]{1,3}\.[0-9]{1,3}(?: |$))/, "4");
+  return text.trim() === "" ? NOT_NOW : replyFromText(`451 ${text}`);
+}
+
+function isSuccess(line: string): boolean {
+  return startsWithCode(line, { success: true }) && line.startsWith("2");
 }

@@ -1,5 +1,6 @@
 // What the command line may say, as plain data with its defaults. Times are in milliseconds, sizes in octets.
 
+import type { ExitMeaning } from "../checks/command_result.ts";
 import type { DnsList } from "../dns/listing.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Address, NameServer } from "../runtime/ports.ts";
@@ -16,6 +17,9 @@ export interface Options {
   foreground: boolean;
   log: LogTarget;
   allowDiscard: boolean;
+  strictExit: boolean;
+  /** What the filter's exit statuses mean, where that was set. */
+  exitStatus: Map<number, ExitMeaning>;
   editInPlace: boolean;
   bareNewline: "accept" | "reject";
   /** Undefined: there is no rules file. */
@@ -99,6 +103,8 @@ export function defaultOptions(downstream: Address): Options {
     foreground: false,
     log: { kind: "syslog", path: SYSLOG_SOCKET },
     allowDiscard: false,
+    strictExit: false,
+    exitStatus: new Map(),
     editInPlace: false,
     bareNewline: "accept",
     checkRules: undefined,

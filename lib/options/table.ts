@@ -6,6 +6,7 @@ import {
   parseCount,
   parseDirectory,
   parseDnsList,
+  parseExitStatus,
   parseFactor,
   parseFile,
   parseListen,
@@ -68,6 +69,24 @@ export const OPTIONS: readonly OptionRow[] = [
     group: "filter",
     help: "let COMMAND answer with a 2xx code: the client hears it, the message goes nowhere",
     set: (options) => options.allowDiscard = true,
+  },
+  {
+    long: "strict-exit",
+    group: "filter",
+    help: "take exit status 1 of COMMAND for a failure unless its last line begins with a 4xx or 5xx code",
+    set: (options) => options.strictExit = true,
+  },
+  {
+    long: "exit-status",
+    value: "CODES=WHAT",
+    isRepeatable: true,
+    group: "filter",
+    help: "what exit statuses of COMMAND, such as 69,100-110, mean: reject, tempfail, discard, pass or fail; " +
+      "may be repeated",
+    set: (options, text) => {
+      const { statuses, meaning } = parseExitStatus(text);
+      for (const status of statuses) options.exitStatus.set(status, meaning);
+    },
   },
   {
     long: "edit-in-place",

@@ -1,5 +1,6 @@
 // From an option's text to its value. Each function throws a `UsageError` that names the text and shows a right one.
 
+import type { ExitMeaning } from "../checks/command_result.ts";
 import { ADDRESSES_HINT, parseAddresses } from "../dns/answers.ts";
 import { parseIp } from "../dns/ip.ts";
 import { type DnsList, parseZone } from "../dns/listing.ts";
@@ -8,6 +9,9 @@ import type { LogTarget } from "../log/sinks.ts";
 import type { Address, NameServer } from "../runtime/ports.ts";
 import { bytesOf } from "../smtp/bytes.ts";
 import { SYSLOG_SOCKET, UsageError } from "./options.ts";
+
+/** What --exit-status may make of a status. */
+const EXIT_MEANINGS: readonly ExitMeaning[] = ["reject", "tempfail", "discard", "pass", "fail"];
 
 /** The default port of SMTP (RFC 5321 s.4.5.4.2). */
 const SMTP_PORT = 25;
@@ -120,6 +124,25 @@ export function parseDnsList(text: string): DnsList {
   const addresses = parseAddresses(rest.join("="));
   if (!addresses) throw new UsageError(`${quote(text)} has no addresses behind "=": ${ADDRESSES_HINT}`);
   return { zone, addresses };
+}
+
+/** `CODES=WHAT`: statuses from 1 to 255 and ranges of them, joined by commas, and what these mean. */
+export function parseExitStatus(text: string): { statuses: number[]; meaning: ExitMeaning } {
+  const hint = "give CODES=WHAT, such as 69,100-110=tempfail, with CODES from 1 to 255 and WHAT one of " +
+    EXIT_MEANINGS.join(", ");
+  const equals = text.indexOf("=");
+  const meaning = EXIT_MEANINGS.find((one) => one === text.slice(equals + 1));
+  if (equals === -1 || !meaning) throw new UsageError(`${quote(text)} does not say what a status means: ${hint}`);
+  const statuses = text.slice(0, equals).split(",").flatMap((range) => {
+    const [, from, to = from] = /^([0-9]{1,3})(?:-([0-9]{1,3}))?$/.exec(range) ?? [];
+    const [first, last] = [Number(from), Number(to)];
+    if (first === 0 && last === 0) throw new UsageError(`${quote(text)} has status 0, which always passes: ${hint}`);
+    if (!(first >= 1 && first <= last && last <= 255)) {
+      throw new UsageError(`${quote(text)} has a wrong status: ${hint}`);
+    }
+    return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+  });
+  return { statuses, meaning };
 }
 
 export function parseChoice<Choice extends string>(text: string, choices: readonly Choice[]): Choice {

@@ -49,10 +49,14 @@ export function formatReply(text: string): Reply {
 export function replyFromText(text: string, options: { success?: boolean } = {}): Reply {
   // deno-lint-ignore no-control-regex
   const printable = text.replace(/[\x00-\x1f\x7f]/g, " ").replace(/[^\x20-\x7e]/g, "?");
-  const code = options.success ? /^[245][0-9][0-9] / : /^[45][0-9][0-9] /;
   // A tab behind the code is no space, although it becomes one.
-  const line = code.test(text) ? printable : `554 ${printable}`;
+  const line = startsWithCode(text, options) ? printable : `554 ${printable}`;
   return formatReply(line.slice(0, OWN_LINE_LIMIT - 2));
+}
+
+/** Whether `text` starts with a 4xx or 5xx code and a space; with `success`, or a 2xx code. */
+export function startsWithCode(text: string, { success = false }: { success?: boolean } = {}): boolean {
+  return (success ? /^[245][0-9][0-9] / : /^[45][0-9][0-9] /).test(text);
 }
 
 /** The reply as text for a log, its lines joined by a blank. */

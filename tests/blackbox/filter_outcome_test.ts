@@ -285,6 +285,90 @@ table("--allow-discard", { filter: true, options: () => ["--allow-discard"] }, [
   passes("exit 2 with a 2xx text passes", "echo 250 discarded >&2; exit 2"),
 ]);
 
+/** Accidents that end with status 1, and their last word. */
+const ACCIDENTS: readonly (readonly [what: string, filter: string])[] = [
+  ["set -e", "set -e; false"],
+  ["cp on a full disk", 'cp "$EMAIL" /dev/full'],
+  ["a traceback", "echo 'ValueError: 550 is no number' >&2; exit 1"],
+  ["nothing said", "exit 1"],
+];
+
+table("--strict-exit", { filter: true, options: () => ["--strict-exit"] }, [
+  ...ACCIDENTS.map(([what, filter]) => {
+    const row = passes(`${what}: the filter has failed`, filter);
+    return {
+      ...row,
+      play: async (talk: Talk) => {
+        await row.play(talk);
+        await talk.logged(/message not checked reason="filter failed with exit status 1/);
+      },
+    };
+  }),
+  refuses("a code refuses", "echo 550 5.7.1 no >&2; exit 1", "550 5.7.1 no"),
+  refuses("a temporary one, too", "echo 451 4.7.1 later >&2; exit 1", "451 4.7.1 later"),
+]);
+
+table("--strict-exit and -r", { filter: true, options: () => ["--strict-exit", "-r"] }, [
+  ...ACCIDENTS.map(([what, filter]) => refuses(`${what}: 451`, filter, /^451 4\.3\.0 [ -~]+\r\n$/)),
+  refuses("a code refuses", "echo 550 5.7.1 no >&2; exit 1", "550 5.7.1 no"),
+]);
+
+const STATUSES = [
+  "10=reject",
+  "20-29=tempfail",
+  "30=discard",
+  "40,50=pass",
+  "1=fail",
+  "25=fail",
+  "60=fail",
+  "60=discard",
+];
+
+table("--exit-status", { filter: true, options: () => STATUSES.map((one) => `--exit-status=${one}`) }, [
+  refuses("reject with a code", "echo 550 5.7.1 no >&2; exit 10", "550 5.7.1 no"),
+  refuses("reject with a text", "echo no >&2; exit 10", "554 no"),
+  refuses("reject without a word", "exit 10", "554 5.7.1 Content rejected"),
+  refuses("tempfail without a word", "exit 20", /^451 4\.7\.1 [ -~]+\r\n$/),
+  refuses("tempfail is never permanent", "echo 550 5.7.1 no >&2; exit 29", "451 4.7.1 no"),
+  refuses("tempfail with a code of its own", "echo 450 4.2.0 later >&2; exit 24", "450 4.2.0 later"),
+  ...[30, 60].map((status): Case => ({
+    name: `discard with ${status}, without --allow-discard: 250, nothing is delivered, the log says so`,
+    filter: `echo half > "$OUTFILE"; exit ${status}`,
+    play: async (talk) => {
+      const client = await talk.open();
+      assert.equal((await deliver(client)).raw, "250 2.0.0 Ok: discarded\r\n");
+      talk.nothingPassed();
+      await talk.logged(/message discarded/);
+      talk.setFilter("exit 0");
+      await expectUsable(client);
+    },
+  })),
+  passes("pass", "echo 550 no >&2; exit 40"),
+  {
+    name: "pass with an OUTFILE",
+    filter: 'echo new > "$OUTFILE"; exit 50',
+    play: async (talk) => {
+      assert.equal((await deliver(await talk.open())).code, 250);
+      talk.passed("new\r\n");
+    },
+  },
+  ...[1, 25, 51, 126, 127].map((status) => passes(`${status} has failed`, `echo 550 no >&2; exit ${status}`)),
+  passes("0 passes", "exit 0"),
+  {
+    name: "what passes may not have changed EMAIL",
+    filter: 'echo more >> "$EMAIL"; exit 40',
+    play: async (talk) => {
+      assert.equal((await deliver(await talk.open())).code, 451);
+      talk.nothingPassed();
+    },
+  },
+]);
+
+table("--exit-status=1=reject and --strict-exit", {
+  filter: true,
+  options: () => ["--strict-exit", "--exit-status=1=reject"],
+}, [refuses("the setting has precedence", "exit 1", "554 5.7.1 Content rejected")]);
+
 /** What the filter makes of OUTFILE, and what downstream gets. */
 const OUTFILES: readonly (readonly [string, string, string])[] = [
   ["LF lines", "printf 'Subject: new\\n\\nbody\\n' > \"$OUTFILE\"", "Subject: new\r\n\r\nbody\r\n"],

@@ -27,7 +27,8 @@ async function run(
   const spool = new Spool(runtime.files, { directory: "/tmp", name: "postprox-1-0", named: true });
   await fillSpool(spool, bytesOf(options.text ?? "text\n"));
   const { command = "exit $x", editInPlace = false } = options;
-  const check = commandCheck(runtime, { command, timeout: 30_000, allowDiscard: false, editInPlace });
+  const exit = { allowDiscard: false, strictExit: false, exitStatus: new Map() };
+  const check = commandCheck(runtime, { command, timeout: 30_000, ...exit, editInPlace });
   const aborter = new AbortController();
   let verdict: Verdict | undefined;
   const judgeOptions = { signal: aborter.signal, limit: options.limit ?? 90_000, notice: () => {} };

@@ -67,6 +67,8 @@ export class Conversation {
       command: "filter",
       timeout: 30_000,
       allowDiscard: false,
+      strictExit: false,
+      exitStatus: new Map(),
       editInPlace: false,
       ...options.filterOptions,
     });

@@ -179,6 +179,8 @@ const PASSES = [
   301_000,
 ];
 
+const MEANINGS = ["reject", "tempfail", "discard", "pass", "fail"] as const;
+
 const STDERR = [
   "",
   "no\n",
@@ -397,6 +399,8 @@ function randomSettings(random: Random): Settings {
     ...chance(0.2, random) ? { rejectBareNewline: true } : {},
     ...chance(0.3, random) ? { allowDiscard: true } : {},
     ...chance(0.3, random) ? { editInPlace: true } : {},
+    ...chance(0.2, random) ? { strictExit: true } : {},
+    ...chance(0.3, random) ? { exitStatus: [[pick([1, 2, 75, 255], random), pick(MEANINGS, random)]] } : {},
     ...chance(0.15, random) ? { maxMessageSize: pick([0, 3, 50, 60_000], random) } : {},
     ...chance(0.1, random) ? { sessionTimeout: pick([20_000, 70_000, 200_000], random) } : {},
     ...chance(0.2, random) ? { keepalive: pick([10_000, 50_000, 100_000], random) } : {},

@@ -3,6 +3,8 @@
 // In texts, one character is one octet. An input says nothing of what must come of it: `world.ts` plays it and
 // `judge.ts` knows the rules. What runs out of instructions behaves well: downstream answers right, filters pass.
 
+import type { ExitMeaning } from "../../lib/checks/command_result.ts";
+
 export interface Input {
   readonly settings: Settings;
   /** What happens, in this order; most of it is the client's doing. */
@@ -19,6 +21,8 @@ export interface Settings {
   readonly rejectBareNewline?: boolean;
   readonly allowDiscard?: boolean;
   readonly editInPlace?: boolean;
+  readonly strictExit?: boolean;
+  readonly exitStatus?: readonly (readonly [status: number, meaning: ExitMeaning])[];
   readonly maxMessageSize?: number;
   /** In milliseconds. */
   readonly sessionTimeout?: number;

@@ -622,17 +622,22 @@ type Verdict =
 function verdictOf(run: FilterRun, settings: Played["input"]["settings"]): Verdict {
   const { instruction, end } = run;
   const unsure: Verdict = settings.rejectUnsure ? { kind: "refuse", code: 451 } : { kind: "pass", why: "unsure" };
-  if (instruction.refused || !end || run.stopped || "signal" in end || end.exit > 1) return unsure;
-  if (end.exit === 0) {
+  if (instruction.refused || !end || run.stopped || "signal" in end) return unsure;
+  const said = (instruction.stderr ?? "").repeat(instruction.times ?? 1).split("\n");
+  const line = said.filter((one) => one.trim() !== "").at(-1) ?? "";
+  const code = Number((settings.allowDiscard ? /^[245][0-9][0-9] / : /^[45][0-9][0-9] /).exec(line)?.[0] ?? 0);
+  const usual = end.exit === 0 ? "pass" : end.exit > 1 || (settings.strictExit && code === 0) ? "fail" : "reject";
+  const meaning = settings.exitStatus?.find(([status]) => status === end.exit)?.[1] ?? usual;
+  if (meaning === "fail") return unsure;
+  if (meaning === "tempfail") return { kind: "refuse", code: Number(/^4[0-9][0-9](?= )/.exec(line)?.[0] ?? 451) };
+  if (meaning === "discard") return { kind: "refuse", code: Number(/^2[0-9][0-9](?= )/.exec(line)?.[0] ?? 250) };
+  if (meaning === "pass") {
     if (instruction.outfileIs === "directory") return unsure;
     if (run.outfile) return { kind: "pass", why: "replaced", version: run.outfile };
     if (!settings.editInPlace || run.emailLeft === run.email) return { kind: "pass", why: "passed" };
     return run.emailLeft ? { kind: "pass", why: "edited", version: run.emailLeft } : unsure;
   }
-  const said = (instruction.stderr ?? "").repeat(instruction.times ?? 1).split("\n");
-  const line = said.filter((one) => one.trim() !== "").at(-1) ?? "";
-  const code = (settings.allowDiscard ? /^[245][0-9][0-9] / : /^[45][0-9][0-9] /).exec(line)?.[0];
-  return { kind: "refuse", code: Number(code ?? 554) };
+  return { kind: "refuse", code: code || 554 };
 }
 
 /** As many lines as before, or fewer, that end with CR LF: the filter has copied them, and their CR belongs to them. */

@@ -205,6 +205,8 @@ class World {
       command: "filter",
       timeout: settings.filterTimeout ?? LIMITS.filter,
       allowDiscard: settings.allowDiscard ?? false,
+      strictExit: settings.strictExit ?? false,
+      exitStatus: new Map(settings.exitStatus),
       editInPlace: settings.editInPlace ?? false,
     });
     const conn = this.#watched(this.#client, "client");

@@ -86,6 +86,11 @@ Deno.test("parseCommandLine takes every option of the manual under both its name
 Deno.test("parseCommandLine takes every further option", () => {
   const rows: readonly [line: string, changed: Partial<Options>][] = [
     ["--allow-discard", { allowDiscard: true }],
+    ["--edit-in-place", { editInPlace: true }],
+    ["--strict-exit", { strictExit: true }],
+    ["--exit-status=69,70-71=tempfail", {
+      exitStatus: new Map([[69, "tempfail"], [70, "tempfail"], [71, "tempfail"]]),
+    }],
     ["--bare-newline=reject", { bareNewline: "reject" }],
     ["--log=./x", { log: { kind: "file", path: "./x" } }],
     ["--max-clients=7", { maxClients: 7 }],
@@ -119,6 +124,10 @@ Deno.test("parseCommandLine takes every further option", () => {
 Deno.test("parseCommandLine keeps all of an option that may be repeated", () => {
   const lists = ["a.test", "b.test"].map((zone) => ({ zone, addresses: undefined }));
   assert.deepEqual(changes("--dnsbl", "a.test", "mx", "--dnsbl=b.test"), { dnsbl: lists });
+  // The last setting of a status counts.
+  assert.deepEqual(changes("--exit-status=1-3=pass", "mx", "--exit-status", "2=fail"), {
+    exitStatus: new Map([[1, "pass"], [2, "fail"], [3, "pass"]]),
+  });
   // Of one command line.
   assert.deepEqual(changes("mx"), {});
 });
@@ -196,6 +205,8 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["-l", "x y", "mx"], /-l, --listen/],
   [["--max-clients=0", "mx"], /--max-clients: "0"/],
   [["--bare-newline=maybe", "mx"], /accept or reject/],
+  [["--exit-status=0=pass", "mx"], /--exit-status: "0=pass" has status 0.*such as 69,100-110=tempfail/],
+  [["--strict-exit=1", "mx"], /--strict-exit takes no value/],
   [["--postfix-config=never"], /--postfix-config: "never".*spawn or listen/],
   [["--postfix-config", "mx", "mx2"], /"mx2"/],
   [["--postfix-config", "-t", "0"], /--timeout/],

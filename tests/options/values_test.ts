@@ -8,6 +8,7 @@ import {
   parseCount,
   parseDnsList,
   parseDownstream,
+  parseExitStatus,
   parseFactor,
   parseListen,
   parseLog,
@@ -197,6 +198,21 @@ Deno.test("parseDnsList reads a zone, and the addresses that count", () => {
     "x=127.255.255.254",
     "x=127.0.0.2=3",
     "x=listed",
+  ]);
+});
+
+Deno.test("parseExitStatus reads statuses from 1 to 255, ranges of them, and what they mean", () => {
+  const wholeRange = Array.from({ length: 255 }, (_, at) => at + 1);
+  check(parseExitStatus, [
+    ["1=reject", { statuses: [1], meaning: "reject" }],
+    ["255=tempfail", { statuses: [255], meaning: "tempfail" }],
+    ["69,100-103=discard", { statuses: [69, 100, 101, 102, 103], meaning: "discard" }],
+    ["5-5,2=pass", { statuses: [5, 2], meaning: "pass" }],
+    ["1-255=fail", { statuses: wholeRange, meaning: "fail" }],
+  ], [
+    ...["", "=", "1", "1=", "=pass", "1=accept", "1=PASS", "1=pass ", "1==pass", "pass=1", "1:pass"],
+    ...["0=pass", "0-5=pass", "1,0=pass", "256=pass", "1-256=pass", "1000=pass", "5-4=pass", "-1=pass", "1-=pass"],
+    ...[",1=pass", "1,=pass", "1,,2=pass", "1 ,2=pass", "1.5=pass", "1-2-3=pass", "x=pass", "+1=pass"],
   ]);
 });
 
