@@ -8,6 +8,7 @@ import { chain } from "./checks/chain.ts";
 import type { Check } from "./checks/check.ts";
 import type { Restriction } from "./checks/restriction.ts";
 import { SharedTurn } from "./checks/shared_turn.ts";
+import type { ListUse } from "./dns/listing.ts";
 import type { DnsOptions } from "./dns/lookups.ts";
 import { type Logger, quote } from "./log/logger.ts";
 import { type Options, orTempfail, TempfailError, UsageError } from "./options/options.ts";
@@ -29,7 +30,8 @@ interface Parts {
 
 // Who asks the restrictions that `options` want; undefined where they want none.
 async function newAdmissionOf(parts: Parts, options: Options): Promise<SessionChecks["newAdmission"]> {
-  const all = await restrictionsOf(parts, options);
+  const { all, lists } = await restrictionsOf(parts, options);
+  refuseNameOfNoList(options, lists);
   if (all.length === 0) return undefined;
   const [{ restrictions }, { addressSyntax }, { ListStates }, { Admission }] = await Promise.all([
     import("./checks/restrictions.ts"),
@@ -38,34 +40,62 @@ async function newAdmissionOf(parts: Parts, options: Options): Promise<SessionCh
     import("./session/admission.ts"),
   ]);
   const restriction = restrictions([addressSyntax, ...all]);
-  const lists = new ListStates(parts.logger);
-  const dns: DnsOptions = { server: options.dnsServer, timeout: options.dnsTimeout, lists };
+  const states = new ListStates(parts.logger);
+  const dns: DnsOptions = { server: options.dnsServer, timeout: options.dnsTimeout, lists: states };
   return (session) => new Admission(restriction, dns, session);
 }
 
-async function restrictionsOf(parts: Parts, options: Options): Promise<Restriction[]> {
+// With a typing error in the zone, strangers would hear the key that it holds.
+function refuseNameOfNoList({ listNames }: Options, lists: readonly ListUse[]): void {
+  const unknown = [...listNames.keys()].find((name) => !lists.some(({ zone }) => zone === name));
+  if (unknown === undefined) return;
+  throw new UsageError(
+    `option --list-name: no DNS list ${quote(unknown)} is asked: give a zone of --dnsbl, --dnswl, --rhsbl or the rules`,
+  );
+}
+
+interface Restrictions {
+  readonly all: readonly Restriction[];
+  /** The DNS lists that they ask. */
+  readonly lists: readonly ListUse[];
+}
+
+async function restrictionsOf(parts: Parts, options: Options): Promise<Restrictions> {
+  const { checkSenderDomain, checkRules, dnsbl, dnswl, rhsbl } = options;
   const all: Restriction[] = [];
-  if (options.checkSenderDomain) {
+  const lists: ListUse[] = [
+    ...[...dnsbl, ...dnswl].map((list) => ({ kind: "address", ...list }) as const),
+    ...rhsbl.map((list) => ({ kind: "domain", ...list }) as const),
+  ];
+  if (checkSenderDomain) {
     const { senderDomainRestriction } = await import("./checks/sender_domain.ts");
     all.push(senderDomainRestriction());
   }
-  if (options.checkRules !== undefined) all.push(await rules(parts, options.checkRules, options.rulesDelay));
-  if (options.dnsbl.length + options.rhsbl.length > 0) {
+  if (checkRules !== undefined) {
+    const { restriction, listsOfRules } = await rules(parts, checkRules, options.rulesDelay);
+    all.push(restriction);
+    lists.push(...listsOfRules);
+  }
+  if (dnsbl.length + rhsbl.length > 0) {
     const { dnsListRestriction } = await import("./checks/dns_list.ts");
     all.push(dnsListRestriction(options));
   }
-  return all;
+  return { all, lists };
 }
 
-async function rules({ runtime, turn }: Parts, file: string, delay: number): Promise<Restriction> {
-  const [{ parseRules }, { rulesRestriction }] = await Promise.all([
+async function rules(
+  { runtime, turn }: Parts,
+  file: string,
+  delay: number,
+): Promise<{ restriction: Restriction; listsOfRules: readonly ListUse[] }> {
+  const [{ parseRules }, { listsOf }, { rulesRestriction }] = await Promise.all([
     import("./checks/rules_file.ts"),
+    import("./checks/rules_lists.ts"),
     import("./checks/rules.ts"),
   ]);
-  return rulesRestriction(
-    await parsed(runtime, "--check-rules", { file, parse: (content) => parseRules(textOf(content)) }),
-    { file, delay, turn },
-  );
+  const parse = (content: Uint8Array) => parseRules(textOf(content));
+  const all = await parsed(runtime, "--check-rules", { file, parse });
+  return { restriction: rulesRestriction(all, { file, delay, turn }), listsOfRules: listsOf(all) };
 }
 
 // The check that `options` want: the cheap ones come first, and the command has the last word.

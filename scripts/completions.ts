@@ -22,6 +22,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "IP[:PORT]": { words: [] },
   "ZONE[=ADDRESSES]": { words: [] },
   "CODES=WHAT": { words: [] },
+  "ZONE=TEXT": { words: [] },
   "SEC": { words: [] },
   "N": { words: [] },
   "FACTOR": { words: [] },

@@ -41,6 +41,17 @@ const WRONG: readonly {
     words: /--check-rules: \/rules:1: /,
     prepare: ({ files }) => files.replace("/rules", bytesOf("oops\n")),
   },
+  {
+    args: ["mx", "--list-name=bl.test=x"],
+    status: 64,
+    words: /--list-name: no DNS list \S+ is asked: give a zone of /,
+  },
+  {
+    args: ["mx", "--dnsbl=bl.test", "--check-rules=/rules", "--list-name=rbl.test=x", "--list-name=rb1.test=x"],
+    status: 64,
+    words: /--list-name: no DNS list \S*rb1\.test\S* is asked/,
+    prepare: ({ files }) => files.replace("/rules", bytesOf("noto:RBL.rbl.test:ALL:ALL\n")),
+  },
   { args: ["mx", "-d", "/none"], status: 75, words: /--tempdir: .*\/none/ },
   {
     args: ["mx", "-d", "/file"],

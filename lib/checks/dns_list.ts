@@ -1,10 +1,12 @@
-// DNS lists: of clients by address (--dnsbl; RFC 5782), and of senders by domain (--rhsbl). Asked at RCPT.
+// DNS lists: of clients by address (--dnsbl; RFC 5782), and of senders by domain (--rhsbl). Asked at RCPT. A client in a
+// list of --dnswl is not subject to those of --dnsbl.
 //
 // What a list could not tell passes with a notice. All lists are asked at once; the first in the order of the command line
-// gives the reply, with its text where it has one.
+// gives the reply, with its text where it has one. The zone of a list may hold a key: a stranger hears its name instead.
 
 import { dnsName } from "../dns/domain.ts";
 import { parseIp } from "../dns/ip.ts";
+import { type ListNames, withListNames } from "../dns/list_names.ts";
 import { type DnsList, isListed, type Listable, listingText } from "../dns/listing.ts";
 import type { Dns } from "../dns/lookups.ts";
 import { IoError } from "../runtime/io_error.ts";
@@ -14,27 +16,37 @@ import type { Restriction, RestrictionContext, Ruling } from "./restriction.ts";
 export interface DnsListOptions {
   /** Of clients. */
   readonly dnsbl: readonly DnsList[];
+  /** Of clients that are welcome. */
+  readonly dnswl: readonly DnsList[];
   /** Of senders' domains. */
   readonly rhsbl: readonly DnsList[];
+  readonly listNames: ListNames;
 }
 
-/** What a list is asked, and its name for the reply. */
+/** What a list is asked, and what that is for the reply. */
 interface Question {
   readonly list: DnsList;
   readonly what: Listable;
   readonly text: string;
 }
 
-export function dnsListRestriction({ dnsbl, rhsbl }: DnsListOptions): Restriction {
+export function dnsListRestriction({ dnsbl, dnswl, rhsbl, listNames }: DnsListOptions): Restriction {
   return {
     name: "DNS list",
     recipient: async (_recipient, { sender, recipients }, { client, dns, notice }) => {
-      const questions = [...clientQuestions(dnsbl, client.address), ...senderQuestions(rhsbl, sender)];
       // Nothing changes from recipient to recipient, so one notice is enough.
       const doubt = recipients.length === 0 ? notice : () => {};
-      const listed = await Promise.all(questions.map((question) => isSoListed(question, dns, doubt)));
-      const first = questions.find((_question, at) => listed[at]);
-      return first ? await refusal(first, dns) : { kind: "allow" };
+      const listedIn = async (questions: readonly Question[]) => {
+        const listed = await Promise.all(questions.map((question) => isSoListed(question, dns, doubt)));
+        return questions.filter((_question, at) => listed[at]);
+      };
+      const [ofClient, welcome, ofSender] = await Promise.all([
+        listedIn(clientQuestions(dnsbl, client.address)),
+        listedIn(clientQuestions(dnsbl.length > 0 ? dnswl : [], client.address)),
+        listedIn(senderQuestions(rhsbl, sender)),
+      ]);
+      const [first] = welcome.length > 0 ? ofSender : [...ofClient, ...ofSender];
+      return first ? await refusal(first, listNames, dns) : { kind: "allow" };
     },
   };
 }
@@ -61,12 +73,13 @@ async function isSoListed({ list, what }: Question, dns: Dns, doubt: Restriction
   }
 }
 
-async function refusal({ list: { zone }, what, text }: Question, dns: Dns): Promise<Ruling> {
-  const blocked = `${text} blocked using ${zone}`;
-  const reason = await listingText(zone, what, dns);
+async function refusal({ list: { zone }, what, text }: Question, names: ListNames, dns: Dns): Promise<Ruling> {
+  const blocked = (by: string) => `${text} blocked using ${by}`;
+  const reason = withListNames(await listingText(zone, what, dns), names);
+  const said = blocked(names.get(zone) ?? zone);
   return {
     kind: "refuse",
-    why: blocked,
-    reply: replyFromText(`554 5.7.1 Service unavailable; ${blocked}${reason === "" ? "" : `; ${reason}`}`),
+    why: blocked(zone),
+    reply: replyFromText(`554 5.7.1 Service unavailable; ${said}${reason === "" ? "" : `; ${reason}`}`),
   };
 }

@@ -16,6 +16,11 @@ export interface DnsList {
   readonly addresses: Addresses | undefined;
 }
 
+/** A list as it is used: it has IP addresses, or domains. */
+export interface ListUse extends DnsList {
+  readonly kind: "address" | "domain";
+}
+
 /** What a list may have: an IP address, or a domain. */
 export type Listable = Ip | string;
 

@@ -34,7 +34,10 @@ export interface Options {
   tarpitMax: number;
   checkSenderDomain: boolean;
   dnsbl: DnsList[];
+  dnswl: DnsList[];
   rhsbl: DnsList[];
+  /** By zone. */
+  listNames: Map<string, string>;
   /** Undefined: the system's. */
   dnsServer: NameServer | undefined;
   dnsTimeout: number;
@@ -118,7 +121,9 @@ export function defaultOptions(downstream: Address): Options {
     tarpitMax: 30_000,
     checkSenderDomain: false,
     dnsbl: [],
+    dnswl: [],
     rhsbl: [],
+    listNames: new Map(),
     dnsServer: undefined,
     dnsTimeout: 5_000,
     maxMessageSize: undefined,

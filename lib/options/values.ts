@@ -145,6 +145,17 @@ export function parseExitStatus(text: string): { statuses: number[]; meaning: Ex
   return { statuses, meaning };
 }
 
+/** `ZONE=TEXT`: the zone of a DNS list, and what strangers hear in its place. */
+export function parseListName(text: string): [zone: string, name: string] {
+  const [, zoneText = "", name = ""] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+  const zone = parseZone(zoneText);
+  if (zone === undefined) {
+    throw new UsageError(`${quote(text)} names no DNS list: give ZONE=TEXT, such as key.bl.example.org=bl.example.org`);
+  }
+  if (/^[ -~]*[!-~][ -~]*$/.test(name)) return [zone, name];
+  throw new UsageError(`${quote(text)} has no text for a reply behind "=": give printable ASCII`);
+}
+
 export function parseChoice<Choice extends string>(text: string, choices: readonly Choice[]): Choice {
   const choice = choices.find((one) => one === text);
   if (choice) return choice;

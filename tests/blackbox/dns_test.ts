@@ -219,3 +219,58 @@ const privateClients = PRIVATE.map((address): Case => ({
 table("No DNS list is asked about a private address", {
   options: (dir) => withRules(dir, "noto:RBL.rbl.test:ALL:ALL\n", "--dnsbl=bl.test"),
 }, privateClients);
+
+/** Clients and senders are listed, some of them welcome; each list gives its zone in its text. */
+const LISTS: DnsHandler = ({ name, type }) => {
+  const isListed = /^(?:[67]\.2\.0\.192|bad\.test)\.key\.(?:bl|rhs)\.test$|^7\.2\.0\.192\.wl\.test$/.test(name);
+  if (type === "MX" || !isListed) return { code: 3 };
+  return type === "A" ? LISTED : { records: [{ data: [`See https://${name.toUpperCase()}/`] }] };
+};
+
+function heard(name: string, { address, from, reply }: { address: string; from: string; reply: RegExp }): Case {
+  return {
+    name,
+    play: playWith(LISTS, async (talk) => {
+      const client = await talk.open();
+      await client.expect(250, `XFORWARD NAME=host.test ADDR=${address}`);
+      await client.expect(250, `MAIL FROM:<${from}>`);
+      const { raw } = await client.ask(`RCPT TO:<${RECIPIENT}>`);
+      assert.match(raw, reply);
+      assert.doesNotMatch(raw, /key/i);
+      if (raw.startsWith("5")) await talk.logged(/recipient refused .*blocked using key\.(?:bl|rhs)\.test/);
+      await client.expect(221, "QUIT");
+      await client.expectEnd();
+    }),
+  };
+}
+
+const REFUSED = "^554 5\\.7\\.1 Service unavailable; ";
+
+table("A list with a key in its zone, and one of who is welcome", {
+  options: () => [
+    ...[
+      `--dns-server=127.0.0.1:${server.port}`,
+      "-v",
+      "--dnsbl=key.bl.test",
+      "--dnswl=wl.test",
+      "--rhsbl=KEY.rhs.test.",
+    ],
+    ...["--list-name=Key.BL.test.=our list", "--list-name=key.rhs.test=rhs.test"],
+  ],
+}, [
+  heard("a client that is listed", {
+    address: "192.0.2.6",
+    from: "me@good.test",
+    reply: new RegExp(
+      `${REFUSED}Client host \\[192\\.0\\.2\\.6\\] blocked using our list; See https://6\\.2\\.0\\.192\\.our list/`,
+    ),
+  }),
+  heard("a client that is listed, and welcome", { address: "192.0.2.7", from: "me@good.test", reply: /^250 / }),
+  heard("a sender that is listed, and welcome", {
+    address: "192.0.2.7",
+    from: "me@bad.test",
+    reply: new RegExp(
+      `${REFUSED}Sender address \\[me@bad\\.test\\] blocked using rhs\\.test; See https://BAD\\.TEST\\.rhs\\.test/`,
+    ),
+  }),
+]);

@@ -9,21 +9,37 @@ import { newScene, said, type Scene } from "./restricted.ts";
 
 interface Mail {
   readonly dnsbl?: readonly string[];
+  readonly dnswl?: readonly string[];
   readonly rhsbl?: readonly string[];
+  readonly listNames?: Readonly<Record<string, string>>;
   readonly address?: string | undefined;
   readonly sender?: string | undefined;
   readonly recipients?: string[];
   readonly answers?: Readonly<Record<string, FakeAnswer>>;
 }
 
-async function ask(mail: Mail): Promise<{ reply: string; scene: Scene }> {
-  const { dnsbl = [], rhsbl = [], address = "192.0.2.1", sender = "me@example.org", recipients = [] } = mail;
+async function ask(mail: Mail): Promise<{ reply: string; why: string; scene: Scene }> {
+  const {
+    dnsbl = [],
+    dnswl = [],
+    rhsbl = [],
+    listNames = {},
+    address = "192.0.2.1",
+    sender = "me@example.org",
+    recipients = [],
+  } = mail;
   const scene = newScene({ answers: mail.answers ?? {}, address: "address" in mail ? mail.address : address });
-  const restriction = dnsListRestriction({ dnsbl: dnsbl.map(parseDnsList), rhsbl: rhsbl.map(parseDnsList) });
+  const restriction = dnsListRestriction({
+    dnsbl: dnsbl.map(parseDnsList),
+    dnswl: dnswl.map(parseDnsList),
+    rhsbl: rhsbl.map(parseDnsList),
+    listNames: new Map(Object.entries(listNames)),
+  });
   const envelope = { ...emptyEnvelope(), sender: "sender" in mail ? mail.sender : sender, recipients };
   const asking = restriction.recipient!("you@example.net", envelope, scene.context);
   await scene.clock.advance(5000);
-  return { reply: said(await asking), scene };
+  const ruling = await asking;
+  return { reply: said(ruling), why: ruling.kind === "refuse" ? ruling.why : "", scene };
 }
 
 const LISTED = { "1.2.0.192.bl.test A": ["127.0.0.4"] };
@@ -105,6 +121,46 @@ Deno.test("DNS lists of senders", async () => {
     [{ rhsbl: ["rhs.test"], dnsbl: ["bl.test"], answers: { ...listed, ...LISTED } }, CLIENT_REPLY],
   ];
   for (const [mail, reply] of rows) assert.equal((await ask(mail)).reply, reply, JSON.stringify(mail));
+});
+
+Deno.test("a client in a --dnswl is subject to no --dnsbl, and to all else", async () => {
+  const lists = { dnsbl: ["no.test", "bl.test"], dnswl: ["w1.test", "wl.test"] };
+  const welcome = { ...LISTED, "1.2.0.192.wl.test A": ["127.0.5.1"] };
+  const rows: readonly (readonly [Mail, reply: string])[] = [
+    [{ ...lists, answers: LISTED }, CLIENT_REPLY],
+    [{ ...lists, answers: welcome }, "allow"],
+    [{ ...lists, dnswl: ["wl.test=127.0.5.0-1"], answers: welcome }, "allow"],
+    [{ ...lists, dnswl: ["wl.test=127.0.5.2"], answers: welcome }, CLIENT_REPLY],
+    [
+      { ...lists, rhsbl: ["rhs.test"], answers: { ...welcome, "example.org.rhs.test A": ["127.0.1.2"] } },
+      SENDER_REPLY,
+    ],
+    // Where it does not work, nobody is welcome.
+    ...["silent", "other", ["127.255.255.255"], ["127.0.0.1"], ["198.51.100.1"]].map((answer): [Mail, string] => [
+      { ...lists, answers: { ...LISTED, "1.2.0.192.wl.test A": answer as FakeAnswer } },
+      CLIENT_REPLY,
+    ]),
+    // The other lists may be silent.
+    [{ ...lists, answers: { ...welcome, "1.2.0.192.no.test A": "silent", "1.2.0.192.w1.test A": "silent" } }, "allow"],
+  ];
+  for (const [mail, reply] of rows) assert.equal((await ask(mail)).reply, reply, JSON.stringify(mail));
+  // Who is not known, is of this host, or could be refused by no list, is not asked about.
+  const nobody: readonly Mail[] = [
+    { ...lists, address: undefined },
+    { ...lists, address: "10.0.0.1" },
+    { dnswl: ["wl.test"] },
+  ];
+  for (const mail of nobody) assert.deepEqual((await ask(mail)).scene.resolver.asked, [], JSON.stringify(mail));
+});
+
+Deno.test("a list has its name in the reply, in its text too, and its zone in the log", async () => {
+  const listNames = { "bl.test": "the list", "rhs.test": "our senders" };
+  const answers = { ...LISTED, "1.2.0.192.bl.test TXT": ["see BL.test/?1.2.0.192.bl.test"] };
+  const { reply } = await ask({ dnsbl: ["bl.test"], listNames, answers });
+  assert.equal(reply, `${CLIENT_REPLY.replace("bl.test", "the list")}; see the list/?1.2.0.192.the list`);
+  const sender = await ask({ rhsbl: ["RHS.test."], listNames, answers: { "example.org.rhs.test A": ["127.0.1.2"] } });
+  assert.equal(sender.reply, SENDER_REPLY.replace("rhs.test", "our senders"));
+  assert.match(sender.why, /^Sender address \[me@example\.org\] blocked using rhs\.test$/);
 });
 
 Deno.test("DNS lists that do not work let all pass, and the log is told", async () => {

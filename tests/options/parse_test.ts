@@ -113,6 +113,8 @@ Deno.test("parseCommandLine takes every further option", () => {
     ["--tarpit-max=9", { tarpitMax: 9000 }],
     ["--check-sender-domain", { checkSenderDomain: true }],
     ["--dnsbl=a.test", { dnsbl: [{ zone: "a.test", addresses: undefined }] }],
+    ["--dnswl=a.test", { dnswl: [{ zone: "a.test", addresses: undefined }] }],
+    ["--list-name=a.test=x", { listNames: new Map([["a.test", "x"]]) }],
     ["--rhsbl=a.test", { rhsbl: [{ zone: "a.test", addresses: undefined }] }],
     ["--dns-server=192.0.2.1", { dnsServer: { address: "192.0.2.1", port: 53 } }],
     ["--dns-timeout=1", { dnsTimeout: 1000 }],
@@ -127,6 +129,10 @@ Deno.test("parseCommandLine keeps all of an option that may be repeated", () => 
   // The last setting of a status counts.
   assert.deepEqual(changes("--exit-status=1-3=pass", "mx", "--exit-status", "2=fail"), {
     exitStatus: new Map([[1, "pass"], [2, "fail"], [3, "pass"]]),
+  });
+  const names = new Map([["a.test", "z"], ["b.test", "y"]]);
+  assert.deepEqual(changes("--list-name=a.test=x", "mx", "--list-name=b.test=y", "--list-name=A.test.=z"), {
+    listNames: names,
   });
   // Of one command line.
   assert.deepEqual(changes("mx"), {});

@@ -11,6 +11,7 @@ import {
   parseExitStatus,
   parseFactor,
   parseListen,
+  parseListName,
   parseLog,
   parseNameServer,
   parseSeconds,
@@ -213,6 +214,23 @@ Deno.test("parseExitStatus reads statuses from 1 to 255, ranges of them, and wha
     ...["", "=", "1", "1=", "=pass", "1=accept", "1=PASS", "1=pass ", "1==pass", "pass=1", "1:pass"],
     ...["0=pass", "0-5=pass", "1,0=pass", "256=pass", "1-256=pass", "1000=pass", "5-4=pass", "-1=pass", "1-=pass"],
     ...[",1=pass", "1,=pass", "1,,2=pass", "1 ,2=pass", "1.5=pass", "1-2-3=pass", "x=pass", "+1=pass"],
+  ]);
+});
+
+Deno.test("parseListName reads the zone of a list, and a text for strangers", () => {
+  check(parseListName, [
+    ["key.bl.example.org=our list, see example.org", ["key.bl.example.org", "our list, see example.org"]],
+    ["KEY.Example.org.=a=b", ["key.example.org", "a=b"]],
+  ], [
+    "",
+    "bl.example.org",
+    "bl.example.org=",
+    "bl.example.org=  ",
+    "=x",
+    "a..b=x",
+    "127.0.0.2=x",
+    "a.b=caf\xe9",
+    "a.b=x\ny",
   ]);
 });
 
