@@ -4,8 +4,9 @@
 // Without Postfix, or without root, each test fails and says so.
 
 import { strict as assert } from "node:assert";
+import { freePorts } from "../fakes/ports.ts";
 import { install, startListening } from "./installed.ts";
-import { createPostfix, freePorts, type Postfix, USER } from "./postfix.ts";
+import { createPostfix, type Postfix, USER } from "./postfix.ts";
 import { cleanUp } from "./postfix_bed.ts";
 import { afterFilter, beforeFilter, DOMAIN, spawnedProxy } from "./postfix_config.ts";
 import { header } from "./postfix_mail.ts";
@@ -75,7 +76,7 @@ async function openBed(): Promise<Bed> {
     Deno.writeTextFileSync(`${postfix.dir}/filter_rules`, FILTER_RULES);
     Deno.writeTextFileSync(`${postfix.dir}/checker`, CHECKER);
     Deno.chmodSync(`${postfix.dir}/checker`, 0o755);
-    const free = freePorts(2 * SETUPS.length + 1);
+    const free = await freePorts(2 * SETUPS.length + 1);
     const after = free.pop()!;
     const entries = [afterFilter(after)];
     const ports = new Map<Setup, number>();

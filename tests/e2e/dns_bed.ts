@@ -4,7 +4,8 @@
 // Nothing of the system's own name servers is read or touched. Needs root and Debian's nsd, rbldnsd and dnsmasq-base, and
 // says so where they are missing. What was started is ended by its pid.
 
-import { findProgram, freePorts } from "./postfix.ts";
+import { freePorts } from "../fakes/ports.ts";
+import { findProgram } from "./postfix.ts";
 import { isAlive, kill } from "./start.ts";
 import { until } from "./until.ts";
 
@@ -63,7 +64,7 @@ export async function openDnsBed(): Promise<DnsBed> {
   Deno.umask(0o022); // Others have to read what is written here.
   const dir = Deno.makeTempDirSync({ dir: "/tmp", prefix: "postprox-dns-" });
   Deno.chmodSync(dir, 0o755);
-  const [nsdPort = 0, listPort = 0, port = 0] = freePorts(3);
+  const [nsdPort = 0, listPort = 0, port = 0] = await freePorts(3);
   const children: Deno.ChildProcess[] = [];
   const stop = async () => {
     for (const { pid } of children) kill(pid, "SIGTERM");

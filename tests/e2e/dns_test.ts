@@ -6,9 +6,10 @@
 import assert from "node:assert/strict";
 import { type Case, deliver, read, RECIPIENT, table, type Talk } from "../blackbox/rig.ts";
 import { until } from "../fakes/client.ts";
+import { freePorts } from "../fakes/ports.ts";
 import { type DnsBed, openDnsBed } from "./dns_bed.ts";
 import { install } from "./installed.ts";
-import { createPostfix, freePorts, type Postfix, USER } from "./postfix.ts";
+import { createPostfix, type Postfix, USER } from "./postfix.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "./postfix_config.ts";
 import { alice, newTag } from "./postfix_mail.ts";
 import { SmtpClient } from "./smtp_client.ts";
@@ -170,7 +171,7 @@ interface Site {
 async function withPostfix(test: (site: Site) => Promise<void>): Promise<void> {
   const options = words("--rhsbl=rhs.test", "--check-sender-domain");
   const postfix = createPostfix();
-  const [listedPort = 0, openPort = 0, listedProxy = 0, openProxy = 0, afterPort = 0] = freePorts(5);
+  const [listedPort = 0, openPort = 0, listedProxy = 0, openProxy = 0, afterPort = 0] = await freePorts(5);
   try {
     const { program, spool, logs } = await install(postfix);
     const inFront = (port: number, proxyPort: number, more: readonly string[]) => {

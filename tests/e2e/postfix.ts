@@ -155,25 +155,6 @@ export function findProgram(name: string, debianPackage = "postfix"): string {
   return path;
 }
 
-/** Ports of 127.0.0.1 that nobody listens on; below those that the kernel gives to outgoing connections. */
-export function freePorts(count: number): number[] {
-  const listeners: Deno.Listener[] = [];
-  const ports: number[] = [];
-  try {
-    for (let port = 20000 + Math.floor(Math.random() * 11000); ports.length < count; port++) {
-      try {
-        listeners.push(Deno.listen({ hostname: "127.0.0.1", port }));
-        ports.push(port);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-      }
-    }
-    return ports;
-  } finally {
-    for (const listener of listeners) listener.close();
-  }
-}
-
 export function userId(name: string): number {
   return idIn("/etc/passwd", name, 2);
 }

@@ -5,9 +5,10 @@
 // All of that is started once, since Postfix takes a second to start and another to stop.
 // openBed() either gives all of it or cleans up and throws; closeBed() ends whatever a test has left.
 
+import { freePorts } from "../fakes/ports.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "./postfix_config.ts";
 import { install, type Installed, isAlive, processesOf, startListening, stop } from "./installed.ts";
-import { createPostfix, freePorts, type Postfix, USER } from "./postfix.ts";
+import { createPostfix, type Postfix, USER } from "./postfix.ts";
 
 /** The proxies of each mode, by what makes them differ. */
 const PROXIES = {
@@ -65,7 +66,7 @@ export async function openBed(): Promise<Bed> {
   const postfix = createPostfix();
   try {
     const installed = await install(postfix);
-    const bed = layOut(postfix, installed);
+    const bed = await layOut(postfix, installed);
     await postfix.start(bed.entries);
     for (const [name, options] of Object.entries(PROXIES)) {
       const port = bed.proxy("listen", name as ProxyName);
@@ -107,8 +108,8 @@ export async function cleanUp(postfix: Postfix): Promise<void> {
   await postfix.stop();
 }
 
-function layOut(postfix: Postfix, installed: Installed): Bed & { entries: string[] } {
-  const ports = new PortBook(freePorts(40));
+async function layOut(postfix: Postfix, installed: Installed): Promise<Bed & { entries: string[] }> {
+  const ports = new PortBook(await freePorts(40));
   const afterPort = ports.of("after");
   const entries = [afterFilter(afterPort)];
 

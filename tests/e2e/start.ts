@@ -3,10 +3,12 @@
 //
 // Spawner needs python3, since Deno cannot hand a socket to a child as its standard input.
 
-import { createServer } from "node:net";
 import { type Client, clientOfPipes, connectTo, until, within } from "../fakes/client.ts";
+import { freePort } from "../fakes/ports.ts";
 import { fromFileUrl } from "./paths.ts";
 import { programWords } from "./program.ts";
+
+export { freePort };
 
 export type Environment = Record<string, string>;
 
@@ -14,16 +16,6 @@ export type Environment = Record<string, string>;
 export interface Process {
   readonly pid: number;
   readonly ended: Promise<number>;
-}
-
-/** A port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
-  const bound = server.address();
-  await new Promise<void>((closed) => server.close(() => closed()));
-  if (bound === null || typeof bound === "string") throw new Error("No port");
-  return bound.port;
 }
 
 /** Whether somebody listens on this TCP port, without connecting to it. */

@@ -9,10 +9,11 @@
 
 import { install, type Installed, isAlive, processesOf, startListening, stop } from "../e2e/installed.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
-import { createPostfix, findProgram, freePorts, type Postfix, readOctets, USER } from "../e2e/postfix.ts";
+import { createPostfix, findProgram, type Postfix, readOctets, USER } from "../e2e/postfix.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "../e2e/postfix_config.ts";
 import { kill } from "../e2e/start.ts";
 import { until } from "../e2e/until.ts";
+import { freePorts } from "../fakes/ports.ts";
 
 /** The proxies, by what makes them differ. `FILTER` stands for the path of the filter. */
 const PROXIES = {
@@ -69,7 +70,7 @@ export async function openLedgerBed(): Promise<LedgerBed> {
     const filter = `${before.dir}/ledger-filter`;
     Deno.copyFileSync(fromFileUrl(new URL("./filter.sh", import.meta.url)), filter);
     Deno.chmodSync(filter, 0o755);
-    const bed = layOut(before, after, { installed, filter });
+    const bed = await layOut(before, after, { installed, filter });
     await Promise.all([startPostfix(after, [afterFilter(bed.afterPort)]), startPostfix(before, bed.entries)]);
     await startListeners(bed);
     return bed;
@@ -83,12 +84,12 @@ export async function closeLedgerBed({ before, after }: LedgerBed): Promise<void
   await cleanUp(before, after);
 }
 
-function layOut(
+async function layOut(
   before: Postfix,
   after: Postfix,
   { installed, filter }: { installed: Installed; filter: string },
-): LedgerBed & { entries: string[] } {
-  const [afterPort = 0, ...free] = freePorts(1 + 4 * NAMES.length);
+): Promise<LedgerBed & { entries: string[] }> {
+  const [afterPort = 0, ...free] = await freePorts(1 + 4 * NAMES.length);
   const keys = NAMES.flatMap((name) => [`listen-${name}`, `spawn-${name}`]);
   const ports = new Map(
     keys.flatMap((key, i) => [[`postprox-${key}`, free[2 * i]!], [`Postfix-${key}`, free[2 * i + 1]!]]),

@@ -7,10 +7,11 @@
 // A server that cannot be had is an error that says what to install. Needs root. `stop` leaves nothing behind.
 
 import { fromFileUrl } from "../e2e/paths.ts";
-import { createPostfix, filesBelow, freePorts, readOctets } from "../e2e/postfix.ts";
+import { createPostfix, filesBelow, readOctets } from "../e2e/postfix.ts";
 import { afterFilter } from "../e2e/postfix_config.ts";
 import { kill, runCommand } from "../e2e/start.ts";
 import { until, within } from "../fakes/client.ts";
+import { freePort } from "../fakes/ports.ts";
 import type { RealServer } from "./real_server.ts";
 import { startExim, startOpensmtpd } from "./unpacked_servers.ts";
 
@@ -26,7 +27,7 @@ export type ServerName = keyof typeof SERVERS;
 
 async function startPostfix(): Promise<RealServer> {
   const postfix = createPostfix();
-  const port = freePorts(1)[0]!;
+  const port = await freePort();
   try {
     await postfix.start([afterFilter(port)]);
   } catch (error) {

@@ -3,8 +3,9 @@
 // Exim runs by a private configuration; OpenSMTPD in a directory that it takes for the root. A package or a library that is
 // missing is an error that says what to do. Needs root, and a package archive that apt-get can reach.
 
-import { filesBelow, freePorts, groupOfUser, readOctets, USER, userId } from "../e2e/postfix.ts";
+import { filesBelow, groupOfUser, readOctets, USER, userId } from "../e2e/postfix.ts";
 import { runCommand } from "../e2e/start.ts";
+import { freePort } from "../fakes/ports.ts";
 import { ownDirectory, type RealServer, serve } from "./real_server.ts";
 
 /** Unpacks a Debian package that cannot be installed beside Postfix. */
@@ -40,7 +41,7 @@ export function startExim(): Promise<RealServer> {
     const ids = `${userId(USER)}:${groupOfUser(USER)}`;
     Deno.writeTextFileSync(`${dir}/passwd`, `root:x:0:0::/:/bin/sh\n${USER}:x:${ids}::/:\nDebian-exim:x:${ids}::/:\n`);
     Deno.writeTextFileSync(`${dir}/group`, `root:x:0:\nDebian-exim:x:${groupOfUser(USER)}:\n`);
-    const port = freePorts(1)[0]!;
+    const port = await freePort();
     Deno.writeTextFileSync(`${dir}/exim.conf`, eximConfiguration(dir, port));
     for (const name of ["spool", "log"]) {
       Deno.mkdirSync(`${dir}/${name}`);
@@ -112,7 +113,7 @@ export function startOpensmtpd(): Promise<RealServer> {
     Deno.renameSync(`${dir}/unpacked/usr/libexec/opensmtpd`, `${root}/usr/libexec/opensmtpd`);
     const made = await runCommand(["mknod", "-m", "666", `${root}/dev/null`, "c", "1", "3"]);
     if (made.status !== 0) throw new Error(`OpenSMTPD needs a /dev/null of its own: ${made.stderr}`);
-    const port = freePorts(1)[0]!;
+    const port = await freePort();
     const users = { opensmtpd: 65533, opensmtpq: 65532 };
     const entry = ([name, id]: [string, number]) => `${name}:x:${id}:${id}::/var/lib/opensmtpd/empty:/bin/false\n`;
     const groups = Object.entries(users).map(([name, id]) => `${name}:x:${id}:\n`).join("");

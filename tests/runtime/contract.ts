@@ -11,6 +11,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
 import type { Child, Conn, Listener, Runtime } from "../../lib/runtime/ports.ts";
+import { freePort } from "../fakes/ports.ts";
 
 export interface ContractCase {
   readonly name: string;
@@ -737,13 +738,6 @@ async function withListener(
   } finally {
     listener.close();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listening(server);
-  await new Promise<void>((closed) => server.close(() => closed()));
-  return port;
 }
 
 async function listening(server: Server): Promise<number> {
