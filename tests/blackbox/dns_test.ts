@@ -7,11 +7,14 @@ import { type Case, deliver, expectUsable, read, RECIPIENT, table, type Talk } f
 
 let server: DnsServer;
 
-Deno.test.beforeAll(async () => {
+async function around(play: () => Promise<void>): Promise<void> {
   server = await DnsServer.start(() => "silent");
-});
-
-Deno.test.afterAll(() => server.close());
+  try {
+    await play();
+  } finally {
+    await server.close();
+  }
+}
 
 const TIMEOUT = 0.5;
 // Of the checks here none waits for another, except that the sender is looked at before his recipients are.
@@ -70,7 +73,7 @@ const DISTURBANCES: Readonly<Record<string, DnsHandler>> = {
   "has aliases in a circle": ({ name }) => ({ records: [{ type: "CNAME", data: name }] }),
 };
 
-table("A name server that does not work refuses no mail", { options }, [
+table("A name server that does not work refuses no mail", { options, around }, [
   ...Object.entries(DISTURBANCES).map(([name, handler]): Case => ({
     name: `it ${name}`,
     play: playWith(handler, async (talk) => {
@@ -107,7 +110,7 @@ table("A name server that does not work refuses no mail", { options }, [
   },
 ]);
 
-table("What a name server says", { options }, [
+table("What a name server says", { options, around }, [
   {
     name: "is asked for once in a session",
     play: playWith(listedWith({}), async (talk) => {

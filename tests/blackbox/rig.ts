@@ -20,6 +20,8 @@ export interface Setup {
   readonly filter?: boolean;
   readonly env?: Environment;
   readonly modes?: readonly Mode[];
+  /** Starts what a test needs besides, plays the test, and ends that. */
+  readonly around?: (play: () => Promise<void>) => Promise<void>;
   /** A downstream that is something else than the fake server. */
   readonly operand?: (fake: Downstream, dir: string) => string;
   /** The spool directory, where it is not the test's own. */
@@ -183,8 +185,9 @@ export function assertCode(reply: Reply, ...codes: number[]): void {
 export function table(title: string, setup: Setup, cases: readonly Case[]): void {
   for (const mode of setup.modes ?? ["spawn", "listen"] as const) {
     const mine = cases.filter((row) => !row.modes || row.modes.includes(mode));
-    Deno.test(`${title} (${mode} mode)`, (test) =>
-      (setup.together ? playTogether : playInTurn)(test, mode, setup, mine));
+    const play = setup.together ? playTogether : playInTurn;
+    const around = setup.around ?? ((play) => play());
+    Deno.test(`${title} (${mode} mode)`, (test) => around(() => play(test, mode, setup, mine)));
   }
 }
 

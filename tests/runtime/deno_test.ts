@@ -232,35 +232,43 @@ Deno.test("network.listen on TCP gives the peer's address", async () => {
 
 // --- processes
 
+/** The adapter listens for SIGCHLD from the first process on, for the life of the program: no leak. */
+function testProcess(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
+}
+
 async function stderrOf(child: Child): Promise<string> {
   const parts: Uint8Array[] = [];
   for (let part = await child.readStderr(); part !== null; part = await child.readStderr()) parts.push(part.slice());
   return textOf(concat(parts));
 }
 
-Deno.test("processes.start gives exit status and standard error", async () => {
+testProcess("processes.start gives exit status and standard error", async () => {
   const child = await processes.start(["sh", "-c", "echo out; echo $A >&2; cat; exit 7"], { A: "given $(id)" });
   assert.equal(await stderrOf(child), "given $(id)\n");
   assert.deepEqual(await child.ended, { exit: 7 });
 });
 
-Deno.test("processes.start inherits the environment", async () => {
+testProcess("processes.start inherits the environment", async () => {
   const child = await processes.start(["sh", "-c", "echo $PATH >&2"], {});
   assert.ok((await stderrOf(child)).trim().length > 0);
   await child.ended;
 });
 
-Deno.test("processes.start fails with `missing` for a program that is not there, or that ends as in a shell", async () => {
-  try {
-    const child = await processes.start(["/no/such/program"], {});
-    await stderrOf(child);
-    assert.deepEqual(await child.ended, { exit: 127 });
-  } catch (error) {
-    isKind("missing")(error);
-  }
-});
+testProcess(
+  "processes.start fails with `missing` for a program that is not there, or that ends as in a shell",
+  async () => {
+    try {
+      const child = await processes.start(["/no/such/program"], {});
+      await stderrOf(child);
+      assert.deepEqual(await child.ended, { exit: 127 });
+    } catch (error) {
+      isKind("missing")(error);
+    }
+  },
+);
 
-Deno.test("Child.signalGroup reaches the grandchildren, and nobody left is no error", async () => {
+testProcess("Child.signalGroup reaches the grandchildren, and nobody left is no error", async () => {
   // The grandchild holds standard error open: that it ends shows that both are gone.
   const child = await processes.start(["sh", "-c", "cat /dev/zero > /dev/null & echo ready >&2; wait"], {});
   assert.equal(textOf((await child.readStderr())!), "ready\n");
@@ -270,7 +278,7 @@ Deno.test("Child.signalGroup reaches the grandchildren, and nobody left is no er
   child.signalGroup("SIGKILL");
 });
 
-Deno.test("Child.closeStderr ends a read that waits", async () => {
+testProcess("Child.closeStderr ends a read that waits", async () => {
   const child = await processes.start(["sh", "-c", "echo ready >&2; exec cat /dev/zero > /dev/null"], {});
   await child.readStderr();
   const reading = child.readStderr();
