@@ -111,7 +111,8 @@ for (const foreground of [[], ["--foreground"]]) {
   const how = foreground.length ? "in the foreground" : "to the background";
   Deno.test(`A port that is taken (${how}): 75, and the reason on standard error`, () =>
     withBed(async (bed) => {
-      const taken = "port" in bed.fake.address ? bed.fake.address.port : 0;
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const taken = listener.addr.port;
       const { status, stdout, stderr } = await runProgram([
         bed.fake.operand,
         ...foreground,

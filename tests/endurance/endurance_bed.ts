@@ -127,8 +127,9 @@ export class EnduranceBed {
     }
   }
 
+  /** The log, without the line about the start. */
   log(): string {
-    return Deno.readTextFileSync(`${this.directory}/log`);
+    return Deno.readTextFileSync(`${this.directory}/log`).replace(/^\S+ \S+ notice: listening .*\n/, "");
   }
 
   /** Spool files. */

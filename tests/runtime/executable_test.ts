@@ -41,7 +41,7 @@ const FAILURES: readonly (readonly [
   [
     "no Bun to be had",
     (dir) => [`--outdir=${dir}`],
-    { npm_config_offline: "true", npm_config_cache: "/nonexistent" },
+    { npm_config_offline: "true", npm_config_cache: "/dev/null/none" },
     /^Bun [0-9.]+ from npm cannot build it: npm error /,
   ],
 ];
