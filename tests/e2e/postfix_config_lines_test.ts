@@ -5,8 +5,9 @@
 // user postprox; a user that was not there before is removed at the end. Needs root and Debian's postfix.
 
 import assert from "node:assert/strict";
+import { freePorts } from "../fakes/ports.ts";
 import { install, type Installed, isAlive, stop } from "./installed.ts";
-import { createPostfix, filesBelow, findProgram, freePorts, type Postfix, readOctets } from "./postfix.ts";
+import { createPostfix, filesBelow, findProgram, type Postfix, readOctets } from "./postfix.ts";
 import { beforeFilter, DOMAIN } from "./postfix_config.ts";
 import { isListening, runCommand } from "./start.ts";
 import { sendMail } from "./smtp_client.ts";
@@ -29,7 +30,7 @@ interface Site {
 async function withSite(test: (site: Site) => Promise<void>): Promise<void> {
   const postfix = createPostfix();
   const knewUser = await isUser(PRINTED_USER);
-  const [frontPort = 0, proxyPort = 0, secondPort = 0] = freePorts(3);
+  const [frontPort = 0, proxyPort = 0, secondPort = 0] = await freePorts(3);
   try {
     const installed = await install(postfix);
     // The program is compiled already; another user than the one who did that may use it.
@@ -154,7 +155,9 @@ Deno.test("--postfix-config listen prints lines with which Postfix filters mail"
     const parts = await printedParts(site, ["listen", ...options(site, command)]);
     await runCommands(parts.get("once")!);
     await runCommands(parts.get("/etc/systemd/system/postprox.service")!);
-    const pid = Number(/^\S+ postprox\[(\d+)\]: info: listening /m.exec(readOctets(`${site.open}/postprox.log`))?.[1]);
+    const pid = Number(
+      /^\S+ postprox\[(\d+)\]: notice: listening /m.exec(readOctets(`${site.open}/postprox.log`))?.[1],
+    );
     try {
       await paste(site, parts);
       await assertFilters(site, expected.seen, expected);

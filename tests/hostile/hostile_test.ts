@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { type Case, table } from "../blackbox/rig.ts";
+import { isLeftOut } from "../needs.ts";
 import { CORPUS } from "./corpus.ts";
 import { type Finding, playDirectly, playThrough, rowsForServers } from "./books.ts";
 import { caseOf, HEARD, isContent } from "./play.ts";
@@ -66,14 +67,18 @@ const FAMOUS = [
 ].map((name) => CONTENT.find((row) => row.name === name)!);
 
 /** The rows that must fool a server when postprox is not there. */
-const CONTROL: readonly (readonly [ServerName, readonly string[]])[] = [
-  ["Postfix", ["LF . LF", "LF . CRLF", "CRLF . LF", "CRLF . CR CR LF", "LF . CR CR LF"]],
-  ["aiosmtpd", []],
-  ["aiosmtpd before CVE-2024-27305", ["LF . CRLF"]],
+const CONTROL: readonly (readonly [ServerName, fools: readonly string[], part: string])[] = [
+  [
+    "Postfix",
+    ["LF . LF", "LF . CRLF", "CRLF . LF", "CRLF . CR CR LF", "LF . CR CR LF"],
+    "hostile octets to a real Postfix",
+  ],
+  ["aiosmtpd", [], "hostile octets to aiosmtpd"],
+  ["aiosmtpd before CVE-2024-27305", ["LF . CRLF"], "hostile octets to aiosmtpd"],
 ];
 
-for (const [name, fools] of CONTROL) {
-  Deno.test(`Hostile corpus, ${name} behind postprox`, async (test) => {
+for (const [name, fools, part] of CONTROL) {
+  Deno.test(`Hostile corpus, ${name} behind postprox`, { ignore: isLeftOut(part) }, async (test) => {
     const server = await SERVERS[name]();
     try {
       await test.step(`without postprox it is fooled by ${fools.length} of ${FAMOUS.length} rows`, async () => {

@@ -1,0 +1,258 @@
+// Runs the tests: `deno task test [--install] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER ...]`.
+//
+// Without --install it changes nothing on this machine and runs as any user. It leaves out what the machine has no means
+// for (tests/needs.ts), and names that before and after. With --install it installs the means first (Debian or Ubuntu,
+// root) and leaves nothing out: a suite that does not run is a failure then.
+//
+// Files run side by side, as many as there are processors; those that use what a machine has once run one at a time.
+// The last line is the sum. The exit status is 0 when nothing failed, 1 when something did, 64 for wrong use, and 130
+// when it was interrupted, by then without any process of its own.
+
+import { existsSync } from "node:fs";
+import {
+  isAlone,
+  isHere,
+  isIn,
+  MEANS,
+  type Means,
+  type MeansName,
+  missing,
+  type Suite,
+  SUITES,
+} from "../tests/needs.ts";
+import { ROOT } from "./build.ts";
+import { installPackages } from "./debian.ts";
+import { type Outcome, TestFile } from "./test_file.ts";
+
+const USAGE = "usage: deno task test [--install] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER ...]";
+
+const TESTS = `${ROOT}tests/`;
+
+/** Below the ports of outgoing connections (tests/fakes/ports.ts). */
+const PORTS = { first: 20_000, count: 12_000 };
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+interface Options {
+  readonly install: boolean;
+  /** So many files at a time. */
+  readonly jobs: number;
+  /** Seconds after which a file is killed. */
+  readonly limit: number;
+  /** Absolute paths of files and folders. */
+  readonly paths: readonly string[];
+}
+
+/** What this machine has no means for. */
+interface LeftOut {
+  readonly suite: Suite;
+  readonly wants: readonly MeansName[];
+  readonly files: readonly string[];
+}
+
+const options = readOptions(Deno.args);
+// Read by tests/needs.ts, here and in the tests.
+Deno.env.set("POSTPROX_TEST_INSTALL", options.install ? "yes" : "no");
+for (const { where } of SUITES) if (!existsSync(TESTS + where)) die(`tests/needs.ts: there is no ${where}`);
+const files = [...new Set(options.paths.flatMap(testFiles))];
+if (files.length === 0) die(`there is no test file (*_test.ts) in ${options.paths.join(", ")}`);
+
+if (options.install) await install();
+const leftOut = suitesLeftOut();
+const running = new Map<TestFile, string>();
+const outcomes: Outcome[] = [];
+let isInterrupted = false;
+const start = performance.now();
+
+const whole = new Set(leftOut.filter(({ suite }) => !suite.part).flatMap(({ files }) => files));
+await runAll(files.filter((file) => !whole.has(file)));
+sayStatus("");
+report();
+
+// --- what is to be run
+
+function readOptions(args: readonly string[]): Options {
+  let install = false;
+  let jobs = navigator.hardwareConcurrency;
+  let limit = 600;
+  const paths: string[] = [];
+  for (const arg of args) {
+    const [, name, digits] = /^--(jobs|limit)=([1-9]\d*)$/.exec(arg) ?? [];
+    if (arg === "--install") install = true;
+    else if (name === "jobs") jobs = Number(digits);
+    else if (name === "limit") limit = Number(digits);
+    else if (arg.startsWith("-")) die(`unknown option ${arg}\n${USAGE}`);
+    // `deno task` goes to the repository, and tells from where.
+    else paths.push(arg.startsWith("/") ? arg : `${Deno.env.get("INIT_CWD") ?? Deno.cwd()}/${arg}`);
+  }
+  return { install, jobs, limit, paths: paths.length > 0 ? paths : [TESTS] };
+}
+
+function testFiles(path: string): string[] {
+  if (!existsSync(path)) die(`there is no ${path}`);
+  const real = Deno.realPathSync(path);
+  if (Deno.statSync(real).isFile) return [real];
+  return [...Deno.readDirSync(real)].toSorted((a, b) => a.name < b.name ? -1 : 1).flatMap(({ name, isDirectory }) =>
+    isDirectory ? testFiles(`${real}/${name}`) : name.endsWith("_test.ts") ? [`${real}/${name}`] : []
+  );
+}
+
+/** The name below tests/, as tests/needs.ts has it. */
+function nameOf(file: string): string {
+  return file.startsWith(TESTS) ? file.slice(TESTS.length) : file;
+}
+
+function shown(file: string): string {
+  return file.startsWith(ROOT) ? file.slice(ROOT.length) : file;
+}
+
+function suitesLeftOut(): LeftOut[] {
+  const all = SUITES.map((suite) => ({
+    suite,
+    wants: missing(suite),
+    files: files.filter((file) => isIn(suite.where, nameOf(file))),
+  })).filter(({ files, wants }) => files.length > 0 && wants.length > 0);
+  // Of a file that is left out as a whole, no part is worth a line.
+  return all.filter(({ suite, files }) =>
+    !suite.part || all.every((other) => other.suite.part || !other.files.includes(files[0]!))
+  );
+}
+
+async function install(): Promise<void> {
+  const wanted = SUITES.filter(({ where }) => files.some((file) => isIn(where, nameOf(file))));
+  const names = [...new Set(wanted.flatMap(({ needs }) => needs))].filter((name) => !isHere(name));
+  const packages = names.map((name) => (MEANS[name] as Means).debian).filter((name) => name !== undefined);
+  try {
+    await installPackages(packages);
+  } catch (error) {
+    console.error(`test: ${(error as Error).message}`);
+    Deno.exit(1);
+  }
+}
+
+// --- the run
+
+async function runAll(files: readonly string[]): Promise<void> {
+  console.log(`${files.length} test files, ${options.jobs} at a time`);
+  sayLeftOut();
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, interrupt);
+  // First what takes longest: what runs alone, then what needs something.
+  const rank = (file: string) =>
+    isAlone(nameOf(file)) ? 0 : SUITES.some(({ where }) => isIn(where, nameOf(file))) ? 1 : 2;
+  const queue = files.toSorted((a, b) => rank(a) - rank(b));
+  let isOneAlone = false;
+  const lane = async (_: unknown, number: number) => {
+    const width = Math.floor(PORTS.count / options.jobs);
+    const first = PORTS.first + number * width;
+    while (!isInterrupted) {
+      // Where only such files are left that run alone, the lane that runs one takes the next.
+      const at = queue.findIndex((file) => !isOneAlone || !isAlone(nameOf(file)));
+      const [file] = at < 0 ? [] : queue.splice(at, 1);
+      if (file === undefined) return;
+      if (isAlone(nameOf(file))) isOneAlone = true;
+      await runFile(file, `${first}-${first + width - 1}`);
+      if (isAlone(nameOf(file))) isOneAlone = false;
+    }
+  };
+  const ticking = setInterval(() => sayStatus(status()), 1000);
+  await Promise.all(Array.from({ length: options.jobs }, lane));
+  clearInterval(ticking);
+  for (const signal of SIGNALS) Deno.removeSignalListener(signal, interrupt);
+}
+
+async function runFile(file: string, ports: string): Promise<void> {
+  const test = new TestFile(file);
+  running.set(test, file);
+  const outcome = judge(await test.run({ limit: options.limit, ports }));
+  running.delete(test);
+  if (isInterrupted) return;
+  outcomes.push(outcome);
+  sayOutcome(outcome);
+}
+
+/** A test is ignored where tests/needs.ts says so, and nowhere else. */
+function judge(outcome: Outcome): Outcome {
+  const parts = leftOut.filter(({ suite, files }) => suite.part && files.includes(outcome.file));
+  const { ignored } = outcome;
+  if (outcome.complaint || ignored.length > 0 === parts.length > 0) return outcome;
+  const complaint = ignored.length > 0
+    ? `ignored, and tests/needs.ts does not tell why: ${ignored.join("; ")}`
+    : `tests/needs.ts leaves out ${parts.map(({ suite }) => suite.part).join(", ")}, and nothing was ignored`;
+  return { ...outcome, complaint, failed: 1 };
+}
+
+function interrupt(): void {
+  isInterrupted = true;
+  for (const test of running.keys()) test.kill();
+}
+
+// --- what is said
+
+function report(): never {
+  if (isInterrupted) {
+    console.log(`interrupted after ${outcomes.length} files`);
+    Deno.exit(130);
+  }
+  sayLeftOut();
+  const bad = outcomes.filter(({ complaint }) => complaint);
+  for (const { file, complaint } of bad) console.log(`FAILED ${shown(file)}: ${complaint}`);
+  const unmet = options.install
+    ? leftOut.filter(({ wants }) => wants.some((name) => !(MEANS[name] as Means).rare))
+    : [];
+  for (const { suite } of unmet) console.log(`FAILED ${suite.where}: left out in spite of --install`);
+  const sum = (count: (outcome: Outcome) => number) => outcomes.reduce((all, outcome) => all + count(outcome), 0);
+  const failed = sum(({ failed }) => failed) + unmet.length;
+  console.log(
+    `${sum(({ passed }) => passed)} passed (${sum(({ steps }) => steps)} steps), ${failed} failed, ` +
+      `${leftOut.length} suites left out; ${outcomes.length} files, ${elapsed()} s`,
+  );
+  Deno.exit(failed > 0 ? 1 : 0);
+}
+
+function sayLeftOut(): void {
+  for (const { suite, wants, files } of leftOut) {
+    const where = `tests/${suite.where}${files.length > 1 ? ` (${files.length} files)` : ""}`;
+    console.log(
+      `left out: ${where}${suite.part ? `, ${suite.part}` : ""}; it needs ${wants.map(explained).join(", ")}`,
+    );
+  }
+  if (leftOut.length === 0 || options.install) return;
+  console.log(`to run it all (Debian or Ubuntu, root): npx -y deno@${Deno.version.deno} task test --install`);
+}
+
+function explained(name: MeansName): string {
+  const { debian, hint }: Means = MEANS[name];
+  const more = hint ?? (debian && debian !== name ? `package ${debian}` : undefined);
+  return more ? `${name} (${more})` : name;
+}
+
+function sayOutcome({ file, passed, seconds, complaint, output }: Outcome): void {
+  const count = String(outcomes.length).padStart(String(files.length).length);
+  const head = `[${count}/${files.length - whole.size}, ${elapsed()} s]`;
+  if (complaint) {
+    sayStatus("");
+    console.log(`${head} FAILED ${shown(file)}: ${complaint}\n${output}\n`);
+  } else if (Deno.stdout.isTerminal()) sayStatus(status());
+  else console.log(`${head} ${shown(file)}: ${passed} passed in ${seconds.toFixed(1)} s`);
+}
+
+function status(): string {
+  const names = [...running.values()].map(shown).join(", ");
+  return `${outcomes.length} of ${files.length - whole.size} files, ${elapsed()} s; running ${names}`;
+}
+
+/** The last line of a terminal; it takes the place of the one before. */
+function sayStatus(text: string): void {
+  if (!Deno.stdout.isTerminal()) return;
+  const { columns } = Deno.consoleSize();
+  Deno.stdout.writeSync(new TextEncoder().encode(`\r\x1b[K${text.slice(0, columns - 1)}`));
+}
+
+function elapsed(): number {
+  return Math.round((performance.now() - start) / 1000);
+}
+
+function die(text: string): never {
+  console.error(`test: ${text}`);
+  Deno.exit(64);
+}

@@ -1,0 +1,167 @@
+// What tests need beyond Deno, in one place: the means, with the Debian package that brings each, and the suites that need
+// them. Read by `deno task test` (scripts/test.ts), and by the tests that only a part of a file needs something for.
+//
+// A suite whose means are not here is left out: the whole of its files, or, where a row has `part`, those tests of them
+// that say `ignore: isLeftOut(PART)`. A test that is ignored although no such row says so is a failure.
+
+import { BUN_VERSION } from "../scripts/compile_bun.ts";
+
+export interface Means {
+  readonly isHere: () => boolean;
+  /** The package that brings it, on Debian and Ubuntu. */
+  readonly debian?: string;
+  /** What else helps, or why it is asked for. */
+  readonly hint?: string;
+  /** Few machines have it and no package brings it. A suite without it is left out under --install too, and named. */
+  readonly rare?: true;
+}
+
+/** By the name under which people know them. */
+export const MEANS = {
+  "Linux": { isHere: () => Deno.build.os === "linux" },
+  "root": { isHere: () => Deno.uid() === 0 },
+  "the right to mount": { isHere: () => says(["unshare", "--mount", "true"]), hint: "a container: --privileged" },
+  "--install": { isHere: () => Deno.env.get("POSTPROX_TEST_INSTALL") !== "no", hint: "it changes this machine" },
+  "npm's Bun": { isHere: () => says(["npx", "-y", `bun@${BUN_VERSION}`, "--version"]) },
+  "GNU grep": { isHere: () => says(["grep", "--version"], /\(GNU grep\)/), debian: "grep" },
+  "python3": { isHere: () => says(["python3", "--version"]), debian: "python3" },
+  "aiosmtpd": {
+    // Debian's own Python: only that one finds Debian's packages.
+    isHere: () => says(["/usr/bin/python3", "-c", "import aiosmtpd"]),
+    debian: "python3-aiosmtpd",
+  },
+  "Postfix": { isHere: () => has("postfix"), debian: "postfix" },
+  "nsd": { isHere: () => has("nsd"), debian: "nsd" },
+  "rbldnsd": { isHere: () => has("rbldnsd"), debian: "rbldnsd" },
+  "dnsmasq": { isHere: () => has("dnsmasq"), debian: "dnsmasq-base" },
+  "systemd": { isHere: () => has("systemd-analyze"), debian: "systemd" },
+  "ip(8)": { isHere: () => has("ip"), debian: "iproute2" },
+  "dpkg-deb": { isHere: () => has("dpkg-deb"), debian: "dpkg" },
+  "logrotate": { isHere: () => has("logrotate"), debian: "logrotate" },
+  "lintian": { isHere: () => has("lintian"), debian: "lintian" },
+  "adduser": { isHere: () => has("adduser"), debian: "adduser" },
+  "bash": { isHere: () => has("bash"), debian: "bash" },
+  "zsh": { isHere: () => has("zsh"), debian: "zsh" },
+  "fish": { isHere: () => has("fish"), debian: "fish" },
+  "mandoc": { isHere: () => has("mandoc"), debian: "mandoc" },
+  "groff": { isHere: () => has("groff"), debian: "groff-base" },
+  "DENORT_BIN": { isHere: () => Deno.env.has("DENORT_BIN"), hint: "a base binary of deno compile", rare: true },
+} satisfies Record<string, Means>;
+
+export type MeansName = keyof typeof MEANS;
+
+export interface Suite {
+  /** A file below tests/, or a folder, with a slash at its end. */
+  readonly where: string;
+  readonly needs: readonly MeansName[];
+  /** Tests that are not the whole of a file, by a name for people. */
+  readonly part?: string;
+}
+
+const POSTFIX = ["Linux", "root", "Postfix"] as const;
+const NAME_SERVERS = ["Linux", "root", "nsd", "rbldnsd", "dnsmasq"] as const;
+
+export const SUITES: readonly Suite[] = [
+  { where: "pattern/grep_test.ts", needs: ["GNU grep"] },
+  { where: "scripts/man_test.ts", needs: ["mandoc", "groff"] },
+  { where: "scripts/completions_test.ts", needs: ["python3", "bash", "zsh", "fish"] },
+
+  { where: "runtime/contract_test.ts", needs: ["Linux", "python3"] },
+  { where: "runtime/contract_test.ts", part: "the runtime adapter for Bun", needs: ["npm's Bun"] },
+  { where: "runtime/contract_test.ts", part: "a host with several addresses", needs: ["root", "the right to mount"] },
+  { where: "runtime/executable_test.ts", needs: ["Linux", "npm's Bun"] },
+
+  { where: "blackbox/", needs: ["Linux", "python3"] },
+  { where: "blackbox/spool_test.ts", part: "a full disk", needs: ["root", "the right to mount"] },
+
+  { where: "hostile/", needs: ["Linux", "python3"] },
+  { where: "hostile/hostile_test.ts", part: "hostile octets to a real Postfix", needs: POSTFIX },
+  { where: "hostile/hostile_test.ts", part: "hostile octets to aiosmtpd", needs: ["aiosmtpd"] },
+
+  { where: "endurance/endurance_test.ts", needs: ["Linux", "Postfix"] },
+  { where: "endurance/ledger_test.ts", needs: POSTFIX },
+
+  { where: "e2e/postfix_test.ts", needs: POSTFIX },
+  { where: "e2e/postfix_config_lines_test.ts", needs: [...POSTFIX, "--install"] },
+  { where: "e2e/deterrent_test.ts", needs: POSTFIX },
+  { where: "e2e/deterrent_dns_test.ts", needs: [...NAME_SERVERS, "python3"] },
+  { where: "e2e/dns_test.ts", needs: [...NAME_SERVERS, "Postfix", "python3"] },
+  { where: "e2e/compile_test.ts", needs: ["Linux", "python3"] },
+  {
+    where: "e2e/compile_test.ts",
+    part: "the executable of deno compile",
+    needs: ["DENORT_BIN"],
+  },
+  {
+    where: "e2e/package_test.ts",
+    part: "the Debian package, installed",
+    needs: [
+      ...POSTFIX,
+      "the right to mount",
+      "systemd",
+      "ip(8)",
+      "dpkg-deb",
+      "adduser",
+      "logrotate",
+      "lintian",
+      "npm's Bun",
+      "--install",
+    ],
+  },
+];
+
+/** Files of which one runs at a time: they start servers, or change what a machine has once. */
+export const ALONE: readonly string[] = ["e2e/", "hostile/hostile_test.ts", "endurance/ledger_test.ts"];
+
+/** Whether no other such file may run beside it. */
+export function isAlone(file: string): boolean {
+  return ALONE.some((where) => isIn(where, file));
+}
+
+const known = new Map<MeansName, boolean>();
+
+/** Whether the machine has it; asked once. */
+export function isHere(name: MeansName): boolean {
+  const answer = known.get(name) ?? MEANS[name].isHere();
+  known.set(name, answer);
+  return answer;
+}
+
+/** What a suite needs and this machine has not. */
+export function missing({ needs }: Suite): MeansName[] {
+  return needs.filter((name) => !isHere(name));
+}
+
+/** Whether this part of a file is left out here. For `Deno.test({ ignore })`. */
+export function isLeftOut(part: string): boolean {
+  const suite = SUITES.find((suite) => suite.part === part);
+  if (!suite) throw new Error(`tests/needs.ts has no part ${part}`);
+  return missing(suite).length > 0;
+}
+
+/** Whether a file, by its name below tests/, is that of a row. */
+export function isIn(where: string, file: string): boolean {
+  return where === file || (where.endsWith("/") && file.startsWith(where));
+}
+
+/** Programs are looked for where administrators have them, too. */
+function has(program: string): boolean {
+  const folders = (Deno.env.get("PATH") ?? "").split(":").concat("/usr/local/sbin", "/usr/sbin", "/sbin");
+  return folders.some((folder) => {
+    try {
+      return Deno.statSync(`${folder}/${program}`).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Whether the program runs, ends with status 0 and prints `what`. */
+function says([program, ...args]: readonly [string, ...string[]], what = /(?:)/): boolean {
+  try {
+    const { success, stdout } = new Deno.Command(program, { args, stdin: "null", stderr: "null" }).outputSync();
+    return success && what.test(new TextDecoder().decode(stdout));
+  } catch {
+    return false;
+  }
+}
