@@ -1,11 +1,12 @@
 // Processes on Bun.
 //
-// Known gap: an environment variable is UTF-8 text here.
+// Known gap: an environment variable that is added is UTF-8 text.
 
 import * as fs from "node:fs";
 import process from "node:process";
 import { bun, type BunProcess, codeOf, giveBack, ioError } from "./bun_api.ts";
 import { makePipe } from "./bun_libc.ts";
+import { isOurs } from "./environment.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
@@ -17,8 +18,7 @@ export async function start(words: readonly string[], environment: Readonly<Reco
   let stderr: ReadableStreamDefaultReader<Uint8Array>;
   try {
     child = bun.spawn({
-      cmd: words,
-      env: { ...process.env, ...environment },
+      ...withEnvironment(words, environment),
       stdio: ["ignore", "ignore", pipe?.writeEnd ?? "pipe"],
       // setsid(2), so the leader of a group of its own.
       detached: true,
@@ -55,6 +55,28 @@ export async function start(words: readonly string[], environment: Readonly<Reco
     },
   };
 }
+
+// Variables are text to Bun, with U+FFFD for octets that are not UTF-8. Only the environment as a whole, as it came, is
+// inherited octet for octet; where that makes a difference, env(1) changes it. Its words are for all to see for a moment, so
+// that it is left out elsewhere.
+function withEnvironment(
+  words: readonly string[],
+  added: Readonly<Record<string, string>>,
+): { cmd: readonly string[]; env?: Readonly<Record<string, string | undefined>> } {
+  inherited ??= Object.entries(process.env).filter(([name]) => !isOurs(name));
+  if (!inherited.some(([name, value]) => name.includes(LOST) || value?.includes(LOST))) {
+    return { cmd: words, env: { ...Object.fromEntries(inherited), ...added } };
+  }
+  const removed = Object.keys(process.env).filter(isOurs).flatMap((name) => ["-u", name]);
+  const assigned = Object.entries(added).map(([name, value]) => `${name}=${value}`);
+  // To env, a program with an equals sign in its path is one more variable.
+  const program = words[0]!.includes("=") ? ["/bin/sh", "-c", 'exec "$0" "$@"', ...words] : words;
+  return { cmd: ["/usr/bin/env", ...removed, ...assigned, ...program] };
+}
+
+const LOST = "\ufffd";
+
+let inherited: readonly (readonly [string, string | undefined])[] | undefined;
 
 let keepsStatuses = false;
 

@@ -1,9 +1,11 @@
 // Processes on Deno: filters, and this program itself in the background.
 //
-// Known gap: an environment variable is UTF-8 text here, so octets that are not UTF-8 reach a filter as U+FFFD.
+// What a child inherits of our environment it gets from the system, octet for octet. Known gap: a variable that is added is
+// UTF-8 text.
 
 import { ioError } from "./deno_api.ts";
 import { failRead } from "./deno_sockets.ts";
+import { isOurs } from "./environment.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
 
 const SHELL = "/bin/sh";
@@ -13,6 +15,7 @@ const STDERR_READ = 65536;
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
   keepStatuses();
   keepDescriptors();
+  keepVariables();
   const child = spawnGroupLeader(words, environment);
   // Into one room again and again: of new ones, 100 MB would make the process 80 MB larger.
   const stderr = child.stderr.getReader({ mode: "byob" });
@@ -47,6 +50,14 @@ let keepsStatuses = false;
 function keepStatuses(): void {
   if (!keepsStatuses) Deno.addSignalListener("SIGCHLD", () => {});
   keepsStatuses = true;
+}
+
+let keepsVariables = false;
+
+function keepVariables(): void {
+  if (keepsVariables) return;
+  keepsVariables = true;
+  for (const name of Object.keys(Deno.env.toObject())) if (isOurs(name)) Deno.env.delete(name);
 }
 
 let keepsDescriptors = false;

@@ -161,6 +161,42 @@ print(len(os.fdopen(out, "rb").read()), child.wait())
     assert.equal(stdout, "0\n1\n2\n3\n");
   },
 
+  "a child inherits the environment octet for octet, but for what a service manager tells us alone": async (
+    words,
+    dir,
+  ) => {
+    // A script whose path looks like a variable to env(1), and each way to start it.
+    Deno.writeTextFileSync(`${dir}/A=dump`, "#!/bin/sh\nexec od -An -v -to1 -w1 /proc/self/environ >&2\n", {
+      mode: 0o755,
+    });
+    const ours = [
+      "NOTIFY_SOCKET=/run/x",
+      "WATCHDOG_PID=1",
+      "WATCHDOG_USEC=5",
+      "LISTEN_PID=1",
+      "LISTEN_FDS=1",
+      "LISTEN_FDNAMES=a",
+    ];
+    for (const spoilt of [false, true]) {
+      const values = ["PATH=/usr/bin:/bin", `HOME=${Deno.env.get("HOME")}`, "PLAIN=a b", "MARK=\u00e9\u20ac"];
+      const octets = spoilt ? ["LATIN=caf\\351", "HALF=\\303", "OVERLONG=\\300\\200", "SURROGATE=\\355\\240\\200"] : [];
+      const shell = `exec env -i ${octets.map((one) => `"$(printf '${one}')"`).join(" ")} "$@"`;
+      for (const start of [[`${dir}/A=dump`], ["/bin/sh", "-c", `exec '${dir}/A=dump'`]]) {
+        const argv = [...ours, ...values, ...words, "environment", "ADDED", "x=y \u00e9", ...start];
+        const { stdout, stderr } = await runCommand(["sh", "-c", shell, "-", ...argv]);
+        const heard = new Set(textOfOctal(stdout).split("\0"));
+        const expected = [...values, "ADDED=x=y \u00e9"].map(binaryOf);
+        const exact = octets.map((one) =>
+          one.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)))
+        );
+        for (const variable of [...expected, ...exact]) {
+          assert.ok(heard.has(variable), `${variable} in ${[...heard]} ${stderr}`);
+        }
+        for (const variable of ours) assert.ok(!heard.has(variable), variable);
+      }
+    }
+  },
+
   "signals and bugs come to their handlers, and nothing else is said of them": async (words) => {
     const child = new Deno.Command(words[0]!, {
       args: [...words.slice(1), "events"],
@@ -304,6 +340,14 @@ for _ in range(4):
 os.set_inheritable(server.fileno(), True)
 os.execv(sys.argv[1], sys.argv[1:])
 `;
+
+function textOfOctal(dump: string): string {
+  return dump.trim().split(/\s+/).map((octal) => String.fromCharCode(parseInt(octal, 8))).join("");
+}
+
+function binaryOf(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
 
 interface Heard {
   readonly heard: string;

@@ -88,6 +88,15 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
     return 0;
   },
 
+  // The environment of a child, on standard output in octal, with a variable added.
+  environment: async (runtime, [name = "", value = "", ...words]) => {
+    const child = await runtime.processes.start(words, { [name]: value });
+    for (let chunk = await child.readStderr(); chunk !== null; chunk = await child.readStderr()) {
+      runtime.stdio.writeOut(textOf(chunk));
+    }
+    return 0;
+  },
+
   // The descriptors of a child, on standard output; one is that of the directory itself.
   descriptors: async (runtime) => {
     const child = await runtime.processes.start(["/bin/sh", "-c", "exec ls /proc/self/fd >&2"], {});
