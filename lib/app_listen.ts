@@ -10,7 +10,7 @@ import { type Options, orTempfail, StartError, UsageError } from "./options/opti
 import { IoError } from "./runtime/io_error.ts";
 import type { Address, Runtime } from "./runtime/ports.ts";
 import type { SessionChecks, SessionParts } from "./session/session.ts";
-import { sweepSpoolDirectory } from "./spool/directory.ts";
+import { sweepSpoolDirectory } from "./spool/sweep.ts";
 import { VERSION } from "./version.ts";
 
 /** Runs listen mode at `address`; gives its exit status. Throws a `StartError`. */

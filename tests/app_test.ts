@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { run } from "../lib/app.ts";
 import { IoError } from "../lib/runtime/io_error.ts";
 import { bytesOf } from "../lib/smtp/bytes.ts";
+import { mark } from "../lib/spool/mark.ts";
 import { VERSION } from "../lib/version.ts";
 import { until } from "./fakes/client.ts";
 import { FakeRuntime } from "./fakes/runtime.ts";
@@ -259,9 +260,11 @@ Deno.test("run with -l goes to the background, unless --foreground keeps it", as
 Deno.test("run sweeps the spool when it starts to listen, and not when it is spawned", async () => {
   const left = "/tmp/postprox-99-00000000-0000-4000-8000-000000000000.eml";
   const runtime = new FakeRuntime();
+  runtime.files.boot();
+  (await mark(runtime.files, "/tmp", left.replace("eml", "lock")))!.close();
   runtime.files.replace(left, new Uint8Array(1));
   const running = run(runtime, ["-l", "10025", "mx", "--foreground", "--log=stderr"]);
-  await settled();
+  await until(() => runtime.out !== "", () => "connections are accepted");
   assert.deepEqual(runtime.files.paths, []);
   assert.match(runtime.err, /left over.*postprox-99-/);
   runtime.signal("SIGTERM");

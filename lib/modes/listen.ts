@@ -30,7 +30,7 @@ const LAST_WORDS = 1000;
 /** Throws `IoError` when `address` cannot be bound; ends with status 0 after a signal. */
 export async function listenMode(parts: SessionParts, options: ListenOptions): Promise<number> {
   const { runtime, logger } = parts;
-  const listener = await bind(runtime, logger, options.address);
+  let listener: Listener | undefined = undefined;
   const sessions = new Map<Session, Promise<unknown>>();
   let stopping = false;
   let current = parts;
@@ -48,16 +48,19 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
       if (stopping) return;
       stopping = true;
       logShutdown(logger, signal, sessions.size);
-      listener.close();
+      listener?.close();
       for (const session of sessions.keys()) session.shutDown();
     });
   }
   // A file that the process's limit of sizes forbids is an error of its write, and no reason to die (setrlimit(2)).
   runtime.signals.on("SIGXFSZ", () => {});
+  // Only now: the first process of a container gets no signal that it does not mind, and is stopped as soon as it listens.
+  listener = await bind(runtime, logger, options.address);
+  if (stopping) listener.close();
   try {
     await options.onReady();
   } catch (error) {
-    listener.close();
+    if (!stopping) listener.close();
     throw error;
   }
 

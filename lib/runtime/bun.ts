@@ -7,8 +7,8 @@
 import process from "node:process";
 import { after } from "./bun_api.ts";
 import { datagrams } from "./bun_datagrams.ts";
-import { create, list, open, openLog, remove, stat } from "./bun_files.ts";
-import { isAlive, selfWords, start, startSelf } from "./bun_processes.ts";
+import { create, createLocked, list, open, openLog, remove, stat } from "./bun_files.ts";
+import { selfWords, start, startSelf } from "./bun_processes.ts";
 import { addressesOf, connect, listen, udp } from "./bun_sockets.ts";
 import { isErrInput, isSpawned, stdioConn, writeSync } from "./bun_stdio.ts";
 import type { Runtime } from "./ports.ts";
@@ -17,14 +17,14 @@ import { lazyResolver } from "./resolver.ts";
 export function bunRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
   const network = { connect, listen, addressesOf, datagrams, udp };
-  const files = { create, open, openLog, stat, remove, list };
+  const files = { create, createLocked, open, openLog, stat, remove, list };
   return {
     pid: process.pid,
     clock,
     network,
     resolver: lazyResolver({ clock, network, files }),
     files,
-    processes: { start, startSelf, selfWords, isAlive },
+    processes: { start, startSelf, selfWords },
     signals: { on: (signal, handler) => void process.on(signal, handler) },
     stdio: {
       conn: stdioConn,

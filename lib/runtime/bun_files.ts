@@ -4,13 +4,27 @@
 // costs more than they do.
 
 import * as fs from "node:fs";
+import process from "node:process";
 import { codeOf, ioError, promised } from "./bun_api.ts";
+import { type Locker, locker } from "./bun_libc.ts";
 import type { File, FileFacts } from "./ports.ts";
 
 const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_WRONLY } = fs.constants;
 
+const NEW = { flags: O_RDWR | O_CREAT | O_EXCL, mode: 0o600 };
+
 export async function create(path: string): Promise<File> {
-  return openFile(path, { flags: O_RDWR | O_CREAT | O_EXCL, mode: 0o600 });
+  return openFile(path, NEW);
+}
+
+export async function createLocked(path: string, octets: Uint8Array): Promise<File | undefined> {
+  const lock = await locker();
+  if (!lock) return undefined;
+  const file = openFile(path, NEW);
+  if (file.lockWith(lock, octets)) return file;
+  file.close();
+  await remove(path);
+  return undefined;
 }
 
 export async function open(path: string): Promise<File> {
@@ -21,7 +35,7 @@ export async function openLog(path: string): Promise<File> {
   return openFile(path, { flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o640 });
 }
 
-function openFile(path: string, { flags, mode }: { flags: number; mode?: number }): File {
+function openFile(path: string, { flags, mode }: { flags: number; mode?: number }): NodeFile {
   try {
     return new NodeFile(path, fs.openSync(path, flags, mode), (flags & O_APPEND) !== 0);
   } catch (error) {
@@ -100,6 +114,20 @@ class NodeFile implements File {
     }
   }
 
+  async isUnlocked(): Promise<boolean> {
+    const lock = await locker();
+    return lock?.(this.#descriptor, "shared") === true;
+  }
+
+  /** Locks it and writes `octets` into it, in one turn; false where there are no locks. */
+  lockWith(lock: Locker, octets: Uint8Array): boolean {
+    try {
+      return lock(this.#descriptor, "exclusive") && fs.writeSync(this.#descriptor, octets) === octets.length;
+    } catch {
+      return false;
+    }
+  }
+
   close(): void {
     fs.closeSync(this.#descriptor);
   }
@@ -119,9 +147,11 @@ function factsOf(stats: fs.Stats): FileFacts {
     kind,
     size: stats.size,
     modified: Math.floor(stats.mtimeMs),
+    changed: Math.floor(stats.ctimeMs),
     executable: (stats.mode & 0o111) !== 0,
     device: stats.dev,
     inode: stats.ino,
+    isOwn: stats.uid === process.getuid?.(),
   };
 }
 

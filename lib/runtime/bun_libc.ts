@@ -1,4 +1,4 @@
-// Functions of libc on Bun, for what neither Bun nor node has: datagrams to a unix socket, pipes.
+// Functions of libc on Bun, for what neither Bun nor node has: datagrams to a unix socket, pipes, locks.
 //
 // Only the functions that are asked for are made callable: each costs a new process a tenth of a millisecond or two.
 //
@@ -90,4 +90,19 @@ export async function makePipe(): Promise<{ readonly readEnd: number; readonly w
   if (maker.pipe2(ends, O_CLOEXEC) !== 0) throw new IoError("exhausted", "cannot make a pipe: too many open files");
   const [readEnd = -1, writeEnd = -1] = ends;
   return { readEnd, writeEnd };
+}
+
+const LOCK_NOW = { shared: 1 | 4, exclusive: 2 | 4 } as const;
+
+/** Locks an open file; false where somebody else has locked it, or there are no locks. */
+export type Locker = (descriptor: number, kind: keyof typeof LOCK_NOW) => boolean;
+
+let loadingLocker: Promise<Locker | undefined> | undefined;
+
+/** What locks files (flock(2)); undefined where libc cannot be called. */
+export function locker(): Promise<Locker | undefined> {
+  return loadingLocker ??= libc({ flock: { args: ["i32", "i32"], returns: "i32" } }).then(
+    ({ flock }): Locker => (descriptor, kind) => flock(descriptor, LOCK_NOW[kind]) === 0,
+    () => undefined,
+  );
 }

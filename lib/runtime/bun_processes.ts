@@ -4,7 +4,7 @@
 
 import * as fs from "node:fs";
 import process from "node:process";
-import { bun, type BunProcess, codeOf, giveBack, ioError } from "./bun_api.ts";
+import { bun, type BunProcess, giveBack, ioError } from "./bun_api.ts";
 import { makePipe } from "./bun_libc.ts";
 import { isOurs } from "./environment.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
@@ -114,15 +114,4 @@ export function selfWords(): readonly string[] {
 async function endOf(child: BunProcess): Promise<ProcessEnd> {
   const exit = await child.exited;
   return child.signalCode === null ? { exit } : { signal: child.signalCode };
-}
-
-export async function isAlive(pid: number): Promise<boolean> {
-  try {
-    // Signal 0 only asks (kill(2)).
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Another user's may not be asked, but is there.
-    return codeOf(error) === "EPERM";
-  }
 }

@@ -1,8 +1,8 @@
 // The runtime ports on Deno 2.9. Only this and the files deno_*.ts say `Deno.`.
 
 import { after } from "./deno_api.ts";
-import { create, list, open, openLog, remove, stat } from "./deno_files.ts";
-import { isAlive, selfWords, start, startSelf } from "./deno_processes.ts";
+import { create, createLocked, list, open, openLog, remove, stat } from "./deno_files.ts";
+import { selfWords, start, startSelf } from "./deno_processes.ts";
 import { addressesOf, connect, datagrams, listen, udp } from "./deno_sockets.ts";
 import { isErrInput, isSpawned, StdioConn, writeSync } from "./deno_stdio.ts";
 import type { Runtime } from "./ports.ts";
@@ -11,14 +11,14 @@ import { lazyResolver } from "./resolver.ts";
 export function denoRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
   const network = { connect, listen, addressesOf, datagrams, udp };
-  const files = { create, open, openLog, stat, remove, list };
+  const files = { create, createLocked, open, openLog, stat, remove, list };
   return {
     pid: Deno.pid,
     clock,
     network,
     resolver: lazyResolver({ clock, network, files }),
     files,
-    processes: { start, startSelf, selfWords, isAlive },
+    processes: { start, startSelf, selfWords },
     signals: { on: (signal, handler) => Deno.addSignalListener(signal, handler) },
     stdio: {
       conn: () => new StdioConn(),

@@ -7,8 +7,18 @@
 import { ioError } from "./deno_api.ts";
 import type { File, FileFacts } from "./ports.ts";
 
+const NEW: Deno.OpenOptions = { createNew: true, read: true, write: true, mode: 0o600 };
+
 export async function create(path: string): Promise<File> {
-  return openFile(path, { createNew: true, read: true, write: true, mode: 0o600 });
+  return openFile(path, NEW);
+}
+
+export async function createLocked(path: string, octets: Uint8Array): Promise<File | undefined> {
+  const file = openFile(path, NEW);
+  if (file.lockWith(octets)) return file;
+  file.close();
+  await remove(path);
+  return undefined;
 }
 
 export async function open(path: string): Promise<File> {
@@ -19,7 +29,7 @@ export async function openLog(path: string): Promise<File> {
   return openFile(path, { append: true, create: true, mode: 0o640 });
 }
 
-function openFile(path: string, options: Deno.OpenOptions): File {
+function openFile(path: string, options: Deno.OpenOptions): DenoFile {
   try {
     return new DenoFile(path, Deno.openSync(path, options));
   } catch (error) {
@@ -82,6 +92,23 @@ class DenoFile implements File {
     }
   }
 
+  async isUnlocked(): Promise<boolean> {
+    try {
+      return this.#file.tryLockSync(false);
+    } catch {
+      return false;
+    }
+  }
+
+  /** Locks it and writes `octets` into it, in one turn; false where there are no locks. */
+  lockWith(octets: Uint8Array): boolean {
+    try {
+      return this.#file.tryLockSync(true) && this.#file.writeSync(octets) === octets.length;
+    } catch {
+      return false;
+    }
+  }
+
   close(): void {
     this.#file.close();
   }
@@ -101,9 +128,11 @@ function factsOf(info: Deno.FileInfo): FileFacts {
     kind,
     size: info.size,
     modified: info.mtime?.getTime(),
+    changed: info.ctime?.getTime(),
     executable: ((info.mode ?? 0) & 0o111) !== 0,
     device: info.dev,
     inode: info.ino ?? 0,
+    isOwn: info.uid === Deno.uid(),
   };
 }
 

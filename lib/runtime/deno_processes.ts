@@ -153,14 +153,3 @@ function ownWords(): [string, ...string[]] {
 function endOf(status: Deno.CommandStatus): ProcessEnd {
   return status.signal === null ? { exit: status.code } : { signal: status.signal };
 }
-
-export async function isAlive(pid: number): Promise<boolean> {
-  try {
-    // Signal 0 only asks (kill(2)).
-    Deno.kill(pid, 0 as unknown as Deno.Signal);
-    return true;
-  } catch (error) {
-    // Another user's may not be asked, but is there.
-    return error instanceof Deno.errors.PermissionDenied;
-  }
-}

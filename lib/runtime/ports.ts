@@ -99,6 +99,11 @@ export interface NameServer {
 export interface Files {
   /** Makes a file with mode 0600, and fails with `exists` where the name is taken, be it a link. */
   create(path: string): Promise<File>;
+  /**
+   * Likewise a file that is locked until it is closed or this process ends, however it ends (flock(2)), with these few
+   * octets in it. Undefined, and no file, where there are no locks.
+   */
+  createLocked(path: string, octets: Uint8Array): Promise<File | undefined>;
   /** Opens a file for reading. */
   open(path: string): Promise<File>;
   /** Opens a file to append to, making it with mode 0640 where there is none. */
@@ -120,6 +125,8 @@ export interface File {
   stat(): Promise<FileFacts>;
   /** Sets the time of its last change back by a second: the next change is told by its time, however soon it comes. */
   backdate(): Promise<void>;
+  /** Whether it is certain that nobody has it locked (flock(2)). */
+  isUnlocked(): Promise<boolean>;
   close(): void;
 }
 
@@ -128,11 +135,15 @@ export interface FileFacts {
   readonly size: number;
   /** Of the last change to the content; undefined where the system does not tell. */
   readonly modified: number | undefined;
+  /** Of the last change to anything of it, its name and times too; nobody can set it back. */
+  readonly changed: number | undefined;
   /** Whether it may be executed by someone. */
   readonly executable: boolean;
   /** Both together say which file it is, under whatever name. */
   readonly device: number;
   readonly inode: number;
+  /** Whether it belongs to the user that this process runs as. */
+  readonly isOwn: boolean;
 }
 
 export interface Processes {
@@ -142,8 +153,6 @@ export interface Processes {
   startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf>;
   /** The words that start this same program anywhere, in front of its arguments: absolute paths, no environment needed. */
   selfWords(): readonly string[];
-  /** True while a process with this id lives. */
-  isAlive(pid: number): Promise<boolean>;
 }
 
 export interface Child {

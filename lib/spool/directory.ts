@@ -1,18 +1,32 @@
-// The spool directory: names for new files, a check that it can be used, and the sweep of what a killed process left.
+// The spool directory: names for new files, and a check that it can be used.
 //
-// A name is `postprox-PID-RANDOM`, RANDOM being a UUID with 122 bits from the system. The process id is there for the
-// sweep: a file is left over when no process has that id. So processes that share a directory must share their process
-// ids too; a container wants a spool directory of its own.
+// A name is `postprox-PID-RANDOM.ENDING`, RANDOM being a UUID with 122 bits from the system. The files of a message differ
+// in their endings. The process id is for people: another container, or another host, may have the same one.
 
 import { IoError } from "../runtime/io_error.ts";
 import { LF } from "../smtp/bytes.ts";
-import type { Files, Processes } from "../runtime/ports.ts";
+import type { Files } from "../runtime/ports.ts";
 
-const NAME = /^postprox-([0-9]+)-[0-9a-f-]{36}\.(?:eml|out|edit)$/;
+/** The message, a filter's own version of it, the copy that it may change, and the mark that they are in use. */
+const ENDINGS = ["eml", "out", "edit", "lock"] as const;
+
+export type SpoolEnding = typeof ENDINGS[number];
+
+const NAME = new RegExp(`^(postprox-[0-9]+-[0-9a-f-]{36})\\.(?:${ENDINGS.join("|")})$`);
 
 /** A new name in the spool, without directory and ending. */
 export function newSpoolName(pid: number): string {
   return `postprox-${pid}-${crypto.randomUUID()}`;
+}
+
+/** The path of a file with the `name` of a message in `directory`. */
+export function spoolPath({ directory, name }: { directory: string; name: string }, ending: SpoolEnding): string {
+  return `${directory}/${name}.${ending}`;
+}
+
+/** The `name` of the message that a file belongs to; undefined for a file that is none of the spool's. */
+export function messageOf(file: string): string | undefined {
+  return NAME.exec(file)?.[1];
 }
 
 // A full disk may well have room for a new name and for nothing more.
@@ -29,7 +43,7 @@ export async function checkSpoolDirectory(
 ): Promise<void> {
   const facts = await files.stat(directory);
   if (facts.kind !== "directory") throw new IoError("other", `${directory} is not a directory`);
-  const path = `${directory}/${newSpoolName(pid)}.eml`;
+  const path = spoolPath({ directory, name: newSpoolName(pid) }, "eml");
   const probe = await files.create(path);
   try {
     if (withContent) await probe.append(PROBE_CONTENT);
@@ -37,37 +51,4 @@ export async function checkSpoolDirectory(
     probe.close();
     await files.remove(path);
   }
-}
-
-/**
- * Removes spool files whose process is gone, or had our own id and so was another one: before the first message there are
- * no files of ours. What cannot be looked at or removed, being another user's in a shared /tmp, is no reason to stop.
- */
-export async function sweepSpoolDirectory(
-  { files, processes, pid }: { files: Files; processes: Processes; pid: number },
-  directory: string,
-): Promise<{ removed: string[]; failures: string[] }> {
-  const removed: string[] = [];
-  const failures: string[] = [];
-  const orNote = async (step: () => Promise<void>) => {
-    try {
-      await step();
-    } catch (error) {
-      if (!(error instanceof IoError)) throw error;
-      failures.push(error.message);
-    }
-  };
-  await orNote(async () => {
-    for (const name of await files.list(directory)) {
-      const owner = NAME.exec(name)?.[1];
-      if (owner === undefined || (Number(owner) !== pid && await processes.isAlive(Number(owner)))) continue;
-      const path = `${directory}/${name}`;
-      await orNote(async () => {
-        if ((await files.stat(path)).kind !== "file") return;
-        await files.remove(path);
-        removed.push(path);
-      });
-    }
-  });
-  return { removed, failures };
 }

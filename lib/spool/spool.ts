@@ -2,7 +2,8 @@
 //
 // A message is kept in memory while it is small and nobody needs it as a file; beyond that it is a file in the spool
 // directory, made with O_EXCL and mode 0600 under a name that nobody can guess. A file that no filter will look at
-// loses its name at once, so that not even a SIGKILL leaves it behind. Memory does not grow with the message.
+// loses its name at once, so that not even a SIGKILL leaves it behind. One that has a name is marked as in use (mark.ts).
+// Memory does not grow with the message.
 //
 // A program gets the path of a file, and afterwards the spool can tell whether it has other content. What the program may
 // change is either taken over as the message (`takeChange`), or is a copy of its own (`copy`).
@@ -16,6 +17,8 @@ import type { File, FileFacts, Files } from "../runtime/ports.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
 import type { MessageSource } from "../verdict.ts";
 import { Checksum } from "./checksum.ts";
+import { type SpoolEnding, spoolPath } from "./directory.ts";
+import { mark } from "./mark.ts";
 import { checksumOf, holds, isUntouched, lineEndsOf, READ_SIZE, readChunks, Replacement } from "./replacement.ts";
 
 // Most mail is smaller than this. It bounds the memory of a session, and it is what is written to a file at a time.
@@ -26,7 +29,7 @@ const LEAST_SPACE = 49_152;
 
 export interface SpoolOptions {
   readonly directory: string;
-  /** A name without directory and ending, `postprox-PID-RANDOM`. */
+  /** `newSpoolName`. */
   readonly name: string;
   /** A filter will want to open the message by its name. */
   readonly named: boolean;
@@ -58,6 +61,7 @@ export class Spool implements MessageSource {
   #crLines = 0;
   #forgotten = false;
   readonly #names: string[] = [];
+  #mark: Promise<File | undefined> | undefined;
 
   constructor(files: Files, options: SpoolOptions) {
     this.#files = files;
@@ -208,6 +212,8 @@ export class Spool implements MessageSource {
     this.#file = undefined;
     // One that fails keeps no other from being removed.
     const removals = await Promise.allSettled(this.#names.splice(0).map((name) => this.#files.remove(name)));
+    (await this.#mark)?.close();
+    this.#mark = undefined;
     for (const removal of removals) if (removal.status === "rejected") throw removal.reason;
   }
 
@@ -289,8 +295,16 @@ export class Spool implements MessageSource {
   }
 
   async #create(path: string): Promise<File> {
+    if (this.#options.named) await (this.#mark ??= this.#makeMark());
     const file = await this.#files.create(path);
     this.#names.push(path);
+    return file;
+  }
+
+  async #makeMark(): Promise<File | undefined> {
+    const path = this.#pathOf("lock");
+    const file = await mark(this.#files, this.#options.directory, path);
+    if (file) this.#names.push(path);
     return file;
   }
 
@@ -298,8 +312,8 @@ export class Spool implements MessageSource {
     return this.#pathOf("eml");
   }
 
-  #pathOf(ending: string): string {
-    return `${this.#options.directory}/${this.#options.name}.${ending}`;
+  #pathOf(ending: SpoolEnding): string {
+    return spoolPath(this.#options, ending);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
-import { freePort, isAlive, isListening, kill, Listening, runCommand, runProgram } from "../e2e/start.ts";
+import { freePort, isAlive, isListening, kill, Listening, runCommand, runProgram, Spawner } from "../e2e/start.ts";
 import { type Client, connectTo, until, within } from "../fakes/client.ts";
 import { Downstream } from "../fakes/downstream.ts";
 import { CONTENT, deliver, expectUsable, listNames, startMessage, table } from "./rig.ts";
@@ -440,6 +440,92 @@ Deno.test("What a SIGKILL left behind is swept at the next start, and nothing el
     }
   }));
 
+/** The program as the first process of a pid namespace, as in a container. */
+const CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
+/** The same on what calls itself another host: `boot` is a file with the id of its boot. */
+function otherHost(boot: string): string[] {
+  return [...CONTAINER, "sh", "-c", `mount --bind ${boot} /proc/sys/kernel/random/boot_id && exec "$@"`, "sh"];
+}
+
+Deno.test("Of two containers or hosts that share a spool, neither sweeps what the other needs; a killed one's files go", () =>
+  withBed(async (bed) => {
+    const spool = `${bed.dir}/spool`;
+    // Waits with its files in hand, then looks for them. What it was given may be elsewhere by then.
+    const filter = `mv "$OUTFILE" "$OUTFILE.mine"; sed s/half/whole/ "$EMAIL" > "$OUTFILE.mine"
+      mv "$OUTFILE.mine" "$OUTFILE"; echo >> ${bed.dir}/waiting; while [ ! -e ${bed.dir}/go ]; do sleep 0.05; done
+      cat "$EMAIL" >/dev/null || exit 75`;
+    const args = [bed.fake.operand, "-d", spool, `--log=${bed.dir}/log`, "-r", "-c", filter];
+    const waiting = (count: number) =>
+      until(() => readOr(`${bed.dir}/waiting`).length === count, () => `filter number ${count}`);
+    const first = await Listening.start(args, {}, CONTAINER);
+    try {
+      const client = (await first.connect()).client;
+      await client.expect(220);
+      await startMessage(client);
+      await client.say("Subject: half\r\n.\r\n");
+      await waiting(1);
+      const inUse = listNames(spool);
+      assert.ok(inUse.length >= 2, String(inUse));
+
+      // Each has process id 1, as the first one has.
+      const second = await Listening.start(args, {}, CONTAINER);
+      assert.deepEqual(listNames(spool), inUse);
+      const other = (await second.connect()).client;
+      await other.expect(220);
+      await startMessage(other);
+      await other.say("Subject: never\r\n.\r\n");
+      await waiting(2);
+      await second.stop("SIGKILL");
+      other.close();
+      const left = listNames(spool);
+      assert.ok(left.length > inUse.length, "SIGKILL leaves spool files");
+
+      // Another host cannot know of either. In whatever container, the next start on this host knows.
+      Deno.writeTextFileSync(`${bed.dir}/boot`, `${crypto.randomUUID()}\n`);
+      await (await Listening.start(args, {}, otherHost(`${bed.dir}/boot`))).stop();
+      assert.deepEqual(listNames(spool), left);
+      for (const under of [CONTAINER, []]) await (await Listening.start(args, {}, under)).stop();
+      assert.deepEqual(listNames(spool), inUse);
+
+      Deno.writeTextFileSync(`${bed.dir}/go`, "");
+      await client.expect(250);
+      assert.equal(bed.fake.messages.at(-1)?.text, "Subject: whole\r\n");
+      client.close();
+      await until(() => listNames(spool).length === 0, () => `an empty spool; it has ${listNames(spool)}`);
+    } finally {
+      await first.stop();
+    }
+  }));
+
+Deno.test("What spawn mode left behind when it was killed is swept at the next start of listen mode", () =>
+  withBed(async (bed) => {
+    const spool = `${bed.dir}/spool`;
+    const filter = `echo $$ > ${bed.dir}/pid; while [ -e ${bed.dir}/pid ]; do sleep 0.05; done`;
+    const args = [bed.fake.operand, "-d", spool, `--log=${bed.dir}/log`, "-c", filter];
+    const spawner = await Spawner.start();
+    try {
+      await spawner.use(args);
+      const { client, process } = await spawner.connect();
+      await client.expect(220);
+      await startMessage(client);
+      await client.say(`${CONTENT}.\r\n`);
+      await until(() => readOr(`${bed.dir}/pid`) !== "", () => "the filter");
+      const inUse = listNames(spool);
+      await (await Listening.start(args)).stop();
+      assert.deepEqual(listNames(spool), inUse);
+      kill(process.pid);
+      await within(process.ended, () => "the end of the program");
+      client.close();
+      assert.deepEqual(listNames(spool), inUse);
+      await (await Listening.start(args)).stop();
+      assert.deepEqual(listNames(spool), []);
+    } finally {
+      Deno.removeSync(`${bed.dir}/pid`);
+      await spawner.stop();
+    }
+  }));
+
 Deno.test("The sweep leaves the files of a program that runs", () =>
   withBed(async (bed) => {
     const args = [bed.fake.operand, "-d", `${bed.dir}/spool`, `--log=${bed.dir}/log`, "-c", "true"];
@@ -449,7 +535,8 @@ Deno.test("The sweep leaves the files of a program that runs", () =>
       await client.expect(220);
       await startMessage(client);
       await client.say("Subject: half\r\n".repeat(20_000));
-      await until(() => listNames(`${bed.dir}/spool`).length > 0, () => "a spool file");
+      const isThere = () => listNames(`${bed.dir}/spool`).some((name) => name.endsWith(".eml"));
+      await until(isThere, () => "a spool file");
       const before = listNames(`${bed.dir}/spool`);
       const second = await Listening.start(args);
       await second.stop();

@@ -123,8 +123,11 @@ async function tryOut(words: readonly string[]): Promise<void> {
     assert.match(await misused.end(), /^421 4\.3\.5 [^\r\n]*\r\n$/);
     misused.close();
 
-    // No process has an id beyond 2^22 (proc(5)).
-    Deno.writeTextFileSync(`${dir}/spool/postprox-5000000-${crypto.randomUUID()}.eml`, "left over");
+    // Its mark is as a process leaves it that is killed: nobody has it locked.
+    const left = `${dir}/spool/postprox-1-${crypto.randomUUID()}`;
+    const boot = Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+    Deno.writeTextFileSync(`${left}.eml`, "left over");
+    Deno.writeTextFileSync(`${left}.lock`, `boot ${boot} device ${Deno.statSync(`${dir}/spool`).dev}\n`);
     await listen([...words, "--foreground", `--log=${dir}/log`, ...options], async (port) => {
       assert.deepEqual(listNames(`${dir}/spool`), []);
       const client = await connectTo({ port });

@@ -130,18 +130,20 @@ export class Spawner {
 export class Listening {
   readonly port: number;
   readonly process: Process;
-  #child: Deno.ChildProcess;
 
-  private constructor(child: Deno.ChildProcess, port: number) {
-    this.#child = child;
+  private constructor(process: Process, port: number) {
+    this.process = process;
     this.port = port;
-    this.process = { pid: child.pid, ended: child.status.then((end) => end.signal ? -1 : end.code) };
   }
 
-  /** Starts it and waits until it accepts connections. */
-  static async start(args: readonly string[], env: Environment = {}): Promise<Listening> {
+  /** Starts it and waits until it accepts connections. `under` are words that start it as their only child. */
+  static async start(
+    args: readonly string[],
+    env: Environment = {},
+    under: readonly string[] = [],
+  ): Promise<Listening> {
     const port = await freePort();
-    const [command, ...words] = programWords();
+    const [command, ...words] = [...under, ...programWords()];
     const child = new Deno.Command(command!, {
       args: [...words, "--foreground", "-l", `127.0.0.1:${port}`, ...args],
       env,
@@ -153,12 +155,13 @@ export class Listening {
     void (async () => {
       for await (const line of readLines(child.stderr)) said += `${line}\n`;
     })();
-    const listening = new Listening(child, port);
+    const ended = child.status.then((end) => end.signal ? -1 : end.code);
     let status: number | undefined;
-    void listening.process.ended.then((end) => status = end);
+    void ended.then((end) => status = end);
     await until(() => status !== undefined || isListening(port), () => `port ${port}; it said ${said}`);
     if (status !== undefined) throw new Error(`The program ended with status ${status}: ${said}`);
-    return listening;
+    const pid = under.length === 0 ? child.pid : onlyChildOf(child.pid);
+    return new Listening({ pid, ended }, port);
   }
 
   async connect(): Promise<{ client: Client; process: Process }> {
@@ -167,13 +170,17 @@ export class Listening {
 
   /** Ends it; its exit status. */
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
-    kill(this.#child.pid, signal);
+    kill(this.process.pid, signal);
     try {
-      return await within(this.process.ended, () => `the end of process ${this.#child.pid}`);
+      return await within(this.process.ended, () => `the end of process ${this.process.pid}`);
     } finally {
-      kill(this.#child.pid);
+      kill(this.process.pid);
     }
   }
+}
+
+function onlyChildOf(pid: number): number {
+  return Number(Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim());
 }
 
 /** The program on pipes. */

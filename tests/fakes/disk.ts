@@ -5,7 +5,7 @@
 
 import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
 import type { Clock, File, FileFacts, Files } from "../../lib/runtime/ports.ts";
-import { concat } from "../../lib/smtp/bytes.ts";
+import { bytesOf, concat } from "../../lib/smtp/bytes.ts";
 
 export type DiskOperation = "create" | "open" | "openLog" | "stat" | "remove" | "list" | "append" | "read";
 
@@ -15,6 +15,9 @@ interface Node {
   modified: number;
   executable?: boolean;
   readonly inode: number;
+  changed: number;
+  isOwn: boolean;
+  isLocked: boolean;
 }
 
 interface Failure {
@@ -32,6 +35,8 @@ export class FakeDisk implements Files {
   #inodes = 0;
   #failures: Failure[] = [];
   #stalled: PromiseWithResolvers<void> | undefined;
+  /** Whether the system has locks. */
+  hasLocks = true;
   /** Files that are open. */
   handles = 0;
   /** All operations so far, as `operation path`. */
@@ -65,9 +70,10 @@ export class FakeDisk implements Files {
     this.#nodes.set(path, this.#newNode(new Uint8Array(0), "directory"));
   }
 
-  /** The paths of all files. */
+  /** The paths of all files that are not the system's. */
   get paths(): string[] {
-    return Array.from(this.#nodes).filter(([, node]) => node.kind !== "directory").map(([path]) => path).sort();
+    const files = Array.from(this.#nodes).filter(([, node]) => node.kind !== "directory").map(([path]) => path);
+    return files.filter((path) => !path.startsWith("/proc/")).sort();
   }
 
   octetsOf(path: string): Uint8Array {
@@ -78,7 +84,7 @@ export class FakeDisk implements Files {
   overwrite(path: string, octets: Uint8Array): void {
     const node = this.#node("stat", path);
     node.octets = octets.slice();
-    node.modified = this.#clock.now();
+    node.modified = node.changed = this.#clock.now();
   }
 
   /** Puts a new file where `path` leads, as rename(2) would. */
@@ -87,7 +93,19 @@ export class FakeDisk implements Files {
   }
 
   #newNode(octets: Uint8Array, kind: FileFacts["kind"]): Node {
-    return { octets, kind, modified: this.#clock.now(), inode: ++this.#inodes };
+    const now = this.#clock.now();
+    const inode = ++this.#inodes;
+    return { octets, kind, modified: now, changed: now, inode, isOwn: true, isLocked: false };
+  }
+
+  /** Gives the system an id of its boot, without which no file is marked as in use. */
+  boot(id = "00000000-0000-4000-8000-000000000001"): void {
+    this.replace("/proc/sys/kernel/random/boot_id", bytesOf(`${id}\n`));
+  }
+
+  /** Gives a file to another user. */
+  giveAway(path: string): void {
+    this.#node("stat", path).isOwn = false;
   }
 
   makeExecutable(path: string): void {
@@ -103,6 +121,15 @@ export class FakeDisk implements Files {
     if (this.#nodes.has(path)) throw new IoError("exists", `cannot open ${path}: exists`);
     this.replace(path, new Uint8Array(0));
     return this.#handle(path);
+  }
+
+  async createLocked(path: string, octets: Uint8Array): Promise<File | undefined> {
+    if (!this.hasLocks) return undefined;
+    this.#note("create", path);
+    if (this.#nodes.has(path)) throw new IoError("exists", `cannot open ${path}: exists`);
+    this.replace(path, octets);
+    this.#node("open", path).isLocked = true;
+    return this.#handle(path, true);
   }
 
   async open(path: string): Promise<File> {
@@ -133,7 +160,7 @@ export class FakeDisk implements Files {
     return inside.map((path) => path.slice(directory.length + 1));
   }
 
-  #handle(path: string): File {
+  #handle(path: string, isLocked = false): File {
     const node = this.#node("open", path);
     let at = 0;
     let isOpen = true;
@@ -152,7 +179,7 @@ export class FakeDisk implements Files {
           throw error;
         }
         node.octets = concat([node.octets, octets.slice()]);
-        node.modified = this.#clock.now();
+        node.modified = node.changed = this.#clock.now();
       },
       rewind: async () => {
         check();
@@ -174,10 +201,16 @@ export class FakeDisk implements Files {
       backdate: async () => {
         check();
         node.modified = this.#clock.now() - 1000;
+        node.changed = this.#clock.now();
+      },
+      isUnlocked: async () => {
+        check();
+        return this.hasLocks && !node.isLocked;
       },
       close: () => {
         check();
         isOpen = false;
+        if (isLocked) node.isLocked = false;
         this.handles--;
       },
     };
@@ -199,6 +232,6 @@ export class FakeDisk implements Files {
   }
 }
 
-function factsOf({ kind, octets, modified, executable = false, inode }: Node): FileFacts {
-  return { kind, size: octets.length, modified, executable, device: 1, inode };
+function factsOf({ kind, octets, modified, changed, executable = false, inode, isOwn }: Node): FileFacts {
+  return { kind, size: octets.length, modified, changed, executable, device: 1, inode, isOwn };
 }

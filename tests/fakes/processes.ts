@@ -11,8 +11,6 @@ export class FakeProcesses implements Processes {
   onStart: (child: FakeChild) => void = () => {};
   /** What `start` fails with. */
   refusal: IoErrorKind | undefined;
-  /** Process ids that are alive. */
-  readonly alive = new Set<number>();
   /** What `startSelf` was called with, and the program that it starts. */
   readonly selfStarts: { args: readonly string[]; stderr: string }[] = [];
   self: { stdout?: readonly string[]; stderr?: string; end?: ProcessEnd } = {};
@@ -38,10 +36,6 @@ export class FakeProcesses implements Processes {
 
   selfWords(): readonly string[] {
     return ["/usr/sbin/postprox"];
-  }
-
-  async isAlive(pid: number): Promise<boolean> {
-    return this.alive.has(pid);
   }
 }
 

@@ -82,6 +82,10 @@ export class Faulty {
           this.#pass("create");
           return this.#file(await files.create(path));
         },
+        createLocked: async (path, octets) => {
+          this.#pass("create");
+          return await files.createLocked(path, octets);
+        },
         open: async (path) => {
           this.#pass("open");
           return this.#file(await files.open(path));
@@ -152,6 +156,7 @@ export class Faulty {
         this.#pass("set the time of a file");
         await inner.backdate();
       },
+      isUnlocked: () => inner.isUnlocked(),
       close: () => inner.close(),
     };
   }

@@ -128,6 +128,8 @@ class World {
   #begun = 0;
 
   constructor(input: Input, around: Around) {
+    // Files are marked as in use.
+    this.#fake.files.boot();
     this.#input = input;
     this.#around = around;
     // deno-lint-ignore no-this-alias

@@ -60,7 +60,7 @@ table("The spool directory, seen from outside", { filter: true }, [{
       // 122 bits from the system (RFC 9562 s.5.4).
       assert.match(
         name,
-        /^postprox-\d+-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\.(eml|out)$/,
+        /^postprox-\d+-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\.(eml|lock)$/,
       );
     }
     await client.say(".\r\n");

@@ -243,6 +243,23 @@ Deno.test("listenMode waits for a message past the point of no return, and no lo
   }
 });
 
+Deno.test("listenMode minds a signal that comes before its address is bound", async () => {
+  const listening = new Listening();
+  const { network } = listening.runtime;
+  const listen = network.listen.bind(network);
+  const bound = Promise.withResolvers<void>();
+  network.listen = async (at) => {
+    await bound.promise;
+    return await listen(at);
+  };
+  await listening.start();
+  listening.runtime.signal("SIGTERM");
+  bound.resolve();
+  await settled();
+  assert.ok(listening.listener.closed);
+  assert.equal(listening.status, 0);
+});
+
 Deno.test("listenMode: a client that was accepted as the signal came is not left without a word", async () => {
   const listening = new Listening();
   await listening.start();

@@ -5,7 +5,7 @@
 // What needs a process of its own stands in contract_test.ts.
 
 import { strict as assert } from "node:assert";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
@@ -442,12 +442,33 @@ print("ready", flush=True)
         executable: false,
         device: fs.statSync(dir).dev,
         inode: fs.statSync(`${dir}/file`).ino,
+        isOwn: true,
+        changed: Math.floor(fs.statSync(`${dir}/file`).ctimeMs),
       });
       assert.equal((await files.stat(dir)).kind, "directory");
       assert.equal((await files.stat("/dev/null")).kind, "other");
       await rejects(files.stat(`${dir}/none`), "missing");
       await rejects(files.stat(`${dir}/file/below`), "missing");
       await rejects(files.open(`${dir}/none`), "missing");
+    },
+  },
+  {
+    name: "files: a file that is made locked is so for everybody else until it is closed",
+    play: async ({ files }, dir) => {
+      const holder = (await files.createLocked(`${dir}/file`, octets("words")))!;
+      assert.equal(fs.readFileSync(`${dir}/file`, "latin1"), "words");
+      assert.equal(fs.statSync(`${dir}/file`).mode & 0o777, 0o600);
+      await rejects(files.createLocked(`${dir}/file`, octets("words")), "exists");
+      const [one, two] = [await files.open(`${dir}/file`), await files.open(`${dir}/file`)];
+      assert.equal(await one.isUnlocked(), false);
+      // And so it is for another process.
+      const child = spawnSync("flock", ["-n", `${dir}/file`, "true"]);
+      assert.equal(child.status, 1);
+      holder.close();
+      assert.equal(await one.isUnlocked(), true);
+      assert.equal(await two.isUnlocked(), true);
+      one.close();
+      two.close();
     },
   },
   {
@@ -604,7 +625,7 @@ print("ready", flush=True)
     play: async ({ processes }) => {
       const child = await processes.start(["/bin/sh", "-c", "sleep 100 & echo $! >&2; wait"], {});
       const grandchild = Number(text((await child.readStderr())!));
-      assert.equal(await processes.isAlive(grandchild), true);
+      assert.ok(isRunning(grandchild));
       child.signalGroup("SIGTERM");
       assert.deepEqual(await child.ended, { signal: "SIGTERM" });
       child.closeStderr();
@@ -633,13 +654,6 @@ print("ready", flush=True)
         child.closeStderr();
         assert.deepEqual(await child.ended, { signal: "SIGKILL" });
       }
-    },
-  },
-  {
-    name: "processes: isAlive",
-    play: async ({ processes, pid }) => {
-      assert.equal(await processes.isAlive(pid), true);
-      assert.equal(await processes.isAlive(0x3fffffff), false);
     },
   },
 

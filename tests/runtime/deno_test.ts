@@ -288,11 +288,6 @@ testProcess("Child.closeStderr ends a read that waits", async () => {
   assert.deepEqual(await child.ended, { signal: "SIGKILL" });
 });
 
-Deno.test("processes.isAlive knows this process, and none that cannot be", async () => {
-  assert.ok(await processes.isAlive(runtime.pid));
-  assert.ok(!await processes.isAlive(2 ** 30));
-});
-
 // --- clock
 
 Deno.test("clock.after calls once, unless it is cancelled; now never goes back", async () => {

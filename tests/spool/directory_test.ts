@@ -1,8 +1,8 @@
-// Tests of lib/spool/directory.ts: names, the check at the start, and the sweep, which must remove nothing but leftovers.
+// Tests of lib/spool/directory.ts: names, and the check at the start.
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/runtime/io_error.ts";
-import { checkSpoolDirectory, newSpoolName, sweepSpoolDirectory } from "../../lib/spool/directory.ts";
+import { checkSpoolDirectory, messageOf, newSpoolName, spoolPath } from "../../lib/spool/directory.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -41,49 +41,24 @@ Deno.test("checkSpoolDirectory throws an IoError for one that cannot", async () 
   await assert.rejects(checkSpoolDirectory(files, "/tmp", options), IoError);
 });
 
-Deno.test("sweepSpoolDirectory removes what dead processes left, and nothing else", async () => {
-  const runtime = new FakeRuntime();
-  const { files, pid } = runtime;
-  runtime.processes.alive.add(100).add(pid);
-  const dead = [
-    `/tmp/${newSpoolName(99)}.eml`,
-    `/tmp/${newSpoolName(99)}.out`,
-    `/tmp/${newSpoolName(99)}.edit`,
-    // Of a process that had our id before us.
-    `/tmp/${newSpoolName(pid)}.eml`,
-  ];
-  const kept = [
-    `/tmp/${newSpoolName(100)}.eml`,
-    // Names that are nearly ours.
-    `/tmp/${newSpoolName(99)}`,
-    `/tmp/${newSpoolName(99)}.eml.bak`,
-    `/tmp/x${newSpoolName(99)}.eml`,
-    "/tmp/postprox-99-.eml",
-    "/tmp/postprox-99.eml",
-    `/tmp/${newSpoolName(99).replace("99", "abc")}.eml`,
-    `/tmp/${newSpoolName(99)}.txt`,
-  ];
-  for (const path of [...dead, ...kept]) files.replace(path, NOTHING);
-  const { removed, failures } = await sweepSpoolDirectory(runtime, "/tmp");
-  assert.deepEqual(removed.sort(), dead.sort());
-  assert.deepEqual(failures, []);
-  assert.deepEqual(files.paths, kept.sort());
-});
-
-Deno.test("sweepSpoolDirectory tells of what it cannot do, and goes on", async () => {
-  for (const kind of ["denied", "other"] as const) {
-    const runtime = new FakeRuntime();
-    const { files } = runtime;
-    const theirs = `/tmp/${newSpoolName(98)}.eml`;
-    const ours = `/tmp/${newSpoolName(99)}.eml`;
-    for (const path of [theirs, ours]) files.replace(path, NOTHING);
-    files.fail("remove", kind, { ending: theirs });
-    const { removed, failures } = await sweepSpoolDirectory(runtime, "/tmp");
-    assert.deepEqual(removed, [ours]);
-    assert.equal(failures.length, 1);
-    assert.ok(failures[0]!.includes(theirs));
-    files.mend();
-    files.fail("list", kind);
-    assert.equal((await sweepSpoolDirectory(runtime, "/tmp")).failures.length, 1);
+Deno.test("messageOf finds the message of every file of the spool, and of no other file", () => {
+  const name = newSpoolName(99);
+  for (const ending of ["eml", "out", "edit", "lock"] as const) {
+    const path = spoolPath({ directory: "/tmp", name }, ending);
+    assert.equal(path, `/tmp/${name}.${ending}`);
+    assert.equal(messageOf(path.slice("/tmp/".length)), name);
+  }
+  for (
+    const other of [
+      name,
+      `${name}.eml.bak`,
+      `x${name}.eml`,
+      "postprox-99-.eml",
+      "postprox-99.eml",
+      `${name.replace("99", "abc")}.eml`,
+      `${name}.txt`,
+    ]
+  ) {
+    assert.equal(messageOf(other), undefined, other);
   }
 });

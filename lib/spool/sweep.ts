@@ -1,0 +1,85 @@
+// The sweep of the spool directory: what a killed process left there is removed, and nothing that anybody may still need.
+//
+// The files of a message are left over when it is certain that their process is gone (mark.ts), or when nothing can have
+// used them for so long: those of another host, those that could not be marked, those of version 1.0.0.
+
+import { IoError } from "../runtime/io_error.ts";
+import type { Files } from "../runtime/ports.ts";
+import { messageOf, newSpoolName, spoolPath } from "./directory.ts";
+import { isAbandoned } from "./mark.ts";
+
+// Eight days, in milliseconds. No time limit can be longer than seven, the session's neither.
+const OLDEST_USE = 8 * 86_400_000;
+
+export interface Sweep {
+  readonly removed: readonly string[];
+  /** What could not be looked at or removed, being another user's in a shared /tmp: no reason to stop. */
+  readonly failures: readonly string[];
+}
+
+/** Sweeps `directory`, before the first message of this process, whose id is `pid`. */
+export async function sweepSpoolDirectory(
+  { files, pid }: { files: Files; pid: number },
+  directory: string,
+): Promise<Sweep> {
+  const removed: string[] = [];
+  const failures: string[] = [];
+  const orNote = async <Outcome>(attempt: Promise<Outcome>): Promise<Outcome | undefined> => {
+    try {
+      return await attempt;
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      // Its process has removed it just now.
+      if (error.kind !== "missing") failures.push(error.message);
+      return undefined;
+    }
+  };
+  const now = await orNote(timeIn(files, directory, pid));
+  for (const [name, paths] of groups(directory, await orNote(files.list(directory)) ?? [])) {
+    const lock = spoolPath({ directory, name }, "lock");
+    const isLeft = paths.includes(lock) &&
+      await isAbandoned(files, directory, { path: lock, isAlone: paths.length === 1 });
+    // The mark comes last: without it nobody could tell of the others.
+    for (const path of [...paths.filter((path) => path !== lock), ...paths.filter((path) => path === lock)]) {
+      await orNote((async () => {
+        const { kind, changed } = await files.stat(path);
+        if (kind !== "file" || !(isLeft || isOlderThan(OLDEST_USE, { now, changed }))) return;
+        await files.remove(path);
+        removed.push(path);
+      })());
+    }
+  }
+  return { removed, failures };
+}
+
+/** The files of each message. */
+function groups(directory: string, files: readonly string[]): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const file of files) {
+    const name = messageOf(file);
+    if (name === undefined) continue;
+    const paths = found.get(name) ?? [];
+    found.set(name, paths);
+    paths.push(`${directory}/${file}`);
+  }
+  return found;
+}
+
+// What a file says that changes now. The directory may be another host's, with a clock of its own.
+async function timeIn(files: Files, directory: string, pid: number): Promise<number | undefined> {
+  const path = spoolPath({ directory, name: newSpoolName(pid) }, "eml");
+  const file = await files.create(path);
+  try {
+    return (await file.stat()).changed;
+  } finally {
+    file.close();
+    await files.remove(path);
+  }
+}
+
+function isOlderThan(
+  limit: number,
+  { now, changed }: { now: number | undefined; changed: number | undefined },
+): boolean {
+  return now !== undefined && changed !== undefined && now - changed > limit;
+}

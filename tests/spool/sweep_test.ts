@@ -1,0 +1,204 @@
+// Tests of lib/spool/sweep.ts and lib/spool/mark.ts: what a killed process left goes, and what anybody may need stays.
+//
+// Each process of a test has a disk of its own that shares its files with the others: a host, or a container of one host.
+
+import assert from "node:assert/strict";
+import type { File } from "../../lib/runtime/ports.ts";
+import { newSpoolName, type SpoolEnding, spoolPath } from "../../lib/spool/directory.ts";
+import { mark } from "../../lib/spool/mark.ts";
+import { Spool } from "../../lib/spool/spool.ts";
+import { sweepSpoolDirectory } from "../../lib/spool/sweep.ts";
+import { bytesOf } from "../../lib/smtp/bytes.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
+
+const DIRECTORY = "/tmp";
+const DAY = 86_400_000;
+const OTHER_BOOT = "00000000-0000-4000-8000-000000000002";
+
+/** The files of a message, which are marked as in use where that can be. */
+async function message(
+  { files }: FakeRuntime,
+  endings: readonly SpoolEnding[] = ["eml", "out"],
+): Promise<{ paths: string[]; mark: File | undefined }> {
+  const name = newSpoolName(1);
+  const lock = spoolPath({ directory: DIRECTORY, name }, "lock");
+  const held = await mark(files, DIRECTORY, lock);
+  const paths = endings.map((ending) => spoolPath({ directory: DIRECTORY, name }, ending));
+  for (const path of paths) files.replace(path, bytesOf("content"));
+  return { paths: held ? [...paths, lock] : paths, mark: held };
+}
+
+function booted(): FakeRuntime {
+  const runtime = new FakeRuntime();
+  runtime.files.boot();
+  return runtime;
+}
+
+Deno.test("the sweep removes the files of a process that is gone, and keeps those of one that is not", async () => {
+  const runtime = booted();
+  const living = await message(runtime);
+  const dead = await message(runtime);
+  // The kernel does that at the end of a process.
+  dead.mark!.close();
+  const { removed, failures } = await sweepSpoolDirectory(runtime, DIRECTORY);
+  assert.deepEqual([...removed].sort(), dead.paths.sort());
+  // Of what is left over, the mark is removed last.
+  assert.match(removed.at(-1)!, /\.lock$/);
+  assert.deepEqual(failures, []);
+  assert.deepEqual(runtime.files.paths, living.paths.sort());
+  living.mark!.close();
+  assert.equal(runtime.files.handles, 0);
+});
+
+Deno.test("the sweep keeps for eight days what nobody can know to be left over", async () => {
+  const rows: readonly [why: string, prepare: (runtime: FakeRuntime) => Promise<string[]>][] = [
+    ["no mark: version 1.0.0, or a process that could make none", async ({ files }) => {
+      const path = `${DIRECTORY}/${newSpoolName(99)}.eml`;
+      files.replace(path, bytesOf("x"));
+      return [path];
+    }],
+    ["the mark of another host", async (runtime) => {
+      runtime.files.boot(OTHER_BOOT);
+      const { paths, mark } = await message(runtime);
+      mark!.close();
+      runtime.files.boot();
+      return paths;
+    }],
+    ["a mark without its words, which came to no end", async (runtime) => {
+      const { paths, mark } = await message(runtime);
+      mark!.close();
+      runtime.files.overwrite(paths.at(-1)!, bytesOf("boot 0000"));
+      return paths;
+    }],
+    ["a mark that another user has put there", async (runtime) => {
+      const { paths, mark } = await message(runtime);
+      mark!.close();
+      runtime.files.giveAway(paths.at(-1)!);
+      return paths;
+    }],
+    ["a mark that is no file", async (runtime) => {
+      const { paths, mark } = await message(runtime);
+      mark!.close();
+      runtime.files.replace(paths.at(-1)!, new Uint8Array(0), "other");
+      return paths;
+    }],
+    ["a mark, where the system has no locks now", async (runtime) => {
+      const { paths, mark } = await message(runtime);
+      mark!.close();
+      runtime.files.hasLocks = false;
+      return paths;
+    }],
+    ["a mark, where the id of the boot cannot be read now", async (runtime) => {
+      const { paths, mark } = await message(runtime);
+      mark!.close();
+      runtime.files.unlink("/proc/sys/kernel/random/boot_id");
+      return paths;
+    }],
+  ];
+  for (const [why, prepare] of rows) {
+    const runtime = booted();
+    const paths = await prepare(runtime);
+    // What a filter does to its times counts for nothing: it is when that was done.
+    await runtime.clock.advance(8 * DAY);
+    const before = await sweepSpoolDirectory(runtime, DIRECTORY);
+    assert.deepEqual(before, { removed: [], failures: [] }, why);
+    assert.deepEqual(runtime.files.paths, [...paths].sort(), why);
+    await runtime.clock.advance(1);
+    const files = paths.filter((path) => !path.endsWith(".lock"));
+    const { removed } = await sweepSpoolDirectory(runtime, DIRECTORY);
+    assert.deepEqual(removed.filter((path) => !path.endsWith(".lock")), files, why);
+    assert.equal(runtime.files.handles, 0, why);
+  }
+});
+
+Deno.test("the sweep removes an empty mark, made by a process that was killed then, but no file beside one", async () => {
+  const runtime = booted();
+  const [alone, other] = [newSpoolName(1), newSpoolName(2)];
+  for (const name of [alone, other]) runtime.files.replace(`${DIRECTORY}/${name}.lock`, new Uint8Array(0));
+  runtime.files.replace(`${DIRECTORY}/${other}.eml`, bytesOf("x"));
+  const { removed } = await sweepSpoolDirectory(runtime, DIRECTORY);
+  assert.deepEqual(removed, [`${DIRECTORY}/${alone}.lock`]);
+});
+
+Deno.test("the sweep looks at no file that is not the spool's", async () => {
+  const runtime = booted();
+  const others = ["/tmp/somebody_elses", `/tmp/${newSpoolName(1)}.txt`, `/tmp/x${newSpoolName(1)}.eml`];
+  for (const path of others) runtime.files.replace(path, bytesOf("x"));
+  await runtime.clock.advance(100 * DAY);
+  assert.deepEqual(await sweepSpoolDirectory(runtime, DIRECTORY), { removed: [], failures: [] });
+  assert.deepEqual(runtime.files.paths, others.sort());
+});
+
+Deno.test("the sweep removes nothing by age where it cannot know what time it is in the directory", async () => {
+  const runtime = booted();
+  const path = `${DIRECTORY}/${newSpoolName(99)}.eml`;
+  runtime.files.replace(path, bytesOf("x"));
+  await runtime.clock.advance(9 * DAY);
+  runtime.files.fail("create", "denied");
+  const { removed, failures } = await sweepSpoolDirectory(runtime, DIRECTORY);
+  assert.deepEqual(removed, []);
+  assert.equal(failures.length, 1);
+});
+
+Deno.test("the sweep tells of what it cannot do, and goes on; a file that is gone meanwhile is no failure", async () => {
+  for (const kind of ["denied", "other", "missing"] as const) {
+    const runtime = booted();
+    const { files } = runtime;
+    const [theirs, ours] = [await message(runtime, ["eml"]), await message(runtime, ["eml"])];
+    for (const { mark } of [theirs, ours]) mark!.close();
+    files.fail("remove", kind, { ending: theirs.paths[0]! });
+    const { removed, failures } = await sweepSpoolDirectory(runtime, DIRECTORY);
+    assert.ok(ours.paths.every((path) => removed.includes(path)));
+    assert.equal(failures.length, kind === "missing" ? 0 : 1);
+    files.mend();
+    files.fail("list", "denied");
+    assert.equal((await sweepSpoolDirectory(runtime, DIRECTORY)).failures.length, 1);
+  }
+});
+
+Deno.test("a spool whose files have names marks them before there is one, and takes the mark away last", async () => {
+  const runtime = booted();
+  const { files } = runtime;
+  const name = newSpoolName(1);
+  const spool = new Spool(files, { directory: DIRECTORY, name, named: true });
+  files.operations.length = 0;
+  await spool.path();
+  await spool.outfile();
+  const made = files.operations.filter((one) => one.startsWith("create "));
+  assert.deepEqual(made, ["lock", "eml", "out"].map((ending) => `create ${DIRECTORY}/${name}.${ending}`));
+  // A program may replace, move and remove what it was given.
+  files.replace(`${DIRECTORY}/${name}.eml`, bytesOf("edited"));
+  files.unlink(`${DIRECTORY}/${name}.out`);
+  assert.deepEqual((await sweepSpoolDirectory(runtime, DIRECTORY)).removed, []);
+  await spool.remove();
+  assert.deepEqual(files.paths, []);
+  assert.equal(files.handles, 0);
+});
+
+Deno.test("a spool does without a mark where there can be none, and leaves nothing", async () => {
+  for (
+    const prepare of [
+      ({ files }: FakeRuntime) => files.hasLocks = false,
+      ({ files }: FakeRuntime) => files.unlink("/proc/sys/kernel/random/boot_id"),
+      ({ files }: FakeRuntime) => files.fail("create", "no-space", { ending: ".lock" }),
+    ]
+  ) {
+    const runtime = booted();
+    prepare(runtime);
+    const name = newSpoolName(1);
+    const spool = new Spool(runtime.files, { directory: DIRECTORY, name, named: true });
+    await spool.path();
+    assert.deepEqual(runtime.files.paths, [`${DIRECTORY}/${name}.eml`]);
+    await spool.remove();
+    assert.deepEqual(runtime.files.paths, []);
+    assert.equal(runtime.files.handles, 0);
+  }
+});
+
+Deno.test("a spool whose files have no names needs no mark", async () => {
+  const runtime = booted();
+  const spool = new Spool(runtime.files, { directory: DIRECTORY, name: newSpoolName(1), named: false });
+  await spool.path();
+  assert.ok(!runtime.files.operations.some((one) => one.endsWith(".lock")));
+  await spool.remove();
+});
