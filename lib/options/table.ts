@@ -285,7 +285,7 @@ export const OPTIONS: readonly OptionRow[] = [
     long: "connect-timeout",
     value: "SEC",
     group: "limits",
-    help: "wait so long for a connection to HOST:PORT (default 30)",
+    help: "wait so long for a connection to HOST:PORT and its greeting (default 30)",
     set: (options, text) => options.connectTimeout = parseSeconds(text),
   },
   {

@@ -2,7 +2,7 @@
 // `#answer`, each with its reason.
 //
 // Replies are returned, not written; the 354 and the 334 in mid-command are the exceptions. Throws `SmtpError` to end the
-// session with a reply, `ClientLost` when nobody is there to hear one, and `DownstreamLost`.
+// session with a reply, `ClientLost` when nobody is there to hear one, and `DownstreamLost`. Who calls has the client watched.
 
 import type { Refusal, Ruling } from "../checks/restriction.ts";
 import type { Envelope } from "../envelope.ts";
@@ -18,7 +18,7 @@ import { OWN_REPLIES } from "./own_replies.ts";
 import { DownstreamLost, SmtpError } from "./smtp_error.ts";
 import { TarPit, type TarPitOptions } from "./tar_pit.ts";
 import { recipientOf, Transaction } from "./transaction.ts";
-import { pause, type Waiting } from "./waiting.ts";
+import { pause, type Waiting, whileDownstreamStays } from "./waiting.ts";
 
 export interface AnswersOptions extends MessageOptions, TarPitOptions {
   /** Refusals of a sender or a recipient are said at the end of data, and not before. */
@@ -173,7 +173,8 @@ export class Answers {
     let reply = await this.#parts.downstream.ask(command.raw);
     while (reply.code === 334) {
       await this.#parts.client.say(reply);
-      const line = await this.#parts.client.nextAuthLine();
+      const line = await whileDownstreamStays(this.#parts, () => this.#parts.client.nextAuthLine());
+      this.#parts.client.watchSoon();
       if ("verb" in line) {
         const canceled = await this.#parts.downstream.ask(CANCEL_AUTH);
         if (replyClass(canceled) === 3) this.#parts.downstream.abandon("AUTH goes on after it was canceled");

@@ -3,13 +3,16 @@
 // Replies are held back while a further command has come already, and then leave in one packet (RFC 2920 s.3.2): a
 // client that pipelines gets as few packets as it sent. Waits throw `SmtpError` 421 after `timeout` and `ClientLost`
 // when the connection breaks; the end of input is null where a command may be missing, and `ClientLost` in a message.
+//
+// Who waits for something else has the client watched meanwhile: `presence` tells whether it is still there.
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Clock } from "../runtime/ports.ts";
-import { concat } from "../smtp/bytes.ts";
+import { concat, textOf } from "../smtp/bytes.ts";
 import { type Command, parseCommand } from "../smtp/command.ts";
 import type { Line } from "../smtp/line_buffer.ts";
 import type { Reply } from "../smtp/reply.ts";
+import { Deadline } from "../wire/deadline.ts";
 import type { LineConn } from "../wire/line_conn.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
 import { ClientLost, SmtpError } from "./smtp_error.ts";
@@ -26,6 +29,19 @@ const HELD_LIMIT = 16384;
 /** A line that is no command; its octets are forgotten. */
 export type BadLine = { readonly verb: "SPOILT" | "TOO-LONG" };
 
+/**
+ * Whether the client is there, as far as it was read. One that has closed its sending side counts as gone, for a program
+ * that is no more looks like that; but not where a QUIT stands before, which is how one ends that sends all it has to say
+ * at once and then listens.
+ */
+export type Presence = "here" | "quitting" | "gone" | "broken";
+
+// A line whose verb is QUIT, as `parseCommand` knows it.
+const QUIT_LINE = /(?:^|\n)[\t\v\f\r ]*QUIT(?:[\t\v\f\r ][^\n]*)?\r\n/i;
+
+/** After how long `watchSoon` watches, in milliseconds. Most replies come sooner, and reading ahead costs time. */
+export const WATCH_DELAY = 100;
+
 const SPOILT: BadLine = { verb: "SPOILT" };
 const TOO_LONG: BadLine = { verb: "TOO-LONG" };
 
@@ -36,12 +52,17 @@ export class Client {
   #held: Uint8Array[] = [];
   #heldOctets = 0;
   #flushing: Promise<void> | undefined;
+  #quits = false;
+  readonly #soon: Deadline;
+  /** Called when the client may have left while it is watched. */
+  onEnded: () => void = () => {};
 
   /** `timeout` is the time in milliseconds that the client may be silent, or take no reply. */
   constructor(conn: LineConn, clock: Clock, timeout: number) {
     this.#conn = conn;
     this.#clock = clock;
     this.#timeout = timeout;
+    this.#soon = new Deadline(clock);
   }
 
   get peer(): string | undefined {
@@ -50,10 +71,12 @@ export class Client {
 
   /** The next command, or null when the client has ended the session. */
   async nextCommand(): Promise<Command | BadLine | null> {
+    this.#quits = false;
     const line = await this.#nextLine();
     if (line === null || line.tooLong) return line && TOO_LONG;
     if (line.spoilt) return SPOILT;
     const command = parseCommand(line.raw.slice(), line.bytes);
+    this.#quits = command.verb === "QUIT";
     return command.verb !== "AUTH" && line.raw.length > COMMAND_LINE_LIMIT ? TOO_LONG : command;
   }
 
@@ -66,6 +89,7 @@ export class Client {
 
   /** What has come of the message, to be used and `consume`d before the next call. */
   async nextContent(): Promise<Uint8Array> {
+    this.#soon.stop();
     if (!this.#conn.hasInput) await this.flush();
     const chunk = await this.#conn.readChunk(this.#due());
     if (chunk === null) throw new ClientLost("client ended the session");
@@ -96,14 +120,37 @@ export class Client {
     }
   }
 
-  /** Whether the client has left without another word. */
-  get gone(): boolean {
-    return this.#conn.gone;
+  get presence(): Presence {
+    const { ended } = this.#conn;
+    if (!ended) return "here";
+    if (ended !== "closed") return "broken";
+    return this.#quits || QUIT_LINE.test(textOf(this.#conn.peek())) ? "quitting" : "gone";
   }
 
-  /** Calls `onGone` when the client leaves before its next command is asked for. */
-  watch(onGone: () => void): void {
-    this.#conn.watch(onGone);
+  /** Why nobody is there any more: `ClientLost`, or a bug by which nothing could be read. */
+  get lost(): Error {
+    const { ended } = this.#conn;
+    if (ended instanceof Error && !(ended instanceof IoError)) return ended;
+    return new ClientLost("client left while it had to wait", { cause: ended });
+  }
+
+  /** Whether it has said a whole line more. */
+  get hasLine(): boolean {
+    return this.#conn.hasLine;
+  }
+
+  /** Reads ahead until the client is read from again; `onEnded` is called if it has left or leaves. */
+  watch(): void {
+    const look = () => {
+      if (this.#conn.ended) this.onEnded();
+    };
+    this.#conn.watch(look);
+    look();
+  }
+
+  /** The same, where the client is not read from within a moment. */
+  watchSoon(): void {
+    this.#soon.start(this.#clock.now() + WATCH_DELAY, () => this.watch());
   }
 
   /** Makes the current wait, and every later one, throw `reason`. Replies can still be said. */
@@ -112,6 +159,7 @@ export class Client {
   }
 
   close(): void {
+    this.#soon.close();
     this.#conn.close();
   }
 
@@ -120,6 +168,7 @@ export class Client {
   }
 
   async #nextLine(): Promise<Line | null> {
+    this.#soon.stop();
     const line = this.#conn.takeLine(AUTH_LINE_LIMIT);
     if (line) return line;
     await this.flush();

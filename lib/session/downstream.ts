@@ -1,9 +1,10 @@
 // The server that we call: one command out, one whole reply back.
 //
-// Every failure is a `DownstreamLost`: the connection is closed then, and each later call throws the same. While nobody
-// asks anything, a NOOP goes out now and then, so that downstream does not take us for dead; its reply, like that to
-// our own RSET, is heard before the next command is said, never together with it. A reply that nobody asked for ends the
-// connection too: it would be taken for the reply to the next command, be that the final dot.
+// Every failure closes the connection, and each later call throws the same: `DownstreamLost`, or what `interrupt` was given,
+// or a bug. While nobody asks anything, a NOOP goes out now and then, so that downstream does not take us for dead; its
+// reply, like that to our own RSET, is heard before the next command is said, never together with it. A reply that nobody
+// asked for ends the connection too: it would be taken for the reply to the next command, be that the final dot. That
+// downstream takes leave in its own right, by a 421 or by closing, is told at once to who has asked for it by `heed`.
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Clock } from "../runtime/ports.ts";
@@ -12,14 +13,16 @@ import { DotEncoder, encodedRoom } from "../smtp/dot_codec.ts";
 import { MalformedReply, type Reply, REPLY_LINE_LIMIT, replyClass, ReplyReader, replyText } from "../smtp/reply.ts";
 import type { MessageSource } from "../verdict.ts";
 import { Deadline } from "../wire/deadline.ts";
-import type { LineConn } from "../wire/line_conn.ts";
-import { DownstreamLost } from "./smtp_error.ts";
+import type { End, LineConn } from "../wire/line_conn.ts";
+import { DownstreamLeft, DownstreamLost, isForeseen } from "./smtp_error.ts";
 
 export interface DownstreamOptions {
   /** Milliseconds to wait for a reply. */
   readonly replyTimeout: number;
   /** Milliseconds of silence after which a NOOP is sent. */
   readonly keepalive: number;
+  /** Called with a bug that shows while nobody waits for downstream. */
+  readonly onBug?: (error: unknown) => void;
 }
 
 const NOOP = bytesOf("NOOP\r\n");
@@ -34,11 +37,17 @@ export class Downstream {
   readonly #clock: Clock;
   readonly #options: DownstreamOptions;
   readonly #idle: Deadline;
+  /** Whether a caller waits for it; otherwise it rests, or answers our own NOOP or RSET. */
+  #asked = true;
   /** The end of our own NOOP or RSET, as long as its reply has not been heard. */
   #own: Promise<void> | undefined;
   /** Whether a QUIT of ours would be heard as one: not behind a 3xx reply, and not twice. */
   #mayQuit = true;
-  #lost: DownstreamLost | undefined;
+  /** What it says unasked, and what is wrong with that. */
+  #unasked = new ReplyReader();
+  #outOfTurn: string | undefined;
+  #onLeft: ((why: DownstreamLeft) => void) | undefined;
+  #lost: Error | undefined;
 
   constructor(conn: LineConn, clock: Clock, options: DownstreamOptions) {
     this.#conn = conn;
@@ -51,9 +60,9 @@ export class Downstream {
     return this.#lost !== undefined;
   }
 
-  /** The greeting. */
-  async greeting(): Promise<Reply> {
-    const reply = await this.#hear(this.#replyDue());
+  /** The greeting, which has to come by `due`. */
+  async greeting(due: number): Promise<Reply> {
+    const reply = await this.#hear(due);
     this.#rest();
     return reply;
   }
@@ -73,7 +82,7 @@ export class Downstream {
   #goOn(reply: Reply): Reply {
     this.#mayQuit = replyClass(reply) !== 3;
     if (this.#mayQuit) this.#rest();
-    else this.#conn.watch();
+    else this.#listen();
     return reply;
   }
 
@@ -88,6 +97,7 @@ export class Downstream {
    * Once this has thrown, downstream waits in the middle of a message; `abandon` it.
    */
   async sendContent(source: MessageSource, due: number, mayGoOn: () => void): Promise<Uint8Array> {
+    this.#asked = true;
     const encoder = new DotEncoder(source.lineEnds);
     let out = new Uint8Array(0);
     let filled = 0;
@@ -99,7 +109,8 @@ export class Downstream {
       filled = encoder.encode(chunk, out);
     }
     mayGoOn();
-    this.#refuseUnasked();
+    const wrong = this.#saidUnasked();
+    if (wrong) throw wrong;
     return concat([out.subarray(0, filled), encoder.end()]);
   }
 
@@ -110,6 +121,14 @@ export class Downstream {
     this.#mayQuit = true;
     this.#rest();
     return reply;
+  }
+
+  /** Calls `onLeft` when downstream takes leave unasked, and at once where it has done so since it was asked last. */
+  heed(onLeft: ((why: DownstreamLeft) => void) | undefined): void {
+    this.#onLeft = onLeft;
+    if (!onLeft || this.#asked) return;
+    if (this.#lost instanceof DownstreamLeft) onLeft(this.#lost);
+    else this.#look();
   }
 
   /** Takes leave, where downstream is not in the middle of something, and closes. */
@@ -130,14 +149,18 @@ export class Downstream {
     this.#lose(new DownstreamLost(why));
   }
 
-  /** Makes the current wait, and every later one, throw `reason`. */
+  /** Makes the current wait, and every later one, throw `reason`; closes when downstream has something to say or to hear. */
   interrupt(reason: Error): void {
-    this.#conn.interrupt(reason);
+    this.#onLeft = undefined;
+    if (this.#asked || this.#own) this.#lose(reason);
+    else this.#conn.interrupt(reason);
   }
 
   async #exchange(command: Uint8Array, due: number): Promise<Reply> {
+    this.#asked = true;
     if (this.#own) await this.#ownEnded(due);
-    // Not before: the end of our own command sets the timer.
+    // Not before: at the end of our own command it rests, and sets the timer.
+    this.#asked = true;
     this.#idle.stop();
     await this.#say(command, due);
     return await this.#hear(due);
@@ -151,8 +174,22 @@ export class Downstream {
   }
 
   #rest(): void {
-    this.#conn.watch();
     this.#idle.start(this.#clock.now() + this.#options.keepalive, () => this.#askInOwnName(NOOP));
+    this.#listen();
+  }
+
+  #listen(): void {
+    this.#asked = false;
+    this.#conn.watch(() => this.#look());
+    this.#look();
+  }
+
+  // Half a reply may become a 421. What else it is that nobody asked for, its next reader will find.
+  #look(): void {
+    if (!this.#onLeft || this.#asked || this.#own || this.isLost) return;
+    const wrong = this.#saidUnasked();
+    if (wrong instanceof DownstreamLeft || (wrong && !isForeseen(wrong))) this.#failUnasked(wrong);
+    else this.#conn.watch(() => this.#look());
   }
 
   #askInOwnName(command: Uint8Array): void {
@@ -163,17 +200,24 @@ export class Downstream {
       const due = this.#replyDue();
       await this.#say(command, due);
       const reply = await this.#hear(due);
+      if (reply.code === 421) throw leftWith(reply);
       // A NOOP may be unknown, but neither is answered with a 3xx: what we say next would not be heard as a command.
-      const refused = replyClass(reply) === 3 || reply.code === 421 || (command === RSET && replyClass(reply) !== 2);
-      if (refused) this.abandon(`${textOf(command).trim()} refused: ${replyText(reply)}`);
+      const refused = replyClass(reply) === 3 || (command === RSET && replyClass(reply) !== 2);
+      if (refused) throw new DownstreamLost(`${textOf(command).trim()} refused: ${replyText(reply)}`);
     };
-    // A failure shows at the next command, which finds the connection lost.
-    const own = exchange().catch(() => {}).finally(() => {
+    const own = exchange().catch((error) => this.#failUnasked(error)).finally(() => {
       if (this.#own !== own) return;
       this.#own = undefined;
       if (!this.isLost) this.#rest();
     });
     this.#own = own;
+  }
+
+  // Who asks next finds the connection lost; that downstream has left, or a bug, is told before.
+  #failUnasked(error: unknown): void {
+    const lost = this.#lose(error);
+    if (!isForeseen(lost)) this.#options.onBug?.(lost);
+    else if (lost instanceof DownstreamLeft && !this.#asked) this.#onLeft?.(lost);
   }
 
   #replyDue(): number {
@@ -183,19 +227,32 @@ export class Downstream {
   async #say(octets: Uint8Array, due: number): Promise<void> {
     if (this.#lost) throw this.#lost;
     try {
-      this.#refuseUnasked();
+      // It must not be taken for the reply to what we say next.
+      const wrong = this.#saidUnasked();
+      if (wrong) throw wrong;
       await this.#conn.write(octets, due);
     } catch (error) {
       throw this.#lose(error);
     }
   }
 
-  // What downstream says out of turn must not be taken for the reply to what we say next.
-  #refuseUnasked(): void {
-    if (this.#conn.gone) throw new DownstreamLost("downstream closed the connection");
-    const line = this.#conn.takeLine(REPLY_LINE_LIMIT);
-    if (line) throw new DownstreamLost(`downstream spoke out of turn: ${textOf(line.bytes)}`);
-    if (this.#conn.hasInput) throw new DownstreamLost("downstream spoke out of turn");
+  // What is wrong with what downstream has said, or done, since we heard its last reply.
+  #saidUnasked(): Error | undefined {
+    for (let line; !this.#outOfTurn && (line = this.#conn.takeLine(REPLY_LINE_LIMIT));) {
+      try {
+        const reply = this.#unasked.push(line);
+        if (reply?.code === 421) return leftWith(reply);
+        if (reply) this.#outOfTurn = replyText(reply);
+      } catch (error) {
+        if (!(error instanceof MalformedReply)) throw error;
+        this.#outOfTurn = error.message;
+      }
+    }
+    const { ended } = this.#conn;
+    if (ended) return leftBy(ended);
+    if (this.#outOfTurn) return new DownstreamLost(`downstream spoke out of turn: ${this.#outOfTurn}`);
+    if (this.#conn.hasInput || this.#unasked.isInReply) return new DownstreamLost("downstream spoke out of turn");
+    return undefined;
   }
 
   async #hear(due: number): Promise<Reply> {
@@ -204,7 +261,7 @@ export class Downstream {
     try {
       for (;;) {
         const line = this.#conn.takeLine(REPLY_LINE_LIMIT) ?? await this.#conn.readLine(REPLY_LINE_LIMIT, due);
-        if (line === null) throw new DownstreamLost("downstream closed the connection");
+        if (line === null) throw leftBy("closed");
         const reply = reader.push(line);
         if (reply) return reply;
       }
@@ -213,15 +270,31 @@ export class Downstream {
     }
   }
 
-  // Closes, and gives what the caller shall throw: that downstream is lost, or an error that has another meaning.
-  #lose(error: unknown): unknown {
-    const foreseen = error instanceof IoError || error instanceof MalformedReply || error instanceof DownstreamLost;
-    const said = error instanceof Error ? error.message : String(error);
-    const why = error instanceof IoError && error.kind === "timeout" ? `downstream was ${said}` : said;
-    this.#lost ??= error instanceof DownstreamLost ? error : new DownstreamLost(why, { cause: error });
+  // Closes, and gives what the caller shall throw: why downstream was lost first, or a bug.
+  #lose(error: unknown): Error {
+    const lost = meaningOf(error);
+    this.#lost ??= lost;
     this.#idle.close();
     this.#conn.interrupt(this.#lost);
     this.#conn.close();
-    return foreseen ? this.#lost : error;
+    return isForeseen(lost) ? this.#lost : lost;
   }
+}
+
+function leftWith(farewell: Reply): DownstreamLeft {
+  return new DownstreamLeft(`downstream said ${replyText(farewell)}`, { farewell });
+}
+
+// A bug, where reading failed in a way that nobody foresaw.
+function leftBy(ended: End): Error {
+  if (ended === "closed") return new DownstreamLeft("downstream closed the connection");
+  return ended instanceof IoError ? new DownstreamLeft(ended.message, { cause: ended }) : ended;
+}
+
+// Of an error of the wire for the session; one that nobody foresaw stays as it is.
+function meaningOf(error: unknown): Error {
+  if (error instanceof MalformedReply) return new DownstreamLost(error.message, { cause: error });
+  if (!(error instanceof IoError)) return error instanceof Error ? error : new Error(String(error));
+  if (error.kind === "timeout") return new DownstreamLost(`downstream was ${error.message}`, { cause: error });
+  return leftBy(error);
 }

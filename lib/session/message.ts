@@ -27,7 +27,7 @@ import { addressOf } from "./caller.ts";
 import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
-import { ClientLost, DownstreamLost, SmtpError } from "./smtp_error.ts";
+import { DownstreamLost, isForeseen } from "./smtp_error.ts";
 import { whileClientStays } from "./waiting.ts";
 
 export interface MessageParts {
@@ -86,8 +86,8 @@ interface Outcome {
 
 /**
  * Takes one message from the client and gives the reply to its final dot, and whether downstream has it. With a `refusal`
- * that is the reply, whatever the message. `stop` is aborted, with an `SmtpError` as its reason, when the session has to
- * end. Throws `ClientLost` and `SmtpError`; nothing is left in the spool either way.
+ * that is the reply, whatever the message. `stop` is aborted, with an error as its reason, when the session has to end or
+ * the client has left. Throws that, `ClientLost` and `SmtpError`; nothing is left in the spool either way.
  */
 export async function takeMessage(
   parts: MessageParts,
@@ -205,7 +205,7 @@ async function judge(
 ): Promise<Decision> {
   const aborter = new AbortController();
   const abort = () => aborter.abort();
-  client.watch(abort);
+  client.watch();
   stop.addEventListener("abort", abort);
   try {
     // It may have come while the last of the message was written.
@@ -224,8 +224,7 @@ async function judge(
     const verdict = await check.judge(checked, { signal: aborter.signal, limit, notice: (text) => log.notice(text) });
     stop.throwIfAborted();
     // A signal to end waits for no client that takes nothing.
-    if (owed) await whileClientStays({ client, clock, stop }, () => owed);
-    if (client.gone) throw new ClientLost("client left before its message was judged");
+    if (owed) await whileClientStays({ client, stop }, () => owed);
     const isSpoilt = mayPass(verdict) && !await message.spool.isIntact();
     const decision = isSpoilt
       ? refused("filter changed EMAIL", OWN_REPLIES.messageFailed)
@@ -264,7 +263,7 @@ async function carryOut(parts: MessageParts, decision: Decision, limits: Limits 
 }
 
 async function deliver(
-  { client, downstream, clock, log, options }: MessageParts,
+  { downstream, clock, log, options }: MessageParts,
   source: MessageSource,
   { deadline, stop }: Limits,
 ): Promise<{ reply: Reply; taken: boolean }> {
@@ -272,7 +271,6 @@ async function deliver(
   const isLate = () => clock.now() > deadline - answerReserve(options);
   const mayGoOn = () => {
     stop.throwIfAborted();
-    if (client.gone) throw new ClientLost("client left before its message was delivered");
     if (isLate()) throw new DownstreamLost("no time is left to deliver the message");
   };
   const failed = { reply: OWN_REPLIES.messageFailed, taken: false };
@@ -282,7 +280,7 @@ async function deliver(
     log.noTimeLeft();
     return failed;
   }
-  const onStop = () => downstream.abandon("session has to end");
+  const onStop = () => downstream.interrupt(stop.reason);
   stop.addEventListener("abort", onStop);
   let last: Uint8Array;
   try {
@@ -291,6 +289,7 @@ async function deliver(
     if (replyClass(reply) === 4 || replyClass(reply) === 5) return { reply, taken: false };
     if (reply.code !== 354) throw new DownstreamLost(`downstream answered DATA with ${replyText(reply)}`);
     last = await downstream.sendContent(source, deadline, mayGoOn);
+    stop.throwIfAborted();
   } catch (error) {
     // In the middle of a message a connection can only be closed: anything said would become content.
     downstream.abandon("message was not finished");
@@ -309,9 +308,9 @@ async function deliver(
     if (replyClass(reply) !== 3) return { reply, taken: true };
     throw new DownstreamLost(`downstream answered the final dot with ${replyText(reply)}`);
   } catch (error) {
-    if (!(error instanceof DownstreamLost || error instanceof SmtpError)) throw error;
     downstream.abandon("outcome of a message is not known");
-    log.possibleDuplicate(error.message);
+    log.possibleDuplicate(error instanceof Error ? error.message : String(error));
+    if (!isForeseen(error)) throw error;
     return failed;
   }
 }

@@ -4,6 +4,9 @@
 // stands in `answers.ts`, which returns the replies that the loop writes. What ends it is an error: an `SmtpError` with
 // a reply, `ClientLost` when nobody is there to hear one, or `DownstreamLost`; anything else is a bug: 421 to the
 // client, the stack to the log.
+//
+// A client that leaves ends it whatever is waited for, so that a downstream that hangs holds nobody's place. Only a message
+// whose final dot is out may still be answered for a while, for the log to say what became of it.
 
 import type { Check } from "../checks/check.ts";
 import { SessionLog } from "../log/events.ts";
@@ -15,10 +18,11 @@ import { type Reply, replyClass } from "../smtp/reply.ts";
 import { LineConn } from "../wire/line_conn.ts";
 import type { Admission, AdmissionParts } from "./admission.ts";
 import { Answers, type AnswersOptions } from "./answers.ts";
-import { Client, translateClientError } from "./client.ts";
+import { Client, translateClientError, WATCH_DELAY } from "./client.ts";
 import { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
-import { ClientLost, DownstreamLost, SmtpError } from "./smtp_error.ts";
+import { ClientLost, DownstreamLeft, DownstreamLost, SmtpError } from "./smtp_error.ts";
+import { whileDownstreamStays } from "./waiting.ts";
 
 export interface SessionOptions extends AnswersOptions {
   readonly downstream: Address;
@@ -48,16 +52,25 @@ export type SessionEnd = "ended" | "unreachable";
 // Downstream has the message and owes the reply: most answer within a second. In milliseconds.
 export const SHUTDOWN_GRACE = 10_000;
 
+// How long downstream may still say what became of a message when its client has left.
+const LEFT_GRACE = 3_000;
+
+// How long one that has closed its sending side is still given replies: 3 s with the moment before that is noticed. Behind a
+// QUIT, how long downstream's reply to that is waited for; then it is ours.
+const OWED_PATIENCE = 3_000 - WATCH_DELAY;
+const QUIT_PATIENCE = 10_000;
+
 export class Session {
   readonly #parts: SessionParts;
   readonly #log: SessionLog;
   readonly #client: Client;
   readonly #stop = new AbortController();
+  readonly #timers: (() => void)[] = [];
   #downstream: Downstream | undefined;
   #answers: Answers | undefined;
   #over = false;
   #ended = false;
-  #cancelGrace = () => {};
+  #isLeaving = false;
   #doing = "connecting";
   #outcome: SessionEnd = "ended";
 
@@ -66,36 +79,39 @@ export class Session {
     this.#parts = parts;
     const subject = () => ({ peer: conn.peer, envelope: this.#answers?.envelope });
     this.#log = new SessionLog(parts.logger, newSessionId(), subject);
-    this.#client = new Client(
-      new LineConn(conn, clock, { translate: translateClientError }),
-      clock,
-      parts.options.clientTimeout,
-    );
+    const wire = new LineConn(conn, clock, { translate: translateClientError });
+    this.#client = new Client(wire, clock, parts.options.clientTimeout);
+    this.#client.onEnded = () => this.#lookAfterClient();
   }
 
-  /** Runs the conversation to its end. Never throws. */
+  /** Runs the conversation to its end. Never throws, and leaves neither side open. */
   async run(): Promise<SessionEnd> {
-    const { runtime: { clock }, options } = this.#parts;
-    const cancelClock = clock.after(
-      options.sessionTimeout,
-      () => this.#end(new SmtpError(OWN_REPLIES.sessionTooLong, "session took too long")),
-    );
+    try {
+      await this.#live();
+    } catch (error) {
+      this.#logBug(error);
+    } finally {
+      this.#client.close();
+    }
+    return this.#outcome;
+  }
+
+  async #live(): Promise<void> {
+    const tooLong = new SmtpError(OWN_REPLIES.sessionTooLong, "session took too long");
+    this.#after(this.#parts.options.sessionTimeout, () => this.#end(tooLong));
     try {
       const downstream = await this.#open();
       if (downstream) {
         this.#answers = this.#newAnswers(downstream);
-        await this.#converse(this.#answers);
+        await this.#converse(this.#answers, downstream);
       }
     } catch (error) {
       await this.#explain(error);
     } finally {
-      cancelClock();
-      this.#cancelGrace();
       this.#ended = true;
+      for (const cancel of this.#timers) cancel();
       await this.#downstream?.leave();
-      this.#client.close();
     }
-    return this.#outcome;
   }
 
   /**
@@ -103,14 +119,7 @@ export class Session {
    * `SHUTDOWN_GRACE`; after that it is not known what becomes of it.
    */
   shutDown(): void {
-    const reason = new SmtpError(OWN_REPLIES.shuttingDown, "shutting down");
-    this.#end(reason);
-    if (this.#ended) return;
-    this.#cancelGrace();
-    this.#cancelGrace = this.#parts.runtime.clock.after(
-      SHUTDOWN_GRACE,
-      () => this.#downstream?.interrupt(reason),
-    );
+    this.#end(new SmtpError(OWN_REPLIES.shuttingDown, "shutting down"), SHUTDOWN_GRACE);
   }
 
   /** Ends the session with a 421 after an error that nothing caught. */
@@ -118,27 +127,54 @@ export class Session {
     this.#end(new SmtpError(OWN_REPLIES.bug, "bug"));
   }
 
-  #end(reason: SmtpError): void {
+  #end(reason: Error, grace?: number): void {
+    if (this.#ended) return;
     this.#stop.abort(reason);
     this.#client.interrupt(reason);
     // A message in hand ends by itself: before its final dot at once, behind it with what downstream says.
-    if (this.#answers?.isInTransaction && this.#doing === "DATA") return;
-    this.#downstream?.interrupt(reason);
+    if (!this.#isMessageInHand) this.#downstream?.interrupt(reason);
+    else if (grace !== undefined) this.#after(grace, () => this.#downstream?.interrupt(reason));
+  }
+
+  get #isMessageInHand(): boolean {
+    return this.#answers?.isInTransaction === true && this.#doing === "DATA";
+  }
+
+  #after(delay: number, callback: () => void): void {
+    this.#timers.push(this.#parts.runtime.clock.after(delay, callback));
+  }
+
+  // Called whenever the client is looked at and has left, or has closed its sending side.
+  #lookAfterClient(): void {
+    const leave = () => this.#end(this.#client.lost, LEFT_GRACE);
+    const { presence } = this.#client;
+    if (presence === "broken" || (presence === "gone" && this.#isMessageInHand)) return leave();
+    if (presence === "gone" && !this.#isLeaving) {
+      this.#isLeaving = true;
+      this.#after(OWED_PATIENCE, leave);
+    }
+    if (presence === "quitting" && this.#doing === "QUIT") {
+      const why = "downstream did not answer the QUIT of a client that has left";
+      this.#after(QUIT_PATIENCE, () => this.#downstream?.abandon(why));
+    }
   }
 
   /** Downstream, whose greeting has been said to the client; undefined where it cannot be had. */
   async #open(): Promise<Downstream | undefined> {
     const { runtime: { network, clock }, options } = this.#parts;
     this.#log.connected(options.downstream);
-    let conn: Conn;
+    // One limit for the connection and the greeting: either may never come.
+    const due = clock.now() + options.connectTimeout;
+    this.#client.watchSoon();
     let greeting: Reply;
     try {
-      conn = await this.#orStop(network.connect(options.downstream, options.connectTimeout));
-      this.#downstream = new Downstream(new LineConn(conn, clock, { holds: "replies" }), clock, options);
+      const conn = await this.#orStop(network.connect(options.downstream, options.connectTimeout));
+      const wire = new LineConn(conn, clock, { holds: "replies" });
+      this.#downstream = new Downstream(wire, clock, { ...options, onBug: (error) => this.#failUnasked(error) });
       // `#end` may have come just before, and found nothing to interrupt.
       this.#stop.signal.throwIfAborted();
       this.#doing = "waiting for the greeting";
-      greeting = await this.#downstream.greeting();
+      greeting = await this.#downstream.greeting(due);
       if (replyClass(greeting) === 3) throw new DownstreamLost("downstream greets with a 3xx reply");
     } catch (error) {
       if (!(error instanceof IoError || error instanceof DownstreamLost)) throw error;
@@ -153,8 +189,16 @@ export class Session {
       this.#log.turnedAway(options.downstream, greeting);
     }
     await this.#client.say(greeting);
+    // Also to a client that has spoken before it.
+    await this.#client.flush();
     this.#over = greeting.code === 421;
     return this.#downstream;
+  }
+
+  // A bug of which nobody waits for the consequences.
+  #failUnasked(error: unknown): void {
+    this.#log.bug(error);
+    this.failOnBug();
   }
 
   #newAnswers(downstream: Downstream): Answers {
@@ -181,10 +225,11 @@ export class Session {
     }
   }
 
-  async #converse(answers: Answers): Promise<void> {
+  async #converse(answers: Answers, downstream: Downstream): Promise<void> {
+    const client = this.#client;
     while (!this.#over) {
       this.#doing = "waiting for a command";
-      const command = await this.#client.nextCommand();
+      const command = await whileDownstreamStays({ client, downstream }, () => client.nextCommand());
       if (command === null) {
         this.#noteUnheard();
         this.#log.clientLost(answers.isInTransaction ? "in a transaction" : "idle", "client ended the session");
@@ -193,15 +238,16 @@ export class Session {
       // Who goes on has heard, or has sent its QUIT ahead and leaves in good order.
       answers.unheard = undefined;
       this.#doing = "raw" in command ? shownVerb(command) : command.verb;
+      client.watchSoon();
       const reply = await answers.answer(command);
       // A server may refuse a QUIT, one with an argument say.
       const quits = command.verb === "QUIT" && replyClass(reply) === 2;
       if (reply.code === 421 || quits || answers.isLast) this.#over = true;
-      await this.#client.say(reply);
+      await client.say(reply);
       // The reply to a message is due: it does not wait until downstream has answered the commands behind it.
-      if (command.verb === "DATA") await this.#client.flush();
+      if (command.verb === "DATA") await client.flush();
     }
-    await this.#client.flush();
+    await client.flush();
   }
 
   // Who does not hear that a message is delivered will send it again. That our reply was written proves nothing: the
@@ -212,24 +258,31 @@ export class Session {
   }
 
   async #explain(error: unknown): Promise<void> {
+    try {
+      this.#logEnd(error);
+    } finally {
+      await this.#sayLast(farewellFor(error));
+    }
+  }
+
+  #logEnd(error: unknown): void {
     // A client that has left, or was silent or deaf for too long; whom we send away for another reason has heard.
     const isLost = error instanceof ClientLost || (error instanceof SmtpError && error.cause instanceof IoError);
     if (isLost) this.#noteUnheard();
     if (error instanceof ClientLost) {
       // Postfix says QUIT and does not wait for the reply.
       if (this.#doing !== "QUIT") this.#log.clientLost(this.#doing, error.message);
-      // It may have closed only its own side, and is owed what was held back.
-      return await this.#sayLast();
-    }
-    if (error instanceof SmtpError) this.#log.ended(this.#doing, error.message);
+    } else if (error instanceof SmtpError) this.#log.ended(this.#doing, error.message);
     else if (error instanceof DownstreamLost) this.#log.downstreamLost(this.#doing, error.message);
     else this.#log.bug(error);
-    const reply = error instanceof SmtpError
-      ? error.reply
-      : error instanceof DownstreamLost
-      ? OWN_REPLIES.downstreamLost
-      : OWN_REPLIES.bug;
-    await this.#sayLast(reply);
+  }
+
+  #logBug(error: unknown): void {
+    try {
+      this.#log.bug(error);
+    } catch {
+      // It may be the log that is broken.
+    }
   }
 
   async #sayLast(reply?: Reply): Promise<void> {
@@ -241,6 +294,14 @@ export class Session {
       if (reply) this.#log.clientLost(this.#doing, lost.message);
     }
   }
+}
+
+// What a client hears at the end. One that has left may have closed only its own side, and is owed what was held back.
+function farewellFor(error: unknown): Reply | undefined {
+  if (error instanceof ClientLost) return undefined;
+  if (error instanceof SmtpError) return error.reply;
+  if (error instanceof DownstreamLeft && error.farewell) return error.farewell;
+  return error instanceof DownstreamLost ? OWN_REPLIES.downstreamLost : OWN_REPLIES.bug;
 }
 
 function newSessionId(): string {

@@ -1,7 +1,7 @@
 // What ends a session: the reply that the client hears, and the reason that the log gets.
 //
-// `SmtpError` is thrown by handlers and ends in the session's loop. `ClientLost` has no reply, for nobody is there to hear
-// it.
+// These errors are foreseen: handlers throw them, and the session's loop explains them. Any other error is a bug.
+// `ClientLost` has no reply, for nobody is there to hear it.
 
 import type { Reply } from "../smtp/reply.ts";
 
@@ -22,5 +22,22 @@ export class ClientLost extends Error {
 
 /** The connection with downstream is of no further use; the message says why. */
 export class DownstreamLost extends Error {
-  override readonly name = "DownstreamLost";
+  override readonly name: string = "DownstreamLost";
+}
+
+/** Downstream has ended the session in its own right. */
+export class DownstreamLeft extends DownstreamLost {
+  override readonly name = "DownstreamLeft";
+  /** The 421 by which it said so. */
+  readonly farewell: Reply | undefined;
+
+  constructor(why: string, { farewell, ...options }: ErrorOptions & { readonly farewell?: Reply } = {}) {
+    super(why, options);
+    this.farewell = farewell;
+  }
+}
+
+/** Whether `error` is one of these. */
+export function isForeseen(error: unknown): boolean {
+  return error instanceof SmtpError || error instanceof ClientLost || error instanceof DownstreamLost;
 }

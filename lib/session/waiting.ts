@@ -1,36 +1,35 @@
-// To have a client wait, and to notice when waiting has no sense any more.
+// To have one side wait for the other, and to notice when waiting has no sense any more.
 //
-// A wait ends at once when the client leaves (`ClientLost`) and when the session has to end (the reason of its signal).
-// Commands that the client has sent ahead do not count as leaving.
+// The client's wait ends when the session has to end, with the reason of its signal; that the client has left is such a
+// reason. Commands that it has sent ahead do not count as leaving. A wait for the client ends when downstream leaves.
 
 import type { Clock } from "../runtime/ports.ts";
 import type { Client } from "./client.ts";
-import { ClientLost } from "./smtp_error.ts";
+import type { Downstream } from "./downstream.ts";
 
 export interface Waiting {
   readonly client: Client;
   readonly clock: Clock;
-  /** Aborted, with an `SmtpError` as its reason, when the session has to end. */
+  /** Aborted when the session has to end; its reason says why, and what the client hears. */
   readonly stop: AbortSignal;
 }
 
 /** What `work` gives. When the wait ends before that, its signal is aborted and nobody looks at what it gives. */
 export async function whileClientStays<Result>(
-  { client, stop }: Waiting,
+  { client, stop }: Pick<Waiting, "client" | "stop">,
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
+  client.watch();
   stop.throwIfAborted();
   const aborter = new AbortController();
-  const over = Promise.withResolvers<never>();
-  const end = (reason: unknown) => {
-    aborter.abort(reason);
-    over.reject(reason);
+  const stopped = Promise.withResolvers<never>();
+  const onStop = () => {
+    aborter.abort(stop.reason);
+    stopped.reject(stop.reason);
   };
-  const onStop = () => end(stop.reason);
   stop.addEventListener("abort", onStop);
-  client.watch(() => end(new ClientLost("client left while it had to wait")));
   try {
-    return await Promise.race([over.promise, work(aborter.signal)]);
+    return await Promise.race([stopped.promise, work(aborter.signal)]);
   } finally {
     stop.removeEventListener("abort", onStop);
   }
@@ -44,4 +43,17 @@ export async function pause(waiting: Waiting, delay: number): Promise<void> {
       const cancel = waiting.clock.after(delay, resolve);
       signal.addEventListener("abort", cancel);
     }));
+}
+
+/** What the client says next. When it is silent and downstream leaves, this throws why. */
+export async function whileDownstreamStays<Said>(
+  { client, downstream }: { readonly client: Client; readonly downstream: Downstream },
+  hear: () => Promise<Said>,
+): Promise<Said> {
+  if (!client.hasLine) downstream.heed((why) => client.interrupt(why));
+  try {
+    return await hear();
+  } finally {
+    downstream.heed(undefined);
+  }
 }

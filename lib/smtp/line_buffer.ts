@@ -60,17 +60,15 @@ export class LineBuffer {
 
   /** The next line of at most `limit` octets, or undefined when more octets are needed. */
   takeLine(limit: number): Line | undefined {
-    for (;;) {
-      const found = this.#octets.indexOf(LF, Math.max(this.#searched, this.#start));
-      const lf = found >= this.#end ? -1 : found;
-      if (lf === -1) {
-        this.#searched = this.#end;
-        if (this.length > limit) this.#drop(this.#end);
-        return undefined;
-      }
-      this.#searched = lf + 1;
-      if (this.#lfEnds || (lf > this.#start && this.#octets[lf - 1] === CR)) return this.#line(lf + 1, limit);
-    }
+    const lf = this.#findLineEnd();
+    if (lf !== -1) return this.#line(lf + 1, limit);
+    if (this.length > limit) this.#drop(this.#end);
+    return undefined;
+  }
+
+  /** Whether `takeLine` has one to give. */
+  get hasLine(): boolean {
+    return this.#findLineEnd() !== -1;
   }
 
   /** Whether a line that was too long still goes on. */
@@ -104,6 +102,18 @@ export class LineBuffer {
     if (this.length > 0 || this.#octets.length === SMALLEST_READ) return;
     this.#octets = new Uint8Array(SMALLEST_READ);
     this.#start = this.#end = this.#searched = 0;
+  }
+
+  // No octet is looked at twice.
+  #findLineEnd(): number {
+    for (let from = Math.max(this.#searched, this.#start);;) {
+      const lf = this.#octets.indexOf(LF, from);
+      const isFound = lf !== -1 && lf < this.#end;
+      this.#searched = isFound ? lf : this.#end;
+      if (!isFound) return -1;
+      if (this.#lfEnds || (lf > this.#start && this.#octets[lf - 1] === CR)) return lf;
+      from = lf + 1;
+    }
   }
 
   #line(end: number, limit: number): Line {

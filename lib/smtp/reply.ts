@@ -69,6 +69,11 @@ export class ReplyReader {
   #octets = 0;
   #code = 0;
 
+  /** Whether the lines so far are the beginning of a reply. */
+  get isInReply(): boolean {
+    return this.#parts.length > 0;
+  }
+
   /** Takes the next line; gives the reply when it was the last one. Throws `MalformedReply`. */
   push(line: Line): Reply | undefined {
     if (line.tooLong) throw new MalformedReply(`reply line of more than ${REPLY_LINE_LIMIT} octets`);

@@ -5,8 +5,8 @@
 // `interrupt` is called, with the error given there. The end of input is null, not an error. Only one wait at a time,
 // for reading or for writing. What lines end with, `LineBuffer` says.
 //
-// `watch` reads ahead while nobody waits, so that a peer's leaving is noticed; `gone` tells. Reading ahead stops when the
-// buffer is full, so a peer that talks on and on costs no memory.
+// `watch` reads ahead while nobody waits, so that a peer's leaving and what it says unasked are noticed; `ended` tells of the
+// one, `hasInput` of the other. Reading ahead stops when the buffer is full, so a peer that talks on and on costs no memory.
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Clock, Conn } from "../runtime/ports.ts";
@@ -33,6 +33,9 @@ export interface LineConnOptions {
   readonly translate?: (error: unknown) => unknown;
 }
 
+/** How the input of a connection ended: the peer closed it, or it broke. An error that is no `IoError` is a bug. */
+export type End = "closed" | Error;
+
 interface Waiter {
   resolve: (came: "something" | "late") => void;
   reject: (error: unknown) => void;
@@ -47,10 +50,10 @@ export class LineConn {
   #closed = false;
   #reading = false;
   #watching = false;
-  #ended: "no" | "end" | IoError = "no";
+  #ended: End | undefined;
   #interrupted: Error | undefined;
   #waiter: Waiter | undefined;
-  #onGone: (() => void) | undefined;
+  #onArrival: (() => void) | undefined;
   #contentRoom = SMALL_CONTENT_READ;
 
   constructor(conn: Conn, clock: Clock, { holds, translate = (error) => error }: LineConnOptions = {}) {
@@ -71,9 +74,19 @@ export class LineConn {
     return this.#buffer.length > 0;
   }
 
-  /** Whether the peer has left with nothing more to say. A peer that left commands behind still wants their replies. */
-  get gone(): boolean {
-    return this.#ended instanceof IoError || (this.#ended === "end" && this.#buffer.length === 0);
+  /** How the input has ended, as far as that was read; what came before it may still wait to be taken. */
+  get ended(): End | undefined {
+    return this.#ended;
+  }
+
+  /** Whether a whole line waits that CR LF ends. */
+  get hasLine(): boolean {
+    return this.#buffer.hasLine;
+  }
+
+  /** The octets that wait, as a view; nothing is taken. */
+  peek(): Uint8Array {
+    return this.#buffer.peek();
   }
 
   /** The next line where a whole one has come already. */
@@ -140,16 +153,15 @@ export class LineConn {
     }
   }
 
-  /** Reads ahead from now until the next wait; `onGone` is called when the peer turns out to have left. */
-  watch(onGone?: () => void): void {
-    this.#onGone = onGone;
+  /** Reads ahead from now until the next wait; `onArrival` is called when octets have come or the input has ended. */
+  watch(onArrival?: () => void): void {
+    this.#onArrival = onArrival;
     this.#watching = true;
-    if (this.gone) onGone?.();
-    else this.#readAhead();
+    this.#readAhead();
   }
 
   unwatch(): void {
-    this.#onGone = undefined;
+    this.#onArrival = undefined;
     this.#watching = false;
   }
 
@@ -162,6 +174,7 @@ export class LineConn {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.unwatch();
     this.#deadline.close();
     this.#conn.close();
   }
@@ -174,7 +187,7 @@ export class LineConn {
   async #wait(due: number, room: number): Promise<"more" | "end" | "late"> {
     if (this.#waiter) throw new Error("two waits on one connection");
     const had = this.#buffer.length;
-    while (this.#ended === "no" && this.#buffer.length === had) {
+    while (!this.#ended && this.#buffer.length === had) {
       const came = await new Promise<"something" | "late">((resolve, reject) => {
         this.#waiter = { resolve, reject };
         this.#deadline.start(due, () => this.#settle((waiter) => waiter.resolve("late")));
@@ -183,12 +196,12 @@ export class LineConn {
       if (came === "late") return "late";
     }
     if (this.#buffer.length > had) return "more";
-    if (this.#ended instanceof IoError) throw this.#translate(this.#ended);
+    if (this.#ended !== "closed") throw this.#translate(this.#ended);
     return "end";
   }
 
   #readAhead(): void {
-    if (!this.#watching || this.#reading || this.#ended !== "no") return;
+    if (!this.#watching || this.#reading || this.#ended) return;
     // This read may be under way for as long as the peer is idle.
     this.#buffer.shrinkIfIdle();
     if (this.#buffer.length < AHEAD_LIMIT) this.#read(1);
@@ -199,13 +212,13 @@ export class LineConn {
     this.#conn.read(this.#buffer.space(room)).then(
       (count) => {
         this.#reading = false;
-        if (count === null) this.#ended = "end";
+        if (count === null) this.#ended = "closed";
         else this.#buffer.filled(count);
         this.#arrived();
       },
       (error) => {
         this.#reading = false;
-        this.#ended = error instanceof IoError ? error : new IoError("other", String(error), { cause: error });
+        this.#ended = error instanceof Error ? error : new Error(String(error));
         this.#arrived();
       },
     );
@@ -213,8 +226,8 @@ export class LineConn {
 
   #arrived(): void {
     this.#settle((waiter) => waiter.resolve("something"));
-    if (this.#watching && this.gone) this.#onGone?.();
-    else this.#readAhead();
+    this.#readAhead();
+    this.#onArrival?.();
   }
 
   #settle(how: (waiter: Waiter) => void): void {

@@ -356,6 +356,29 @@ table("On pipes", { modes: ["spawn"] }, [
     },
   },
   {
+    name: "commands without a QUIT, then end of file: all replies; exit status 0",
+    play: async (talk) => {
+      const { client, process } = startOnPipes([talk.downstream.operand, "-d", talk.spool, `--log=${talk.logFile}`]);
+      await client.say("EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+      client.finish();
+      for (const code of [220, 250, 250, 250]) await client.expect(code);
+      await client.expectEnd();
+      assert.equal(await within(process.ended, () => "the end of the program"), 0);
+    },
+  },
+  {
+    name: "end of file while downstream hangs: an end; exit status 0",
+    script: { NOOP: { then: "silence" } },
+    play: async (talk) => {
+      const { client, process } = startOnPipes([talk.downstream.operand, "-d", talk.spool, `--log=${talk.logFile}`]);
+      await client.say("EHLO me\r\nNOOP\r\n");
+      client.finish();
+      for (const code of [220, 250]) await client.expect(code);
+      await client.expectEnd();
+      assert.equal(await within(process.ended, () => "the end of the program"), 0);
+    },
+  },
+  {
     name: "a filter refuses",
     play: async (talk) => {
       const { client, process } = startOnPipes([

@@ -16,6 +16,7 @@ import { Peer } from "./conn_pair.ts";
 import { FakeLogger } from "./logger.ts";
 import type { FakeChild } from "./processes.ts";
 import { FakeRuntime } from "./runtime.ts";
+import { spelled } from "../smtp/octets.ts";
 import { settled } from "./settled.ts";
 
 export const OPTIONS: SessionOptions = {
@@ -100,6 +101,11 @@ export class Conversation {
     const [server] = this.runtime.network.servers;
     assert.ok(server, "downstream was not called");
     return server;
+  }
+
+  /** All that downstream was told so far, one character for each octet; empty where it was not called. */
+  get downstreamHeard(): string {
+    return this.runtime.network.servers.flatMap(({ writes }) => writes.map(spelled)).join("");
   }
 
   /** The filter that was started last. */

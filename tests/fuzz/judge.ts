@@ -68,12 +68,19 @@ const LINE_LIMIT = 2048;
 const AUTH_LINE_LIMIT = 12288;
 const ERROR_LIMIT = 100;
 
+// CONTRACT, a client that leaves: how long one that ended is still given replies, unless a QUIT of its own stands behind.
+const OWED = 3000;
+// A filter that ignores SIGTERM is killed a second later.
+const LEAVING = OWED + 2000;
+const QUIT_LINE = /(?:^|\n)[\t\v\f\r ]*QUIT(?:[\t\v\f\r ][^\n]*)?\r\n/i;
+
 // A client that goes on with less than this behind its message cannot fill the buffer in which its leaving is noticed.
 const AHEAD = 8192;
 
 export function judge(played: Played): Judgement {
   const complaints = [...played.complaints, ...played.mx?.complaints ?? []];
   for (const path of played.leftover) complaints.push(`left in the spool: ${path}`);
+  if (isHeld(played)) complaints.push("the session goes on although its client has left");
   const walk = new Walk(played);
   const end = walk.walk();
   if (walk.failure) complaints.push(walk.failure);
@@ -180,7 +187,7 @@ class Walk {
     const before = open.length;
     // The last resort, so it is tried last.
     const farewell = this.#heard[state.heard];
-    if (farewell && state.heard === this.#heard.length - 1 && isOwn(farewell, 421)) {
+    if (farewell && state.heard === this.#heard.length - 1 && (isOwn(farewell, 421) || this.#isUnasked421(farewell))) {
       if (this.#excuse || state.lost || state.refusals > ERROR_LIMIT) {
         open.push(note({ ...state, heard: state.heard + 1, over: true }, `421 in ${state.mode}`));
       } else this.#fail(state, "421 without a cause");
@@ -194,6 +201,13 @@ class Walk {
       return this.#end(state);
     }
     return undefined;
+  }
+
+  // CONTRACT, downstream speaks unasked: in its own right, or in reply to a word of ours.
+  #isUnasked421({ text }: HeardReply): boolean {
+    const replies = this.#played.mx?.scan.replies ?? [];
+    const isOurs = (at: number) => /^(?:NOOP|RSET)\r\n$/.test(this.#requests[at]?.text ?? "NOOP\r\n");
+    return replies.some((reply, at) => reply.code === 421 && reply.text === text && isOurs(at));
   }
 
   // --- the end
@@ -214,7 +228,9 @@ class Walk {
       ? slowDecode(played.sent.slice(state.at)) !== undefined
       : played.sent.indexOf("\r\n", state.at) !== -1;
     const mustAnswer = played.end !== undefined || (!this.#excuse && !this.#deaf);
-    if (isWhole && !state.over && !this.#deaf && mustAnswer) return this.#fail(state, "a command without a reply");
+    if (isWhole && !state.over && !this.#deaf && !this.#mayBeGone(state) && mustAnswer) {
+      return this.#fail(state, "a command without a reply");
+    }
     if (played.end !== undefined && !played.left && !state.over && !this.#deaf) {
       return this.#fail(state, "closed without a word");
     }
@@ -353,7 +369,8 @@ class Walk {
       // Downstream is lost: a QUIT has our own reply, anything else a 421, which `#next` knows of.
       if (verb === "QUIT" && heard && isOwn(heard, 221) && (this.#excuse || state.lost)) {
         open.push(note({ ...state, heard: state.heard + 1, over: true }, "own QUIT"));
-      } else this.#fail(state, "a command that downstream does not hear");
+      } else if (!heard && this.#mayBeGone(state)) open.push(note({ ...state, over: true }, "given up"));
+      else this.#fail(state, "a command that downstream does not hear");
       return;
     }
     if (state.resetDue) return this.#fail(state, "no RSET after a message that was not taken");
@@ -368,6 +385,9 @@ class Walk {
       open.push(note({ ...asked, over: true }, `${verb} unheard`));
       if (reply && isForClient(verb, reply)) open.push(learn(asked, { verb, raw }, reply));
       return;
+    }
+    if (!heard && this.#mayBeGone(state) && this.#isGivenUp(state.asked)) {
+      return void open.push(note({ ...asked, over: true }, `${verb} given up`));
     }
     if (!reply || !isForClient(verb, reply) || isOwn(heard, 421)) {
       if (heard && isOwn(heard, 421) && (this.#excuse || state.refusals > ERROR_LIMIT)) {
@@ -407,7 +427,9 @@ class Walk {
     const reply = this.#reply(state.asked);
     const heard = this.#heard[state.heard];
     const asked = { ...state, asked: state.asked + 1 };
-    if (!heard && this.#deaf) {
+    if (!heard && this.#mayBeGone(state) && this.#isGivenUp(state.asked)) {
+      open.push({ ...asked, over: true });
+    } else if (!heard && this.#deaf) {
       open.push({ ...asked, over: true });
       if (reply) open.push({ ...asked, mode: reply.code === 334 ? "auth" : "command" });
     } else if (!reply || heard?.text !== reply.text) {
@@ -578,6 +600,20 @@ class Walk {
     failed(gone, `dot ${reply?.code ?? "lost"}`);
   }
 
+  // Whether the client has ended, with no QUIT to answer behind what it has said up to `at`.
+  #mayBeGone({ at }: State): boolean {
+    const { left, sent } = this.#played;
+    return left === "ended" && !QUIT_LINE.test(sent.slice(at));
+  }
+
+  // Whether the reply to request number `asked` came too late for a client that has ended, or never.
+  #isGivenUp(asked: number): boolean {
+    // Where downstream took nothing for a while, its reply was read later than it came.
+    if (this.#played.mx?.misbehaved) return true;
+    const replied = this.#requests[asked]?.replied;
+    return replied === undefined || replied - this.#played.leftTime >= OWED;
+  }
+
   // Whether the program knew, when downstream heard `stamp`, that the client had left with nothing behind its message.
   #isGone(state: State, stamp: number): boolean {
     const { left, leftStamp, sent } = this.#played;
@@ -656,6 +692,12 @@ function isExcused(played: Played): boolean {
   // What refused a QUIT may have been said unasked: then downstream has taken it, and leaves.
   if (mx.requests.slice(0, -1).some(({ text }) => /^\s*QUIT\b/i.test(text))) return true;
   return time >= Math.min(LIMITS.client, settings.sessionTimeout ?? Infinity) || settings.connect !== undefined;
+}
+
+// CONTRACT, a client that leaves: no session is held for it. More than is read ahead hides its leaving.
+function isHeld({ left, leftTime, wasReset, endTime, sent, stalled, fault }: Played): boolean {
+  if (!left || stalled || fault || sent.length > AHEAD || (!wasReset && QUIT_LINE.test(sent))) return false;
+  return endTime - leftTime > LEAVING;
 }
 
 function isOwn(reply: HeardReply | undefined, code: number): boolean {

@@ -65,11 +65,16 @@ export interface Played {
   /** How the client left before its own QUIT, if it did; and when it did so, in the order of events. */
   left: "ended" | "cut" | undefined;
   leftStamp: number;
+  /** The same on the clock; and whether its connection broke. */
+  leftTime: number;
+  wasReset: boolean;
   stalled: boolean;
   shutDown: boolean;
   /** Milliseconds on the clock since the beginning. */
   time: number;
   end: SessionEnd | undefined;
+  /** When the session ended, on the clock. */
+  endTime: number;
   /** Where the liveness probe begins in `sent`. */
   probedAt: number | undefined;
   /** What broke a rule that holds at any time. */
@@ -148,10 +153,13 @@ class World {
       log: new FakeLogger(input.settings.verbose ? 2 : 0),
       left: undefined,
       leftStamp: Infinity,
+      leftTime: Infinity,
+      wasReset: false,
       stalled: false,
       shutDown: false,
       time: 0,
       end: undefined,
+      endTime: Infinity,
       probedAt: undefined,
       complaints: [],
       leftover: [],
@@ -228,7 +236,10 @@ class World {
       },
     });
     void this.#session.run().then(
-      (end) => this.#played.end = end,
+      (end) => {
+        this.#played.end = end;
+        this.#played.endTime = this.#fake.clock.now();
+      },
       (error) => this.#complain(`the session threw ${error}`),
     );
   }
@@ -274,6 +285,8 @@ class World {
         if (played.left) return;
         played.left = step.do === "end" ? "ended" : "cut";
         played.leftStamp = this.#stamp;
+        played.leftTime = this.#fake.clock.now();
+        played.wasReset = step.do === "reset";
         if (step.do === "end") this.#client.end();
         else if (step.do === "close") this.#client.close();
         else this.#client.reset();

@@ -23,7 +23,7 @@ async function newTalk(): Promise<Talk> {
     keepalive: 60_000,
   });
   peer.say("220 mx\r\n");
-  await downstream.greeting();
+  await downstream.greeting(clock.now() + 1000);
   return { clock, peer, downstream };
 }
 

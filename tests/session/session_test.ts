@@ -65,6 +65,96 @@ Deno.test("Session that meets a bug of its own answers 421, and its stack is in 
   assert.match(talk.logger.find(": bug ").join(), /oops at \/secret.*session_test\.ts/);
 });
 
+Deno.test("Session that meets a bug in our own NOOP or RSET answers 421 at once, and its stack is in the log", async () => {
+  for (const fails of ["write", "read"] as const) {
+    for (const command of ["NOOP", "RSET"]) {
+      const talk = new Conversation({ filter: true, options: { keepalive: 5_000 } });
+      await talk.startMessage();
+      talk.client.say(".\r\n");
+      await settled();
+      const { conn } = talk.downstream;
+      const real = { write: conn.write, read: conn.read };
+      const oops = () => {
+        if (fails === "read") return Promise.reject(new TypeError("oops at /secret"));
+        throw new TypeError("oops at /secret");
+      };
+      if (command === "RSET") {
+        conn[fails] = oops;
+        talk.filter.exit(1);
+        await settled();
+      } else {
+        talk.filter.exit(1);
+        await settled();
+        talk.downstream.say("250 Reset\r\n");
+        await settled();
+        conn[fails] = oops;
+        await talk.runtime.clock.advance(5_000);
+      }
+      // A read that was under way before goes well.
+      if (fails === "read") talk.downstream.say("250");
+      await settled();
+      assert.equal(
+        talk.client.hear(),
+        "554 5.7.1 Content rejected\r\n421 4.3.0 Internal error, closing connection\r\n",
+        `${fails} ${command}`,
+      );
+      assert.match(talk.logger.find(": bug ").join(), /oops at \/secret.*session_test\.ts/);
+      assert.deepEqual(talk.logger.find("lost connection with downstream"), []);
+      assert.ok(talk.client.closed && talk.downstream.closed);
+      assert.equal(talk.end, "ended");
+      Object.assign(conn, real);
+    }
+  }
+});
+
+Deno.test("Session closes its client and downstream, whatever fails when it explains its end", async () => {
+  for (const broken of ["log", "client", "both"] as const) {
+    const talk = await greeted();
+    const oops = () => {
+      throw new TypeError("oops");
+    };
+    if (broken !== "client") talk.logger.write = oops;
+    if (broken !== "log") talk.client.conn.write = oops;
+    talk.session.shutDown();
+    await settled();
+    assert.equal(talk.end, "ended", broken);
+    assert.ok(talk.client.closed && talk.downstream.closed, broken);
+    assert.equal(talk.client.hear(), broken === "log" ? "421 4.3.2 Service shutting down, closing connection\r\n" : "");
+    if (broken === "client") assert.match(talk.logger.find(": bug ").join(), /oops/);
+    assert.equal(talk.runtime.clock.pending, 0);
+  }
+});
+
+Deno.test("Session that cannot take leave of downstream closes its client all the same", async () => {
+  const talk = await greeted();
+  talk.downstream.conn.write = () => Promise.reject(new TypeError("oops"));
+  talk.client.end();
+  await settled();
+  assert.equal(talk.end, "ended");
+  assert.ok(talk.client.closed && talk.downstream.closed);
+  assert.match(talk.logger.find(": bug ").join(), /oops/);
+});
+
+Deno.test("Session gives the connection and the greeting one time limit", async () => {
+  const talk = new Conversation();
+  const { network, clock } = talk.runtime;
+  const { connect } = network;
+  network.connect = async (to, limit) => {
+    await new Promise<void>((resolve) => clock.after(20_000, resolve));
+    return await connect.call(network, to, limit);
+  };
+  await talk.start();
+  await clock.advance(20_000);
+  talk.downstream.say("220-mx\r\n");
+  await clock.advance(9_999);
+  assert.equal(talk.client.hear(), "");
+  await clock.advance(1);
+  assert.equal(talk.client.hear(), "421 4.3.2 Service not available, try again later\r\n");
+  assert.equal(talk.end, "unreachable");
+  assert.match(talk.logger.find("downstream not reachable").join(), /127\.0\.0\.1:10026 reason="downstream was silent/);
+  await talk.assertOver();
+});
+
 Deno.test("Session's clock is not moved by a message that trickles in", async () => {
   const talk = new Conversation({ options: { sessionTimeout: 1_000_000, keepalive: 10_000_000 } });
   await talk.startMessage();

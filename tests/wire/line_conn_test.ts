@@ -67,7 +67,7 @@ Deno.test("LineConn.readLine throws what the connection said when it breaks, onc
   peer.reset();
   await assert.rejects(reading, isKind("reset"));
   await assert.rejects(line(), isKind("reset"));
-  assert.ok(conn.gone);
+  assert.ok(conn.ended instanceof IoError);
   conn.close();
 });
 
@@ -146,37 +146,54 @@ Deno.test("LineConn.interrupt ends the wait and every later one; writing still w
   conn.close();
 });
 
-Deno.test("LineConn.watch notices that the peer has left, unless it left octets behind", async () => {
+Deno.test("LineConn.watch tells of all that comes, and of the end; what came is still there to be taken", async () => {
   for (
-    const [left, leaves, expected] of [
-      ["", "end", true],
-      ["", "reset", true],
-      ["QUIT\r\n", "end", false],
-      ["QU", "end", false],
+    const [left, leaves, ended] of [
+      ["", "end", "closed"],
+      ["", "reset", "reset"],
+      ["QUIT\r\n", "end", "closed"],
+      ["QU", "end", "closed"],
     ] as const
   ) {
     const { conn, line, peer } = newConn();
-    let gone = false;
-    conn.watch(() => gone = true);
+    let arrivals = 0;
+    conn.watch(() => arrivals++);
     await settled();
-    assert.ok(!gone);
+    assert.equal(arrivals, 0);
+    assert.equal(conn.ended, undefined);
     if (left) peer.say(left);
+    await settled();
+    assert.equal(arrivals, left ? 1 : 0);
+    assert.equal(textOf(conn.peek()), left);
+    assert.equal(conn.hasLine, left === "QUIT\r\n");
     peer[leaves]();
     await settled();
-    assert.equal(gone, expected, `${left} ${leaves}`);
-    assert.equal(conn.gone, expected, `${left} ${leaves}`);
+    assert.equal(arrivals, left ? 2 : 1);
+    const how: unknown = conn.ended;
+    assert.equal(how instanceof IoError ? how.kind : how, ended);
     if (left === "QUIT\r\n") assert.equal(await line(), "QUIT");
     conn.close();
   }
 });
 
-Deno.test("LineConn.watch calls at once when the peer left before", async () => {
+Deno.test("LineConn.watch tells nothing any more of a connection that is read from or closed", async () => {
+  for (const how of ["read", "close"] as const) {
+    const { conn, line, peer } = newConn();
+    conn.watch(() => assert.fail("told"));
+    if (how === "close") conn.close();
+    else void line().catch(() => {});
+    peer.say("x\r\n");
+    peer.end();
+    await settled();
+    conn.close();
+  }
+});
+
+Deno.test("LineConn: what a read fails with and is no IoError stays as it is, for it is a bug", async () => {
   const { conn, line, peer } = newConn();
-  peer.end();
-  assert.equal(await line(), null);
-  let gone = 0;
-  conn.watch(() => gone++);
-  assert.equal(gone, 1);
+  peer.conn.read = () => Promise.reject(new TypeError("oops"));
+  await assert.rejects(line(), TypeError);
+  assert.ok(conn.ended instanceof TypeError);
   conn.close();
 });
 
