@@ -5,7 +5,7 @@
 // must not, and so the client hears 421 and the log gets the line. Spawn mode is a process for each message: the other
 // modes are loaded when they are wanted.
 
-import { checksOf } from "./app_checks.ts";
+import { type Checks, checksOf } from "./app_checks.ts";
 import { logBug, logCannotStart, logUsage } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { type LogTarget, openLogger } from "./log/sinks.ts";
@@ -68,11 +68,11 @@ async function startMode(runtime: Runtime, options: Options, args: readonly stri
   }
 }
 
-async function sessionParts(runtime: Runtime, logger: Logger, options: Options): Promise<SessionParts> {
+async function sessionParts(runtime: Runtime, logger: Logger, options: Options): Promise<SessionParts & Checks> {
   return {
     runtime,
     logger,
-    ...await checksOf(runtime, logger, options),
+    ...await checksOf({ runtime, logger }, options),
     options: { ...options, spoolDirectory: options.tempdir, rejectUnsure: options.reject },
   };
 }

@@ -8,7 +8,7 @@ import { chain } from "./checks/chain.ts";
 import type { Check } from "./checks/check.ts";
 import type { Restriction } from "./checks/restriction.ts";
 import { SharedTurn } from "./checks/shared_turn.ts";
-import type { ListUse } from "./dns/listing.ts";
+import type { ListUse } from "./dns/list.ts";
 import type { DnsOptions } from "./dns/lookups.ts";
 import { type Logger, quote } from "./log/logger.ts";
 import { type Options, orTempfail, TempfailError, UsageError } from "./options/options.ts";
@@ -16,23 +16,32 @@ import type { Runtime } from "./runtime/ports.ts";
 import type { SessionChecks } from "./session/session.ts";
 import { textOf } from "./smtp/bytes.ts";
 
-/** What `options` want to look at mail. */
-export async function checksOf(runtime: Runtime, logger: Logger, options: Options): Promise<SessionChecks> {
-  const parts = { runtime, logger, turn: new SharedTurn(runtime.clock) };
-  return { check: await checkOf(parts, options), newAdmission: await newAdmissionOf(parts, options) };
+export interface Checks extends SessionChecks {
+  /** How DNS is asked, and what is known of its lists; absent where there are no restrictions. */
+  readonly dns?: DnsOptions | undefined;
 }
 
-interface Parts {
+/** What checks are made of. `dns` is that of the checks before, where there were any. */
+export interface ChecksParts extends Pick<Checks, "dns"> {
   readonly runtime: Runtime;
   readonly logger: Logger;
+}
+
+/** What `options` want to look at mail. */
+export async function checksOf({ runtime, logger, dns }: ChecksParts, options: Options): Promise<Checks> {
+  const parts = { runtime, logger, dns, turn: new SharedTurn(runtime.clock) };
+  return { check: await checkOf(parts, options), ...await admissionOf(parts, options) };
+}
+
+interface Parts extends ChecksParts {
   readonly turn: SharedTurn;
 }
 
-// Who asks the restrictions that `options` want; undefined where they want none.
-async function newAdmissionOf(parts: Parts, options: Options): Promise<SessionChecks["newAdmission"]> {
+// Who asks the restrictions that `options` want; empty where they want none.
+async function admissionOf(parts: Parts, options: Options): Promise<Omit<Checks, "check">> {
   const { all, lists } = await restrictionsOf(parts, options);
   refuseNameOfNoList(options, lists);
-  if (all.length === 0) return undefined;
+  if (all.length === 0) return {};
   const [{ restrictions }, { addressSyntax }, { ListStates }, { Admission }] = await Promise.all([
     import("./checks/restrictions.ts"),
     import("./checks/address_syntax.ts"),
@@ -40,9 +49,10 @@ async function newAdmissionOf(parts: Parts, options: Options): Promise<SessionCh
     import("./session/admission.ts"),
   ]);
   const restriction = restrictions([addressSyntax, ...all]);
-  const states = new ListStates(parts.logger);
+  const states = parts.dns?.lists ?? new ListStates(parts.logger);
+  states.use(lists);
   const dns: DnsOptions = { server: options.dnsServer, timeout: options.dnsTimeout, lists: states };
-  return (session) => new Admission(restriction, dns, session);
+  return { newAdmission: (session) => new Admission(restriction, dns, session), dns };
 }
 
 // With a typing error in the zone, strangers would hear the key that it holds.

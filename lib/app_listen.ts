@@ -1,7 +1,8 @@
 // The start of listen mode: what has to be right before connections are accepted, and what the log says of it.
 
 import { formatAddress } from "./address.ts";
-import { checksOf } from "./app_checks.ts";
+import { type Checks, checksOf } from "./app_checks.ts";
+import type { ListWatch } from "./dns/list_watch.ts";
 import { logFilterMissing, logListening, logNotReloaded, logReachable, logReloaded, logSwept } from "./log/events.ts";
 import type { Fields } from "./log/logger.ts";
 import { listenMode } from "./modes/listen.ts";
@@ -14,13 +15,18 @@ import { sweepSpoolDirectory } from "./spool/sweep.ts";
 import { VERSION } from "./version.ts";
 
 /** Runs listen mode at `address`; gives its exit status. Throws a `StartError`. */
-export async function startListening(parts: SessionParts, options: Options, address: Address): Promise<number> {
+export async function startListening(
+  parts: SessionParts & Checks,
+  options: Options,
+  address: Address,
+): Promise<number> {
   const { runtime, logger } = parts;
   await refuseOwnServer(runtime, options, address);
   const { removed, failures } = await sweepSpoolDirectory(runtime, options.tempdir);
   logSwept(logger, removed, failures);
   await noteMissingFilter(parts, options);
   const setup = setupOf(options, address);
+  const watch = await newListWatch(parts);
   const listening = listenMode(parts, {
     address,
     maxClients: options.maxClients,
@@ -30,14 +36,25 @@ export async function startListening(parts: SessionParts, options: Options, addr
       logListening(logger, setup);
       if (await isReachable(runtime, address)) logReachable(logger, address);
       sayReady(runtime, address);
+      watch?.ask();
     },
-    remake: () => remakeChecks(parts, options, setup),
-  });
+    remake: async () => {
+      const checks = await remakeChecks(parts, options, setup);
+      watch?.ask();
+      return checks;
+    },
+  }).finally(() => watch?.stop());
   return await orTempfail("-l, --listen", listening, ({ kind }) => {
     if (address.transport === "unix") return "give a path at which nobody listens, in a directory that can be written";
     const hint = kind === "denied" ? "a port above 1023, as below that only root may" : "a port that is free";
     return `give an address of this host and ${hint}`;
   });
+}
+
+async function newListWatch({ runtime, logger, dns }: SessionParts & Checks): Promise<ListWatch | undefined> {
+  if (!dns) return undefined;
+  const { ListWatch } = await import("./dns/list_watch.ts");
+  return new ListWatch({ clock: runtime.clock, resolver: runtime.resolver, logger }, dns);
 }
 
 async function refuseOwnServer(runtime: Runtime, { downstream }: Options, address: Address): Promise<void> {
@@ -87,13 +104,14 @@ async function noteMissingFilter({ runtime, logger }: SessionParts, { command }:
 
 // A file with a mistake in it must not end the protection by the one that was good.
 async function remakeChecks(
-  { runtime, logger }: SessionParts,
+  parts: SessionParts & Checks,
   options: Options,
   setup: Fields,
 ): Promise<SessionChecks | undefined> {
+  const { logger } = parts;
   const hasRules = options.checkRules !== undefined || options.filterRules !== undefined;
   try {
-    const checks = hasRules ? await checksOf(runtime, logger, options) : undefined;
+    const checks = hasRules ? await checksOf(parts, options) : undefined;
     if (checks) logReloaded(logger);
     // A log file that is new, after a rotation, begins with it.
     logListening(logger, setup);

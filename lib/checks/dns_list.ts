@@ -7,7 +7,8 @@
 import { dnsName } from "../dns/domain.ts";
 import { parseIp } from "../dns/ip.ts";
 import { type ListNames, withListNames } from "../dns/list_names.ts";
-import { type DnsList, isListed, type Listable, listingText } from "../dns/listing.ts";
+import type { DnsList } from "../dns/list.ts";
+import { isListed, type Listable, listingText } from "../dns/listing.ts";
 import type { Dns } from "../dns/lookups.ts";
 import { IoError } from "../runtime/io_error.ts";
 import { replyFromText } from "../smtp/reply.ts";

@@ -14,7 +14,7 @@ import type { ContentCheck } from "../envelope.ts";
 import { ADDRESSES_HINT, parseAddresses } from "../dns/answers.ts";
 import { asciiName } from "../dns/domain.ts";
 import type { Network } from "../dns/ip.ts";
-import { type DnsList, parseZone } from "../dns/listing.ts";
+import { type DnsList, parseZone } from "../dns/list.ts";
 import { quote } from "../log/logger.ts";
 import { compilePattern, type Pattern, PatternError } from "../pattern/pattern.ts";
 import { parseNetwork } from "./network.ts";

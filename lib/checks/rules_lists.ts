@@ -1,6 +1,6 @@
 // The DNS lists that the rules of a rules file ask; pure.
 
-import type { ListUse } from "../dns/listing.ts";
+import type { ListUse } from "../dns/list.ts";
 import type { AddressPattern, PatternList, Rule, SourcePattern } from "./rules_file.ts";
 
 type ListAsker = SourcePattern["host"] | Extract<AddressPattern, { domain: unknown }>["domain"];

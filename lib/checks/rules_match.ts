@@ -8,7 +8,8 @@
 
 import { asciiName, dnsName } from "../dns/domain.ts";
 import { type Ip, isWithin, parseIp, reversedName, reverseZone } from "../dns/ip.ts";
-import { type DnsList, isListed, type Listable } from "../dns/listing.ts";
+import type { DnsList } from "../dns/list.ts";
+import { isListed, type Listable } from "../dns/listing.ts";
 import type { Dns } from "../dns/lookups.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { RecordType } from "../runtime/ports.ts";

@@ -5,52 +5,56 @@
 // the list tells nothing: it refuses to answer us, has been given up, or the resolver lies. The log hears of that once.
 
 import { IoError } from "../runtime/io_error.ts";
-import { type Addresses, weigh } from "./answers.ts";
+import { weigh } from "./answers.ts";
 import { dnsName } from "./domain.ts";
 import { type Ip, isPrivate, reversedName } from "./ip.ts";
+import type { DnsList } from "./list.ts";
 import type { Dns } from "./lookups.ts";
-
-export interface DnsList {
-  readonly zone: string;
-  /** The answers that count; undefined for all. */
-  readonly addresses: Addresses | undefined;
-}
-
-/** A list as it is used: it has IP addresses, or domains. */
-export interface ListUse extends DnsList {
-  readonly kind: "address" | "domain";
-}
 
 /** What a list may have: an IP address, or a domain. */
 export type Listable = Ip | string;
-
-/** The zone of a list; undefined for what can be none. A name in DNS does not end with a number: that is an address. */
-export function parseZone(text: string): string | undefined {
-  const zone = dnsName(text);
-  return zone !== undefined && /[a-z][^.]*$/.test(zone) ? zone : undefined;
-}
 
 /**
  * Whether `list` has `what`; undefined where the list is of no use, of which the log knows. Throws `IoError` when it could
  * not be found out.
  */
-export async function isListed({ zone, addresses }: DnsList, what: Listable, dns: Dns): Promise<boolean | undefined> {
-  const question = nameIn(zone, what);
+export async function isListed(list: DnsList, what: Listable, dns: Dns): Promise<boolean | undefined> {
+  if (dns.lists.listsAll(typeof what === "string" ? "domain" : "address", list.zone)) return undefined;
+  const question = nameIn(list.zone, what);
   if (question === undefined) return false;
-  const answers = await dns.records(question, "A", { list: zone });
-  const weights = answers.map((answer) => weigh(answer, addresses));
-  const answer = answers[weights.indexOf("no listing")];
-  if (answer !== undefined && dns.lists.isNews(zone, answer)) {
-    dns.lists.tellNoListing({ zone, question, answer, text: await textOf(question, zone, dns) });
+  const weights = await askList(list, question, dns);
+  return weights.includes("counts") ? true : weights.includes("no listing") ? undefined : false;
+}
+
+/** Whether `list` has an entry at `name`, whatever its answer; undefined where it could not, or would not, tell. */
+export async function hasEntry(list: DnsList, name: string, dns: Dns): Promise<boolean | undefined> {
+  try {
+    const weights = await askList(list, `${name}.${list.zone}`, dns);
+    return weights.some((weight) => weight !== "no listing") ? true : weights.length > 0 ? undefined : false;
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    return undefined;
   }
-  if (weights.includes("counts")) return true;
-  return answer === undefined ? false : undefined;
 }
 
 /** What the list in `zone` says of what it lists; empty where it says nothing, or could not be asked. */
 export async function listingText(zone: string, what: Listable, dns: Dns): Promise<string> {
   const question = nameIn(zone, what);
   return question === undefined ? "" : await textOf(question, zone, dns);
+}
+
+async function askList(
+  { zone, addresses }: DnsList,
+  question: string,
+  dns: Dns,
+): Promise<readonly ReturnType<typeof weigh>[]> {
+  const answers = await dns.records(question, "A", { list: zone });
+  const weights = answers.map((answer) => weigh(answer, addresses));
+  const answer = answers[weights.indexOf("no listing")];
+  if (answer !== undefined && dns.lists.isNews(zone, answer)) {
+    dns.lists.tellNoListing({ zone, question, answer, text: await textOf(question, zone, dns) });
+  }
+  return weights;
 }
 
 async function textOf(question: string, zone: string, dns: Dns): Promise<string> {

@@ -265,6 +265,24 @@ export function logNoListing(logger: Logger, { zone, question, answer, text }: N
   logger.write("error", `${words} ${formatFields({ zone, question, answer, text: text || undefined })}`);
 }
 
+/** `entry` is what no list has: one that has it has everything. */
+export function logListsEverything(logger: Logger, zone: string, entry: string): void {
+  logger.write(
+    "error",
+    `DNS list lists everything: it is not used until it no longer does so ${formatFields({ zone, entry })}`,
+  );
+}
+
+export function logListsAgain(logger: Logger, zone: string, entry: string): void {
+  logger.write("notice", `DNS list no longer lists everything: it is used again ${formatFields({ zone, entry })}`);
+}
+
+/** `entry` is what each list has. */
+export function logNoTestEntry(logger: Logger, zone: string, entry: string): void {
+  const words = "DNS list does not list its test entry: is its zone spelt right?";
+  logger.write("warning", `${words} ${formatFields({ zone, entry })}`);
+}
+
 export function logSwept(logger: Logger, removed: readonly string[], failures: readonly string[]): void {
   for (const failure of failures) {
     logger.write("warning", `cannot sweep the spool ${formatField("reason", failure)}`);

@@ -1,7 +1,7 @@
 // What the command line may say, as plain data with its defaults. Times are in milliseconds, sizes in octets.
 
 import type { ExitMeaning } from "../checks/command_result.ts";
-import type { DnsList } from "../dns/listing.ts";
+import type { DnsList } from "../dns/list.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Address, NameServer } from "../runtime/ports.ts";
 import type { LogTarget } from "../log/sinks.ts";

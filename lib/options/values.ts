@@ -3,7 +3,7 @@
 import type { ExitMeaning } from "../checks/command_result.ts";
 import { ADDRESSES_HINT, parseAddresses } from "../dns/answers.ts";
 import { parseIp } from "../dns/ip.ts";
-import { type DnsList, parseZone } from "../dns/listing.ts";
+import { type DnsList, parseZone } from "../dns/list.ts";
 import { quote } from "../log/logger.ts";
 import type { LogTarget } from "../log/sinks.ts";
 import type { Address, NameServer } from "../runtime/ports.ts";

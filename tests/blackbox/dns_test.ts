@@ -2,6 +2,8 @@
 // and the client hears nothing of it. The name server is a fake one; tests/e2e/dns_test.ts has real ones.
 
 import assert from "node:assert/strict";
+import { kill, Listening } from "../e2e/start.ts";
+import { until, within } from "../fakes/client.ts";
 import { type DnsAnswer, type DnsHandler, DnsServer } from "../fakes/dns_server.ts";
 import { type Case, deliver, expectUsable, read, RECIPIENT, table, type Talk } from "./rig.ts";
 
@@ -28,6 +30,9 @@ const options = () => [
   ...["--check-sender-domain", "--dnsbl=bl.test", "--dnsbl=b2.test", "--rhsbl=rhs.test"],
 ];
 
+/** What listen mode asks lists for at its start (RFC 5782). */
+const TEST_ENTRY = /^(?:[12]\.0\.0\.127|invalid)\./;
+
 const CLIENT = "XFORWARD NAME=host.test ADDR=192.0.2.1";
 
 function playWith(handler: DnsHandler, play: (talk: Talk) => Promise<void>): Case["play"] {
@@ -45,7 +50,7 @@ const THERE: DnsAnswer = { records: [{ data: "10 mx.test" }] };
 function listedWith(text: DnsAnswer): DnsHandler {
   return ({ name, type, over }) => {
     if (type === "MX") return THERE;
-    if (!name.endsWith(".bl.test")) return { code: 3 };
+    if (name !== "1.2.0.192.bl.test") return { code: 3 };
     if (type === "A") return LISTED;
     return over === "udp" && JSON.stringify(text).length > 400 ? { truncated: true } : text;
   };
@@ -121,8 +126,10 @@ table("What a name server says", { options, around }, [
         for (let recipients = 0; recipients < 10; recipients++) await client.expect(554, `RCPT TO:<${RECIPIENT}>`);
         await client.expect(250, "RSET");
       }
-      const asked = server.questions.map(({ name, type }) => `${name} ${type}`).sort();
-      assert.deepEqual(asked, [
+      const asked = server.questions.map(({ name, type }) => `${name} ${type}`).filter((text) =>
+        !TEST_ENTRY.test(text)
+      );
+      assert.deepEqual(asked.sort(), [
         "1.2.0.192.b2.test A",
         "1.2.0.192.bl.test A",
         "1.2.0.192.bl.test TXT",
@@ -277,3 +284,60 @@ table("A list with a key in its zone, and one of who is welcome", {
     ),
   }),
 ]);
+
+/** As `LISTS`; all have the test entry 127.0.0.2, but for one, and those named all* everything. */
+const TESTED: DnsHandler = (question) => {
+  const { name, type } = question;
+  if (type !== "MX" && /\.all[0-9]\.test$/.test(name)) return type === "A" ? LISTED : {};
+  return /^2\.0\.0\.127\.(?!typo\.)/.test(name) ? LISTED : LISTS(question);
+};
+
+table("Lists that list everything are not used in listen mode", {
+  modes: ["listen"],
+  options: (dir) => {
+    server.handler = TESTED;
+    return withRules(
+      dir,
+      "noto:RBL.all4.test:ALL:ALL\nnoto:ALL:RHS.all5.test:ALL\nnoto:NS=RBL.all6.test:ALL:ALL\n",
+      ...["--dnsbl=all1.test", "--dnsbl=key.bl.test", "--rhsbl=all2.test", "--dnswl=all3.test"],
+    );
+  },
+}, [
+  {
+    name: "of options and of rules, for clients and for senders",
+    play: playWith(TESTED, async (talk) => {
+      const lines = () => read(talk.logFile).match(/error: DNS list lists everything: .* zone=all[1-6]\.test entry=/g);
+      await until(() => lines()?.length === 6, () => `six lists in ${read(talk.logFile)}`);
+      await deliverTwo(talk, "192.0.2.*");
+      // A list that is in order is used, and nobody is welcome by a list that has everybody.
+      const client = await talk.open();
+      await client.expect(250, "XFORWARD NAME=host.test ADDR=192.0.2.6");
+      await client.expect(250, "MAIL FROM:<me@good.test>");
+      await client.expect(554, `RCPT TO:<${RECIPIENT}>`);
+      assert.doesNotMatch(read(talk.logFile), /its test entry/);
+    }),
+  },
+  {
+    name: "a list that the rules name anew is asked at SIGHUP",
+    play: playWith(TESTED, async (talk) => {
+      await (await talk.open()).expect(221, "QUIT");
+      Deno.writeTextFileSync(`${talk.dir}/rules`, "noto:RBL.all7.test:ALL:ALL\nnoto:RBL.typo.test:ALL:ALL\n");
+      kill(talk.process.pid, "SIGHUP");
+      await talk.logged(/error: DNS list lists everything: .* zone=all7\.test entry=127\.0\.0\.1\n/);
+      await talk.logged(/warning: DNS list does not list its test entry: .* zone=typo\.test entry=127\.0\.0\.2\n/);
+      await deliverTwo(talk, "192.0.2.*");
+      // What was known before still is, and is not said again.
+      assert.doesNotMatch(talk.log, / zone=all[1-6]\.test/);
+    }),
+  },
+]);
+
+Deno.test("questions to lists that do not answer do not keep listen mode from starting and ending", async () => {
+  server.handler = () => "silent";
+  server.questions.length = 0;
+  const words = [`--dns-server=127.0.0.1:${server.port}`, "--dns-timeout=600", "--dnsbl=bl.test", "--log=/dev/null"];
+  const program = await Listening.start(["127.0.0.1:9", "-d", "/tmp", ...words]);
+  await until(() => server.questions.length > 0, () => "a question");
+  kill(program.process.pid, "SIGTERM");
+  assert.equal(await within(program.process.ended, () => "the end of the program"), 0);
+});

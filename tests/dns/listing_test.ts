@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { parseAddresses } from "../../lib/dns/answers.ts";
 import { parseIp } from "../../lib/dns/ip.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
-import { isListed, listingText, parseZone } from "../../lib/dns/listing.ts";
+import { isListed, listingText } from "../../lib/dns/listing.ts";
 import { type Dns, Lookups } from "../../lib/dns/lookups.ts";
 import { IoError } from "../../lib/runtime/io_error.ts";
 import { FakeClock } from "../fakes/clock.ts";
@@ -117,18 +117,4 @@ Deno.test("what no name can be is in no list, and a list need not say why", asyn
   assert.equal(await scene.text("bad.example"), "because");
   assert.equal(await scene.text("other.example"), "");
   assert.equal(await scene.text("broken.example"), "");
-});
-
-Deno.test("parseZone", () => {
-  const rows: readonly (readonly [string, string | undefined])[] = [
-    ["Bl.Example.ORG.", "bl.example.org"],
-    ["x", "x"],
-    ["b\u00fccher.example", "xn--bcher-kva.example"],
-    ["", undefined],
-    ["a..b", undefined],
-    ["-a.example", undefined],
-    ["*.example", undefined],
-    ["127.0.0.2", undefined],
-  ];
-  for (const [text, zone] of rows) assert.equal(parseZone(text), zone, text);
 });

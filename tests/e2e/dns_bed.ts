@@ -52,6 +52,10 @@ const LISTS: readonly (readonly [type: string, zone: string, data: string])[] = 
   ],
   ["ip6trie", "bl.test", ":127.0.0.5:Listed, see http://bl.test/?$\n2001:db8:bad::/48\n"],
   ["dnset", "rhs.test", `:127.0.1.2:No bounces from $\nlisted.${ZONE}\n`],
+  ["ip4set", "wl.test", ":127.0.2.0:Welcome\n127.0.0.2\n192.0.2.66\n"],
+  // Lists that were given up, in that way.
+  ["ip4set", "all.test", ":127.0.0.2:Listed\n0.0.0.0/1\n128.0.0.0/1\n"],
+  ["dnset", "everybody.test", ":127.0.0.2:Listed\n.test\n.invalid\n"],
   // A list that tells strangers that it does not answer them.
   ["ip4set", "closed.test", ":127.255.255.254:Ask somebody else\n0.0.0.0/1\n128.0.0.0/1\n"],
 ];

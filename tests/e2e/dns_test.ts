@@ -121,6 +121,28 @@ table("DNS lists with addresses that count", {
   mail("the null sender", { address: "192.0.2.67", from: "", heard: "passes" }),
 ]);
 
+table("DNS lists that list everybody", {
+  options: () => words("--dnsbl=all.test", "--dnsbl=bl.test", "--rhsbl=everybody.test"),
+  modes: ["listen"],
+}, [{
+  name: "are not used once that is known",
+  play: async (talk) => {
+    const log = () => read(talk.logFile);
+    for (const zone of ["all", "everybody"]) {
+      await until(() => log().includes(`it no longer does so zone=${zone}.test `), () => `${zone}.test in the log`);
+    }
+    const client = await talk.open();
+    for (const [address, code] of [["192.0.2.67", 250], ["192.0.2.66", 554]] as const) {
+      await client.expect(250, `XFORWARD NAME=stranger.test ADDR=${address}`);
+      await client.expect(250, "MAIL FROM:<me@mx.example.test>");
+      await client.expect(code, `RCPT TO:<${RECIPIENT}>`);
+      await client.expect(250, "RSET");
+    }
+    await client.expect(221, "QUIT");
+    assert.doesNotMatch(log(), /its test entry/);
+  },
+}]);
+
 const NOT_FOUND = "Sender address rejected: domain not found";
 
 table("The sender's domain", { options: () => words("--check-sender-domain") }, [
@@ -182,8 +204,8 @@ async function withPostfix(test: (site: Site) => Promise<void>): Promise<void> {
       return [spawnedProxy(proxyPort, USER, argv), `${before}    -o smtpd_authorized_xclient_hosts=127.0.0.0/8\n`];
     };
     await postfix.start([
-      ...inFront(listedPort, listedProxy, ["--dnsbl=bl.test"]),
-      ...inFront(openPort, openProxy, ["--dnsbl=bl.test=127.0.0.9"]),
+      ...inFront(listedPort, listedProxy, ["--dnsbl=bl.test", "--list-name=bl.test=list.example"]),
+      ...inFront(openPort, openProxy, ["--dnsbl=bl.test", "--dnswl=wl.test"]),
       afterFilter(afterPort),
     ]);
     await test({ postfix, listedPort, openPort });
@@ -219,7 +241,9 @@ Deno.test("Postfix hands on the client that is listed, and the refusals; all els
       [
         listedPort,
         "me@mx.example.test",
-        new RegExp(`^554 5\\.7\\.1 .*\\[${CLIENT_ADDRESS}\\] blocked using bl\\.test; Listed, see `),
+        new RegExp(
+          `^554 5\\.7\\.1 .*\\[${CLIENT_ADDRESS}\\] blocked using list\\.example; Listed, see http://list\\.example/`,
+        ),
       ],
       [
         openPort,
