@@ -31,4 +31,6 @@ export interface CheckedMessage {
   /** The address of the client: XFORWARD's, or that of the peer of our own connection where there is none. */
   readonly clientAddress: string | undefined;
   readonly spool: Spool;
+  /** What begins each line of its session in the log. */
+  readonly sessionId: string;
 }

@@ -3,8 +3,8 @@
 // How it is run and stopped stands in process.ts; what its end means, in command_result.ts. A command that is a path and
 // plain words is executed without the shell, which would do nothing but start one process more.
 //
-// Environment: EMAIL, OUTFILE, SENDER, RECIPIENT, RECIPIENTS, RECIPIENTCOUNT, REMOTEIP, HELO. All but the first two are
-// in a stranger's hands, handed on as they are, and bounded in length.
+// Environment: EMAIL, OUTFILE and RECIPIENTSFILE are files, SESSIONID is ours. All others are in a stranger's hands, handed
+// on as they are, and bounded in length; SENDERADDRESS by the bound of a command line.
 
 import type { Envelope } from "../envelope.ts";
 import { IoError } from "../runtime/io_error.ts";
@@ -37,10 +37,16 @@ export function commandCheck(
   return {
     name: "command",
     needsFile: true,
-    judge: async ({ envelope, spool }, { signal, limit }): Promise<Verdict> => {
+    judge: async ({ envelope, spool, sessionId }, { signal, limit }): Promise<Verdict> => {
       const outfile = await spool.outfile();
       const email = options.editInPlace ? await spool.copy() : await spool.path();
-      const environment = { EMAIL: email, OUTFILE: outfile, ...envelopeVariables(envelope) };
+      const environment = {
+        EMAIL: email,
+        OUTFILE: outfile,
+        RECIPIENTSFILE: await spool.recipientsFile(envelope.recipients),
+        SESSIONID: sessionId,
+        ...envelopeVariables(envelope),
+      };
       const { timeout } = options;
       const { end, lastLine } = await runCommand(ports, options.command, { environment, timeout, limit, signal });
       const verdict = verdictOfCommand(end, lastLine, options);
@@ -70,14 +76,18 @@ async function runCommand(
 
 /** The envelope as a filter sees it. */
 export function envelopeVariables(envelope: CheckedMessage["envelope"]): Record<string, string> {
-  const { sender, recipients, client } = envelope;
+  const { recipients, client } = envelope;
+  const sender = envelope.sender === "" ? "<>" : envelope.sender ?? "";
   return {
-    SENDER: cut(sender === "" ? "<>" : sender ?? ""),
+    SENDER: cut(sender),
+    SENDERADDRESS: sender,
     RECIPIENT: cut(recipients[0] ?? ""),
     RECIPIENTS: joinRecipients(recipients),
     RECIPIENTCOUNT: String(recipients.length),
     REMOTEIP: cut(client.address ?? ""),
+    REMOTENAME: cut(client.name ?? ""),
     HELO: cut(client.helo ?? ""),
+    QUEUEID: cut(client.ident ?? ""),
   };
 }
 

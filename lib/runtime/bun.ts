@@ -7,7 +7,7 @@
 import process from "node:process";
 import { after } from "./bun_api.ts";
 import { datagrams } from "./bun_datagrams.ts";
-import { create, createLocked, list, open, openLog, remove, stat } from "./bun_files.ts";
+import { create, createLocked, list, newChecksum, open, openLog, remove, stat } from "./bun_files.ts";
 import { selfWords, start, startSelf } from "./bun_processes.ts";
 import { addressesOf, connect, listen, udp } from "./bun_sockets.ts";
 import { isErrInput, isSpawned, stdioConn, writeSync } from "./bun_stdio.ts";
@@ -17,7 +17,7 @@ import { lazyResolver } from "./resolver.ts";
 export function bunRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
   const network = { connect, listen, addressesOf, datagrams, udp };
-  const files = { create, createLocked, open, openLog, stat, remove, list };
+  const files = { create, createLocked, open, openLog, stat, remove, list, newChecksum };
   return {
     pid: process.pid,
     clock,

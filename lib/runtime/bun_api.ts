@@ -22,6 +22,7 @@ interface BunApi {
     readonly stdio: readonly ["ignore", "ignore" | "pipe", "pipe" | "inherit" | number];
     readonly detached: true;
   }): BunProcess;
+  readonly hash: { crc32(octets: Uint8Array, before: number): number };
   file(descriptor: number): { stream(): ReadableStream<Uint8Array> };
   readonly dns: {
     lookup(host: string, options: { backend: "libc"; socketType: "tcp" }): Promise<readonly { address: string }[]>;

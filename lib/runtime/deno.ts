@@ -1,7 +1,7 @@
 // The runtime ports on Deno 2.9. Only this and the files deno_*.ts say `Deno.`.
 
 import { after } from "./deno_api.ts";
-import { create, createLocked, list, open, openLog, remove, stat } from "./deno_files.ts";
+import { create, createLocked, list, newChecksum, open, openLog, remove, stat } from "./deno_files.ts";
 import { selfWords, start, startSelf } from "./deno_processes.ts";
 import { addressesOf, connect, datagrams, listen, udp } from "./deno_sockets.ts";
 import { isErrInput, isSpawned, StdioConn, writeSync } from "./deno_stdio.ts";
@@ -11,7 +11,7 @@ import { lazyResolver } from "./resolver.ts";
 export function denoRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
   const network = { connect, listen, addressesOf, datagrams, udp };
-  const files = { create, createLocked, open, openLog, stat, remove, list };
+  const files = { create, createLocked, open, openLog, stat, remove, list, newChecksum };
   return {
     pid: Deno.pid,
     clock,

@@ -5,7 +5,8 @@
 // for it is in memory. Content is written through that pool.
 
 import { ioError } from "./deno_api.ts";
-import type { File, FileFacts } from "./ports.ts";
+import { PlainChecksum } from "./plain_checksum.ts";
+import type { Checksum, File, FileFacts } from "./ports.ts";
 
 const NEW: Deno.OpenOptions = { createNew: true, read: true, write: true, mode: 0o600 };
 
@@ -150,4 +151,8 @@ export async function list(directory: string): Promise<string[]> {
   } catch (error) {
     throw ioError(error, `cannot list ${directory}`);
   }
+}
+
+export function newChecksum(): Checksum {
+  return new PlainChecksum();
 }

@@ -114,6 +114,15 @@ export interface Files {
   remove(path: string): Promise<void>;
   /** The names in a directory. */
   list(directory: string): Promise<string[]>;
+  newChecksum(): Checksum;
+}
+
+/** Tells whether the same content comes a second time. It is for accidents: who wants to can make other content fit. */
+export interface Checksum {
+  /** Takes the next octets; it makes no difference where the content is cut. */
+  push(octets: Uint8Array): void;
+  /** Of all octets so far; to be compared with that of the same runtime. */
+  readonly value: string | number;
 }
 
 export interface File {

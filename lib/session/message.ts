@@ -217,6 +217,7 @@ async function judge(
     const limit = deadline - 2 * answerReserve(options) - clock.now();
     const checked = {
       ...message,
+      sessionId: log.id,
       get clientAddress() {
         return addressOf(message.envelope.client, client);
       },

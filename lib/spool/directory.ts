@@ -7,8 +7,8 @@ import { IoError } from "../runtime/io_error.ts";
 import { LF } from "../smtp/bytes.ts";
 import type { Files } from "../runtime/ports.ts";
 
-/** The message, a filter's own version of it, the copy that it may change, and the mark that they are in use. */
-const ENDINGS = ["eml", "out", "edit", "lock"] as const;
+/** The message, a filter's own version of it, the copy that it may change, its recipients; and the mark that all are in use. */
+const ENDINGS = ["eml", "out", "edit", "rcpt", "lock"] as const;
 
 export type SpoolEnding = typeof ENDINGS[number];
 

@@ -3,11 +3,10 @@
 // All I/O failures are thrown as `IoError`. Memory does not grow with the message.
 
 import { IoError } from "../runtime/io_error.ts";
-import type { File, FileFacts, Files } from "../runtime/ports.ts";
+import type { Checksum, File, FileFacts, Files } from "../runtime/ports.ts";
 import { CR, LF } from "../smtp/bytes.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
 import type { MessageSource } from "../verdict.ts";
-import { Checksum } from "./checksum.ts";
 
 type Content = Pick<MessageSource, "chunks">;
 
@@ -89,8 +88,8 @@ export async function holds(content: Content, octets: Uint8Array): Promise<boole
   return at === octets.length;
 }
 
-export async function checksumOf(content: Content): Promise<Checksum> {
-  const checksum = new Checksum();
+/** `checksum`, when it has taken in `content`. */
+export async function checksumOf(content: Content, checksum: Checksum): Promise<Checksum> {
   for await (const chunk of content.chunks()) checksum.push(chunk);
   return checksum;
 }

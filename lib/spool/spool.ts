@@ -13,10 +13,10 @@
 // its size and sets its time back to what it was has changed nothing that we look at.
 
 import { IoError } from "../runtime/io_error.ts";
-import type { File, FileFacts, Files } from "../runtime/ports.ts";
+import type { Checksum, File, FileFacts, Files } from "../runtime/ports.ts";
+import { bytesOf } from "../smtp/bytes.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
 import type { MessageSource } from "../verdict.ts";
-import { Checksum } from "./checksum.ts";
 import { type SpoolEnding, spoolPath } from "./directory.ts";
 import { mark } from "./mark.ts";
 import { checksumOf, holds, isUntouched, lineEndsOf, READ_SIZE, readChunks, Replacement } from "./replacement.ts";
@@ -26,6 +26,9 @@ const MEMORY_LIMIT = 262_144;
 
 // Room for less than this is not worth another round: what is in memory goes to the file.
 const LEAST_SPACE = 49_152;
+
+// A recipient is at most as long as a command line, of 2048 octets.
+const RECIPIENTS_AT_A_TIME = 100;
 
 export interface SpoolOptions {
   readonly directory: string;
@@ -57,7 +60,7 @@ export class Spool implements MessageSource {
   #copy: GivenFile | undefined;
   #outfile: string | undefined;
   // Of the part that is in a file, where a program will get that.
-  #checksum = new Checksum();
+  #checksum: Checksum;
   #crLines = 0;
   #forgotten = false;
   readonly #names: string[] = [];
@@ -66,6 +69,7 @@ export class Spool implements MessageSource {
   constructor(files: Files, options: SpoolOptions) {
     this.#files = files;
     this.#options = options;
+    this.#checksum = files.newChecksum();
   }
 
   get lineEnds(): LineEnds {
@@ -151,7 +155,7 @@ export class Spool implements MessageSource {
     this.#memory = new Uint8Array(0);
     this.#inMemory = 0;
     this.#size = change.size;
-    this.#checksum = await checksumOf(change);
+    this.#checksum = await this.#checksumOf(change);
     this.#lineEnds = change.lineEnds;
     this.#email = await this.#given(path, file);
     return true;
@@ -191,6 +195,21 @@ export class Spool implements MessageSource {
     if (!now) return undefined;
     if (now.kind !== "file") throw new IoError("other", `${path} is no regular file`);
     return now.size === 0 ? undefined : await this.#withLineEnds(path, now);
+  }
+
+  /** The path of a file with the `recipients`, each on a line that ends with LF. None of them has a LF in it. */
+  async recipientsFile(recipients: readonly string[]): Promise<string> {
+    const path = this.#pathOf("rcpt");
+    const file = await this.#create(path);
+    try {
+      for (let at = 0; at < recipients.length; at += RECIPIENTS_AT_A_TIME) {
+        const some = recipients.slice(at, at + RECIPIENTS_AT_A_TIME);
+        await file.append(bytesOf(some.map((recipient) => `${recipient}\n`).join("")));
+      }
+    } finally {
+      file.close();
+    }
+    return path;
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
@@ -246,7 +265,11 @@ export class Spool implements MessageSource {
     if (isUntouched(now, facts)) return true;
     if (now.kind !== "file" || now.size !== this.#size) return false;
     if (this.#isInMemory) return await holds(content, this.#memory.subarray(0, this.#size));
-    return this.#checksum.equals(await checksumOf(content));
+    return (await this.#checksumOf(content)).value === this.#checksum.value;
+  }
+
+  #checksumOf(content: MessageSource): Promise<Checksum> {
+    return checksumOf(content, this.#files.newChecksum());
   }
 
   async #withLineEnds(path: string, facts: FileFacts): Promise<Replacement> {

@@ -164,6 +164,77 @@ table("RECIPIENT", { filter: true, shared: true }, [
   })),
 ]);
 
+/** A path as long as a command line may be. */
+const LONGEST = `${"s".repeat(1900)}@example.org`;
+
+table("REMOTENAME, QUEUEID, SESSIONID, SENDERADDRESS and RECIPIENTSFILE", {
+  filter: true,
+  env: { REMOTENAME: "stale", QUEUEID: "stale", SESSIONID: "stale", SENDERADDRESS: "stale", RECIPIENTSFILE: "/stale" },
+  options: () => ["-v"],
+}, [
+  {
+    name: "are what is known of the message, and of no other",
+    filter: `${DUMP}; cat "$RECIPIENTSFILE" >"$D/recipients"`,
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.expect(250, "XFORWARD NAME=mx.example ADDR=192.0.2.1 IDENT=4xYz+2D1");
+      const to = ["b@example.net", "c@example.net"];
+      await deliver(client, CONTENT, { from: LONGEST, to });
+      const env = await environment(talk);
+      assert.equal(env["REMOTENAME"], "mx.example");
+      assert.equal(env["QUEUEID"], "4xYz-1");
+      assert.equal(env["SENDERADDRESS"], LONGEST);
+      assert.equal(env["SENDER"], LONGEST.slice(0, 99));
+      assert.equal(await talk.file("recipients"), "b@example.net\nc@example.net\n");
+      await talk.logged(new RegExp(`: ${env["SESSIONID"]}: message `));
+      assert.match(env["SESSIONID"]!, /^[0-9a-f]{10}$/);
+      assert.throws(() => Deno.lstatSync(env["RECIPIENTSFILE"]!), Deno.errors.NotFound);
+      Deno.removeSync(`${talk.dir}/env`);
+      await deliver(client, CONTENT, { from: "" });
+      const next = await environment(talk);
+      assert.deepEqual([next["REMOTENAME"], next["QUEUEID"], next["SENDERADDRESS"]], ["", "", "<>"]);
+      assert.equal(next["SESSIONID"], env["SESSIONID"]);
+    },
+  },
+  {
+    name: "what the client in front does not know is blank",
+    filter: DUMP,
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.expect(250, "XFORWARD NAME=[UNAVAILABLE] ADDR=192.0.2.1 IDENT=[UNAVAILABLE]");
+      await deliver(client);
+      const env = await environment(talk);
+      assert.deepEqual([env["REMOTENAME"], env["QUEUEID"], env["REMOTEIP"]], ["", "", "192.0.2.1"]);
+    },
+  },
+  {
+    name: "the file is private, in the directory of -d, and may be removed",
+    filter: 'stat -c "%a %F %h" "$RECIPIENTSFILE" >"$D/mode.tmp"; dirname "$RECIPIENTSFILE" >>"$D/mode.tmp"; ' +
+      'rm "$RECIPIENTSFILE"; mv "$D/mode.tmp" "$D/mode"',
+    play: async (talk) => {
+      assert.equal((await deliver(await talk.open())).code, 250);
+      assert.equal(await talk.file("mode"), `600 regular file 1\n${talk.spool}\n`);
+    },
+  },
+  {
+    name: "20,000 recipients are all there",
+    filter: 'cp "$RECIPIENTSFILE" "$D/recipients"',
+    play: async (talk) => {
+      const client = await talk.open();
+      const to = Array.from({ length: 20_000 }, (_, at) => `recipient${at}@example.net`);
+      await client.expect(250, "MAIL FROM:<a@example.org>");
+      for (let at = 0; at < to.length; at += 500) {
+        await client.say(to.slice(at, at + 500).map((one) => `RCPT TO:<${one}>\r\n`).join(""));
+        for (let reply = 0; reply < 500; reply++) await client.expect(250);
+      }
+      await client.expect(354, "DATA");
+      await client.say(`${CONTENT}.\r\n`);
+      await client.expect(250);
+      assert.ok(await talk.file("recipients") === to.map((one) => `${one}\n`).join(""));
+    },
+  },
+]);
+
 table("The environment", {
   filter: true,
   env: {
@@ -307,13 +378,13 @@ table("EMAIL and OUTFILE", { filter: true, shared: true }, [
     },
   },
   {
-    name: "both are gone after the message",
+    name: "all are gone after the message",
     filter: DUMP,
     play: async (talk) => {
       const client = await talk.open();
       await deliver(client);
       const env = await environment(talk);
-      for (const name of ["EMAIL", "OUTFILE"]) {
+      for (const name of ["EMAIL", "OUTFILE", "RECIPIENTSFILE"]) {
         assert.throws(() => Deno.lstatSync(env[name]!), Deno.errors.NotFound, name);
       }
     },
@@ -331,17 +402,17 @@ table("EMAIL and OUTFILE", { filter: true, shared: true }, [
   },
 ]);
 
-Deno.test("EMAIL and OUTFILE are private whatever the umask", async () => {
+Deno.test("EMAIL, OUTFILE and RECIPIENTSFILE are private whatever the umask", async () => {
   const fake = await Downstream.start();
   const spawner = await Spawner.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {
     const words = ["sh", "-c", 'umask 0; exec "$@"', "sh", ...programWords()];
-    const filter = 'echo 550 $(stat -c %a "$EMAIL" "$OUTFILE") >&2; exit 1';
+    const filter = 'echo 550 $(stat -c %a "$EMAIL" "$OUTFILE" "$RECIPIENTSFILE") >&2; exit 1';
     await spawner.useCommand([...words, fake.operand, "-d", dir, "--log=/dev/null", "-c", filter]);
     const { client } = await spawner.connect();
     await client.expect(220);
-    assert.equal((await deliver(client)).raw, "550 600 600\r\n");
+    assert.equal((await deliver(client)).raw, "550 600 600 600\r\n");
     client.close();
   } finally {
     await spawner.stop();

@@ -24,6 +24,7 @@ const VERDICTS: Record<Verdict["kind"], Verdict> = {
 const MESSAGE: CheckedMessage = {
   envelope: emptyEnvelope(),
   clientAddress: undefined,
+  sessionId: "0123456789",
   spool: new Spool(new FakeRuntime().files, { directory: "/tmp", name: "x", named: false }),
 };
 const OPTIONS = { signal: new AbortController().signal, limit: 1000, notice: () => {} };

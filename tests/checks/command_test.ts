@@ -32,9 +32,8 @@ async function run(
   const aborter = new AbortController();
   let verdict: Verdict | undefined;
   const judgeOptions = { signal: aborter.signal, limit: options.limit ?? 90_000, notice: () => {} };
-  void check.judge({ envelope: emptyEnvelope(), clientAddress: undefined, spool }, judgeOptions).then((given) =>
-    verdict = given
-  );
+  const message = { envelope: emptyEnvelope(), clientAddress: undefined, spool, sessionId: "0123456789" };
+  void check.judge(message, judgeOptions).then((given) => verdict = given);
   await settled();
   return {
     runtime,
@@ -63,6 +62,8 @@ Deno.test("commandCheck runs the command with sh -c, EMAIL complete and OUTFILE 
   assert.deepEqual(child.words.slice(1), ["-c", "exit $x"]);
   assert.equal(textOf(runtime.files.octetsOf(child.environment["EMAIL"]!)), "text\n");
   assert.equal(runtime.files.octetsOf(child.environment["OUTFILE"]!).length, 0);
+  assert.equal(textOf(runtime.files.octetsOf(child.environment["RECIPIENTSFILE"]!)), "");
+  assert.equal(child.environment["SESSIONID"], "0123456789");
   child.exit(0);
 });
 
@@ -266,25 +267,32 @@ function variables(envelope: Partial<Envelope>): Record<string, string> {
 Deno.test("envelopeVariables: what is not known is blank, and the null sender is <>", () => {
   assert.deepEqual(variables({}), {
     SENDER: "",
+    SENDERADDRESS: "",
     RECIPIENT: "",
     RECIPIENTS: "",
     RECIPIENTCOUNT: "0",
     REMOTEIP: "",
+    REMOTENAME: "",
     HELO: "",
+    QUEUEID: "",
   });
   assert.equal(variables({ sender: "" })["SENDER"], "<>");
+  assert.equal(variables({ sender: "" })["SENDERADDRESS"], "<>");
 });
 
 Deno.test("envelopeVariables hands hostile text on literally", () => {
   const evil = "$(rm -rf /)`id`'\"; echo \\";
-  const found = variables({ sender: evil, recipients: [evil, "b@c"], client: { address: evil, helo: evil } });
-  assert.deepEqual(found, {
+  const client = { address: evil, name: evil, helo: evil, ident: evil };
+  assert.deepEqual(variables({ sender: evil, recipients: [evil, "b@c"], client }), {
     SENDER: evil,
+    SENDERADDRESS: evil,
     RECIPIENT: evil,
     RECIPIENTS: `${evil},b@c`,
     RECIPIENTCOUNT: "2",
     REMOTEIP: evil,
+    REMOTENAME: evil,
     HELO: evil,
+    QUEUEID: evil,
   });
 });
 
@@ -297,8 +305,12 @@ Deno.test("envelopeVariables cuts to 99 characters, never inside one", () => {
       [`${"x".repeat(98)}\u{1f600}y`, `${"x".repeat(98)}\u{1f600}`],
     ] as const
   ) {
-    const found = variables({ sender: value, recipients: [value], client: { address: value, helo: value } });
-    for (const name of ["SENDER", "RECIPIENT", "REMOTEIP", "HELO"]) assert.equal(found[name], kept, name);
+    const client = { address: value, name: value, helo: value, ident: value };
+    const found = variables({ sender: value, recipients: [value], client });
+    for (const name of ["SENDER", "RECIPIENT", "REMOTEIP", "REMOTENAME", "HELO", "QUEUEID"]) {
+      assert.equal(found[name], kept, name);
+    }
+    assert.equal(found["SENDERADDRESS"], value);
   }
 });
 

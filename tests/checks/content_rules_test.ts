@@ -57,7 +57,11 @@ async function judge(
   const envelope = { ...emptyEnvelope(), ...options.envelope };
   const notice = (text: string) => void notices.push(text);
   const clientAddress = envelope.client.address;
-  const verdict = await check.judge({ envelope, clientAddress, spool }, { signal, limit, notice });
+  const verdict = await check.judge({ envelope, clientAddress, spool, sessionId: "0123456789" }, {
+    signal,
+    limit,
+    notice,
+  });
   await spool.remove();
   return { verdict, notices };
 }

@@ -36,9 +36,8 @@ async function run(options: { text?: string; limit?: number; runtime?: FakeRunti
     limit: options.limit ?? 90_000,
     notice: (text: string) => void notices.push(text),
   };
-  void check.judge({ envelope: emptyEnvelope(), clientAddress: undefined, spool }, judgeOptions).then((given) =>
-    verdict = given
-  );
+  const message = { envelope: emptyEnvelope(), clientAddress: undefined, spool, sessionId: "0123456789" };
+  void check.judge(message, judgeOptions).then((given) => verdict = given);
   await settled();
   return {
     runtime,

@@ -4,7 +4,8 @@
 // room has written half of its octets before.
 
 import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
-import type { Clock, File, FileFacts, Files } from "../../lib/runtime/ports.ts";
+import { PlainChecksum } from "../../lib/runtime/plain_checksum.ts";
+import type { Checksum, Clock, File, FileFacts, Files } from "../../lib/runtime/ports.ts";
 import { bytesOf, concat } from "../../lib/smtp/bytes.ts";
 
 export type DiskOperation = "create" | "open" | "openLog" | "stat" | "remove" | "list" | "append" | "read";
@@ -152,6 +153,10 @@ export class FakeDisk implements Files {
   async remove(path: string): Promise<void> {
     this.#note("remove", path);
     this.#nodes.delete(path);
+  }
+
+  newChecksum(): Checksum {
+    return new PlainChecksum();
   }
 
   async list(directory: string): Promise<string[]> {

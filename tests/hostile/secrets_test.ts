@@ -155,8 +155,11 @@ function descriptorsIn(listing: string): Map<string, string> {
 
 // --- environment
 
-/** The variables of CONTRACT's table, which are those of the manual and RECIPIENTS, RECIPIENTCOUNT. */
-const DOCUMENTED = ["EMAIL", "OUTFILE", "SENDER", "RECIPIENT", "RECIPIENTS", "RECIPIENTCOUNT", "REMOTEIP", "HELO"];
+/** The variables of CONTRACT's table. */
+const DOCUMENTED = [
+  ...["EMAIL", "OUTFILE", "SENDER", "SENDERADDRESS", "RECIPIENT", "RECIPIENTS", "RECIPIENTCOUNT", "RECIPIENTSFILE"],
+  ...["REMOTEIP", "REMOTENAME", "HELO", "QUEUEID", "SESSIONID"],
+];
 
 /** What a shell puts there by itself. */
 const OF_THE_SHELL = ["PWD", "OLDPWD", "SHLVL", "_"];

@@ -472,6 +472,29 @@ print("ready", flush=True)
     },
   },
   {
+    name: "files: a checksum is the same for the same content, however it is cut, and another for each other content",
+    play: async ({ files }) => {
+      const valueOf = (...pieces: string[]) => {
+        const checksum = files.newChecksum();
+        for (const piece of pieces) checksum.push(octets(piece));
+        return checksum.value;
+      };
+      const text = "a text of several words, ".repeat(20_000);
+      const value = valueOf(text);
+      for (const at of [0, 1, 7, 1000, text.length]) assert.equal(valueOf(text.slice(0, at), text.slice(at)), value);
+      const others = [
+        "",
+        `${text}\0`,
+        `\0${text}`,
+        text.slice(1),
+        text.slice(0, -1),
+        text.replace("several", "sevfral"),
+      ];
+      const values = [text, ...others, "\0", "\0\0"].map((one) => valueOf(one));
+      assert.equal(new Set(values).size, values.length);
+    },
+  },
+  {
     name: "files: remove takes files, links and directories, and does not mind what is gone",
     play: async ({ files }, dir) => {
       fs.mkdirSync(`${dir}/full/deep`, { recursive: true });

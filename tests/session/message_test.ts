@@ -64,6 +64,8 @@ const FAULTS: readonly Fault[] = [
   { operation: "create", kind: "exists", ending: ".eml", reply: RETRY },
   { operation: "create", kind: "missing", ending: ".out", reply: RETRY },
   { operation: "create", kind: "no-space", ending: ".out", reply: FULL },
+  { operation: "create", kind: "denied", ending: ".rcpt", reply: RETRY },
+  { operation: "append", kind: "no-space", ending: ".rcpt", reply: FULL },
   { operation: "append", kind: "no-space", reply: FULL },
   { operation: "append", kind: "other", reply: RETRY },
 ];
@@ -79,7 +81,7 @@ Deno.test("a spool that fails refuses the message with a 4xx, runs no filter, an
       assert.equal(talk.client.hear(), reply, name);
       assert.equal(talk.runtime.processes.children.length, 0, name);
       assert.deepEqual(talk.runtime.files.paths, [], name);
-      const isSpoolings = text === LARGE_TEXT && where.ending !== ".out";
+      const isSpoolings = text === LARGE_TEXT && (where.ending ?? ".eml") === ".eml";
       const words = isSpoolings ? /cannot spool message/ : /message not checked reason="cannot [^"]*" message=45[12]/;
       assert.match(talk.logger.lines.join("\n"), words, name);
       await goOn(talk);

@@ -43,7 +43,7 @@ Deno.test("checkSpoolDirectory throws an IoError for one that cannot", async () 
 
 Deno.test("messageOf finds the message of every file of the spool, and of no other file", () => {
   const name = newSpoolName(99);
-  for (const ending of ["eml", "out", "edit", "lock"] as const) {
+  for (const ending of ["eml", "out", "edit", "rcpt", "lock"] as const) {
     const path = spoolPath({ directory: "/tmp", name }, ending);
     assert.equal(path, `/tmp/${name}.${ending}`);
     assert.equal(messageOf(path.slice("/tmp/".length)), name);

@@ -292,6 +292,21 @@ Deno.test("Spool.changedCopy refuses what is no message", async () => {
   await spool.remove();
 });
 
+Deno.test("Spool.recipientsFile has all recipients, each on a line of its own", async () => {
+  for (const count of [0, 1, 99, 100, 101, 20_000]) {
+    const { spool, runtime: { files } } = newSpool(true);
+    const recipients = Array.from({ length: count }, (_, at) => at % 7 === 0 ? "" : `r\u00fc${at}@example.org`);
+    const path = await spool.recipientsFile(recipients);
+    assert.equal(path, "/tmp/postprox-1-0.rcpt");
+    const lines = new TextDecoder().decode(files.octetsOf(path)).split("\n");
+    assert.equal(lines.pop(), "");
+    assert.deepEqual(lines, recipients);
+    assert.equal(files.handles, 0);
+    await spool.remove();
+    assert.deepEqual(files.paths, []);
+  }
+});
+
 Deno.test("Spool.written is what a program has left as OUTFILE", async () => {
   const { spool, runtime: { files } } = newSpool(true);
   await fillSpool(spool, content(10), 10);
