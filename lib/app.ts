@@ -30,7 +30,7 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
       throw new UsageError(`--${parsed.kind} has no use where standard output is a mail client: give HOST:PORT`);
     }
     const { informationText } = await import("./options/information.ts");
-    runtime.stdio.writeOut(informationText(parsed, runtime.processes.selfWords()));
+    runtime.stdio.writeOut(await informationText(runtime, parsed));
     return 0;
   } catch (error) {
     if (error instanceof StartError) return await complain(runtime, error);

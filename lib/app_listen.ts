@@ -8,7 +8,6 @@ import type { Fields } from "./log/logger.ts";
 import { listenMode } from "./modes/listen.ts";
 import { isOwnServer, isReachable } from "./modes/own_server.ts";
 import { type Options, orTempfail, StartError, UsageError } from "./options/options.ts";
-import { IoError } from "./runtime/io_error.ts";
 import type { Address, Runtime } from "./runtime/ports.ts";
 import type { SessionChecks, SessionParts } from "./session/session.ts";
 import { sweepSpoolDirectory } from "./spool/sweep.ts";
@@ -90,16 +89,9 @@ function sayReady({ stdio }: Runtime, address: Address): void {
 // No reason not to start, since mail then passes; but nobody shall first hear of it from a message that was not checked.
 async function noteMissingFilter({ runtime, logger }: SessionParts, { command }: Options): Promise<void> {
   if (command === "") return;
-  const { programOf } = await import("./checks/command.ts");
-  const program = programOf(command);
-  if (program === undefined) return;
-  try {
-    const { kind, executable } = await runtime.files.stat(program);
-    if (kind !== "file" || !executable) logFilterMissing(logger, `${program} is no program that can be executed`);
-  } catch (error) {
-    if (!(error instanceof IoError)) throw error;
-    logFilterMissing(logger, error.message);
-  }
+  const { whyNoProgram } = await import("./checks/command.ts");
+  const why = await whyNoProgram(runtime.files, command);
+  if (why !== undefined) logFilterMissing(logger, why);
 }
 
 // A file with a mistake in it must not end the protection by the one that was good.

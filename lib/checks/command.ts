@@ -8,7 +8,7 @@
 
 import type { Envelope } from "../envelope.ts";
 import { IoError } from "../runtime/io_error.ts";
-import type { Clock, Processes } from "../runtime/ports.ts";
+import type { Clock, Files, Processes } from "../runtime/ports.ts";
 import { bytesOf, cutUtf8, textOf } from "../smtp/bytes.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Verdict } from "../verdict.ts";
@@ -57,8 +57,21 @@ export function commandCheck(
 }
 
 /** The program that a command of plain words names by its path; undefined for what only the shell can read. */
-export function programOf(command: string): string | undefined {
+function programOf(command: string): string | undefined {
   return PLAIN_WORDS.test(command) ? command.split(" ", 1)[0] : undefined;
+}
+
+/** Why the program that a command names cannot be run; undefined where it can, and for what only the shell can read. */
+export async function whyNoProgram(files: Pick<Files, "stat">, command: string): Promise<string | undefined> {
+  const program = programOf(command);
+  if (program === undefined) return undefined;
+  try {
+    const { kind, executable } = await files.stat(program);
+    return kind === "file" && executable ? undefined : `${program} is no program that can be executed`;
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    return error.message;
+  }
 }
 
 async function runCommand(

@@ -2,17 +2,19 @@
 // line, before Postfix's queue; for listen mode a systemd unit and the start command too. Pure.
 //
 // Each part begins with a comment line `# ---- FILE: ...` and is what to paste there as it is; what else has to be done
-// stands in comments, commands behind `#` and three blanks. Postfix starts programs in its queue directory, so a
-// relative path throws a `UsageError`, and so does what master.cf cannot hold.
-// Known gap: a unix socket on our side would need rights that differ from machine to machine; it is refused.
+// stands in comments, commands behind `#` and three blanks. The lines of the two files stand in postfix_lines.ts. Postfix
+// starts programs in its queue directory, so a relative path throws a `UsageError`, and so does what master.cf cannot hold.
 
 import { formatAddress } from "../address.ts";
 import { quote } from "../log/logger.ts";
-import type { Address } from "../runtime/ports.ts";
 import { isOwnServerAsWritten } from "../modes/own_server.ts";
+import type { Address } from "../runtime/ports.ts";
+import { RESERVE_SHARE } from "../session/message.ts";
 import { type Options, type PostfixMode, UsageError } from "./options.ts";
-import { formatUnit, LOG_DIRECTORY, MAKE_USER, type UnitParts, USER } from "./systemd_unit.ts";
+import { mainCf, masterCf, postfixSocket, secondServer, spawnEntry } from "./postfix_lines.ts";
+import { formatUnit, LOG_DIRECTORY, MAKE_USER, RUNTIME_DIRECTORY, type UnitParts, USER } from "./systemd_unit.ts";
 import type { OptionRow } from "./table.ts";
+import { shellWord, unitWord } from "./words.ts";
 
 /** A command line that has --postfix-config in it. */
 export interface GivenCommandLine {
@@ -46,34 +48,50 @@ const SHARED_DIRECTORIES = /^\/(?:var\/)?tmp\/*$/;
 
 const SYSTEM_LOGS = "/var/log";
 
-// What an example in the manual page can show.
-const LINE_WIDTH = 73;
+// The first SMTP server runs as postfix.
+const FOR_POSTFIX = `-o ${USER} -g postfix -m 0710`;
+
+const COMMENT_WIDTH = 79;
 
 /** `program` is the words that start this program, as they would stand in front of its options. */
-export function formatPostfixConfig({ options, given, operand }: GivenCommandLine, program: readonly string[]): string {
-  const mode = options.postfixConfig ?? "spawn";
-  const listen = options.listen ?? USUAL_LISTEN;
+export function formatPostfixConfig(
+  { options: asked, given, operand }: GivenCommandLine,
+  program: readonly string[],
+  notes: readonly string[] = [],
+): string {
+  const mode = asked.postfixConfig ?? "spawn";
+  const listen = asked.listen ?? USUAL_LISTEN;
   const counting = given.filter(({ row, text }, at) =>
     row.value === undefined || row.isRepeatable ||
     (text !== "" && !given.slice(at + 1).some((later) => later.row === row))
   );
-  checkPlaces(mode, options, { listen, counting });
+  const says = (name: string) => counting.some(({ row }) => row.long === name);
+  checkPlaces(mode, asked, { listen, counting });
+  const options = says("timeout") && !says("message-timeout") ? withTimeFor(asked) : asked;
   const handedOn = counting.filter(({ row }) => !NOT_HANDED_ON[mode].includes(row.long)).map(optionWords);
+  if (options !== asked) handedOn.push([`--message-timeout=${options.messageTimeout / 1000}`]);
   const start: Start = { listen, program, handedOn: [...handedOn, [operand]] };
-  const processes = counting.some(({ row }) => row.long === "max-clients") ? options.maxClients : USUAL_PROCESSES;
+  const processes = says("max-clients") ? options.maxClients : USUAL_PROCESSES;
+  const second = secondServer(options.downstream);
   const parts = mode === "spawn"
     ? [
-      setUp(options, "one process for each message"),
-      mainCf(listen),
-      masterCf([spawnEntry(start, processes), secondServer(options.downstream)]),
+      setUp(start, options, { how: "one process for each message", notes }),
+      mainCf(mode, listen, options),
+      masterCf([spawnEntry({ ...start, processes }, options.downstream), second]),
     ]
     : [
-      setUp(options, "one process for all messages"),
+      setUp(start, options, { how: "one process for all messages", notes }),
       unit(start, options),
-      mainCf(listen),
-      masterCf([secondServer(options.downstream)]),
+      mainCf(mode, listen, options),
+      masterCf([second]),
     ];
   return [...parts, "# ---- then: postfix reload\n"].join("\n");
+}
+
+// -t alone would be cut to its share of the usual --message-timeout.
+function withTimeFor(options: Options): Options {
+  const needed = Math.ceil(options.timeout / (1 - 2 * RESERVE_SHARE) / 1000 + 1) * 1000;
+  return needed > options.messageTimeout ? { ...options, messageTimeout: needed } : options;
 }
 
 function checkPlaces(
@@ -94,9 +112,38 @@ function checkPlaces(
   if (log.kind === "stderr" && mode === "spawn") {
     wrong("under spawn standard error is the client", "give --log=syslog or the path of a file");
   }
-  if (listen.transport === "unix") wrong(`-l ${quote(formatAddress(listen))} is no TCP port`, "give [IP:]PORT");
   if (isOwnServerAsWritten(listen, downstream)) {
     wrong(`postprox itself is to listen at ${formatAddress(listen)}`, "give -l another port than HOST:PORT");
+  }
+  checkSockets(mode, listen, downstream, wrong);
+}
+
+function checkSockets(
+  mode: PostfixMode,
+  listen: Address,
+  downstream: Address,
+  wrong: (what: string, hint: string) => void,
+): void {
+  if (listen.transport === "unix") {
+    const at = `-l ${quote(formatAddress(listen))}`;
+    const own = `give -l unix:${RUNTIME_DIRECTORY}/postprox.sock`;
+    const isPostfixs = postfixSocket(listen) !== undefined;
+    if (mode === "spawn" && !isPostfixs) {
+      wrong(`${at} is no place for a socket of Postfix`, "give -l unix:private/postprox");
+    }
+    if (mode === "listen" && isPostfixs) wrong(`${at} is for sockets that Postfix makes`, own);
+    if (mode === "listen" && !listen.path.startsWith("/")) wrong(`${at} is a relative path`, own);
+    if (/^\/(?:var\/)?run\/[^/]*$/.test(listen.path)) wrong(`${at}: only root makes sockets in that directory`, own);
+  }
+  if (downstream.transport === "unix") {
+    const at = quote(formatAddress(downstream));
+    const isPostfixs = postfixSocket(downstream);
+    if (isPostfixs?.folder === "private") {
+      wrong(`only Postfix itself reaches ${at}`, "give unix:/var/spool/postfix/public/NAME");
+    }
+    if (!downstream.path.startsWith("/") && !(mode === "spawn" && isPostfixs)) {
+      wrong(`${at} is a relative path`, "give unix:/var/spool/postfix/public/NAME, or another path that begins with /");
+    }
   }
 }
 
@@ -107,7 +154,11 @@ function optionWords({ row, text }: GivenCommandLine["given"][number]): string[]
 
 // --- the parts
 
-function setUp({ tempdir, log }: Options, how: string): string {
+function setUp(
+  { listen }: Start,
+  { tempdir, log }: Options,
+  { how, notes }: { how: string; notes: readonly string[] },
+): string {
   const steps = [`id ${USER} ||`, ...MAKE_USER];
   if (!isShared(tempdir)) steps.push(...makeDirectory(tempdir, `-o ${USER} -m 0700`));
   if (log.kind === "file") {
@@ -117,8 +168,11 @@ function setUp({ tempdir, log }: Options, how: string): string {
     if (directory !== SYSTEM_LOGS && !isShared(directory)) steps.push(...makeDirectory(directory, `${owner} -m 0750`));
     steps.push(`test -e ${file} ||`, `install ${owner} -m 0640 /dev/null ${file}`);
   }
+  const socket = socketDirectory(listen);
+  if (socket && runtimeDirectory(socket) === undefined) steps.push(...makeDirectory(socket, FOR_POSTFIX));
+  const noted = notes.map((note) => `#\n${wrapComment(note)}`).join("");
   return `# postprox before the queue of Postfix: ${how}.
-#
+${noted}#
 # ---- once, as root:
 #
 ${steps.map((step) => `#   ${step}\n`).join("")}`;
@@ -133,92 +187,30 @@ function directoryOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
 }
 
+/** Where postprox makes a socket itself. */
+function socketDirectory(listen: Address): string | undefined {
+  return listen.transport === "unix" && !postfixSocket(listen) ? directoryOf(listen.path) : undefined;
+}
+
+/** The name in /run of a directory that lasts as long as the service runs. */
+function runtimeDirectory(directory: string): string | undefined {
+  return /^\/(?:var\/)?run\/(.+)$/.exec(directory)?.[1];
+}
+
 function isShared(directory: string): boolean {
   return SHARED_DIRECTORIES.test(directory);
-}
-
-function mainCf(listen: Address): string {
-  return `# ---- /etc/postfix/main.cf: add this line
-# It holds for every SMTP server of master.cf. One whose mail is not to be
-# filtered gets "-o smtpd_proxy_filter=" there.
-
-smtpd_proxy_filter = ${formatAddress(connectable(listen))}
-`;
-}
-
-// Who listens at every address is reached at the loopback one.
-function connectable(listen: Address): Address {
-  if (listen.transport === "unix") return listen;
-  const host = listen.host === "0.0.0.0" ? "127.0.0.1" : listen.host === "::" ? "::1" : listen.host;
-  return { ...listen, host };
-}
-
-function masterCf(entries: readonly string[]): string {
-  return `# ---- /etc/postfix/master.cf: add these lines at the end
-
-${entries.join("\n")}`;
-}
-
-function spawnEntry({ listen, program, handedOn }: Start, processes: number): string {
-  const [first = "", ...rest] = program;
-  const units = [[`user=${USER}`, `argv=${first}`, ...rest], ...handedOn].map((words) => words.map(formatMasterWord));
-  const braces = units.flat().some((word) => word.startsWith("{")) ? "# Words in { } need Postfix 3.0.\n" : "";
-  return `# The filter. ${processes} is the number of sessions at a time: without
-# speed_adjust, of clients from their first RCPT to their end of data.
-${braces}${formatAddress(listen)} inet n  n       n       -       ${processes}      spawn
-${continuationLines(units.map((words) => words.join(" ")))}
-`;
-}
-
-// master.cf goes on in lines that begin with a blank, but drops one that has "#" as its first character after that. So a
-// line begins with an option or with HOST:PORT, and never with a value.
-function continuationLines(units: readonly string[]): string {
-  const lines: string[] = [];
-  for (const unit of units) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + unit.length <= LINE_WIDTH) lines[lines.length - 1] = `${last} ${unit}`;
-    else lines.push(`    ${unit}`);
-  }
-  return lines.join("\n");
-}
-
-function secondServer(downstream: Address): string {
-  const at = formatAddress(downstream);
-  if (downstream.transport === "unix" || !/^(?:127\.[0-9.]+|::1|localhost\.?)$/i.test(downstream.host)) {
-    return `# The server behind the filter, ${at}, is not set up here. Its
-# smtpd_authorized_xforward_hosts and mynetworks have to name this host, and it
-# should not restrict again what the server in front has let in.
-`;
-  }
-  const networks = downstream.host.startsWith("127.") ? "127.0.0.0/8" : "127.0.0.0/8,[::1]/128";
-  return `# The server behind the filter, which queues. Never let it listen on an
-# address that strangers reach.
-${at} inet n  -       n       -       -       smtpd
-    -o smtpd_proxy_filter=
-    -o smtpd_authorized_xforward_hosts=${networks}
-    -o smtpd_tls_security_level=none
-    -o smtpd_client_restrictions=
-    -o smtpd_helo_restrictions=
-    -o smtpd_sender_restrictions=
-    -o smtpd_relay_restrictions=
-    -o smtpd_recipient_restrictions=permit_mynetworks,reject
-    -o smtpd_data_restrictions=
-    -o smtpd_end_of_data_restrictions=
-    -o smtpd_client_connection_count_limit=0
-    -o smtpd_client_connection_rate_limit=0
-    -o smtpd_junk_command_limit=100000
-    -o smtpd_soft_error_limit=10000
-    -o smtpd_hard_error_limit=100000
-    -o smtpd_error_sleep_time=0
-    -o mynetworks=${networks}
-    -o receive_override_options=no_unknown_recipient_checks
-`;
 }
 
 function unit(start: Start, options: Options): string {
   const words = ["-l", formatAddress(start.listen), ...start.handedOn.flat()];
   const inBackground = [...start.program, ...words].map(shellWord).join(" ");
   const foreground = [...start.program, "--foreground", ...words];
+  const groups = postfixSocket(options.downstream) ? " -G postdrop" : "";
+  const socket = socketDirectory(start.listen);
+  const steps = [
+    ...socket && runtimeDirectory(socket) ? [`install -d ${FOR_POSTFIX} ${shellWord(socket)}`] : [],
+    `runuser -u ${USER}${groups} -- ${inBackground}`,
+  ];
   return `# ---- /etc/systemd/system/postprox.service: make this file
 # Then: systemctl daemon-reload; systemctl enable --now postprox
 # It takes the place of a package's unit. To keep that one, make no file and put
@@ -226,66 +218,35 @@ function unit(start: Start, options: Options): string {
 # Without systemd have this run at boot, as root. It returns when connections
 # are accepted.
 #
-#   runuser -u ${USER} -- ${inBackground}
-#
+${steps.map((step) => `#   ${step}\n`).join("")}#
 ${formatUnit({ ...fences(start, options, foreground), execStart: foreground.map(unitWord).join(" ") })}`;
 }
 
 /** What the fences of the unit have to leave open for these words. */
-function fences({ listen }: Start, { tempdir, log }: Options, words: readonly string[]): Omit<UnitParts, "execStart"> {
+function fences({ listen }: Start, options: Options, words: readonly string[]): Omit<UnitParts, "execStart"> {
+  const { tempdir, log, downstream } = options;
   const names = (directory: string) => words.some((word) => new RegExp(`(?<![\\w./-])${directory}/[^/]`).test(word));
-  const places = log.kind === "file" ? [tempdir, directoryOf(log.path)] : [tempdir];
+  const socket = socketDirectory(listen);
+  const inRun = socket && runtimeDirectory(socket);
+  const places = [tempdir, ...log.kind === "file" ? [directoryOf(log.path)] : [], ...socket && !inRun ? [socket] : []];
   return {
     about: ["postprox in listen mode, by postprox --postfix-config=listen."],
     writable: [...new Set(places)].filter((path) => !isShared(path) && path !== LOG_DIRECTORY),
+    runtimeDirectory: inRun,
+    groups: postfixSocket(downstream) ? ["postdrop"] : [],
     seesHome: names("/(?:home|root|run/user)"),
     seesTmp: names("/(?:var/)?tmp"),
     needsLowPort: listen.transport === "tcp" && listen.port < 1024,
   };
 }
 
-// --- words
-
-/**
- * A word of a program's arguments as master.cf has to have it (master(5), Postfix 3.0). There is no quoting but `{ }`
- * around a word, which keeps blanks inside and strips those at its ends; braces count wherever they stand. Throws a
- * `UsageError`.
- */
-export function formatMasterWord(word: string): string {
-  const cannot = (why: string) => new UsageError(`option --postfix-config: ${quote(word)} ${why}: ${SCRIPT}`);
-  checkCharacters(word);
-  if (/^[ \t]|[ \t]$/.test(word)) throw cannot("begins or ends with a blank, which master.cf would lose");
-  const wrapped = word === "" || word.startsWith("{") || /[ \t]/.test(word);
-  let depth = 0;
-  for (const character of word) {
-    if (character === "{") depth++;
-    if (character === "}") depth--;
-    // Outside of braces a closing one is a character like any other.
-    if (depth < 0 && wrapped) throw cannot("has a } without its {, which master.cf cannot hold");
-    depth = Math.max(depth, 0);
+function wrapComment(text: string): string {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= COMMENT_WIDTH) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(`# ${word}`);
   }
-  if (depth > 0) throw cannot("has a { without its }, which master.cf cannot hold");
-  return wrapped ? `{ ${word} }` : word;
-}
-
-const SCRIPT = "put it into a script and name that";
-
-function checkCharacters(word: string): void {
-  // deno-lint-ignore no-control-regex
-  if (!/[\x00-\x08\x0a-\x1f\x7f]/.test(word)) return;
-  throw new UsageError(`option --postfix-config: ${quote(word)} has a line end or control character: ${SCRIPT}`);
-}
-
-/** A word as sh(1) reads it back. */
-export function shellWord(word: string): string {
-  checkCharacters(word);
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-/** A word as systemd.service(5) reads it back in ExecStart: its quotes, and `$` and `%` doubled. */
-export function unitWord(word: string): string {
-  checkCharacters(word);
-  const plain = word.replaceAll("%", "%%").replaceAll("$", "$$$$");
-  if (/^[A-Za-z0-9_@%+=:,./$-]+$/.test(plain)) return plain;
-  return `"${plain.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\t", "\\t")}"`;
+  return lines.map((line) => `${line}\n`).join("");
 }

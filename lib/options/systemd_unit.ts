@@ -3,6 +3,8 @@
 //
 // The fences hold for the filters too. The comment at the top says what a filter needs beyond them, as a drop-in.
 
+import { settingPath } from "./words.ts";
+
 /** Where the one unit differs from the other. */
 export interface UnitParts {
   /** The lines of the comment at its top, without "# ". */
@@ -12,6 +14,9 @@ export interface UnitParts {
   readonly environmentFile?: string;
   /** Directories that postprox writes in, besides those in /var/log and /run. They have to be there when the unit starts. */
   readonly writable: readonly string[];
+  /** A directory in /run besides the usual one, by its name there. */
+  readonly runtimeDirectory?: string | undefined;
+  readonly groups?: readonly string[];
   /** It uses files in /home, /root or /run/user. */
   readonly seesHome?: boolean;
   /** It uses files below /tmp or /var/tmp that others have put there. */
@@ -92,14 +97,14 @@ TimeoutStopSec=20
 
 User=${USER}
 Group=${USER}
-UMask=0027
+${parts.groups?.length ? `SupplementaryGroups=${parts.groups.join(" ")}\n` : ""}UMask=0027
 # Two sockets and up to four files for each of --max-clients=1000.
 LimitNOFILE=8192
 # For a log file: --log=${LOG_DIRECTORY}/postprox.log
 LogsDirectory=${USER}
 LogsDirectoryMode=0750
 # For a socket: -l unix:${RUNTIME_DIRECTORY}/postprox.sock
-RuntimeDirectory=${USER}
+RuntimeDirectory=${[...new Set([USER, parts.runtimeDirectory ?? USER])].join(" ")}
 
 CapabilityBoundingSet=${capability}
 ${capability && `AmbientCapabilities=${capability}\n`}NoNewPrivileges=yes
@@ -131,11 +136,4 @@ SystemCallErrorNumber=EPERM
 [Install]
 WantedBy=multi-user.target
 `;
-}
-
-// A path in the value of a setting: in quotes of either kind a backslash is a character like any other.
-function settingPath(path: string): string {
-  const plain = path.replaceAll("%", "%%");
-  if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(plain)) return plain;
-  return plain.includes('"') ? `'${plain}'` : `"${plain}"`;
 }

@@ -246,10 +246,14 @@ async function judge(
 
 // --- deliver
 
-// Downstream gets at least this part of the time to answer the final dot, and as much before that to take the content. A
-// message that reaches that point later is not delivered: a reply that nobody waits for any more would make a duplicate.
+/**
+ * Downstream gets at least this part of the time to answer the final dot, and as much before that to take the content. A
+ * message that reaches that point later is not delivered: a reply that nobody waits for any more would make a duplicate.
+ */
+export const RESERVE_SHARE = 1 / 10;
+
 function answerReserve({ messageTimeout }: MessageOptions): number {
-  return messageTimeout / 10;
+  return messageTimeout * RESERVE_SHARE;
 }
 
 async function carryOut(parts: MessageParts, decision: Decision, limits: Limits & { spool: Spool }): Promise<Outcome> {

@@ -20,17 +20,55 @@ interface Site {
   installed: Installed;
   /** The server in front. Its mail goes wherever main.cf says. */
   frontPort: number;
-  proxyPort: number;
-  secondPort: number;
+  /** What -l says, and HOST:PORT. */
+  listen: string;
+  operand: string;
+  /** Whether both are there. */
+  isUp: () => boolean;
   /** A directory in which everybody may write. */
   open: string;
 }
 
+type Places = Pick<Site, "listen" | "operand" | "isUp">;
+
+/** Ports of 127.0.0.1. */
+async function ports(): Promise<Places> {
+  const [proxy = 0, second = 0] = await freePorts(2);
+  return {
+    listen: String(proxy),
+    operand: `127.0.0.1:${second}`,
+    isUp: () => isListening(proxy) && isListening(second),
+  };
+}
+
+/** A socket as `-l` names it, and one of Postfix's for the second server. */
+function sockets(listen: string, operand: string): (dir: string) => Promise<Places> {
+  return (dir) => {
+    const isThere = (path: string) => Deno.statSync(path.startsWith("/") ? path : `${dir}/queue/${path}`).isSocket;
+    const paths = [listen, operand].map((path) => path.replace("DIR", dir));
+    const [proxy, second] = paths.map((path) => `unix:${path}`);
+    return Promise.resolve({
+      listen: proxy!,
+      operand: second!,
+      isUp: () => {
+        try {
+          return paths.every(isThere);
+        } catch {
+          return false;
+        }
+      },
+    });
+  };
+}
+
 /** Runs `test` beside a Postfix that has one SMTP server and does not know of postprox yet. */
-async function withSite(test: (site: Site) => Promise<void>): Promise<void> {
+async function withSite(
+  places: (dir: string) => Promise<Places>,
+  test: (site: Site) => Promise<void>,
+): Promise<void> {
   const postfix = createPostfix();
   const knewUser = await isUser(PRINTED_USER);
-  const [frontPort = 0, proxyPort = 0, secondPort = 0] = await freePorts(3);
+  const [frontPort = 0] = await freePorts(1);
   try {
     const installed = await install(postfix);
     // The program is compiled already; another user than the one who did that may use it.
@@ -39,7 +77,7 @@ async function withSite(test: (site: Site) => Promise<void>): Promise<void> {
     Deno.mkdirSync(open);
     Deno.chmodSync(open, 0o1777);
     await postfix.start([serverInFront(frontPort)]);
-    await test({ postfix, installed, frontPort, proxyPort, secondPort, open });
+    await test({ postfix, installed, frontPort, open, ...await places(postfix.dir) });
   } finally {
     await postfix.stop();
     if (!knewUser) await runCommand(["userdel", PRINTED_USER]);
@@ -49,8 +87,20 @@ async function withSite(test: (site: Site) => Promise<void>): Promise<void> {
 function serverInFront(port: number): string {
   return beforeFilter({ port, proxy: "", speedAdjust: false })
     .split("\n").filter((line) => !line.includes("smtpd_proxy_filter")).join("\n") +
-    "    -o smtpd_tls_security_level=none\n";
+    DEMANDS.map(([name, , own]) => `    -o ${name}=${own}\n`).join("");
 }
+
+/** What main.cf asks of every SMTP server, as on some host it does, and what the server in front asks instead. */
+const DEMANDS: readonly (readonly [name: string, everywhere: string, inFront: string])[] = [
+  // A host for submission.
+  ["smtpd_tls_security_level", "encrypt", "none"],
+  // One behind a load balancer.
+  ["smtpd_upstream_proxy_protocol", "haproxy", ""],
+  // Nobody is there: all mail is deferred.
+  ["smtpd_milters", "inet:127.0.0.1:1", ""],
+  // As under stress; the filter is slower.
+  ["smtpd_timeout", "1s", "300s"],
+];
 
 async function isUser(name: string): Promise<boolean> {
   return (await runCommand(["id", name])).status === 0;
@@ -76,8 +126,9 @@ async function runCommands(part: string): Promise<void> {
  * Puts the printed lines at the end of main.cf and master.cf, and reloads. What main.cf asks of every server, as on a host
  * for submission, must not be asked of postprox.
  */
-async function paste({ postfix, proxyPort, secondPort }: Site, parts: Map<string, string>): Promise<void> {
-  Deno.writeTextFileSync(`${postfix.dir}/etc/main.cf`, "smtpd_tls_security_level = encrypt\n", { append: true });
+async function paste({ postfix, isUp }: Site, parts: Map<string, string>): Promise<void> {
+  const demands = DEMANDS.map(([name, everywhere]) => `${name} = ${everywhere}\n`).join("");
+  Deno.writeTextFileSync(`${postfix.dir}/etc/main.cf`, demands, { append: true });
   for (const name of ["main.cf", "master.cf"]) {
     const lines = parts.get(`/etc/postfix/${name}`);
     assert.ok(lines, `${name} of ${[...parts.keys()]}`);
@@ -86,7 +137,7 @@ async function paste({ postfix, proxyPort, secondPort }: Site, parts: Map<string
   assert.ok(parts.has("then"));
   const { status, stderr } = await runCommand([findProgram("postfix"), "-c", `${postfix.dir}/etc`, "reload"]);
   assert.equal(status, 0, stderr);
-  await until("both new ports", () => isListening(proxyPort) && isListening(secondPort));
+  await until("both new servers", isUp);
 }
 
 /** Sends two messages: one passes, the other is refused by the filter; and looks at what the filter was given. */
@@ -123,6 +174,7 @@ function installFilter({ postfix, open }: Site): { command: string; seen: string
     filter,
     `#!/bin/sh
 printf '%s' "$1" >"$2"
+sleep 2
 grep -q '^Subject: spam' "$EMAIL" || exit 0
 echo "550 5.7.1 No spam, please" >&2
 exit 1
@@ -133,44 +185,58 @@ exit 1
   return { command: `exec '${filter}' '${argument}' "${seen}"`, seen, argument };
 }
 
-function options({ open, secondPort, proxyPort }: Site, command: string): string[] {
+function options({ open, listen, operand }: Site, command: string): string[] {
   const places = ["-d", `${open}/spool`, `--log=${open}/postprox.log`];
-  return ["-v", "-c", command, ...places, "-t", "20", "-l", String(proxyPort), `127.0.0.1:${secondPort}`];
+  return ["-v", "-c", command, ...places, "-t", "20", "-l", listen, operand];
 }
 
-Deno.test("--postfix-config spawn prints lines with which Postfix filters mail", async () => {
-  await withSite(async (site) => {
-    const { command, ...expected } = installFilter(site);
-    const parts = await printedParts(site, ["spawn", ...options(site, command)]);
-    await runCommands(parts.get("once")!);
-    await paste(site, parts);
-    await assertFilters(site, expected.seen, expected);
-    assert.doesNotMatch(site.postfix.log(), /\b(?:fatal|panic|warning): /);
-  });
-});
+const BY_SPAWN: readonly (readonly [where: string, places: (dir: string) => Promise<Places>])[] = [
+  ["ports", ports],
+  ["sockets of Postfix", sockets("private/postprox", "public/after")],
+];
 
-Deno.test("--postfix-config listen prints lines with which Postfix filters mail", async () => {
-  await withSite(async (site) => {
-    const { command, ...expected } = installFilter(site);
-    const parts = await printedParts(site, ["listen", ...options(site, command)]);
-    await runCommands(parts.get("once")!);
-    await runCommands(parts.get("/etc/systemd/system/postprox.service")!);
-    const pid = Number(
-      /^\S+ postprox\[(\d+)\]: notice: listening /m.exec(readOctets(`${site.open}/postprox.log`))?.[1],
-    );
-    try {
+for (const [where, places] of BY_SPAWN) {
+  Deno.test(`--postfix-config spawn prints lines with which Postfix filters mail, over ${where}`, async () => {
+    await withSite(places, async (site) => {
+      const { command, ...expected } = installFilter(site);
+      const parts = await printedParts(site, ["spawn", ...options(site, command)]);
+      await runCommands(parts.get("once")!);
       await paste(site, parts);
       await assertFilters(site, expected.seen, expected);
-      assert.match(
-        Deno.readTextFileSync(`/proc/${pid}/status`),
-        new RegExp(`^Uid:\\s+${await uidOf(PRINTED_USER)}\\b`, "m"),
-      );
       assert.doesNotMatch(site.postfix.log(), /\b(?:fatal|panic|warning): /);
-    } finally {
-      if (isAlive(pid)) await stop(pid);
-    }
+    });
   });
-});
+}
+
+const BY_LISTEN: typeof BY_SPAWN = [
+  ["ports", ports],
+  ["a socket of its own and one of Postfix", sockets("DIR/own sockets/postprox", "DIR/queue/public/after")],
+];
+
+for (const [where, places] of BY_LISTEN) {
+  Deno.test(`--postfix-config listen prints lines with which Postfix filters mail, over ${where}`, async () => {
+    await withSite(places, async (site) => {
+      const { command, ...expected } = installFilter(site);
+      const parts = await printedParts(site, ["listen", ...options(site, command)]);
+      await runCommands(parts.get("once")!);
+      await runCommands(parts.get("/etc/systemd/system/postprox.service")!);
+      const pid = Number(
+        /^\S+ postprox\[(\d+)\]: notice: listening /m.exec(readOctets(`${site.open}/postprox.log`))?.[1],
+      );
+      try {
+        await paste(site, parts);
+        await assertFilters(site, expected.seen, expected);
+        assert.match(
+          Deno.readTextFileSync(`/proc/${pid}/status`),
+          new RegExp(`^Uid:\\s+${await uidOf(PRINTED_USER)}\\b`, "m"),
+        );
+        assert.doesNotMatch(site.postfix.log(), /\b(?:fatal|panic|warning): /);
+      } finally {
+        if (isAlive(pid)) await stop(pid);
+      }
+    });
+  });
+}
 
 async function uidOf(name: string): Promise<string> {
   return (await runCommand(["id", "-u", name])).stdout.trim();

@@ -17,6 +17,25 @@ Deno.test("run prints the lines for Postfix on standard output, with the program
   }
 });
 
+Deno.test("run says beside the lines for Postfix what is not there on this machine, and still prints them", async () => {
+  const rows: readonly [args: string[], says: RegExp | undefined][] = [
+    [["-c", "/missing/filter -x"], /The filter cannot be run .*\/missing\/filter.* all mail passes unchecked\./],
+    [["-r", "-c", "/missing/filter"], /Until it can, each message is answered with 451\./],
+    [["--extchk=/missing/x"], /The file of --extchk is not there .*\/missing\/x/],
+    // What only the shell can read.
+    [["-c", "exec /missing/filter"], undefined],
+  ];
+  for (const [args, says] of rows) {
+    const runtime = new FakeRuntime();
+    assert.equal(await run(runtime, ["--postfix-config", ...args]), 0);
+    const comments = runtime.out.slice(0, runtime.out.indexOf("# ---- once")).replaceAll("\n# ", " ");
+    if (says) assert.match(comments, says);
+    else assert.doesNotMatch(comments, /on this machine/);
+    assert.match(runtime.out, /^smtpd_proxy_filter = /m);
+    assert.equal(runtime.err, "");
+  }
+});
+
 Deno.test("run refuses options that Postfix cannot be told of with 64 and one line", async () => {
   const runtime = new FakeRuntime();
   assert.equal(await run(runtime, ["--postfix-config", "-d", "spool"]), 64);

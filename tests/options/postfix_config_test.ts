@@ -1,14 +1,13 @@
-// Tests of lib/options/postfix_config.ts: the lines for each mode, what is refused, and each kind of quoting against a
-// reader that follows the program it is for: Postfix's mystrtokq() and extpar(), sh(1), systemd.service(5).
+// Tests of lib/options/postfix_config.ts and postfix_lines.ts: the lines for each mode, and what is refused.
 //
 // That a real Postfix takes the lines is shown by tests/e2e/postfix_config_lines_test.ts.
 
 import assert from "node:assert/strict";
 import { UsageError } from "../../lib/options/options.ts";
 import { parseCommandLine } from "../../lib/options/parse.ts";
-import { formatMasterWord, formatPostfixConfig, shellWord, unitWord } from "../../lib/options/postfix_config.ts";
+import { formatPostfixConfig } from "../../lib/options/postfix_config.ts";
+import { shellWord, unitWord } from "../../lib/options/words.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
-import { runCommand } from "../e2e/start.ts";
 
 const PROGRAM = ["/usr/sbin/postprox"];
 
@@ -120,6 +119,117 @@ Deno.test("formatPostfixConfig makes a directory of its own, and leaves those of
   }
 });
 
+/** The lines of main.cf, each name with its value. */
+function mainCf(...args: string[]): Record<string, string> {
+  const part = print(...args).split(/^# ---- /m).find((part) => part.startsWith("/etc/postfix/main.cf")) ?? "";
+  return Object.fromEntries([...part.matchAll(/^([\w.:]+) = (.*)$/gm)].map(([, name, value]) => [name!, value!]));
+}
+
+Deno.test("formatPostfixConfig has Postfix wait for longer than postprox takes", () => {
+  const rows: readonly [args: string[], timeout: string | undefined, handedOn?: RegExp][] = [
+    [[], undefined],
+    [["--message-timeout=90"], undefined],
+    [["--message-timeout=90.5"], "101s"],
+    [["--message-timeout=200"], "210s"],
+    // The checks have four fifths of it.
+    [["-t", "70"], undefined, /-t 70\s+127/],
+    [["-t", "72"], "101s", /-t 72 --message-timeout=91\s+127/],
+    [["-t", "200"], "261s", /-t 200 --message-timeout=251\s+127/],
+    [["-t", "1", "-t", "200"], "261s"],
+    [["-t", "200", "-t", "1"], undefined],
+    // Whoever gives both knows what the second does to the first.
+    [["-t", "200", "--message-timeout=100"], "110s", /-t 200 --message-timeout=100\s+127/],
+    [["--rules-delay=120"], "130s"],
+    [["--connect-timeout=120"], "130s"],
+    [["--tarpit-max=120"], undefined],
+    [["--tarpit-max=120", "--tarpit-after=3"], "130s"],
+  ];
+  for (const [args, timeout, handedOn] of rows) {
+    for (const mode of ["spawn", "listen"]) {
+      const option = `--postfix-config=${mode}`;
+      assert.equal(mainCf(option, ...args).smtpd_proxy_timeout, timeout, args.join(" "));
+      if (handedOn) assert.match(print(option, ...args), handedOn);
+    }
+  }
+});
+
+Deno.test("formatPostfixConfig sets the sizes that --max-message-size asks for", () => {
+  const none = { message_size_limit: undefined, mailbox_size_limit: undefined, virtual_mailbox_limit: undefined };
+  const rows: readonly [args: string[], limits: Record<string, string>][] = [
+    [[], {}],
+    [["--max-message-size=20M"], { message_size_limit: "20971520" }],
+    [["--max-message-size=51200000"], { message_size_limit: "51200000" }],
+    // Postfix delivers nothing to a mailbox that may hold less than a message.
+    [["--max-message-size=51200001"], {
+      message_size_limit: "51200001",
+      mailbox_size_limit: "0",
+      virtual_mailbox_limit: "0",
+    }],
+  ];
+  for (const [args, limits] of rows) {
+    const found = mainCf("--postfix-config", ...args);
+    const expected = { ...none, ...limits };
+    for (const [name, value] of Object.entries(expected)) assert.equal(found[name], value, `${name} with ${args}`);
+  }
+});
+
+Deno.test("formatPostfixConfig lets a session of spawn(8) last for as long as --session-timeout", () => {
+  const rows: readonly [args: string[], limit: string | undefined][] = [
+    [[], "3620s"],
+    [["--session-timeout=981"], "1001s"],
+    [["--session-timeout=980"], undefined],
+  ];
+  for (const [args, limit] of rows) {
+    assert.equal(mainCf("--postfix-config", ...args)["127.0.0.1:10025_time_limit"], limit, args.join(" "));
+  }
+  assert.equal(mainCf("--postfix-config", "-l", "unix:private/postprox")["postprox_time_limit"], "3620s");
+  assert.doesNotMatch(print("--postfix-config=listen"), /_time_limit/);
+  const readme = Deno.readTextFileSync(fromFileUrl(new URL("../../README.md", import.meta.url)));
+  assert.ok(readme.includes("\n127.0.0.1:10025_time_limit = 3620s\n"));
+});
+
+Deno.test("formatPostfixConfig says where sockets are, as Postfix, postprox and systemd each have to hear it", () => {
+  const after = "/var/spool/postfix/public/after";
+  const rows: readonly { args: string[]; has: readonly RegExp[] }[] = [
+    {
+      args: ["spawn", "-l", "unix:private/postprox", "unix:public/after"],
+      has: [
+        /^smtpd_proxy_filter = unix:private\/postprox$/m,
+        /^postprox unix - +n +n +- +20 +spawn$/m,
+        /^ {4}user=postprox:postdrop argv=.* unix:public\/after$/m,
+        /^after unix n +- +n +- +- +smtpd\n(?: .*\n)*? {4}-o mynetworks=127.0.0.0\/8$/m,
+      ],
+    },
+    {
+      args: ["spawn", "-l", "unix:/srv/queue/public/x", `unix:${after}`],
+      has: [/^smtpd_proxy_filter = unix:public\/x$/m, /^x unix n /m, /unix:\/var\/spool\/postfix\/public\/after$/m],
+    },
+    {
+      args: ["listen", "-l", "unix:/run/postprox/s", `unix:${after}`],
+      has: [
+        /^# {3}install -d -o postprox -g postfix -m 0710 \/run\/postprox\n# {3}runuser -u postprox -G postdrop -- /m,
+        /^RuntimeDirectory=postprox$/m,
+        /^SupplementaryGroups=postdrop$/m,
+        /^# None of these servers may run chrooted(?:.*\n)+\nsmtpd_proxy_filter = unix:\/run\/postprox\/s$/m,
+      ],
+    },
+    { args: ["listen", "-l", "unix:/run/mail/a/s"], has: [/^RuntimeDirectory=postprox mail\/a$/m] },
+    {
+      args: ["listen", "-d", "/a", "-l", "unix:/var/spool/postfix/postprox/s"],
+      has: [
+        /^# {3}install -d -o postprox -g postfix -m 0710 \/var\/spool\/postfix\/postprox$/m,
+        /^ReadWritePaths=\/a \/var\/spool\/postfix\/postprox$/m,
+        /filtered gets "-o smtpd_proxy_filter=" there.\n\nsmtpd_proxy_filter = unix:postprox\/s$/m,
+      ],
+    },
+  ];
+  for (const { args: [mode, ...args], has } of rows) {
+    const text = print(`--postfix-config=${mode}`, ...args);
+    for (const pattern of has) assert.match(text, pattern);
+  }
+  assert.doesNotMatch(print("--postfix-config=listen"), /SupplementaryGroups=postdrop\nUMask/);
+});
+
 /** What the unit sets, each name with its last value. */
 function settings(...args: string[]): Map<string, string> {
   const lines = print("--postfix-config=listen", ...args).split("\n").map((line) => /^([A-Z]\w+)=(.*)$/.exec(line));
@@ -195,7 +305,11 @@ Deno.test("formatPostfixConfig refuses in one line what would not work as it is 
     [["--check-rules=rules"], /--check-rules="rules" is a relative path/],
     [["--extchk=check"], /--extchk="check" is a relative path/],
     [["--log=stderr"], /standard error is the client/],
-    [["-l", "unix:/run/x"], /no TCP port/],
+    [["-l", "unix:/run/x"], /no place for a socket of Postfix: give -l unix:private\/postprox/],
+    [["unix:public/../x"], /"unix:public\/..\/x" is a relative path/],
+    [["unix:private/after"], /only Postfix itself reaches "unix:private\/after"/],
+    [["unix:/var/spool/postfix/private/after"], /only Postfix itself reaches/],
+    [["-l", "unix:private/x", "unix:private/x"], /itself is to listen/],
     [["-l", "10026"], /itself is to listen at 127\.0\.0\.1:10026/],
     [["-c", "echo {"], /without its \}/],
     [["-c", "echo }{"], /without its \{/],
@@ -209,89 +323,20 @@ Deno.test("formatPostfixConfig refuses in one line what would not work as it is 
       return true;
     });
   }
+  const listening: readonly [args: string[], words: RegExp][] = [
+    [["-l", "unix:x"], /"unix:x" is a relative path/],
+    [["-l", "unix:private/x"], /"unix:private\/x" is for sockets that Postfix makes/],
+    [["-l", "unix:/var/spool/postfix/public/x"], /is for sockets that Postfix makes/],
+    [["-l", "unix:/run/x"], /only root makes sockets in that directory: give -l unix:\/run\/postprox\/postprox.sock/],
+    [["unix:public/after"], /"unix:public\/after" is a relative path/],
+  ];
+  for (const [args, words] of listening) {
+    assert.throws(() => print("--postfix-config=listen", ...args), (error) => {
+      assert.ok(error instanceof UsageError, String(error));
+      assert.match(error.message, words);
+      return true;
+    });
+  }
   // systemd takes these, and a process in the foreground has a standard error.
   print("--postfix-config=listen", "--log=stderr", "-c", "echo {");
-});
-
-/** Words of all characters that mean something to somebody. */
-function randomWords(seed: number): string[] {
-  let state = seed;
-  const next = (
-    below: number,
-  ) => (state = (state * 1103515245 + 12345) % 2147483648, Math.floor(state / 65536) % below);
-  const characters = "a {}{}  $%'\"\\#;=,-\u00e4\t*~`!&|<>()";
-  return Array.from(
-    { length: 3000 },
-    () => Array.from({ length: next(9) }, () => characters[next(characters.length)]).join(""),
-  );
-}
-
-/** Words of a master.cf line as Postfix 3.7 reads them: mystrtokq(3), and extpar(3) with EXTPAR_FLAG_STRIP. */
-function readMaster(line: string): string[] {
-  const words: string[] = [];
-  for (let at = 0; at < line.length;) {
-    if (" \t".includes(line[at]!)) {
-      at++;
-      continue;
-    }
-    let end = at;
-    for (let depth = 0; end < line.length; end++) {
-      if (line[end] === "{") depth++;
-      else if (depth > 0 && line[end] === "}") depth--;
-      else if (depth === 0 && " \t".includes(line[end]!)) break;
-    }
-    const word = line.slice(at, end);
-    at = end;
-    if (!word.startsWith("{")) {
-      words.push(word);
-      continue;
-    }
-    let depth = 0;
-    let close = 0;
-    for (; close < word.length; close++) {
-      if (word[close] === "{") depth++;
-      if (word[close] === "}" && --depth === 0) break;
-    }
-    assert.equal(close, word.length - 1, `syntax error in ${line}`);
-    words.push(word.slice(1, -1).replace(/^[ \t]+|[ \t]+$/g, ""));
-  }
-  return words;
-}
-
-Deno.test("formatMasterWord gives what Postfix reads back as one word, or refuses it", () => {
-  let refused = 0;
-  for (const word of randomWords(1)) {
-    let written: string;
-    try {
-      written = formatMasterWord(word);
-    } catch (error) {
-      assert.ok(error instanceof UsageError);
-      refused++;
-      continue;
-    }
-    assert.deepEqual(readMaster(`before ${written} after`), ["before", word, "after"], JSON.stringify(word));
-  }
-  assert.ok(refused > 0 && refused < 2500, `${refused} of 3000 were refused`);
-  assert.equal(formatMasterWord("/usr/bin/filter"), "/usr/bin/filter");
-  assert.equal(formatMasterWord("a}b"), "a}b");
-  assert.equal(formatMasterWord(""), "{  }");
-});
-
-Deno.test("shellWord gives what sh reads back", async () => {
-  const words = randomWords(2).slice(0, 1000);
-  const { stdout } = await runCommand(["/bin/sh", "-c", `printf '%s\\n' ${words.map(shellWord).join(" ")}`]);
-  assert.deepEqual(stdout.split("\n").slice(0, -1), words);
-});
-
-/** One word of ExecStart, by systemd.service(5): C escapes in double quotes; $$ is $, %% is %. */
-function readUnit(text: string): string {
-  const quoted = /^"((?:[^"\\]|\\.)*)"$/s.exec(text);
-  if (!quoted) assert.match(text, /^[^\s"'\\;]+$/);
-  const plain = quoted ? quoted[1]!.replace(/\\(.)/gs, (_, escaped) => escaped === "t" ? "\t" : escaped) : text;
-  assert.doesNotMatch(plain.replaceAll("$$", "").replaceAll("%%", ""), /[$%]/);
-  return plain.replaceAll("$$", () => "$").replaceAll("%%", "%");
-}
-
-Deno.test("unitWord gives what systemd reads back", () => {
-  for (const word of randomWords(3)) assert.equal(readUnit(unitWord(word)), word, JSON.stringify(word));
 });

@@ -1,0 +1,197 @@
+// The lines of main.cf and master.cf that --postfix-config prints, each with its comment. Pure.
+//
+// A socket of Postfix's own is `private/NAME` or `public/NAME` in its queue directory, where all of its programs run. Only
+// Postfix reaches the first, and whoever is in the group postdrop reaches the second.
+// Sources: postconf(5), master(5), spawn(8), SMTPD_PROXY_README and MILTER_README of Postfix.
+
+import { formatAddress } from "../address.ts";
+import type { Address } from "../runtime/ports.ts";
+import type { Options, PostfixMode } from "./options.ts";
+import { USER } from "./systemd_unit.ts";
+import { formatMasterWord } from "./words.ts";
+
+/** How long Postfix waits for a reply of its proxy, in milliseconds (smtpd_proxy_timeout). */
+const PROXY_TIMEOUT = 100_000;
+
+/** How long spawn(8) lets a program run, in milliseconds (command_time_limit). */
+const COMMAND_TIME_LIMIT = 1_000_000;
+
+/** What Postfix has to wait beyond a limit of postprox, in milliseconds: a busy machine is late. */
+const MARGIN = 10_000;
+
+/** The least that local(8) and virtual(8) allow for a mailbox where main.cf says nothing, in octets. */
+const MAILBOX_LIMIT = 51_200_000;
+
+/** Where Postfix has its queue, unless main.cf says otherwise. */
+const QUEUE_DIRECTORY = "/var/spool/postfix/";
+
+// What an example in the manual page can show.
+const LINE_WIDTH = 73;
+
+/** A socket in Postfix's queue directory, by the last two parts of its path; undefined for other addresses. */
+export function postfixSocket(address: Address): { folder: "private" | "public"; name: string } | undefined {
+  if (address.transport !== "unix") return undefined;
+  const [, folder, name] = /^(?:\/.*\/)?(private|public)\/([^/]+)$/.exec(address.path) ?? [];
+  return name === undefined ? undefined : { folder: folder as "private" | "public", name };
+}
+
+/** The lines for main.cf where postprox listens at `listen`. */
+export function mainCf(mode: PostfixMode, listen: Address, options: Options): string {
+  const { messageTimeout, connectTimeout, rulesDelay, tarpitAfter, tarpitMax, sessionTimeout, maxMessageSize } =
+    options;
+  const parts = [
+    `# It holds for every SMTP server of master.cf. One whose mail is not to be
+# filtered gets "-o smtpd_proxy_filter=" there.
+${chrootNote(listen)}
+smtpd_proxy_filter = ${proxyFilter(listen)}
+`,
+  ];
+  const patience = MARGIN +
+    Math.max(messageTimeout, connectTimeout, rulesDelay, tarpitAfter === undefined ? 0 : tarpitMax);
+  if (patience > PROXY_TIMEOUT) {
+    parts.push(`# Longer than postprox takes at most. A sender may leave after 600 s.
+smtpd_proxy_timeout = ${Math.ceil(patience / 1000)}s
+`);
+  }
+  const lifetime = sessionTimeout + 2 * MARGIN;
+  if (mode === "spawn" && lifetime > COMMAND_TIME_LIMIT) {
+    parts.push(`# After ${COMMAND_TIME_LIMIT / 1000} s spawn(8) would try to kill a session, in mid-message too.
+# --session-timeout ends it in good order.
+${serviceName(listen)}_time_limit = ${Math.ceil(lifetime / 1000)}s
+`);
+  }
+  if (maxMessageSize !== undefined) {
+    parts.push(`# As --max-message-size; this is the limit that strangers hear of. The queue
+# needs 1.5 times as much free space, and queue_minfree, if set, as much.
+message_size_limit = ${maxMessageSize}
+`);
+  }
+  if (maxMessageSize !== undefined && maxMessageSize > MAILBOX_LIMIT) {
+    parts.push(`# local(8) and virtual(8) deliver nothing where these are smaller than that;
+# the default of both is ${MAILBOX_LIMIT}. 0 is no limit.
+mailbox_size_limit = 0
+virtual_mailbox_limit = 0
+`);
+  }
+  return `# ---- /etc/postfix/main.cf: add ${parts.length === 1 ? "this line" : "these lines"}
+${parts.join("\n")}`;
+}
+
+/** What smtpd_proxy_filter says to reach who listens at `listen`. */
+function proxyFilter(listen: Address): string {
+  if (listen.transport === "unix") {
+    const socket = postfixSocket(listen);
+    if (socket) return `unix:${socket.folder}/${socket.name}`;
+    // Right inside a chroot, too.
+    return `unix:${isInQueue(listen.path) ? listen.path.slice(QUEUE_DIRECTORY.length) : listen.path}`;
+  }
+  // Who listens at every address is reached at the loopback one.
+  const host = listen.host === "0.0.0.0" ? "127.0.0.1" : listen.host === "::" ? "::1" : listen.host;
+  return formatAddress({ ...listen, host });
+}
+
+function chrootNote(listen: Address): string {
+  if (listen.transport !== "unix" || postfixSocket(listen) || isInQueue(listen.path)) return "";
+  return `# None of these servers may run chrooted: master.cf has to have "n" in their
+# fifth column, where Debian has "y".
+`;
+}
+
+function isInQueue(path: string): boolean {
+  return path.startsWith(QUEUE_DIRECTORY);
+}
+
+export function masterCf(entries: readonly string[]): string {
+  return `# ---- /etc/postfix/master.cf: add these lines at the end
+
+${entries.join("\n")}`;
+}
+
+/** How spawn(8) starts postprox: the program's own words, then those of each option and of HOST:PORT. */
+export interface SpawnEntry {
+  readonly listen: Address;
+  readonly program: readonly string[];
+  readonly handedOn: readonly (readonly string[])[];
+  /** How many sessions at a time. */
+  readonly processes: number;
+}
+
+export function spawnEntry({ listen, program, handedOn, processes }: SpawnEntry, downstream: Address): string {
+  const user = postfixSocket(downstream) ? `user=${USER}:postdrop` : `user=${USER}`;
+  const [first = "", ...rest] = program;
+  const units = [[user, `argv=${first}`, ...rest], ...handedOn].map((words) => words.map(formatMasterWord));
+  const braces = units.flat().some((word) => word.startsWith("{")) ? "# Words in { } need Postfix 3.0.\n" : "";
+  return `# The filter. ${processes} is the number of sessions at a time: without
+# speed_adjust, of clients from their first RCPT to their end of data.
+${braces}${service(listen)}  n       n       -       ${processes}      spawn
+${continuationLines(units.map((words) => words.join(" ")))}
+`;
+}
+
+// Name, type and "private" of an entry in master.cf, where "-" is the default, yes.
+function service(address: Address): string {
+  const socket = postfixSocket(address);
+  if (!socket) return `${serviceName(address)} inet n`;
+  return `${socket.name} unix ${socket.folder === "private" ? "-" : "n"}`;
+}
+
+function serviceName(address: Address): string {
+  return postfixSocket(address)?.name ?? formatAddress(address);
+}
+
+// master.cf goes on in lines that begin with a blank, but drops one that has "#" as its first character after that. So a
+// line begins with an option or with HOST:PORT, and never with a value.
+function continuationLines(units: readonly string[]): string {
+  const lines: string[] = [];
+  for (const unit of units) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + unit.length <= LINE_WIDTH) lines[lines.length - 1] = `${last} ${unit}`;
+    else lines.push(`    ${unit}`);
+  }
+  return lines.join("\n");
+}
+
+/** The server behind postprox where it is on this host, and else what has to be set up there. */
+export function secondServer(downstream: Address): string {
+  const at = formatAddress(downstream);
+  const socket = postfixSocket(downstream);
+  const isHere = downstream.transport === "tcp" && /^(?:127\.[0-9.]+|::1|localhost\.?)$/i.test(downstream.host);
+  if (!socket && !isHere) {
+    return `# The server behind the filter, ${at}, is not set up here. Its
+# smtpd_authorized_xforward_hosts and mynetworks have to name this host, and it
+# should not restrict again what the server in front has let in. Its
+# smtpd_timeout has to be 300s.
+`;
+  }
+  // Postfix takes who comes by a unix socket for 127.0.0.1.
+  const isV4 = downstream.transport === "unix" || downstream.host.startsWith("127.");
+  const networks = isV4 ? "127.0.0.0/8" : "127.0.0.0/8,[::1]/128";
+  return `# The server behind the filter, which queues. Never let it listen on an
+# address that strangers reach.
+# The milters of main.cf run in the server in front, which shows them no
+# message. Here they would take 127.0.0.1 for the client: OpenDKIM would
+# sign what strangers send. See "Milters" in the README.
+${service(downstream)}  -       n       -       -       smtpd
+    -o smtpd_proxy_filter=
+    -o smtpd_upstream_proxy_protocol=
+    -o smtpd_authorized_xforward_hosts=${networks}
+    -o smtpd_tls_security_level=none
+    -o smtpd_milters=
+    -o smtpd_timeout=300s
+    -o smtpd_client_restrictions=
+    -o smtpd_helo_restrictions=
+    -o smtpd_sender_restrictions=
+    -o smtpd_relay_restrictions=
+    -o smtpd_recipient_restrictions=permit_mynetworks,reject
+    -o smtpd_data_restrictions=
+    -o smtpd_end_of_data_restrictions=
+    -o smtpd_client_connection_count_limit=0
+    -o smtpd_client_connection_rate_limit=0
+    -o smtpd_junk_command_limit=100000
+    -o smtpd_soft_error_limit=10000
+    -o smtpd_hard_error_limit=100000
+    -o smtpd_error_sleep_time=0
+    -o mynetworks=${networks}
+    -o receive_override_options=no_unknown_recipient_checks
+`;
+}
