@@ -8,7 +8,7 @@
 import { type Checks, checksOf } from "./app_checks.ts";
 import { logBug, logCannotStart, logUsage } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
-import { type LogTarget, openLogger } from "./log/sinks.ts";
+import { journalPrefix, type LogTarget, openLogger } from "./log/sinks.ts";
 import { spawnMode } from "./modes/spawn.ts";
 import { type Options, orTempfail, StartError, SYSLOG_SOCKET, UsageError } from "./options/options.ts";
 import { parseCommandLine } from "./options/parse.ts";
@@ -20,6 +20,8 @@ import { textOf } from "./smtp/bytes.ts";
 import { checkSpoolDirectory } from "./spool/directory.ts";
 
 const EX_SOFTWARE = 70;
+
+const SYSLOG: LogTarget = { kind: "syslog", path: SYSLOG_SOCKET };
 
 /** Runs postprox with `args`; the result is its exit status. */
 export async function run(runtime: Runtime, args: readonly string[]): Promise<number> {
@@ -89,17 +91,16 @@ async function openLog(runtime: Runtime, options: Options): Promise<Logger> {
   if (options.log.kind === "stderr" && spawned && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option --log: standard error is the client here: give syslog or the path of a file");
   }
-  const logger = openLogger(runtime, options.log, {
-    verbosity: options.verbosity,
-    fallback: spawned ? "nowhere" : "stderr",
-  });
+  const others: LogTarget[] = options.log.kind === "file" ? [SYSLOG] : [];
+  if (!spawned && options.log.kind !== "stderr") others.push({ kind: "stderr" });
+  const logger = openLogger(runtime, options.log, { verbosity: options.verbosity, others });
   return await orTempfail("--log", logger, () => "give a file that can be written");
 }
 
 async function complain(runtime: Runtime, error: StartError): Promise<number> {
   const { message, log, status } = error;
   if (!runtime.stdio.isSpawned()) {
-    runtime.stdio.writeErr(`postprox: ${message}\n`);
+    writeErr(runtime, message);
     return status;
   }
   const logger = await openUsageLog(runtime, log);
@@ -110,24 +111,26 @@ async function complain(runtime: Runtime, error: StartError): Promise<number> {
   return status;
 }
 
+function writeErr({ stdio }: Runtime, text: string): void {
+  stdio.writeErr(`${journalPrefix("error", stdio.isErrJournal())}postprox: ${text}\n`);
+}
+
 // An error that no code foresaw, before or outside of a session: little for a client, all for the log.
 async function failOnBug(runtime: Runtime, error: unknown): Promise<number> {
   const logger = await openUsageLog(runtime, undefined);
   logBug(logger, error);
   if (runtime.stdio.isSpawned()) runtime.stdio.writeOut(textOf(OWN_REPLIES.bug.bytes));
-  else runtime.stdio.writeErr("postprox: internal error: see the mail log\n");
+  else writeErr(runtime, "internal error: see the mail log");
   await logger.flush();
   return EX_SOFTWARE;
 }
 
 // Never standard error, which is the client; and syslog when the file that is wanted cannot be had.
 async function openUsageLog(runtime: Runtime, wanted: LogTarget | undefined): Promise<Logger> {
-  const options = { verbosity: 0, fallback: "nowhere" } as const;
-  const syslog = { kind: "syslog", path: SYSLOG_SOCKET } as const;
   try {
-    return await openLogger(runtime, wanted && wanted.kind !== "stderr" ? wanted : syslog, options);
+    if (wanted?.kind === "file") return await openLogger(runtime, wanted, { verbosity: 0, others: [SYSLOG] });
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
-    return openLogger(runtime, syslog, options);
   }
+  return openLogger(runtime, wanted?.kind === "syslog" ? wanted : SYSLOG, { verbosity: 0, others: [] });
 }

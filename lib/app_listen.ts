@@ -5,6 +5,7 @@ import { type Checks, checksOf } from "./app_checks.ts";
 import type { ListWatch } from "./dns/list_watch.ts";
 import { logFilterMissing, logListening, logNotReloaded, logReachable, logReloaded, logSwept } from "./log/events.ts";
 import type { Fields } from "./log/logger.ts";
+import { READY } from "./modes/background.ts";
 import { listenMode } from "./modes/listen.ts";
 import { isOwnServer, isReachable } from "./modes/own_server.ts";
 import { type Options, orTempfail, StartError, UsageError } from "./options/options.ts";
@@ -34,6 +35,8 @@ export async function startListening(
       if (address.transport === "unix") await refuseOwnServer(runtime, options, address);
       logListening(logger, setup);
       if (await isReachable(runtime, address)) logReachable(logger, address);
+      // Whoever started us shall see a log that takes no lines.
+      await logger.flush();
       sayReady(runtime, address);
       watch?.ask();
     },
@@ -80,7 +83,7 @@ function setupOf(options: Options, address: Address): Fields {
 // It serves also where nobody listens to that.
 function sayReady({ stdio }: Runtime, address: Address): void {
   try {
-    stdio.writeOut(`postprox: accepting connections at ${formatAddress(address)}\n`);
+    stdio.writeOut(`${READY} at ${formatAddress(address)}\n`);
   } catch {
     // A pipe whose reader has left, say.
   }

@@ -181,7 +181,7 @@ Deno.test("run logs to standard error beside a spawned session where that is som
   runtime.isErrInput = false;
   runtime.network.downstream = "refused";
   assert.equal(await run(runtime, ["mx", "--log=stderr"]), 75);
-  assert.match(runtime.err, /^postprox\[4711\]: \S+ downstream not reachable [^\n]*\n$/);
+  assert.match(runtime.err, /^postprox\[4711\]: error: \S+ downstream not reachable [^\n]*\n$/);
   assert.match(runtime.stdioPeer.hear(), /^421 4\.3\.2 [^\n]*\n$/);
 });
 
@@ -243,7 +243,7 @@ Deno.test("run ends with 75 when downstream cannot be reached", async () => {
 
 Deno.test("run with -l goes to the background, unless --foreground keeps it", async () => {
   const runtime = new FakeRuntime();
-  runtime.processes.self = { stdout: ["ready\n"] };
+  runtime.processes.self = { stdout: ["postprox: accepting connections at 127.0.0.1:10025\n"] };
   assert.equal(await run(runtime, ["-l", "10025", "mx"]), 0);
   assert.deepEqual(runtime.processes.selfStarts[0]!.args, ["--foreground", "-l", "10025", "mx"]);
   assert.deepEqual(runtime.network.listeners, []);
@@ -255,6 +255,35 @@ Deno.test("run with -l goes to the background, unless --foreground keeps it", as
   assert.equal(front.out, "postprox: accepting connections at 127.0.0.1:10025\n");
   front.signal("SIGTERM");
   assert.equal(await running, 0);
+});
+
+Deno.test("run with -l says once, before it is ready, that syslog takes no lines; without -l it says nothing", async () => {
+  const runtime = new FakeRuntime();
+  runtime.network.syslog = "missing";
+  const write = runtime.stdio.writeOut;
+  let before = "";
+  runtime.stdio.writeOut = (text) => (before = runtime.err, write(text));
+  const running = run(runtime, ["-l", "10025", "mx", "--foreground"]);
+  await settled();
+  assert.match(before, /^postprox\[4711\]: error: syslog takes no lines [^\n]*\n[^\n]*: notice: listening [^\n]*\n$/);
+  runtime.signal("SIGTERM");
+  await running;
+  assert.equal(runtime.err.match(/syslog takes no lines/g)!.length, 1);
+
+  const spawned = new FakeRuntime();
+  spawned.network.syslog = "missing";
+  spawned.network.downstream = "refused";
+  await run(spawned, ["mx"]);
+  assert.equal(spawned.err, "");
+});
+
+Deno.test("run gives its one line of wrong use a level where standard error is the journal", async () => {
+  for (const isErrJournal of [false, true]) {
+    const runtime = new FakeRuntime();
+    runtime.isErrJournal = isErrJournal;
+    assert.equal(await run(runtime, ["--no-such-option"]), 64);
+    assert.match(runtime.err, isErrJournal ? /^<3>postprox: [^\n]+\n$/ : /^postprox: [^\n]+\n$/);
+  }
 });
 
 Deno.test("run sweeps the spool when it starts to listen, and not when it is spawned", async () => {

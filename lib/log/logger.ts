@@ -22,6 +22,11 @@ export function isWanted(level: Level, verbosity: number): boolean {
   return level === "debug" ? verbosity >= 2 : level === "info" ? verbosity >= 1 : true;
 }
 
+/** `line` with the level in front where it is a warning or an error, as Postfix has it; else the text alone. */
+export function withWord(level: Level, line: string): string {
+  return level === "error" || level === "warning" ? `${level}: ${line}` : line;
+}
+
 // Where a line can be torn, or made to look like another: C0 and C1 controls, DEL, the Unicode line ends, and what turns
 // the direction of text round.
 // deno-lint-ignore no-control-regex

@@ -27,6 +27,8 @@ export async function spawnMode(parts: SessionParts): Promise<number> {
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const) {
     runtime.signals.on(signal, () => session.shutDown());
   }
+  // A file that the process's limit of sizes forbids is an error of its write, and no reason to die (setrlimit(2)).
+  runtime.signals.on("SIGXFSZ", () => {});
   const end = await session.run();
   return failed ? EX_SOFTWARE : end === "unreachable" ? EX_TEMPFAIL : 0;
 }

@@ -10,7 +10,7 @@ import { datagrams } from "./bun_datagrams.ts";
 import { create, createLocked, list, newChecksum, open, openLog, remove, stat } from "./bun_files.ts";
 import { selfWords, start, startSelf } from "./bun_processes.ts";
 import { addressesOf, connect, listen, udp } from "./bun_sockets.ts";
-import { isErrInput, isSpawned, stdioConn, writeSync } from "./bun_stdio.ts";
+import { appendErr, isErrInput, isErrJournal, isSpawned, stdioConn, writeSync } from "./bun_stdio.ts";
 import type { Runtime } from "./ports.ts";
 import { lazyResolver } from "./resolver.ts";
 
@@ -30,6 +30,8 @@ export function bunRuntime(): Runtime {
       conn: stdioConn,
       isSpawned,
       isErrInput,
+      isErrJournal,
+      appendErr,
       writeOut: (text) => writeSync(1, text),
       writeErr: (text) => writeSync(2, text),
     },

@@ -6,7 +6,7 @@ import * as fs from "node:fs";
 import process from "node:process";
 import { bun, type BunProcess, giveBack, ioError } from "./bun_api.ts";
 import { makePipe } from "./bun_libc.ts";
-import { isOurs } from "./environment.ts";
+import { ERR_TO_OUT, isOurs } from "./children.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
@@ -86,24 +86,19 @@ function keepStatuses(): void {
   keepsStatuses = true;
 }
 
-export async function startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {
+export async function startSelf(args: readonly string[], stderr: "stdout" | "inherit"): Promise<BackgroundSelf> {
   let child: BunProcess;
   try {
     child = bun.spawn({
-      cmd: [...selfWords(), ...args],
+      cmd: [...stderr === "stdout" ? ERR_TO_OUT : [], ...selfWords(), ...args],
       env: process.env,
-      stdio: ["ignore", "pipe", stderr],
+      stdio: ["ignore", "pipe", "inherit"],
       detached: true,
     });
   } catch (error) {
     throw ioError(error, `cannot run ${process.execPath}`);
   }
-  return {
-    ended: endOf(child),
-    stdout: child.stdout,
-    stderr: stderr === "pipe" ? new Response(child.stderr).text() : Promise.resolve(""),
-    release: () => child.unref(),
-  };
+  return { ended: endOf(child), stdout: child.stdout, release: () => child.unref() };
 }
 
 export function selfWords(): readonly string[] {

@@ -3,6 +3,7 @@
 // A `read` from what is no socket cannot be cancelled, so `close` leaves it behind; the process ends.
 
 import * as fs from "node:fs";
+import process from "node:process";
 import { bun, codeOf, type Done, ioError, promised } from "./bun_api.ts";
 import { HANDLERS, SocketConn } from "./bun_sockets.ts";
 import { OpenCalls } from "./open_calls.ts";
@@ -38,6 +39,15 @@ export function isSpawned(): boolean {
 export function isErrInput(): boolean {
   try {
     return isOne(0, 2);
+  } catch {
+    return false;
+  }
+}
+
+export function isErrJournal(): boolean {
+  try {
+    const { dev, ino } = fs.fstatSync(2);
+    return process.env["JOURNAL_STREAM"] === `${dev}:${ino}`;
   } catch {
     return false;
   }
@@ -105,15 +115,7 @@ class StdioFileConn implements Conn {
   }
 
   write(octets: Uint8Array): Promise<void> {
-    return this.#calls.run(async () => {
-      try {
-        for (let from = 0; from < octets.length;) {
-          from += await patiently((done) => fs.write(1, octets, from, octets.length - from, null, done));
-        }
-      } catch (error) {
-        throw ioError(error, "cannot write");
-      }
-    });
+    return this.#calls.run(() => writePatiently(1, octets));
   }
 
   close(): void {
@@ -129,6 +131,20 @@ async function patiently(attempt: (done: Done) => void): Promise<number> {
       if (codeOf(error) !== "EAGAIN") throw error;
       await new Promise((resolve) => setTimeout(resolve, AGAIN_DELAY));
     }
+  }
+}
+
+export function appendErr(octets: Uint8Array): Promise<void> {
+  return writePatiently(2, octets);
+}
+
+async function writePatiently(descriptor: number, octets: Uint8Array): Promise<void> {
+  try {
+    for (let from = 0; from < octets.length;) {
+      from += await patiently((done) => fs.write(descriptor, octets, from, octets.length - from, null, done));
+    }
+  } catch (error) {
+    throw ioError(error, "cannot write");
   }
 }
 

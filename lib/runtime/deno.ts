@@ -4,7 +4,7 @@ import { after } from "./deno_api.ts";
 import { create, createLocked, list, newChecksum, open, openLog, remove, stat } from "./deno_files.ts";
 import { selfWords, start, startSelf } from "./deno_processes.ts";
 import { addressesOf, connect, datagrams, listen, udp } from "./deno_sockets.ts";
-import { isErrInput, isSpawned, StdioConn, writeSync } from "./deno_stdio.ts";
+import { appendErr, isErrInput, isErrJournal, isSpawned, StdioConn, writeSync } from "./deno_stdio.ts";
 import type { Runtime } from "./ports.ts";
 import { lazyResolver } from "./resolver.ts";
 
@@ -24,6 +24,8 @@ export function denoRuntime(): Runtime {
       conn: () => new StdioConn(),
       isSpawned,
       isErrInput,
+      isErrJournal,
+      appendErr,
       writeOut: (text) => writeSync(Deno.stdout, text),
       writeErr: (text) => writeSync(Deno.stderr, text),
     },

@@ -5,7 +5,7 @@
 
 import { ioError } from "./deno_api.ts";
 import { failRead } from "./deno_sockets.ts";
-import { isOurs } from "./environment.ts";
+import { ERR_TO_OUT, isOurs } from "./children.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
 
 const SHELL = "/bin/sh";
@@ -122,17 +122,17 @@ function spawnGroupLeader(words: readonly string[], environment: Readonly<Record
   }
 }
 
-export async function startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {
-  const [program, ...source] = ownWords();
-  const options = { stdin: "null", stdout: "piped", stderr: stderr === "pipe" ? "piped" : "inherit" } as const;
+export async function startSelf(args: readonly string[], stderr: "stdout" | "inherit"): Promise<BackgroundSelf> {
+  const [program = "", ...words] = [...stderr === "stdout" ? ERR_TO_OUT : [], ...ownWords(), ...args];
   try {
-    const child = new Deno.Command(program, { ...options, args: [...source, ...args], detached: true }).spawn();
-    return {
-      ended: child.status.then(endOf),
-      stdout: child.stdout,
-      stderr: stderr === "pipe" ? new Response(child.stderr).text() : Promise.resolve(""),
-      release: () => child.unref(),
-    };
+    const child = new Deno.Command(program, {
+      args: words,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+      detached: true,
+    }).spawn();
+    return { ended: child.status.then(endOf), stdout: child.stdout, release: () => child.unref() };
   } catch (error) {
     throw ioError(error, `cannot run ${program}`);
   }

@@ -26,8 +26,7 @@ export class StdioConn implements Conn {
   }
 
   write(octets: Uint8Array): Promise<void> {
-    const stdout = { write: (some: Uint8Array) => patiently(() => Deno.stdout.write(some)) };
-    return this.#calls.run(() => writeAll(stdout, octets).catch(failWrite));
+    return this.#calls.run(() => writePatiently(Deno.stdout, octets));
   }
 
   close(): void {
@@ -46,6 +45,16 @@ async function patiently<T>(attempt: () => Promise<T>): Promise<T> {
   }
 }
 
+type Writer = Pick<typeof Deno.stdout, "write">;
+
+function writePatiently(stream: Writer, octets: Uint8Array): Promise<void> {
+  return writeAll({ write: (some) => patiently(() => stream.write(some)) }, octets).catch(failWrite);
+}
+
+export function appendErr(octets: Uint8Array): Promise<void> {
+  return writePatiently(Deno.stderr, octets);
+}
+
 export function isSpawned(): boolean {
   try {
     return Deno.statSync("/dev/stdin").isSocket === true && isOne("/dev/stdin", "/dev/stdout");
@@ -57,6 +66,15 @@ export function isSpawned(): boolean {
 export function isErrInput(): boolean {
   try {
     return isOne("/dev/stdin", "/dev/stderr");
+  } catch {
+    return false;
+  }
+}
+
+export function isErrJournal(): boolean {
+  try {
+    const { dev, ino } = Deno.statSync("/dev/stderr");
+    return Deno.env.get("JOURNAL_STREAM") === `${dev}:${ino}`;
   } catch {
     return false;
   }

@@ -12,6 +12,8 @@ export type IoErrorKind =
   | "closed"
   | "in-use"
   | "exists"
+  /** A socket takes streams, and not datagrams, or the other way round. */
+  | "wrong-type"
   | "missing"
   | "denied"
   | "no-space"
@@ -48,6 +50,7 @@ const KINDS: Readonly<Record<string, IoErrorKind>> = {
   ECONNABORTED: "reset",
   EADDRINUSE: "in-use",
   EEXIST: "exists",
+  EPROTOTYPE: "wrong-type",
   ENOENT: "missing",
   ENOTDIR: "missing",
   EACCES: "denied",

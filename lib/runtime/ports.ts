@@ -158,8 +158,11 @@ export interface FileFacts {
 export interface Processes {
   /** Starts `words` as the leader of a process group of its own, with stdin and stdout at /dev/null. */
   start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child>;
-  /** Starts this same program again, in the background, with these arguments and without the group of its parent. */
-  startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf>;
+  /**
+   * Starts this same program again, in the background, with these arguments and without the group of its parent. Its
+   * standard error is its standard output where it is not inherited.
+   */
+  startSelf(args: readonly string[], stderr: "stdout" | "inherit"): Promise<BackgroundSelf>;
   /** The words that start this same program anywhere, in front of its arguments: absolute paths, no environment needed. */
   selfWords(): readonly string[];
 }
@@ -180,8 +183,6 @@ export type ProcessEnd = { readonly exit: number } | { readonly signal: string }
 export interface BackgroundSelf {
   readonly ended: Promise<ProcessEnd>;
   readonly stdout: ReadableStream<Uint8Array>;
-  /** All of it. */
-  readonly stderr: Promise<string>;
   /** Lets the program end while this one runs on. */
   release(): void;
 }
@@ -200,6 +201,10 @@ export interface Stdio {
   isSpawned(): boolean;
   /** Whether standard error is the same as standard input. */
   isErrInput(): boolean;
+  /** Whether standard error is systemd's journal (JOURNAL_STREAM, systemd.exec(5)). */
+  isErrJournal(): boolean;
+  /** Writes all of `octets` to standard error; who reads it slowly holds up nobody else. Throws `IoError`. */
+  appendErr(octets: Uint8Array): Promise<void>;
   writeOut(text: string): void;
   writeErr(text: string): void;
 }

@@ -144,6 +144,27 @@ for (const foreground of [[], ["--foreground"]]) {
     }));
 }
 
+Deno.test("A syslog that takes no lines is told once to who starts it, and keeps nobody from being served", () =>
+  withBed(async (bed) => {
+    const port = await freePort();
+    const words = [bed.fake.operand, "-d", `${bed.dir}/spool`, `--log=syslog:${bed.dir}/nowhere`, "-l", String(port)];
+    const { status, stdout, stderr } = await runProgram(words);
+    assert.equal(status, 0, stderr);
+    const pid = listenerOf(port);
+    try {
+      assert.equal(stdout, "");
+      assert.match(stderr, new RegExp(`^postprox\\[${pid}\\]: error: syslog takes no lines reason="[^\\n]*/nowhere: `));
+      assert.equal(stderr.match(/syslog takes no lines/g)!.length, 1, stderr);
+      const client = await connectTo({ port });
+      await client.expect(220);
+      await expectUsable(client);
+      client.close();
+    } finally {
+      kill(pid, "SIGTERM");
+      await until(() => !isAlive(pid), () => `the end of process ${pid}`).finally(() => kill(pid));
+    }
+  }));
+
 Deno.test("-l NAME:PORT listens at every address of the name, or at none", () =>
   withBed(async (bed) => {
     const port = await freePort();

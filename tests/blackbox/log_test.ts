@@ -199,6 +199,23 @@ Deno.test("Where the log goes", async (test) => {
       // The failed filter is an error or a warning; the message's line is not.
       assert.ok(received.some((line) => (Number(/^<([0-9]+)>/.exec(line)![1]) & 7) <= 4), String(received));
     });
+    await test.step("a syslog socket that is a stream gets each line with a NUL behind it", async () => {
+      const listener = Deno.listen({ transport: "unix", path: `${dir}/stream` });
+      let received = "";
+      const reading = (async () => {
+        for await (const conn of listener) received += await new Response(conn.readable).text();
+      })().catch(() => {});
+      await session([`--log=syslog:${dir}/stream`]);
+      await until(() => received.includes("sender@example.org"), () => `a line in ${received}`);
+      listener.close();
+      await reading;
+      // The failed filter has a word for its level, and the message's line none.
+      const lines = received.split("\0");
+      assert.equal(lines.pop(), "");
+      assert.equal(lines.length, 2, received);
+      assert.match(lines[0]!, /^<19>[^\n]* postprox\[[0-9]+\]: error: \w+: message not checked /);
+      assert.match(lines[1]!, /^<22>[^\n]* postprox\[[0-9]+\]: \w+: message verdict=/);
+    });
     await test.step("a syslog socket that is not there disturbs nobody", () =>
       session([`--log=syslog:${dir}/nowhere`]));
     await test.step("syslog without a word disturbs nobody", () => session([]));

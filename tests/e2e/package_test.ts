@@ -344,6 +344,17 @@ async function useUnit({ sh }: Systemd): Promise<void> {
   assert.match(await sh(`cat ${log}`), / message verdict=replace /);
   await sh(`rm ${UNIT_PART}; systemctl daemon-reload`);
 
+  // The journal knows which lines are warnings and errors.
+  await setOptions('-v --log=stderr -l 10025 -c "exit 7" 127.0.0.1:10026');
+  await sh("systemctl restart postprox");
+  await sh(deliverOne);
+  await becomes("active");
+  const journal = (level: string) =>
+    sh(`journalctl --sync; journalctl --unit=postprox --output=cat --priority=${level}`);
+  assert.match(await journal("warning"), /^postprox\[[0-9]+\]: error: \S+: message not checked /m);
+  assert.doesNotMatch(await journal("warning"), / message verdict=| listening /);
+  assert.match(await journal("info"), /^postprox\[[0-9]+\]: \S+: message verdict=/m);
+
   await sh("systemctl stop postprox");
   assert.equal(await sh("systemctl show --property=Result --value postprox"), "success\n");
   // Wrong options stay wrong: there is no second try.
@@ -351,7 +362,7 @@ async function useUnit({ sh }: Systemd): Promise<void> {
   await sh("systemctl start postprox || :");
   await becomes("failed");
   assert.equal(await sh("systemctl show --property=ExecMainStatus --value postprox"), "64\n");
-  assert.match(await sh("journalctl --unit=postprox"), /option -l, --listen: "99999" has no valid port/);
+  assert.match(await journal("err"), /option -l, --listen: "99999" has no valid port/);
 }
 
 /** Rotates the log while messages are logged: each has its line, and the new file goes on where the old one ends. */

@@ -13,7 +13,7 @@ export class FakeProcesses implements Processes {
   refusal: IoErrorKind | undefined;
   /** What `startSelf` was called with, and the program that it starts. */
   readonly selfStarts: { args: readonly string[]; stderr: string }[] = [];
-  self: { stdout?: readonly string[]; stderr?: string; end?: ProcessEnd } = {};
+  self: { stdout?: readonly string[]; end?: ProcessEnd } = {};
   released = 0;
 
   async start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
@@ -24,11 +24,10 @@ export class FakeProcesses implements Processes {
     return child;
   }
 
-  async startSelf(args: readonly string[], stderr: "pipe" | "inherit"): Promise<BackgroundSelf> {
+  async startSelf(args: readonly string[], stderr: "stdout" | "inherit"): Promise<BackgroundSelf> {
     this.selfStarts.push({ args, stderr });
     return {
       stdout: ReadableStream.from((this.self.stdout ?? []).map(bytesOf)),
-      stderr: Promise.resolve(this.self.stderr ?? ""),
       ended: this.self.end ? Promise.resolve(this.self.end) : new Promise(() => {}),
       release: () => void this.released++,
     };

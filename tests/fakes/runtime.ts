@@ -1,6 +1,8 @@
 // The runtime ports in memory: nothing waits, nothing is real, and a test can look at all of it and break any of it.
 
+import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
 import type { Runtime, Signal } from "../../lib/runtime/ports.ts";
+import { textOf } from "../../lib/smtp/bytes.ts";
 import { FakeClock } from "./clock.ts";
 import { Peer } from "./conn_pair.ts";
 import { FakeDisk } from "./disk.ts";
@@ -30,6 +32,9 @@ export class FakeRuntime implements Runtime {
   readonly stdioPeer = new Peer();
   isSpawned = false;
   isErrInput = true;
+  isErrJournal = false;
+  /** What writing to standard error fails with. */
+  errRefusal: IoErrorKind | undefined;
   out = "";
   err = "";
   readonly #handlers: { signal: Signal; handler: () => void }[] = [];
@@ -43,6 +48,11 @@ export class FakeRuntime implements Runtime {
     conn: () => this.stdioPeer.conn,
     isSpawned: () => this.isSpawned,
     isErrInput: () => this.isErrInput,
+    isErrJournal: () => this.isErrJournal,
+    appendErr: async (octets: Uint8Array) => {
+      if (this.errRefusal) throw new IoError(this.errRefusal, `cannot write: ${this.errRefusal}`);
+      this.err += textOf(octets);
+    },
     writeOut: (text: string) => void (this.out += text),
     writeErr: (text: string) => void (this.err += text),
   };

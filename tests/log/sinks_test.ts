@@ -1,119 +1,222 @@
-// Tests of lib/log/sinks.ts: syslog's format, files that are opened anew, a queue with a bound, and silence where standard
-// error is the client.
+// Tests of lib/log/sinks.ts: where lines go, what becomes of those that their place does not take, files that are opened
+// anew, and a queue with a bound.
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/runtime/io_error.ts";
 import { textOf } from "../../lib/smtp/bytes.ts";
-import { formatSyslog, openLogger } from "../../lib/log/sinks.ts";
+import { type LogTarget, openLogger } from "../../lib/log/sinks.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
 const SYSLOG = { kind: "syslog", path: "/dev/log" } as const;
 const FILE = { kind: "file", path: "/var/log/x" } as const;
+const STDERR = { kind: "stderr" } as const;
 
-Deno.test("formatSyslog writes one RFC 3164 datagram of the facility mail", () => {
-  const now = new Date(2026, 10, 5, 3, 4, 9);
-  const rows = [["error", 19], ["warning", 20], ["notice", 21], ["info", 22], ["debug", 23]] as const;
-  for (const [level, priority] of rows) {
-    assert.equal(
-      textOf(formatSyslog(level, "id: words", { pid: 42, now })),
-      `<${priority}>Nov  5 03:04:09 postprox[42]: id: words`,
-    );
-  }
-  assert.equal(formatSyslog("error", "x".repeat(5000), { pid: 42, now }).length, 2048);
-});
+function open(
+  runtime: FakeRuntime,
+  target: LogTarget,
+  { verbosity = 0, others = [] }: { verbosity?: number; others?: readonly LogTarget[] } = {},
+): ReturnType<typeof openLogger> {
+  return openLogger(runtime, target, { verbosity, others });
+}
 
-Deno.test("formatSyslog does not cut a character in half", () => {
-  const now = new Date(2026, 10, 5, 3, 4, 9);
-  for (let pad = 0; pad < 4; pad++) {
-    const octets = formatSyslog("error", "x".repeat(pad) + "\u{1f600}".repeat(600), { pid: 42, now });
-    assert.doesNotThrow(() => new TextDecoder("utf-8", { fatal: true }).decode(octets), `${pad}`);
-  }
-});
+/** The lines in syslog, without their heads. */
+function inSyslog({ network }: FakeRuntime): string[] {
+  return network.datagramsSent.map(({ text }) => text.replace(/^.*? postprox\[4711\]: /, ""));
+}
+
+/** The lines in the file, without their times; each is whole. */
+function inFile({ files }: FakeRuntime): string[] {
+  const lines = textOf(files.octetsOf(FILE.path)).split("\n");
+  assert.equal(lines.pop(), "");
+  return lines.map((line) => {
+    assert.match(line, /^\d{4}-\d\d-\d\dT[\d:.]+Z postprox\[4711\]: /);
+    return line.replace(/^.*? postprox\[4711\]: /, "");
+  });
+}
 
 Deno.test("openLogger sends what is wanted to syslog, in order", async () => {
   const runtime = new FakeRuntime();
-  const logger = await openLogger(runtime, SYSLOG, { verbosity: 1, fallback: "nowhere" });
+  const logger = await open(runtime, SYSLOG, { verbosity: 1 });
   logger.write("error", "one");
   logger.write("debug", "not wanted");
   logger.write("info", "two");
   await logger.flush();
-  const { datagramsSent } = runtime.network;
-  assert.deepEqual(datagramsSent.map(({ path }) => path), ["/dev/log", "/dev/log"]);
-  assert.match(datagramsSent[0]!.text, /^<19>.* postprox\[4711\]: one$/);
-  assert.match(datagramsSent[1]!.text, /^<22>.* postprox\[4711\]: two$/);
+  assert.deepEqual(runtime.network.datagramsSent.map(({ path }) => path), ["/dev/log", "/dev/log"]);
+  assert.deepEqual(inSyslog(runtime), ["error: one", "two"]);
   assert.equal(runtime.err, "");
 });
 
-Deno.test("openLogger falls back to standard error only where that is not the client", async () => {
-  for (const fallback of ["stderr", "nowhere"] as const) {
+Deno.test("openLogger writes to standard error with the level as a word, or as the journal wants it", async () => {
+  const levels = ["error", "warning", "notice", "info", "debug"] as const;
+  for (const isErrJournal of [false, true]) {
     const runtime = new FakeRuntime();
-    runtime.network.syslog = "missing";
-    const logger = await openLogger(runtime, SYSLOG, { verbosity: 0, fallback });
-    logger.write("error", "lost");
+    runtime.isErrJournal = isErrJournal;
+    const logger = await open(runtime, STDERR, { verbosity: 2 });
+    for (const level of levels) logger.write(level, "id: words");
     await logger.flush();
-    assert.equal(runtime.err, fallback === "stderr" ? "postprox[4711]: lost\n" : "");
-    assert.equal(runtime.out, "");
-    // When syslog is back, it is used again.
-    runtime.network.syslog = "up";
-    logger.write("error", "found");
-    await logger.flush();
-    assert.equal(runtime.network.datagramsSent.length, 1);
+    assert.deepEqual(
+      runtime.err.trimEnd().split("\n"),
+      isErrJournal
+        ? [
+          "<3>postprox[4711]: error: id: words",
+          "<4>postprox[4711]: warning: id: words",
+          "<5>postprox[4711]: id: words",
+          "<6>postprox[4711]: id: words",
+          "<7>postprox[4711]: id: words",
+        ]
+        : levels.map((level) => `postprox[4711]: ${level}: id: words`),
+    );
   }
+});
+
+Deno.test("openLogger shows lines that syslog does not take on standard error, and says once why", async () => {
+  const runtime = new FakeRuntime();
+  runtime.network.syslog = "missing";
+  const logger = await open(runtime, SYSLOG, { others: [STDERR] });
+  for (const line of ["one", "two"]) logger.write("warning", line);
+  await logger.flush();
+  assert.deepEqual(runtime.err.trimEnd().split("\n"), [
+    'postprox[4711]: error: syslog takes no lines reason="cannot send to /dev/log"',
+    "postprox[4711]: warning: one",
+    "postprox[4711]: warning: two",
+  ]);
+  // When syslog is back, it is used again.
+  runtime.network.syslog = "up";
+  for (const line of ["three", "four"]) logger.write("error", line);
+  await logger.flush();
+  assert.deepEqual(inSyslog(runtime), [
+    'warning: lines are missing here, for the log could not take them lines=2 reason="cannot send to /dev/log"',
+    "error: three",
+    "error: four",
+  ]);
+  assert.equal(runtime.err.split("\n").length, 4);
+  // And once more, when it goes again.
+  runtime.network.syslog = "refused";
+  logger.write("error", "five");
+  await logger.flush();
+  assert.equal(runtime.err.match(/syslog takes no lines/g)!.length, 2);
+});
+
+Deno.test("openLogger writes nothing to standard error where that is none of the places", async () => {
+  const runtime = new FakeRuntime();
+  runtime.network.syslog = "missing";
+  const logger = await open(runtime, SYSLOG);
+  logger.write("error", "lost");
+  await logger.flush();
+  assert.equal(runtime.err + runtime.out, "");
+  runtime.network.syslog = "up";
+  logger.write("error", "found");
+  await logger.flush();
+  assert.equal(inSyslog(runtime).length, 2);
 });
 
 Deno.test("openLogger appends to a file with time and level, and opens it anew after a rotation", async () => {
   const runtime = new FakeRuntime();
-  const logger = await openLogger(runtime, FILE, { verbosity: 0, fallback: "nowhere" });
+  const logger = await open(runtime, FILE);
   logger.write("warning", "one");
   await logger.flush();
-  const line = /^\d{4}-\d\d-\d\dT[\d:.]+Z postprox\[4711\]: warning: one\n$/;
-  assert.match(textOf(runtime.files.octetsOf(FILE.path)), line);
+  assert.deepEqual(inFile(runtime), ["warning: one"]);
   runtime.files.unlink(FILE.path);
   logger.write("warning", "into the old file");
   logger.reopen();
-  logger.write("warning", "one");
+  logger.write("warning", "two");
   await logger.flush();
-  assert.match(textOf(runtime.files.octetsOf(FILE.path)), line);
+  assert.deepEqual(inFile(runtime), ["warning: two"]);
   assert.equal(runtime.files.handles, 1);
 });
 
-Deno.test("openLogger goes on with the old file when a new one cannot be opened", async () => {
-  const runtime = new FakeRuntime();
-  const logger = await openLogger(runtime, FILE, { verbosity: 0, fallback: "nowhere" });
-  runtime.files.fail("openLog", "denied");
-  logger.reopen();
-  logger.write("warning", "still here");
-  await logger.flush();
-  assert.match(textOf(runtime.files.octetsOf(FILE.path)), /still here/);
+Deno.test("openLogger goes on with the old file when a new one cannot be opened, and says so there and elsewhere", async () => {
+  for (const syslog of ["up", "missing"] as const) {
+    const runtime = new FakeRuntime();
+    runtime.network.syslog = syslog;
+    const logger = await open(runtime, FILE, { others: [SYSLOG, STDERR] });
+    runtime.files.fail("openLog", "denied");
+    logger.reopen();
+    logger.write("warning", "still here");
+    await logger.flush();
+    const said = /^error: the log file cannot be opened anew: lines go to the one that was open reason=.*denied/;
+    const [first, second] = inFile(runtime);
+    assert.match(first!, said);
+    assert.equal(second, "warning: still here");
+    const elsewhere = syslog === "up" ? inSyslog(runtime) : [runtime.err.replace("postprox[4711]: ", "")];
+    assert.match(elsewhere.join(), said);
+    assert.equal(runtime.files.handles, 1);
+  }
 });
 
-Deno.test("openLogger throws for a file that cannot be opened; a write that fails later is nobody's trouble", async () => {
+Deno.test("openLogger throws for a file that cannot be opened", async () => {
   const runtime = new FakeRuntime();
   runtime.files.fail("openLog", "denied");
-  await assert.rejects(openLogger(runtime, FILE, { verbosity: 0, fallback: "nowhere" }), IoError);
-  runtime.files.mend();
-  const logger = await openLogger(runtime, FILE, { verbosity: 0, fallback: "nowhere" });
+  await assert.rejects(open(runtime, FILE), IoError);
+});
+
+Deno.test("openLogger sends what a full disk does not take to syslog, and the file says how much that was, in whole lines", async () => {
+  const runtime = new FakeRuntime();
+  const logger = await open(runtime, FILE, { others: [SYSLOG, STDERR] });
+  logger.write("error", "one");
+  await logger.flush();
+  // Half of the next line is written.
   runtime.files.fail("append", "no-space");
-  logger.write("error", "lost");
+  for (const line of ["two", "three"]) logger.write("error", line);
   await logger.flush();
+  assert.deepEqual(inSyslog(runtime).map((line) => line.replace(/reason=.*/, "")), [
+    "error: the log file takes no lines ",
+    "error: two",
+    "error: three",
+  ]);
+  runtime.files.mend();
+  logger.write("error", "four");
+  await logger.flush();
+  // What was torn stands by itself.
+  const lines = textOf(runtime.files.octetsOf(FILE.path)).split("\n");
+  assert.ok(lines.slice(0, -1).every((line) => /^\d{4}-/.test(line)), lines.join("\n"));
+  assert.deepEqual(lines.slice(-3).map((line) => line.replace(/.*?\]: |reason=.*/g, "")), [
+    "warning: lines are missing here, for the log could not take them lines=2 ",
+    "error: four",
+    "",
+  ]);
+  assert.equal(runtime.err, "");
 });
 
-Deno.test("openLogger drops lines beyond a bound when its place is slow, and writes again afterwards", async () => {
+Deno.test("openLogger drops lines beyond a bound when its place is slow, waits for nothing, and counts them", async () => {
   const runtime = new FakeRuntime();
   const gate = Promise.withResolvers<void>();
-  let taken = 0;
+  const taken: string[] = [];
   runtime.network.datagrams = async () => ({
-    send: async () => {
+    send: async (octets) => {
       await gate.promise;
-      taken++;
+      taken.push(textOf(octets));
     },
   });
-  const logger = await openLogger(runtime, SYSLOG, { verbosity: 0, fallback: "nowhere" });
+  const logger = await open(runtime, SYSLOG, { others: [STDERR] });
   for (let count = 0; count < 30_000; count++) logger.write("error", "x");
+  const flushed = logger.flush();
+  await runtime.clock.advance(500);
+  await flushed;
+  assert.equal(taken.length, 0);
   gate.resolve();
   await logger.flush();
-  assert.equal(taken, 10_000);
+  assert.equal(taken.filter((line) => line.endsWith("x")).length, 10_000);
+  assert.match(taken.join("\n"), /lines are missing here, for the log could not take them lines=20000 /);
+  assert.equal(taken.length, 10_001);
   logger.write("error", "x");
   await logger.flush();
-  assert.equal(taken, 10_001);
+  assert.equal(taken.length, 10_002);
+  assert.equal(runtime.err, "");
+});
+
+Deno.test("openLogger is nobody's trouble when every place fails", async () => {
+  const runtime = new FakeRuntime();
+  runtime.errRefusal = "reset";
+  runtime.network.syslog = "refused";
+  const logger = await open(runtime, FILE, { others: [SYSLOG, STDERR] });
+  runtime.files.fail("append", "no-space");
+  runtime.files.fail("openLog", "denied");
+  for (let count = 0; count < 5; count++) logger.write("error", "lost");
+  logger.reopen();
+  await logger.flush();
+  runtime.files.mend();
+  logger.write("error", "found");
+  await logger.flush();
+  assert.match(textOf(runtime.files.octetsOf(FILE.path)), /lines=5 .*\n.*: found\n$/);
 });

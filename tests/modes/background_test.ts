@@ -9,7 +9,7 @@ Deno.test("backgroundMode starts the same words with --foreground before all els
   runtime.processes.self = { stdout: ["postprox: accepting connec", "tions at 127.0.0.1:10025\n"] };
   assert.equal(await backgroundMode(runtime, ["-l", "10025", "--", "mx"], false), 0);
   assert.deepEqual(runtime.processes.selfStarts, [
-    { args: ["--foreground", "-l", "10025", "--", "mx"], stderr: "pipe" },
+    { args: ["--foreground", "-l", "10025", "--", "mx"], stderr: "stdout" },
   ]);
   assert.equal(runtime.processes.released, 1);
   assert.equal(runtime.out + runtime.err, "");
@@ -17,7 +17,7 @@ Deno.test("backgroundMode starts the same words with --foreground before all els
 
 Deno.test("backgroundMode leaves standard error to a log that goes there", async () => {
   const runtime = new FakeRuntime();
-  runtime.processes.self = { stdout: ["ready\n"] };
+  runtime.processes.self = { stdout: ["postprox: accepting connections at x\n"] };
   await backgroundMode(runtime, ["mx"], true);
   assert.equal(runtime.processes.selfStarts[0]!.stderr, "inherit");
 });
@@ -31,7 +31,7 @@ Deno.test("backgroundMode gives the reason and a status other than 0 when the on
   ] as const;
   for (const [end, status] of rows) {
     const runtime = new FakeRuntime();
-    runtime.processes.self = { stdout: ["half a line"], stderr: "postprox: address in use\n", end };
+    runtime.processes.self = { stdout: ["postprox: address", " in use\n"], end };
     assert.equal(await backgroundMode(runtime, ["mx"], false), status);
     assert.equal(runtime.err, "postprox: address in use\n");
     assert.equal(runtime.processes.released, 0);
@@ -43,4 +43,20 @@ Deno.test("backgroundMode says how the one behind ended when that could say noth
   runtime.processes.self = { stdout: [], end: { signal: "SIGKILL" } };
   assert.equal(await backgroundMode(runtime, ["mx"], false), 75);
   assert.match(runtime.err, /^postprox: [^\n]* died of SIGKILL: [^\n]*\n$/);
+});
+
+Deno.test("backgroundMode repeats what the one behind says before it is ready, with a level where a journal hears it", async () => {
+  for (const isErrJournal of [false, true]) {
+    const runtime = new FakeRuntime();
+    runtime.isErrJournal = isErrJournal;
+    const said = ["postprox[1]: warning: w\npostprox[1]: no", "tice: n\npostprox: why\nhalf a line"];
+    runtime.processes.self = { stdout: [...said, "\npostprox: accepting connections at x\nand more\n"] };
+    assert.equal(await backgroundMode(runtime, ["mx"], false), 0);
+    const [w, n, e] = isErrJournal ? ["<4>", "<5>", "<3>"] : ["", "", ""];
+    assert.equal(
+      runtime.err,
+      `${w}postprox[1]: warning: w\n${n}postprox[1]: notice: n\n${e}postprox: why\n${e}half a line\n`,
+    );
+    assert.equal(runtime.out, "");
+  }
 });

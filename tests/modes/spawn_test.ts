@@ -79,6 +79,15 @@ Deno.test("spawnMode answers each signal with a 421 and a normal end", async () 
   }
 });
 
+Deno.test("spawnMode: that a file becomes too large is an error of its write, and no end", async () => {
+  const spawned = await spawn();
+  await greet(spawned);
+  spawned.runtime.signal("SIGXFSZ");
+  assert.equal(spawned.runtime.stdioPeer.hear(), "");
+  spawned.runtime.signal("SIGTERM");
+  assert.equal(await spawned.status, 0);
+});
+
 Deno.test("spawnMode: a signal while it connects, or waits for the greeting, ends it too", async () => {
   for (const downstream of ["accepts", "silent"] as const) {
     const { runtime, status } = await spawn(({ network }) => network.downstream = downstream);

@@ -359,6 +359,28 @@ print("ready", flush=True)
     },
   },
 
+  {
+    name: "datagrams: a socket of the other type is kind wrong-type, either way",
+    play: async ({ network }, dir) => {
+      const daemon = startPython(`
+import socket, sys
+stream, datagrams = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+stream.bind("${dir}/stream")
+stream.listen()
+datagrams.bind("${dir}/datagrams")
+print("ready", flush=True)
+sys.stdin.read()
+`);
+      try {
+        await daemon.line();
+        await rejects((await network.datagrams(`${dir}/stream`)).send(octets("a line")), "wrong-type");
+        await rejects(network.connect({ transport: "unix", path: `${dir}/datagrams` }, CONNECT_LIMIT), "wrong-type");
+      } finally {
+        await daemon.end();
+      }
+    },
+  },
+
   // --- files
   {
     name: "files: create makes mode 0600, and refuses a name that is taken, be it a link to nothing",

@@ -156,6 +156,41 @@ print(len(os.fdopen(out, "rb").read()), child.wait())
     assert.equal(status, 5);
   },
 
+  "appendErr writes all, and who reads it late holds up nobody": async (words) => {
+    const [program = "", ...args] = [...words, "append", "3000000"];
+    const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+    const said = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    assert.equal((await said.read()).value, "alive\n");
+    assert.equal((await new Response(child.stderr).text()).length, 3_000_000);
+    assert.equal((await said.read()).value, "done\n");
+    await child.status;
+    await said.cancel();
+  },
+  "appendErr to a reader that has left is kind reset": async (words) => {
+    const shell = `{ "$@" 2>&1 >&3 | true; } 3>&1`;
+    assert.match(
+      (await runCommand(["sh", "-c", shell, "-", ...words, "append", "3000000"])).stdout,
+      /^alive\nreset\n$/,
+    );
+  },
+  "isErrJournal is true where JOURNAL_STREAM names standard error, and only there": async (words, dir) => {
+    const shell = 'exec 2>"$0/err"; eval "export JOURNAL_STREAM=$1"; shift; "$@"';
+    for (
+      const [variable, expected] of [
+        ['$(stat -c %d:%i "$0/err")', "true"],
+        ['$(stat -c %d:1 "$0/err")', "false"],
+        ['$(stat -c 1:%i "$0/err")', "false"],
+        ["", "false"],
+      ] as const
+    ) {
+      assert.equal(
+        (await runCommand(["sh", "-c", shell, dir, variable, ...words, "journal"])).stdout,
+        expected,
+        variable,
+      );
+    }
+  },
+
   "a child has its three descriptors, whatever was left open for us": async (words) => {
     const { stdout } = await runCommand(["sh", "-c", `"$@" 7</dev/null 9>/dev/null`, "-", ...words, "descriptors"]);
     assert.equal(stdout, "0\n1\n2\n3\n");
@@ -242,7 +277,7 @@ for _ in range(5):
     const { stdout, stderr, status } = await runCommand([...words, "start", "background", "--word=a b"]);
     assert.equal(stderr, "");
     assert.equal(status, 0);
-    const [, pid, word] = /^([0-9]+) (.*)\n$/.exec(stdout) ?? [];
+    const [, pid, word] = /^about to start\n([0-9]+) (.*)\n$/.exec(stdout) ?? [];
     try {
       assert.equal(word, "--word=a b");
       assert.ok(isAlive(Number(pid)));

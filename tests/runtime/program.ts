@@ -112,6 +112,21 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
     return 5;
   },
 
+  // Appends much to standard error, and says meanwhile that it is alive.
+  append: async (runtime, [size = "0"]) => {
+    const writing = runtime.stdio.appendErr(new Uint8Array(Number(size)).fill(0x78))
+      .then(() => "done", (error) => error.kind);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    runtime.stdio.writeOut("alive\n");
+    runtime.stdio.writeOut(`${await writing}\n`);
+    return 0;
+  },
+
+  journal: async (runtime) => {
+    runtime.stdio.writeOut(String(runtime.stdio.isErrJournal()));
+    return 0;
+  },
+
   // Says what signals and bugs come.
   events: async (runtime) => {
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
@@ -137,18 +152,17 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
 
   // Starts itself in the background.
   start: async (runtime, words) => {
-    const self = await runtime.processes.startSelf(words, "pipe");
-    let line = "";
+    const self = await runtime.processes.startSelf(words, "stdout");
+    let said = "";
     for await (const chunk of self.stdout) {
-      line += textOf(chunk);
-      if (line.endsWith("\n")) break;
+      said += textOf(chunk);
+      if (/^[0-9]+ .*\n/m.test(said)) {
+        self.release();
+        runtime.stdio.writeOut(said);
+        return 0;
+      }
     }
-    if (line !== "") {
-      self.release();
-      runtime.stdio.writeOut(line);
-      return 0;
-    }
-    runtime.stdio.writeErr(await self.stderr);
+    runtime.stdio.writeErr(said);
     const end = await self.ended;
     return "exit" in end ? end.exit : 1;
   },
@@ -157,6 +171,7 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
       runtime.stdio.writeErr("cannot start\n");
       return 7;
     }
+    runtime.stdio.writeErr("about to start\n");
     runtime.stdio.writeOut(`${runtime.pid} ${word}\n`);
     await new Promise((resolve) => setTimeout(resolve, 20_000));
     return 0;

@@ -1,0 +1,93 @@
+// Lines to the system's syslog, as the C library's syslog(3) sends them (RFC 3164): a datagram for each, or, where the
+// daemon's socket is a stream (syslog-ng, s6), octets that end with NUL.
+//
+// Which of the two it is shows when a line is sent, and may change: the daemon may go and come back. A line that did not leave
+// whole is sent again whole, on a new connection.
+
+import { IoError } from "../runtime/io_error.ts";
+import type { Conn, DatagramSender, Network, Runtime } from "../runtime/ports.ts";
+import { bytesOf, cutUtf8, NUL } from "../smtp/bytes.ts";
+import { type Level, SEVERITY, withWord } from "./logger.ts";
+
+/** syslog's facility mail (RFC 5424 s.6.2.1). */
+const FACILITY_MAIL = 2;
+
+// RFC 3164 allows 1024 octets; every syslog daemon of today takes more. A message line with a long reply fits.
+const LINE_LIMIT = 2048;
+
+// For a daemon to take a connection, in milliseconds.
+const CONNECT_LIMIT = 1000;
+
+/** A function that sends one line to the daemon at `path`; it throws `IoError` where that cannot be done. */
+export function syslogSender(
+  { pid, network }: Pick<Runtime, "pid" | "network">,
+  path: string,
+): (level: Level, line: string) => Promise<void> {
+  const socket = new SyslogSocket(network, path);
+  return (level, line) => socket.send(formatSyslog(level, line, { pid, now: new Date() }));
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** One line as syslog(3) sends it, without an end. Warnings and errors say so in their text, as Postfix's do. */
+export function formatSyslog(level: Level, line: string, { pid, now }: { pid: number; now: Date }): Uint8Array {
+  const day = String(now.getDate()).padStart(2, " ");
+  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map((part) => String(part).padStart(2, "0"));
+  const priority = FACILITY_MAIL * 8 + SEVERITY[level];
+  const head = `<${priority}>${MONTHS[now.getMonth()]} ${day} ${time.join(":")} postprox[${pid}]: `;
+  return cutUtf8(bytesOf(`${head}${withWord(level, line)}`), LINE_LIMIT);
+}
+
+class SyslogSocket {
+  readonly #network: Network;
+  readonly #path: string;
+  #datagrams: DatagramSender | undefined;
+  #stream: Conn | undefined;
+
+  constructor(network: Network, path: string) {
+    this.#network = network;
+    this.#path = path;
+  }
+
+  async send(line: Uint8Array): Promise<void> {
+    if (await this.#sendToStream(line)) return;
+    try {
+      this.#datagrams ??= await this.#network.datagrams(this.#path);
+      await this.#datagrams.send(line);
+    } catch (error) {
+      if (!(error instanceof IoError) || error.kind !== "wrong-type") throw error;
+      await this.#connect();
+      if (!await this.#sendToStream(line)) throw new IoError("reset", `${this.#path} has closed the connection`);
+    }
+  }
+
+  // False where there is no connection, or none any more.
+  async #sendToStream(line: Uint8Array): Promise<boolean> {
+    const stream = this.#stream;
+    if (!stream) return false;
+    try {
+      const ended = new Uint8Array(line.length + 1);
+      ended.set(line);
+      ended[line.length] = NUL;
+      await stream.write(ended);
+      return true;
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      this.#forget(stream);
+      return false;
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const stream = await this.#network.connect({ transport: "unix", path: this.#path }, CONNECT_LIMIT);
+    this.#stream = stream;
+    // A daemon says nothing: what comes is its end.
+    const forget = () => this.#forget(stream);
+    stream.read(new Uint8Array(1)).then(forget, forget);
+  }
+
+  #forget(stream: Conn): void {
+    if (this.#stream === stream) this.#stream = undefined;
+    stream.close();
+  }
+}
