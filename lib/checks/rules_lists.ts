@@ -1,14 +1,13 @@
 // The DNS lists that the rules of a rules file ask; pure.
 
 import type { ListUse } from "../dns/list.ts";
-import type { AddressPattern, PatternList, Rule, SourcePattern } from "./rules_file.ts";
-
-type ListAsker = SourcePattern["host"] | Extract<AddressPattern, { domain: unknown }>["domain"];
+import type { PatternList, Rule } from "./rules_file.ts";
+import type { AddressPattern, DomainPattern, SourcePattern } from "./rules_patterns.ts";
 
 /** All of them, as often as they stand there. */
 export function listsOf(rules: readonly Rule[]): ListUse[] {
   return rules.flatMap(({ sources, froms, tos }) => [
-    ...patternsOf(sources).flatMap(({ host }) => listIn(host, "address")),
+    ...patternsOf(sources).flatMap((pattern) => listIn(pattern, "address")),
     ...[froms, tos].flatMap(patternsOf).flatMap(domainOf).flatMap((domain) => listIn(domain, "domain")),
   ]);
 }
@@ -17,12 +16,12 @@ function patternsOf<P>({ patterns, except }: PatternList<P>): P[] {
   return [...patterns, ...(except ? patternsOf(except) : [])];
 }
 
-function domainOf(pattern: AddressPattern): ListAsker[] {
+function domainOf(pattern: AddressPattern): DomainPattern[] {
   return "domain" in pattern ? [pattern.domain] : "right" in pattern ? [pattern.right] : [];
 }
 
 // Of name servers it is the addresses that a list has.
-function listIn(pattern: ListAsker, kind: ListUse["kind"]): ListUse[] {
+function listIn(pattern: SourcePattern | DomainPattern, kind: ListUse["kind"]): ListUse[] {
   if (pattern.kind === "servers") return listIn(pattern.host, "address");
   return pattern.kind === "listed" ? [{ kind, zone: pattern.zone, addresses: pattern.addresses }] : [];
 }

@@ -16,16 +16,15 @@ import type { RecordType } from "../runtime/ports.ts";
 import { bytesOf } from "../smtp/bytes.ts";
 import { nameOf, NO_NAME } from "./client_name.ts";
 import type { Caller } from "./restriction.ts";
+import type { PatternList, Rule } from "./rules_file.ts";
 import type {
   AddressPattern,
   DomainPattern,
   HostPattern,
-  PatternList,
-  Rule,
   ServersPattern,
   SourcePattern,
   TextPattern,
-} from "./rules_file.ts";
+} from "./rules_patterns.ts";
 
 export type Match = boolean | undefined;
 
@@ -149,20 +148,18 @@ function matchesGlob(glob: string, text: string): boolean {
   return text.length - last.length >= at && text.endsWith(last);
 }
 
-async function matchesSource({ user, host }: SourcePattern, client: Caller, parts: MatchParts): Promise<Match> {
-  // Nobody has asked ident who the user is.
-  if (user && user.kind !== "all") return false;
-  if (host.kind === "all") return true;
+async function matchesSource(pattern: SourcePattern, client: Caller, parts: MatchParts): Promise<Match> {
+  if (pattern.kind === "all") return true;
   const ip = parseIp(client.address ?? "");
   if (!ip) {
     parts.doubt("client's address is not known");
     return undefined;
   }
   const name = () => nameOf(client, parts.doubt);
-  if (host.kind !== "servers") return matchesHost(host, { anyAddress: async (test) => test(ip), name }, parts);
+  if (pattern.kind !== "servers") return matchesHost(pattern, { anyAddress: async (test) => test(ip), name }, parts);
   const named = await name();
   if (named === undefined) return undefined;
-  return matchesServers(host, named === NO_NAME ? `${reversedName(ip)}.${reverseZone(ip)}` : named, parts);
+  return matchesServers(pattern, named === NO_NAME ? `${reversedName(ip)}.${reverseZone(ip)}` : named, parts);
 }
 
 interface Host {
@@ -262,7 +259,7 @@ async function matchesAddress(pattern: AddressPattern, path: string | undefined,
   // The null sender has no domain, not an unknown one.
   if ("domain" in pattern) return address !== "" && matchesDomain(pattern.domain, domain, parts);
   const { left, right } = pattern;
-  if (at === -1 || left === "USER") return false;
+  if (at === -1) return false;
   return all([() => matchesText(left, address.slice(0, at), parts), () => matchesDomain(right, domain, parts)]);
 }
 

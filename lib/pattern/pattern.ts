@@ -112,6 +112,12 @@ export class PatternSet {
     return this.#repeating[this.#size % this.#repeating.length]!;
   }
 
+  /** The number of an expression that matches `line`, a short one; undefined where none does. All have been added. */
+  find(line: Uint8Array): number | undefined {
+    const scan = this.scan({ searchLimit: SHORT_SEARCH_LIMIT });
+    return (finish(scan.take(line)) ?? finish(scan.take(Uint8Array.of(LF))))?.expression;
+  }
+
   /** Begins a text. All expressions have been added. */
   scan({ searchLimit } = { searchLimit: SEARCH_LIMIT }): Scan {
     const used = [this.#plain, ...this.#repeating].filter(({ entries }) => entries.length > 0);

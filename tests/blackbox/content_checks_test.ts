@@ -339,9 +339,13 @@ Deno.test("A filter file or checker that is wrong is refused at start, with its 
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {
     Deno.writeTextFileSync(`${dir}/filter`, "good\n\n# comment\n\\(bad\n");
+    Deno.writeTextFileSync(`${dir}/pasted`, "good\n/^Subject: bad/ REJECT\n");
+    Deno.writeTextFileSync(`${dir}/all`, "x*\n");
     Deno.writeTextFileSync(`${dir}/plain`, "#!/bin/sh\n", { mode: 0o644 });
     const rows: readonly [word: string, complaint: string, status?: 64][] = [
       [`--filter-rules=${dir}/filter`, `--filter-rules: ${dir}/filter:4: unmatched \\(: there is no \\) for it`, 64],
+      [`--filter-rules=${dir}/pasted`, `--filter-rules: ${dir}/pasted:2: a line of Postfix's header_checks`, 64],
+      [`--filter-rules=${dir}/all`, `--filter-rules: ${dir}/all:1: it matches the empty line`, 64],
       [`--filter-rules=${dir}/none`, "give a file that can be read"],
       [`--filter-rules=${dir}`, "give a file that can be read"],
       ["--filter-rules=", '"" names no file: give the path of one', 64],

@@ -400,6 +400,8 @@ const WRONG: readonly (readonly [text: string, complaint: string])[] = [
     ":3: 3 of the 4 fields of a rule: a rule is one line, ACTION:SOURCES:FROMS:TOS[:XXX",
   ],
   ["noto:192.0.2.0/33:ALL:ALL\n", `:1: "192.0.2.0/33" is no network: give ADDRESS/BITS`],
+  ["allow:TRUSTED:ALL:ALL\n", `:1: "TRUSTED" means a side of a firewall that is not here: give your own networks`],
+  ["allow:ALL:ALL:*@a.example EXCEPT ALL\n", ":1: EXCEPT leaves nothing of TOS: "],
   ["noto:ALL:/(/:ALL\n", `:1: regular expression "(": `],
   ["noto:ALL:ALL:ALL:250 Ok\n", ":1: code 250 of the message refuses nothing: give one that begins with 4 or 5"],
 ];

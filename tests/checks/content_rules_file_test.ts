@@ -89,3 +89,91 @@ Deno.test("parseContentRules names the line that is wrong, and what is wrong wit
     );
   }
 });
+
+Deno.test("parseContentRules refuses what would refuse every message", () => {
+  const empty = [
+    "^",
+    "$",
+    "^$",
+    ".*",
+    "x*",
+    "^.*$",
+    "a\\?",
+    "a\\{0,3\\}",
+    "\\(\\)",
+    "\\(a\\|\\)",
+    "a\\|",
+    "\\(a*\\)\\1",
+    "\\B",
+  ];
+  const any = [".", "..*", ".\\+", "^.", "[^ ]", "[^x]$", "\\S", "a\\|."];
+  for (const [lines, what] of [[empty, "the empty line, "], [any, "any line that is not empty, "]] as const) {
+    for (const line of lines) {
+      assert.throws(
+        () => parseContentRules(octets(`# rules\nviagra\n[[:cntrl:]]x\n${line}\n`)),
+        (error) => error instanceof RulesError && error.line === 4 && error.message.includes(`it matches ${what}`),
+        line,
+      );
+    }
+  }
+  // What matches much.
+  const rows = [
+    "e",
+    "[[:cntrl:]]",
+    "[^ -~]",
+    "[a-z]",
+    "[0-9]",
+    "\\w",
+    "a ",
+    "^[^ ]*:$",
+    "\\(a*\\)b\\1",
+    "^  *$",
+    "a^b",
+  ];
+  for (const line of rows) assert.deepEqual(parseContentRules(octets(`${line}\n`)).lines, [1], line);
+});
+
+Deno.test("parseContentRules refuses lines of header_checks", () => {
+  const rows = [
+    "/^Subject: make money fast/ REJECT",
+    "/^Subject: make money fast/     REJECT No money",
+    "/viagra/i DISCARD",
+    "/viagra/xims dunno",
+    "/a\\/b/ WARN",
+    "!/^From: .*@example\\.org/ REJECT",
+    "~^Content-Type: .*name=~ HOLD",
+    "|^X-Spam|i PREPEND X-Seen: yes",
+    "/^Subject:/",
+    "/^Subject:/i",
+    "/viagra$/",
+    "!/viagra/",
+    "if /^Subject:/",
+    "if !/^Subject:/i",
+    "endif",
+    "    REJECT No money",
+    "\tDUNNO",
+    "/x/ filter smtp:[127.0.0.1]:10025",
+  ];
+  for (const line of rows) {
+    assert.throws(
+      () => parseContentRules(octets(`# rules\ngood\n${line}\r\n`)),
+      (error) =>
+        error instanceof RulesError && error.line === 3 && /header_checks.*: give a basic /.test(error.message),
+      line,
+    );
+  }
+  // Expressions that are a little like them.
+  const expressions = [
+    "/cgi-bin/",
+    "/etc/passwd ok",
+    "/usr/bin/perl",
+    "http://x/y REJECT",
+    "REJECT",
+    " rejected",
+    "if you",
+    "endif;",
+    "%s%s%s%s",
+    "/a/b HOLDING",
+  ];
+  for (const line of expressions) assert.deepEqual(parseContentRules(octets(`${line}\n`)).lines, [1], line);
+});

@@ -99,7 +99,7 @@ Deno.test("parseRules: messages", () => {
 
 Deno.test("parseRules: lists and their exceptions", () => {
   const { sources } = parseOne("noto:a b,c , d EXCEPT e except f:ALL:ALL");
-  const host = (text: string) => ({ host: { kind: "glob", text } });
+  const host = (text: string) => ({ kind: "glob", text });
   assert.deepEqual(sources, {
     patterns: ["a", "b", "c", "d"].map(host),
     except: { patterns: [host("e")], except: { patterns: [host("f")] } },
@@ -107,70 +107,85 @@ Deno.test("parseRules: lists and their exceptions", () => {
 });
 
 Deno.test("parseRules: sources", () => {
+  const glob = (text: string) => ({ kind: "glob", text });
   const rows: [string, unknown][] = [
-    ["ALL", { host: { kind: "all" } }],
-    ["KNOWN", { host: { kind: "known", wanted: true } }],
-    ["UNKNOWN", { host: { kind: "known", wanted: false } }],
+    ["ALL", { kind: "all" }],
+    ["KNOWN", { kind: "known", wanted: true }],
+    ["UNKNOWN", { kind: "known", wanted: false }],
     // The name of a host without one; and names that are like a key word.
-    ["unknown", { host: { kind: "glob", text: "unknown" } }],
-    ["rbl.example.org", { host: { kind: "glob", text: "rbl.example.org" } }],
-    ["*.Example.ORG", { host: { kind: "glob", text: "*.example.org" } }],
-    ["192.0.2.*", { host: { kind: "glob", text: "192.0.2.*" } }],
-    ["*.2.*", { host: { kind: "glob", text: "*.2.*" } }],
-    ["1-2.example.org", { host: { kind: "glob", text: "1-2.example.org" } }],
+    ["unknown", glob("unknown")],
+    ["rbl.example.org", glob("rbl.example.org")],
+    ["all.example.org", glob("all.example.org")],
+    ["*.Example.ORG", glob("*.example.org")],
+    ["*example.org", glob("*example.org")],
+    ["a_b-1.*.x", glob("a_b-1.*.x")],
+    ["*.b\u00fccher.example", glob("*.xn--bcher-kva.example")],
+    ["1-2.example.org", glob("1-2.example.org")],
     ["192.0.2.1", network([192, 0, 2, 1], 32)],
     ["192.0.2.0/24", network([192, 0, 2, 0], 24)],
     ["0/0", network([0, 0, 0, 0], 0)],
     ["[2001:db8::]/32", network([0x20, 0x01, 0x0d, 0xb8, ...Array(12).fill(0)], 32)],
     ["[::ffff:192.0.2.1]", network([192, 0, 2, 1], 32)],
-    ["RBL.List.example.org.", { host: { kind: "listed", zone: "list.example.org", addresses: undefined } }],
+    // Addresses with an asterisk.
+    ...["*", "192.0.2.*", "*.2.*", "192.0.2*", "1*2", "*.0.0.1", "10.*.*.1", "25*.*5", "*05.1"].map((
+      text,
+    ): [string, unknown] => [text, glob(text)]),
+    ["RBL.List.example.org.", { kind: "listed", zone: "list.example.org", addresses: undefined }],
     ["RBL.l.example=127.0.0.[2;4..11]", listed("127.0.0.[2;4..11]")],
     ["RBL.L.Example.=127.0.0.0&12", listed("127.0.0.0&12")],
-    ["NS=RBL.l.example=127.0.0.2", { host: { kind: "servers", ...listed("127.0.0.2") } }],
-    ["NS=*.example.org", { host: { kind: "servers", host: { kind: "glob", text: "*.example.org" } } }],
-    ["NS=UNKNOWN", { host: { kind: "servers", host: { kind: "known", wanted: false } } }],
-    ["NS=RBL.l.example", {
-      host: { kind: "servers", host: { kind: "listed", zone: "l.example", addresses: undefined } },
-    }],
-    ["root@host", { user: { kind: "glob", text: "root" }, host: { kind: "glob", text: "host" } }],
-    ["ALL@192.0.2.0/24", { user: { kind: "all" }, ...network([192, 0, 2, 0], 24) }],
+    ["NS=RBL.l.example=127.0.0.2", { kind: "servers", host: listed("127.0.0.2") }],
+    ["NS=*.example.org", { kind: "servers", host: glob("*.example.org") }],
+    ["NS=UNKNOWN", { kind: "servers", host: { kind: "known", wanted: false } }],
+    ["NS=RBL.l.example", { kind: "servers", host: { kind: "listed", zone: "l.example", addresses: undefined } }],
+    // Any user that ident may name.
+    ["ALL@192.0.2.0/24", network([192, 0, 2, 0], 24)],
+    ["ALL@*.example.org", glob("*.example.org")],
   ];
   for (const [source, expected] of rows) {
     assert.deepEqual(parseOne(`deny:${source}:ALL:ALL`).sources, { patterns: [expected] }, source);
   }
 });
 
-function listed(addresses: string): { host: object } {
-  return { host: { kind: "listed", zone: "l.example", addresses: parseAddresses(addresses) } };
+function listed(addresses: string): object {
+  return { kind: "listed", zone: "l.example", addresses: parseAddresses(addresses) };
 }
 
 function network(address: number[], bits: number): object {
-  return { host: { kind: "network", network: { address: Uint8Array.from(address), bits } } };
+  return { kind: "network", network: { address: Uint8Array.from(address), bits } };
 }
 
 Deno.test("parseRules: addresses", () => {
+  const glob = (text: string) => ({ kind: "glob", text });
   const rows: [string, unknown][] = [
     ["ALL", { whole: { kind: "all" } }],
-    ["Postmaster", { whole: { kind: "glob", text: "postmaster" } }],
-    ["<>", { whole: { kind: "glob", text: "" } }],
-    ["a@b@c", { left: { kind: "glob", text: "a@b" }, right: { kind: "glob", text: "c" } }],
-    ["ALL@*.org", { left: { kind: "all" }, right: { kind: "glob", text: "*.org" } }],
-    ["USER@ALL", { left: "USER", right: { kind: "all" } }],
+    ["*.example.org", { whole: glob("*.example.org") }],
+    ["a@b@c", { left: glob("a@b"), right: glob("c") }],
+    ["*%*@*", { left: glob("*%*"), right: glob("*") }],
+    ["ALL@*.org", { left: { kind: "all" }, right: glob("*.org") }],
+    ["all@ALL", { left: glob("all"), right: { kind: "all" } }],
+    ["a@rhs.example", { left: glob("a"), right: glob("rhs.example") }],
+    ["a@[192.0.2.1]", { left: glob("a"), right: glob("[192.0.2.1]") }],
+    ["a@[IPv6:2001:DB8::1]", { left: glob("a"), right: glob("[ipv6:2001:db8::1]") }],
+    ["a@[*]", { left: glob("a"), right: glob("[*]") }],
     ["RHS.l.example", { domain: { kind: "listed", zone: "l.example", addresses: undefined } }],
     ["ALL@RHS.l.example", {
       left: { kind: "all" },
       right: { kind: "listed", zone: "l.example", addresses: undefined },
     }],
-    ["RHS.l.example=127.0.1.[2..4]", { domain: listed("127.0.1.[2..4]").host }],
-    ["bob@RHS.l.example=127.0.0.0&4", { left: { kind: "glob", text: "bob" }, right: listed("127.0.0.0&4").host }],
+    ["RHS.l.example=127.0.1.[2..4]", { domain: listed("127.0.1.[2..4]") }],
+    ["bob@RHS.l.example=127.0.0.0&4", { left: glob("bob"), right: listed("127.0.0.0&4") }],
     ["NS=KNOWN", { domain: { kind: "servers", host: { kind: "known", wanted: true } } }],
-    ["a@NS=x", { left: { kind: "glob", text: "a" }, right: { kind: "servers", host: { kind: "glob", text: "x" } } }],
+    ["a@NS=x", { left: glob("a"), right: { kind: "servers", host: glob("x") } }],
   ];
   for (const [address, expected] of rows) {
     const { froms, tos } = parseOne(`deny:ALL:${address}:${address}`);
     assert.deepEqual(froms, { patterns: [expected] }, address);
     assert.deepEqual(tos, froms, address);
   }
+  // Addresses without a domain.
+  const { froms, tos } = parseOne("deny:ALL:<>:Postmaster");
+  assert.deepEqual(froms, { patterns: [{ whole: glob("") }] });
+  assert.deepEqual(tos, { patterns: [{ whole: glob("postmaster") }] });
 });
 
 Deno.test("parseRules: a regular expression may hold what else parts fields and patterns", () => {
@@ -178,8 +193,8 @@ Deno.test("parseRules: a regular expression may hold what else parts fields and 
     (pattern as { pattern: { matches(octets: Uint8Array): boolean } }).pattern.matches(new TextEncoder().encode(text));
   const rule = parseOne("noto:/^a:b, c$/ x:/a/b/@c /d@e/:f@/[[:alpha:]]/ /\\//");
   const [source] = rule.sources.patterns;
-  assert.ok(matches(source!.host, "A:B, C"));
-  assert.ok(!matches(source!.host, "a:b,c"));
+  assert.ok(matches(source!, "A:B, C"));
+  assert.ok(!matches(source!, "a:b,c"));
   const [sided, whole] = rule.froms.patterns as unknown as { left: unknown; whole: unknown }[];
   assert.ok(matches(sided!.left, "xa/bx"));
   assert.ok(matches(whole!.whole, "d@e"));
@@ -187,6 +202,16 @@ Deno.test("parseRules: a regular expression may hold what else parts fields and 
   assert.ok(matches(right!.right, "x"));
   assert.ok(!matches(right!.right, "1"));
   assert.ok(matches(slash!.whole, "a/b"));
+});
+
+Deno.test("parseRules: exceptions that leave something", () => {
+  const lists = [
+    "ALL EXCEPT ALL EXCEPT KNOWN",
+    "192.0.2.0/24 EXCEPT 192.0.2.0/25",
+    "a.example EXCEPT b.example",
+    "ALL EXCEPT 0/0",
+  ];
+  for (const list of lists) parseOne(`deny:${list}:ALL:ALL`);
 });
 
 Deno.test("parseRules refuses what is wrong, with its line, the reason and what would be right", () => {
@@ -240,6 +265,87 @@ Deno.test("parseRules refuses what is wrong, with its line, the reason and what 
     ],
     ["noto:NS=RBL.x.y=127.0.0.2-4,9-11:ALL:ALL", /a comma parts patterns here/],
     ["noto:ALL:*@RHS.x.y=127.0.0.2,10:ALL", /a comma parts patterns here/],
+    // Nobody asks ident.
+    [
+      "allow:root@a.example:ALL:ALL",
+      /^"root@a\.example" matches no client, .* ident .*: give a\.example; senders stand in/,
+    ],
+    ["allow:*@a.example:ALL:ALL", /"\*@a\.example" matches no client, .*: give a\.example;/],
+    ["deny:UNKNOWN@ALL:ALL:ALL", /matches no client, .*: give ALL;/],
+    ["deny:/x/@192.0.2.1:ALL:ALL", /matches no client, .*: give 192\.0\.2\.1;/],
+    ["deny:all@a.example:ALL:ALL", /matches no client/],
+    ["deny:ALL:USER@a.example:ALL", /^"USER@a\.example" matches no address, .* ident .*: give \*@a\.example$/],
+    // A side of a firewall, of which nothing is known here.
+    [
+      "allow:TRUSTED:ALL:ALL",
+      /^"TRUSTED" means a side of a firewall .*: give your own networks, such as 192\.0\.2\.0\/24/,
+    ],
+    ["deny:192.0.2.1 UNTRUSTED:ALL:ALL", /^"UNTRUSTED" means a side of a firewall .* or ALL EXCEPT these$/],
+    ["allow:ALL EXCEPT Trusted:ALL:ALL", /^"Trusted" means/],
+    ["allow:ALL@TRUSTED:ALL:ALL", /^"TRUSTED" means/],
+    ["allow:NS=TRUSTED:ALL:ALL", /^"TRUSTED" means/],
+    ["allow:ALL:TRUSTED:ALL", /^"TRUSTED" means/],
+    ["allow:ALL:*@UNTRUSTED:ALL", /^"UNTRUSTED" means/],
+    // Half a name.
+    ["allow:.a.example:ALL:ALL", /^"\.a\.example" matches no name: give \*\.a\.example$/],
+    ["allow:NS=.a.example:ALL:ALL", /^"\.a\.example" matches no name/],
+    [
+      "allow:@a.example:ALL:ALL",
+      /^"@a\.example" matches no client, .*: give a\.example or \*\.a\.example; senders stand in FROMS$/,
+    ],
+    ["allow:ALL:@a.example:ALL", /^"@a\.example" matches no address: give \*@a\.example$/],
+    ["allow:ALL:ALL:@a.example", /^"@a\.example" matches no address: give \*@a\.example$/],
+    ["allow:ALL:@RHS.a.example:ALL", /^"@RHS\.a\.example" matches no address: give \*@RHS\.a\.example$/],
+    ["allow:ALL:.a.example:ALL", /^"\.a\.example" is no address: give such as \*@\*\.a\.example or /],
+    ["allow:ALL:ALL:bob@.a.example", /^"\.a\.example" matches no name: give \*\.a\.example$/],
+    // What no name has.
+    ...[
+      "a%b",
+      "a=b",
+      "<>",
+      "a..b.example",
+      "a/b",
+      "a!b",
+      "a?.example",
+      "(a)",
+      "a|b",
+      "a+",
+      "^a",
+      "a$",
+      "rbl.x=127.0.0.2",
+    ]
+      .map((name): [string, RegExp] => [`allow:${name}:ALL:ALL`, / is no name: give a host | matches no name: /]),
+    ["allow:NS=a%:ALL:ALL", /^"a%" is no name: give a host or a domain, with \* for any text$/],
+    [`allow:${"a".repeat(64)}.example:ALL:ALL`, /matches no name: give labels of 1 to 63/],
+    [`allow:*${"a.".repeat(127)}b:ALL:ALL`, /matches no name/],
+    ["allow:ALL:*@a..b:ALL", /matches no name/],
+    ["allow:ALL:*@a?b:ALL", /is no name/],
+    ["allow:ALL:*@<a.example>:ALL", /is no name/],
+    ["allow:ALL.a.example:ALL:ALL", /^"ALL\.a\.example" has ALL in a name: give \*\.a\.example$/],
+    ["allow:ALL:*@ALL.a.example:ALL", /has ALL in a name/],
+    ["allow:192.0.2.x:ALL:ALL", /^"192\.0\.2\.x" is no address: give such as/],
+    ...["256.*", "1.2.3.256*", "1.*.1000", "01.*", "1..*", ".*", "1.2.*.", "1.300*"].map((source): [string, RegExp] => [
+      `allow:${source}:ALL:ALL`,
+      /is no address/,
+    ]),
+    // What no address has.
+    ["allow:ALL:<a@b.example>:ALL", /^"<a@b\.example>" matches no address: give it without the brackets$/],
+    ["allow:ALL:ALL:<postmaster>", /matches no address: give it without the brackets/],
+    ["allow:ALL:*.example.org.:ALL", /^"\*\.example\.org\." matches no address: give it without the last dot$/],
+    ["allow:ALL:postmaster:ALL", /^"postmaster" matches no sender, for all have a domain: give postmaster@\*$/],
+    ["allow:ALL:ALL:<>", /^"<>" matches no recipient: it is the null sender, which stands in FROMS$/],
+    ...["[192.0.2.300]", "[192.0.2.0/24]", "[a.example]", "[]", "[192.0.2.1"].map((domain): [string, RegExp] => [
+      `allow:ALL:*@${domain}:ALL`,
+      /is no address literal: give such as \[192\.0\.2\.1\] or \[IPv6:2001:db8::1\]$/,
+    ]),
+    // Lists of which nothing is left.
+    ["deny:ALL EXCEPT ALL:ALL:ALL", /^EXCEPT leaves nothing of SOURCES: except less, or take the rule out$/],
+    ["deny:192.0.2.0/25 192.0.2.200 EXCEPT 192.0.2.0/24:ALL:ALL", /^EXCEPT leaves nothing of SOURCES/],
+    ["deny:[2001:db8::1] EXCEPT [2001:db8::]/32:ALL:ALL", /^EXCEPT leaves nothing of SOURCES/],
+    ["deny:192.0.2.1 EXCEPT *:ALL:ALL", /^EXCEPT leaves nothing of SOURCES/],
+    ["deny:ALL:*@A.example EXCEPT *@a.example:ALL", /^EXCEPT leaves nothing of FROMS/],
+    ["deny:ALL:ALL:*@a.example EXCEPT *@b.example ALL", /^EXCEPT leaves nothing of TOS/],
+    ["deny:ALL EXCEPT KNOWN EXCEPT KNOWN:ALL:ALL", /^EXCEPT leaves nothing of SOURCES/],
     ["allow:root@:ALL:ALL", /^"root@" names no host: give one after the @, or ALL$/],
     // Addresses that are none.
     ["allow:192.0.2.1-9:ALL:ALL", /^"192\.0\.2\.1-9" is no address: give such as 192\.0\.2\.1, 192\.0\.2\.\* or /],
