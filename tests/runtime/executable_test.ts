@@ -91,7 +91,7 @@ Deno.test("the Bun executable does the same under every BUN_ and NODE_ variable,
     const play = async (env: Record<string, string>, cwd: string) => [
       await runCommand([`${dir}/postprox`, "--version"], { env, cwd }),
       await runCommand([`${dir}/postprox`, "127.0.0.1:1", "-d", `${dir}/spool`, "--log=stderr"], { env, cwd })
-        .then(({ stderr, ...rest }) => ({ ...rest, stderr: stderr.replace(/\[[0-9]+\]: \w+: |: \w{10}: /, ": ") })),
+        .then(({ stderr, ...rest }) => ({ ...rest, stderr: stderr.replace(/\[[0-9]+\]: error: \w{10}: /, ": ") })),
     ];
     const names = () => [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
     const [expected, before] = [await play({}, "/"), names()];
