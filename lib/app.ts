@@ -16,7 +16,7 @@ import { IoError } from "./runtime/io_error.ts";
 import type { Runtime } from "./runtime/ports.ts";
 import { OWN_REPLIES } from "./session/own_replies.ts";
 import type { SessionParts } from "./session/session.ts";
-import { textOf } from "./smtp/bytes.ts";
+import { textOf } from "./text/octets.ts";
 import { checkSpoolDirectory } from "./spool/directory.ts";
 
 const EX_SOFTWARE = 70;

@@ -14,7 +14,7 @@ import { type Logger, quote } from "./log/logger.ts";
 import { type Options, orTempfail, TempfailError, UsageError } from "./options/options.ts";
 import type { Runtime } from "./runtime/ports.ts";
 import type { SessionChecks } from "./session/session.ts";
-import { textOf } from "./smtp/bytes.ts";
+import { textOf } from "./text/octets.ts";
 
 export interface Checks extends SessionChecks {
   /** How DNS is asked, and what is known of its lists; absent where there are no restrictions. */
@@ -137,7 +137,7 @@ async function parsed<Rules>(
   { file, parse }: { file: string; parse: (content: Uint8Array) => Rules },
 ): Promise<Rules> {
   const [{ RulesError }, { readSmallFile }] = await Promise.all([
-    import("./checks/rules_error.ts"),
+    import("./text/line_error.ts"),
     import("./runtime/text_file.ts"),
   ]);
   const content = await orTempfail(option, readSmallFile(runtime.files, file), () => "give a file that can be read");

@@ -3,11 +3,11 @@
 // The level table is the architecture in one place: data goes one way. Types count like values. Run by `deno task ok`.
 
 const LEVELS: readonly (readonly [pattern: RegExp, level: number])[] = [
-  [/^lib\/(smtp|pattern)\//, 0],
+  [/^lib\/(text|ports|smtp|pattern|mail|mime)\//, 0],
   [/^lib\/(address|envelope|verdict|version)\.ts$/, 0],
   [/^lib\/runtime\/(ports|io_error)\.ts$/, 0],
   [/^lib\/(runtime|wire|spool|log|dns)\//, 1],
-  [/^lib\/checks\//, 2],
+  [/^lib\/(checks|restrictions)\//, 2],
   [/^lib\/session\//, 3],
   [/^lib\/modes\//, 4],
   [/^lib\/options\//, 5],
@@ -17,8 +17,8 @@ const LEVELS: readonly (readonly [pattern: RegExp, level: number])[] = [
 
 // The only files that may know a runtime, with what they may know, and the one other file that may know them.
 const ADAPTERS = [
-  { files: /^lib\/runtime\/deno(_[a-z]+)?\.ts$/, entry: "main.ts", knows: /^node:dns\/promises$/, says: "Deno" },
-  { files: /^lib\/runtime\/bun(_[a-z]+)?\.ts$/, entry: "main_bun.ts", knows: /^(node|bun):/, says: "Bun" },
+  { files: /^lib\/runtime\/deno(_[a-z]+)?(\.ts$|\/)/, entry: "main.ts", knows: /^node:dns\/promises$/, says: "Deno" },
+  { files: /^lib\/runtime\/bun(_[a-z]+)?(\.ts$|\/)/, entry: "main_bun.ts", knows: /^(node|bun):/, says: "Bun" },
 ] as const;
 
 const root = new URL("../", import.meta.url);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { run } from "../lib/app.ts";
 import { IoError } from "../lib/runtime/io_error.ts";
-import { bytesOf } from "../lib/smtp/bytes.ts";
+import { bytesOf } from "../lib/text/octets.ts";
 import { mark } from "../lib/spool/mark.ts";
 import { VERSION } from "../lib/version.ts";
 import { until } from "./fakes/client.ts";

@@ -9,7 +9,7 @@
 import type { Envelope } from "../envelope.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Clock, Files, Processes } from "../runtime/ports.ts";
-import { bytesOf, cutUtf8, textOf } from "../smtp/bytes.ts";
+import { bytesOf, cutUtf8, textOf } from "../text/octets.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Check, CheckedMessage } from "./check.ts";

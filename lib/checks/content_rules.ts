@@ -6,7 +6,7 @@
 
 import type { Clock } from "../runtime/ports.ts";
 import type { Match, Work } from "../pattern/pattern.ts";
-import { textOf } from "../smtp/bytes.ts";
+import { textOf } from "../text/octets.ts";
 import { formatReply } from "../smtp/reply.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Check } from "./check.ts";

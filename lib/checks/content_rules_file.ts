@@ -8,8 +8,8 @@
 // behind its header. A line of Postfix's header_checks would refuse none. Both are errors.
 
 import { compilePattern, PatternError, PatternSet } from "../pattern/pattern.ts";
-import { bytesOf, CR, isSpace, LF, textOf } from "../smtp/bytes.ts";
-import { RulesError } from "./rules_error.ts";
+import { bytesOf, CR, isSpace, LF, textOf } from "../text/octets.ts";
+import { RulesError } from "../text/line_error.ts";
 
 const HASH = 0x23;
 

@@ -4,8 +4,8 @@
 // What a list could not tell passes with a notice. All lists are asked at once; the first in the order of the command line
 // gives the reply, with its text where it has one. The zone of a list may hold a key: a stranger hears its name instead.
 
-import { dnsName } from "../dns/domain.ts";
-import { parseIp } from "../dns/ip.ts";
+import { dnsName } from "../text/domain.ts";
+import { parseIp } from "../text/ip.ts";
 import { type ListNames, withListNames } from "../dns/list_names.ts";
 import type { DnsList } from "../dns/list.ts";
 import { isListed, type Listable, listingText } from "../dns/listing.ts";

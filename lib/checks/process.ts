@@ -6,7 +6,7 @@
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Child, Clock, ProcessEnd, Processes } from "../runtime/ports.ts";
-import { concat, isSpace, LF, textOf } from "../smtp/bytes.ts";
+import { concat, isSpace, LF, textOf } from "../text/octets.ts";
 
 // A reply is made of the last line of standard error and has 512 octets at most.
 const LINE_KEPT = 1024;

@@ -12,7 +12,7 @@
 
 import type { ContentCheck } from "../envelope.ts";
 import { quote } from "../log/logger.ts";
-import { RulesError } from "./rules_error.ts";
+import { RulesError } from "../text/line_error.ts";
 import { type AddressPattern, isCovered, parseAddress, parseSource, type SourcePattern } from "./rules_patterns.ts";
 
 export interface Rule {

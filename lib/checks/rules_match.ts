@@ -6,14 +6,14 @@
 //
 // Recipient and sender are looked at before the client: what they rule out costs no lookup.
 
-import { asciiName, dnsName } from "../dns/domain.ts";
-import { type Ip, isWithin, parseIp, reversedName, reverseZone } from "../dns/ip.ts";
+import { asciiName, dnsName } from "../text/domain.ts";
+import { type Ip, isWithin, parseIp, reversedName, reverseZone } from "../text/ip.ts";
 import type { DnsList } from "../dns/list.ts";
 import { isListed, type Listable } from "../dns/listing.ts";
 import type { Dns } from "../dns/lookups.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { RecordType } from "../runtime/ports.ts";
-import { bytesOf } from "../smtp/bytes.ts";
+import { bytesOf } from "../text/octets.ts";
 import { nameOf, NO_NAME } from "./client_name.ts";
 import type { Caller } from "./restriction.ts";
 import type { PatternList, Rule } from "./rules_file.ts";

@@ -3,7 +3,7 @@
 // The domain needs a mail exchanger or an address (RFC 5321 s.5.1). The null sender passes, and so do address literals,
 // and a domain that DNS fails for, with a notice. A domain that says it takes no mail (RFC 7505) has no senders either.
 
-import { dnsName } from "../dns/domain.ts";
+import { dnsName } from "../text/domain.ts";
 import type { Dns } from "../dns/lookups.ts";
 import { IoError } from "../runtime/io_error.ts";
 import { isAddressLiteral, parseMailbox } from "../smtp/mailbox.ts";

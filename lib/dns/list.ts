@@ -1,7 +1,7 @@
 // DNS lists as options and rules name them; pure.
 
 import type { Addresses } from "./answers.ts";
-import { dnsName } from "./domain.ts";
+import { dnsName } from "../text/domain.ts";
 
 export interface DnsList {
   readonly zone: string;

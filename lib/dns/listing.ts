@@ -6,8 +6,8 @@
 
 import { IoError } from "../runtime/io_error.ts";
 import { weigh } from "./answers.ts";
-import { dnsName } from "./domain.ts";
-import { type Ip, isPrivate, reversedName } from "./ip.ts";
+import { dnsName } from "../text/domain.ts";
+import { type Ip, isPrivate, reversedName } from "../text/ip.ts";
 import type { DnsList } from "./list.ts";
 import type { Dns } from "./lookups.ts";
 

@@ -7,8 +7,8 @@
 // that one label cannot look like two.
 
 import type { RecordType } from "../runtime/ports.ts";
-import { bytesOf, concat, textOf } from "../smtp/bytes.ts";
-import { NAME_LIMIT } from "./domain.ts";
+import { bytesOf, concat, textOf } from "../text/octets.ts";
+import { NAME_LIMIT } from "../text/domain.ts";
 
 export interface Question {
   /** 16 bits. */

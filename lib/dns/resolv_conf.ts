@@ -1,7 +1,7 @@
 // The name servers of /etc/resolv.conf (resolv.conf(5)). Pure. Its search domains and options are not for us.
 
 import type { NameServer } from "../runtime/ports.ts";
-import { parseIp } from "./ip.ts";
+import { parseIp } from "../text/ip.ts";
 
 const DNS_PORT = 53;
 

@@ -21,8 +21,8 @@ import type {
   Resolver,
 } from "../runtime/ports.ts";
 import { readTextFile } from "../runtime/text_file.ts";
-import { concat } from "../smtp/bytes.ts";
-import { dnsName } from "./domain.ts";
+import { concat } from "../text/octets.ts";
+import { dnsName } from "../text/domain.ts";
 import { type Answer, formatQuestion, MalformedAnswer, parseAnswer, type Question, uint16 } from "./message.ts";
 import { parseNameServers } from "./resolv_conf.ts";
 import { Turns } from "./turns.ts";

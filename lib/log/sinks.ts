@@ -5,7 +5,7 @@
 // standard error is the client's socket, it is none of the places.
 
 import type { File, Runtime } from "../runtime/ports.ts";
-import { bytesOf } from "../smtp/bytes.ts";
+import { bytesOf } from "../text/octets.ts";
 import { formatField, formatFields, isWanted, type Level, type Logger, SEVERITY, withWord } from "./logger.ts";
 import { syslogSender } from "./syslog.ts";
 

@@ -6,7 +6,7 @@
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Conn, DatagramSender, Network, Runtime } from "../runtime/ports.ts";
-import { bytesOf, cutUtf8, NUL } from "../smtp/bytes.ts";
+import { bytesOf, cutUtf8, NUL } from "../text/octets.ts";
 import { type Level, SEVERITY, withWord } from "./logger.ts";
 
 /** syslog's facility mail (RFC 5424 s.6.2.1). */

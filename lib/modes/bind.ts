@@ -4,7 +4,7 @@
 // a warning; any other one that cannot be had is a failure, as it may be there a moment later. A unix socket that nobody
 // listens at any more, since its process was killed, keeps its name, which is taken over.
 
-import { parseIp } from "../dns/ip.ts";
+import { parseIp } from "../text/ip.ts";
 import { logLeftOut } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import { IoError } from "../runtime/io_error.ts";

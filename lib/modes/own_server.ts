@@ -4,7 +4,7 @@
 // ends, so names are looked up as the runtime does it. A name that cannot be looked up now is no reason not to start: the
 // server may come later. Known gap: the way back to us that leads over another host, or over a name that changes.
 
-import { type Ip, parseIp } from "../dns/ip.ts";
+import { type Ip, parseIp } from "../text/ip.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Address, Clock, Files, Network } from "../runtime/ports.ts";
 

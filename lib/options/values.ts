@@ -2,12 +2,12 @@
 
 import type { ExitMeaning } from "../checks/command_result.ts";
 import { ADDRESSES_HINT, parseAddresses } from "../dns/answers.ts";
-import { parseIp } from "../dns/ip.ts";
+import { parseIp } from "../text/ip.ts";
 import { type DnsList, parseZone } from "../dns/list.ts";
 import { quote } from "../log/logger.ts";
 import type { LogTarget } from "../log/sinks.ts";
 import type { Address, NameServer } from "../runtime/ports.ts";
-import { bytesOf } from "../smtp/bytes.ts";
+import { bytesOf } from "../text/octets.ts";
 import { SYSLOG_SOCKET, UsageError } from "./options.ts";
 
 /** What --exit-status may make of a status. */

@@ -7,7 +7,7 @@
 // many, all are forgotten. A text that always leads to new ones gains nothing from a table: for a while then, octets are
 // stepped through without one, which takes a time that grows with the number of places, and with nothing else.
 
-import { LF } from "../smtp/bytes.ts";
+import { LF } from "../text/octets.ts";
 import { isWord } from "./octets.ts";
 import type { Program } from "./program.ts";
 import { EDGE, NO_MATCH, OTHER, PlaceSet, type Side, sideOf, Stepper } from "./stepper.ts";

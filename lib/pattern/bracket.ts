@@ -4,7 +4,7 @@
 // refused, but the range itself is taken as written, and each member then counts in either case. Collating elements and
 // equivalence classes are single octets: the C locale has no others.
 
-import { textOf } from "../smtp/bytes.ts";
+import { textOf } from "../text/octets.ts";
 import { CLASSES, type OctetSet, octetsThat, toUpper } from "./octets.ts";
 import { PatternError } from "./tree.ts";
 

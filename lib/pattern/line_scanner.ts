@@ -3,7 +3,7 @@
 // Of a line it keeps the beginning, for whoever wants to see it; a line of 50 MB costs no more memory than that. Work is
 // done in slices, between which a caller can let others have their turn.
 
-import { concat, LF } from "../smtp/bytes.ts";
+import { concat, LF } from "../text/octets.ts";
 import type { Automaton, Cursor } from "./automaton.ts";
 
 export interface FoundLine {

@@ -2,7 +2,7 @@
 //
 // A set is 256 flags, of which that of LF is never 1: lines have none. All of it is blind to case.
 
-import { HT, isSpace, LF, SP } from "../smtp/bytes.ts";
+import { HT, isSpace, LF, SP } from "../text/octets.ts";
 
 /** 256 flags, 1 for an octet that is in the set. */
 export type OctetSet = Uint8Array;

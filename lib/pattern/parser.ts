@@ -5,7 +5,7 @@
 // anchors at the ends of an alternative (basic) or anywhere (extended); a backslash before any other octet is ignored.
 // An expression is octets and has no line end. What is wrong throws a `PatternError`.
 
-import { isSpace, LF, textOf } from "../smtp/bytes.ts";
+import { isSpace, LF, textOf } from "../text/octets.ts";
 import { parseBracket } from "./bracket.ts";
 import { isWord, type OctetSet, octetsThat } from "./octets.ts";
 import { type Assertion, PatternError, type Tree } from "./tree.ts";

@@ -8,7 +8,7 @@
 //
 // A wrong expression throws a `PatternError`.
 
-import { bytesOf, LF } from "../smtp/bytes.ts";
+import { bytesOf, LF } from "../text/octets.ts";
 import { Automaton } from "./automaton.ts";
 import { BackTracker } from "./back_tracker.ts";
 import { type FoundLine, LineScanner } from "./line_scanner.ts";

@@ -4,7 +4,7 @@
 // approximation of an expression with back-references: what a group has matched may there be any text.
 // A program is bounded; an expression for which it has no room throws a `PatternError`.
 
-import { LF } from "../smtp/bytes.ts";
+import { LF } from "../text/octets.ts";
 import { type OctetSet, octetsThat } from "./octets.ts";
 import { type Assertion, PatternError, type Tree } from "./tree.ts";
 

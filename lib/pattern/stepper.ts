@@ -4,7 +4,7 @@
 // The places to which one leads without an octet are found on the way. What an assertion says depends on the octets on
 // both sides, so it is looked at, like the end of an expression, with the octet behind it.
 
-import { LF } from "../smtp/bytes.ts";
+import { LF } from "../text/octets.ts";
 import { isWord, type OctetSet } from "./octets.ts";
 import type { Instruction, Program } from "./program.ts";
 import type { Assertion } from "./tree.ts";

@@ -4,7 +4,7 @@
 // This is loaded when Bun has failed. Where it has more luck, the connection is as good as Bun's.
 
 import { closeSync } from "node:fs";
-import { parseIp } from "../dns/ip.ts";
+import { parseIp } from "../text/ip.ts";
 import { errnoReader, libc, systemError, unixAddress } from "./bun_libc.ts";
 import { IoError } from "./io_error.ts";
 

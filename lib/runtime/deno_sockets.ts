@@ -1,7 +1,7 @@
 // Sockets on Deno: TCP and unix ones, and datagrams.
 
 import { formatAddress } from "../address.ts";
-import { parseIp } from "../dns/ip.ts";
+import { parseIp } from "../text/ip.ts";
 import { Attempts, connectError } from "./attempts.ts";
 import { after, ioError } from "./deno_api.ts";
 import { IoError } from "./io_error.ts";

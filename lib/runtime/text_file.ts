@@ -1,6 +1,6 @@
 // Small files, read whole: what an administrator wrote.
 
-import { concat, textOf } from "../smtp/bytes.ts";
+import { concat, textOf } from "../text/octets.ts";
 import { IoError } from "./io_error.ts";
 import type { Files } from "./ports.ts";
 

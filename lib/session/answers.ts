@@ -6,7 +6,7 @@
 
 import type { Refusal, Ruling } from "../checks/restriction.ts";
 import type { Envelope } from "../envelope.ts";
-import { bytesOf, textOf } from "../smtp/bytes.ts";
+import { bytesOf, textOf } from "../text/octets.ts";
 import type { Command } from "../smtp/command.ts";
 import { filterEhlo } from "../smtp/ehlo.ts";
 import { parsePath } from "../smtp/path.ts";

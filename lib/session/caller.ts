@@ -5,8 +5,8 @@
 // that address, since everybody may name his address as he likes (RFC 1912 s.2.1).
 
 import type { Caller } from "../checks/restriction.ts";
-import { dnsName } from "../dns/domain.ts";
-import { type Ip, parseIp, reversedName, reverseZone } from "../dns/ip.ts";
+import { dnsName } from "../text/domain.ts";
+import { type Ip, parseIp, reversedName, reverseZone } from "../text/ip.ts";
 import type { Dns } from "../dns/lookups.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { ClientFacts } from "../smtp/xforward.ts";

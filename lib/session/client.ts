@@ -8,7 +8,7 @@
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Clock } from "../runtime/ports.ts";
-import { concat, textOf } from "../smtp/bytes.ts";
+import { concat, textOf } from "../text/octets.ts";
 import { type Command, parseCommand } from "../smtp/command.ts";
 import type { Line } from "../smtp/line_buffer.ts";
 import type { Reply } from "../smtp/reply.ts";

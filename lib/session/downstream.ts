@@ -8,7 +8,7 @@
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Clock } from "../runtime/ports.ts";
-import { bytesOf, concat, textOf } from "../smtp/bytes.ts";
+import { bytesOf, concat, textOf } from "../text/octets.ts";
 import { DotEncoder, encodedRoom } from "../smtp/dot_codec.ts";
 import { MalformedReply, type Reply, REPLY_LINE_LIMIT, replyClass, ReplyReader, replyText } from "../smtp/reply.ts";
 import type { MessageSource } from "../verdict.ts";

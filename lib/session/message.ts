@@ -16,7 +16,7 @@ import type { Envelope } from "../envelope.ts";
 import type { SessionLog } from "../log/events.ts";
 import { IoError } from "../runtime/io_error.ts";
 import type { Clock, Files } from "../runtime/ports.ts";
-import { bytesOf } from "../smtp/bytes.ts";
+import { bytesOf } from "../text/octets.ts";
 import { decodable, decodedRoom, DotDecoder } from "../smtp/dot_codec.ts";
 import { messageIdOf } from "../smtp/message_id.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";

@@ -3,7 +3,7 @@
 // Total: every line is a command, an unknown verb is `OTHER`, and `raw` keeps the octets that go downstream. The verb
 // is found as Postfix finds it (smtpd_token.c): the first word, in any case, with white space before and after.
 
-import { isSpace, textOf } from "./bytes.ts";
+import { isSpace, textOf } from "../text/octets.ts";
 
 const VERBS = [
   "HELO",

@@ -12,7 +12,7 @@
 // The decoder does this too, so that the filter judges what downstream will read. What the decoder made passes the
 // encoder without a further change. Both keep their state between chunks, however the packets fall.
 
-import { CR, DOT, LF, NUL } from "./bytes.ts";
+import { CR, DOT, LF, NUL } from "../text/octets.ts";
 
 // Where the next octet stands. "Lenient start": at a line start only for lenient eyes.
 const START = 0; // behind CR LF, or at the beginning

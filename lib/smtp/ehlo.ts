@@ -4,7 +4,7 @@
 // by which a stranger could borrow the trust that downstream has in our address. All else stays: a keyword that is
 // lost bounces mail or breaks its signatures. SIZE (RFC 1870) is lowered to our own limit where there is one.
 
-import { bytesOf, concat, CRLF, LF, textOf } from "./bytes.ts";
+import { bytesOf, concat, CRLF, LF, textOf } from "../text/octets.ts";
 import type { Reply } from "./reply.ts";
 
 const HIDDEN: ReadonlySet<string> = new Set([

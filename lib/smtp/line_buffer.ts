@@ -8,7 +8,7 @@
 //
 // The octets of a line are a view into the buffer: use them before the next call of `space`.
 
-import { CR, LF, NUL } from "./bytes.ts";
+import { CR, LF, NUL } from "../text/octets.ts";
 
 export interface Line {
   /** As received, with its line end. Empty for a line that was too long. */

@@ -2,7 +2,7 @@
 //
 // Pure. The id is a stranger's text, whatever that is, and has a bound.
 
-import { HT, LF, SP, textOf } from "./bytes.ts";
+import { HT, LF, SP, textOf } from "../text/octets.ts";
 
 // RFC 5322 s.2.1.1: a line has 998 octets at most. The log shows less.
 const FIELD_LIMIT = 998;

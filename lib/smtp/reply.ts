@@ -5,7 +5,7 @@
 // length; it throws a `MalformedReply` for what is no reply, since after that nobody can say which command the next line
 // belongs to.
 
-import { bytesOf, concat, CRLF, textOf } from "./bytes.ts";
+import { bytesOf, concat, CRLF, textOf } from "../text/octets.ts";
 import type { Line } from "./line_buffer.ts";
 
 export interface Reply {

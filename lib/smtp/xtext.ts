@@ -4,7 +4,7 @@
 // octets are read as UTF-8. An encoded NUL becomes "?", for neither an environment variable nor a log line can hold
 // one.
 
-import { bytesOf, textOf } from "./bytes.ts";
+import { bytesOf, textOf } from "../text/octets.ts";
 
 const QUESTION_MARK = 0x3f;
 

@@ -4,7 +4,7 @@
 // in their endings. The process id is for people: another container, or another host, may have the same one.
 
 import { IoError } from "../runtime/io_error.ts";
-import { LF } from "../smtp/bytes.ts";
+import { LF } from "../text/octets.ts";
 import type { Files } from "../runtime/ports.ts";
 
 /** The message, a filter's own version of it, the copy that it may change, its recipients; and the mark that all are in use. */

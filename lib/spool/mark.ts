@@ -10,7 +10,7 @@
 
 import { IoError } from "../runtime/io_error.ts";
 import type { File, Files } from "../runtime/ports.ts";
-import { bytesOf, textOf } from "../smtp/bytes.ts";
+import { bytesOf, textOf } from "../text/octets.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 

@@ -4,7 +4,7 @@
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Checksum, File, FileFacts, Files } from "../runtime/ports.ts";
-import { CR, LF } from "../smtp/bytes.ts";
+import { CR, LF } from "../text/octets.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
 import type { MessageSource } from "../verdict.ts";
 

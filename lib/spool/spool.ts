@@ -14,7 +14,7 @@
 
 import { IoError } from "../runtime/io_error.ts";
 import type { Checksum, File, FileFacts, Files } from "../runtime/ports.ts";
-import { bytesOf } from "../smtp/bytes.ts";
+import { bytesOf } from "../text/octets.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
 import type { MessageSource } from "../verdict.ts";
 import { type SpoolEnding, spoolPath } from "./directory.ts";

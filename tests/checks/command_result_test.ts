@@ -1,7 +1,7 @@
 // Tests of lib/checks/command_result.ts: the table of exit statuses, and that nobody but --allow-discard makes a 2xx.
 
 import assert from "node:assert/strict";
-import { textOf } from "../../lib/smtp/bytes.ts";
+import { textOf } from "../../lib/text/octets.ts";
 import { type ExitMeaning, type ExitOptions, verdictOfCommand } from "../../lib/checks/command_result.ts";
 import type { ProgramEnd } from "../../lib/checks/process.ts";
 import type { Verdict } from "../../lib/verdict.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { commandCheck, envelopeVariables } from "../../lib/checks/command.ts";
 import { emptyEnvelope, type Envelope } from "../../lib/envelope.ts";
 import { IoError } from "../../lib/runtime/io_error.ts";
-import { bytesOf, textOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { Spool } from "../../lib/spool/spool.ts";
 import type { Verdict } from "../../lib/verdict.ts";
 import type { FakeChild } from "../fakes/processes.ts";

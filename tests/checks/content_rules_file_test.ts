@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { parseContentRules } from "../../lib/checks/content_rules_file.ts";
-import { RulesError } from "../../lib/checks/rules_error.ts";
+import { RulesError } from "../../lib/text/line_error.ts";
 import { finish } from "../pattern/lines.ts";
 import { octets } from "../smtp/octets.ts";
 

@@ -5,7 +5,7 @@ import { contentRulesCheck } from "../../lib/checks/content_rules.ts";
 import { parseContentRules } from "../../lib/checks/content_rules_file.ts";
 import { SharedTurn } from "../../lib/checks/shared_turn.ts";
 import { emptyEnvelope, type Envelope } from "../../lib/envelope.ts";
-import { bytesOf, textOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { Spool } from "../../lib/spool/spool.ts";
 import type { Clock } from "../../lib/runtime/ports.ts";
 import type { Verdict } from "../../lib/verdict.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { checkerArguments, externalChecker } from "../../lib/checks/extchk.ts";
 import { emptyEnvelope, type Envelope } from "../../lib/envelope.ts";
-import { bytesOf, concat, textOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf, concat, textOf } from "../../lib/text/octets.ts";
 import { Spool } from "../../lib/spool/spool.ts";
 import type { MessageSource, Verdict } from "../../lib/verdict.ts";
 import { fillSpool } from "../fakes/fill_spool.ts";

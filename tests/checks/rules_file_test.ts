@@ -1,7 +1,7 @@
 // Tests of lib/checks/rules_file.ts: what each part of a rule is read as, and each kind of mistake with its message.
 
 import assert from "node:assert/strict";
-import { RulesError } from "../../lib/checks/rules_error.ts";
+import { RulesError } from "../../lib/text/line_error.ts";
 import { parseAddresses } from "../../lib/dns/answers.ts";
 import { type Action, parseRules, type Rule } from "../../lib/checks/rules_file.ts";
 

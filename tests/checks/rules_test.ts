@@ -10,7 +10,7 @@ import { ListStates } from "../../lib/dns/list_states.ts";
 import { Lookups } from "../../lib/dns/lookups.ts";
 import { emptyEnvelope } from "../../lib/envelope.ts";
 import { formatReply, type Reply, replyText } from "../../lib/smtp/reply.ts";
-import { textOf } from "../../lib/smtp/bytes.ts";
+import { textOf } from "../../lib/text/octets.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import { FakeResolver } from "../fakes/resolver.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { parseAddresses } from "../../lib/dns/answers.ts";
-import { parseIp } from "../../lib/dns/ip.ts";
+import { parseIp } from "../../lib/text/ip.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
 import { isListed, listingText } from "../../lib/dns/listing.ts";
 import { type Dns, Lookups } from "../../lib/dns/lookups.ts";

@@ -6,7 +6,7 @@ import { StubResolver } from "../../lib/dns/stub_resolver.ts";
 import { denoRuntime } from "../../lib/runtime/deno.ts";
 import { IoError } from "../../lib/runtime/io_error.ts";
 import type { NameServer, Network, UdpSocket } from "../../lib/runtime/ports.ts";
-import { bytesOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf } from "../../lib/text/octets.ts";
 import { type DnsHandler, DnsServer } from "../fakes/dns_server.ts";
 import { FakeDisk } from "../fakes/disk.ts";
 import { DNS_CONTRACT } from "../runtime/contract_dns.ts";

@@ -7,7 +7,7 @@
 
 import { IoError } from "../../lib/runtime/io_error.ts";
 import type { Conn } from "../../lib/runtime/ports.ts";
-import { bytesOf, concat } from "../../lib/smtp/bytes.ts";
+import { bytesOf, concat } from "../../lib/text/octets.ts";
 
 export interface Pair {
   readonly conn: Conn;

@@ -6,7 +6,7 @@
 import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
 import { PlainChecksum } from "../../lib/runtime/plain_checksum.ts";
 import type { Checksum, Clock, File, FileFacts, Files } from "../../lib/runtime/ports.ts";
-import { bytesOf, concat } from "../../lib/smtp/bytes.ts";
+import { bytesOf, concat } from "../../lib/text/octets.ts";
 
 export type DiskOperation = "create" | "open" | "openLog" | "stat" | "remove" | "list" | "append" | "read";
 

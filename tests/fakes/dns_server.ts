@@ -5,8 +5,8 @@
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { parseIp } from "../../lib/dns/ip.ts";
-import { concat } from "../../lib/smtp/bytes.ts";
+import { parseIp } from "../../lib/text/ip.ts";
+import { concat } from "../../lib/text/octets.ts";
 
 export interface Question {
   /** As it was asked, without the final dot; the root is the empty string. */

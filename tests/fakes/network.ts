@@ -2,7 +2,7 @@
 
 import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
 import type { Address, Clock, Conn, DatagramSender, Listener, Network, UdpSocket } from "../../lib/runtime/ports.ts";
-import { textOf } from "../../lib/smtp/bytes.ts";
+import { textOf } from "../../lib/text/octets.ts";
 import { connPair, type Peer } from "./conn_pair.ts";
 
 export class FakeNetwork implements Network {

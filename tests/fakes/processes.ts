@@ -2,7 +2,7 @@
 
 import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
 import type { BackgroundSelf, Child, ProcessEnd, Processes } from "../../lib/runtime/ports.ts";
-import { bytesOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf } from "../../lib/text/octets.ts";
 
 export class FakeProcesses implements Processes {
   /** All that were started, in order. */

@@ -2,7 +2,7 @@
 
 import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
 import type { Runtime, Signal } from "../../lib/runtime/ports.ts";
-import { textOf } from "../../lib/smtp/bytes.ts";
+import { textOf } from "../../lib/text/octets.ts";
 import { FakeClock } from "./clock.ts";
 import { Peer } from "./conn_pair.ts";
 import { FakeDisk } from "./disk.ts";

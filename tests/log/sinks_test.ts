@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/runtime/io_error.ts";
-import { textOf } from "../../lib/smtp/bytes.ts";
+import { textOf } from "../../lib/text/octets.ts";
 import { type LogTarget, openLogger } from "../../lib/log/sinks.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 

@@ -6,7 +6,7 @@ import { listenMode } from "../../lib/modes/listen.ts";
 import { IoError } from "../../lib/runtime/io_error.ts";
 import type { Address } from "../../lib/runtime/ports.ts";
 import type { SessionChecks } from "../../lib/session/session.ts";
-import { bytesOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf } from "../../lib/text/octets.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import type { Peer } from "../fakes/conn_pair.ts";
 import { OPTIONS } from "../fakes/conversation.ts";

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { denoRuntime } from "../../lib/runtime/deno.ts";
 import { IoError } from "../../lib/runtime/io_error.ts";
-import { bytesOf, textOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf, textOf } from "../../lib/text/octets.ts";
 
 Deno.test({
   name: "network.datagrams sends whole datagrams, and finds a daemon that was away",

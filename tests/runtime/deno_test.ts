@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
 import type { Child, Conn } from "../../lib/runtime/ports.ts";
 import { denoRuntime } from "../../lib/runtime/deno.ts";
-import { bytesOf, concat, textOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf, concat, textOf } from "../../lib/text/octets.ts";
 
 const runtime = denoRuntime();
 const { files, network, processes, clock } = runtime;

@@ -3,7 +3,7 @@
 import process from "node:process";
 import { IoError } from "../../lib/runtime/io_error.ts";
 import type { Conn, File, Runtime } from "../../lib/runtime/ports.ts";
-import { textOf } from "../../lib/smtp/bytes.ts";
+import { textOf } from "../../lib/text/octets.ts";
 import { adapter } from "./adapter.ts";
 
 const runtime = await adapter();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Downstream } from "../../lib/session/downstream.ts";
 import { DownstreamLost } from "../../lib/session/smtp_error.ts";
-import { bytesOf, textOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { LineConn } from "../../lib/wire/line_conn.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { connPair, type Peer } from "../fakes/conn_pair.ts";

@@ -1,9 +1,9 @@
-// Tests of lib/smtp/bytes.ts: octets to text and back, white space, joining.
+// Tests of lib/text/octets.ts: octets to text and back, white space, joining.
 //
 // The promise that matters most is that looking at hostile octets never throws.
 
 import assert from "node:assert/strict";
-import { bytesOf, concat, CR, CRLF, DOT, HT, isSpace, LF, NUL, SP, textOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf, concat, CR, CRLF, DOT, HT, isSpace, LF, NUL, SP, textOf } from "../../lib/text/octets.ts";
 import { octets, SEED, seeded, spelled } from "./octets.ts";
 
 const TEXTS: readonly { octets: string; text: string }[] = [

@@ -1,7 +1,7 @@
 // Tests of lib/smtp/message_id.ts: the id in the header of the message itself, as far as it is there.
 
 import assert from "node:assert/strict";
-import { bytesOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf } from "../../lib/text/octets.ts";
 import { messageIdOf } from "../../lib/smtp/message_id.ts";
 
 const ROWS: readonly [message: string, id: string | undefined][] = [

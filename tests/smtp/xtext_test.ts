@@ -3,7 +3,7 @@
 // Decoding is total, since a stranger writes the values.
 
 import assert from "node:assert/strict";
-import { bytesOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf } from "../../lib/text/octets.ts";
 import { decodeXtext } from "../../lib/smtp/xtext.ts";
 import { randomText, SEED, seeded } from "./octets.ts";
 

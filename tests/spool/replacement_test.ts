@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/runtime/io_error.ts";
-import { bytesOf, concat } from "../../lib/smtp/bytes.ts";
+import { bytesOf, concat } from "../../lib/text/octets.ts";
 import type { LineEnds } from "../../lib/smtp/dot_codec.ts";
 import { checksumOf, holds, lineEndsOf, Replacement } from "../../lib/spool/replacement.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";

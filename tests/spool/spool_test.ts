@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/runtime/io_error.ts";
-import { concat } from "../../lib/smtp/bytes.ts";
+import { concat } from "../../lib/text/octets.ts";
 import { isFull, Spool } from "../../lib/spool/spool.ts";
 import { fillSpool } from "../fakes/fill_spool.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";

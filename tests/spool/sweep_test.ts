@@ -8,7 +8,7 @@ import { newSpoolName, type SpoolEnding, spoolPath } from "../../lib/spool/direc
 import { mark } from "../../lib/spool/mark.ts";
 import { Spool } from "../../lib/spool/spool.ts";
 import { sweepSpoolDirectory } from "../../lib/spool/sweep.ts";
-import { bytesOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf } from "../../lib/text/octets.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
 const DIRECTORY = "/tmp";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
 import type { Conn } from "../../lib/runtime/ports.ts";
-import { bytesOf, textOf } from "../../lib/smtp/bytes.ts";
+import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { LineConn } from "../../lib/wire/line_conn.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { connPair, type Peer } from "../fakes/conn_pair.ts";

@@ -1,7 +1,7 @@
-// Tests of lib/dns/domain.ts: which texts can be asked for, and how.
+// Tests of lib/text/domain.ts: which texts can be asked for, and how.
 
 import assert from "node:assert/strict";
-import { dnsName } from "../../lib/dns/domain.ts";
+import { dnsName } from "../../lib/text/domain.ts";
 
 const RIGHT: readonly (readonly [text: string, name: string])[] = [
   ["example.org", "example.org"],

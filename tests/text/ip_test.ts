@@ -1,7 +1,7 @@
-// Tests of lib/dns/ip.ts: addresses in all their forms, and the names under which DNS has them.
+// Tests of lib/text/ip.ts: addresses in all their forms, and the names under which DNS has them.
 
 import assert from "node:assert/strict";
-import { isPrivate, parseIp, reversedName, reverseZone } from "../../lib/dns/ip.ts";
+import { isPrivate, parseIp, reversedName, reverseZone } from "../../lib/text/ip.ts";
 
 const RIGHT: readonly (readonly [text: string, octets: string])[] = [
   // IPv4.

@@ -1,6 +1,6 @@
 // Ranges of IP addresses, as a rules file writes them; pure.
 
-import { type Network, parseIp } from "../dns/ip.ts";
+import { type Network, parseIp } from "./ip.ts";
 
 /**
  * `a.b.c.d`, `a.b.c.d/BITS`, `[IPV6]` or `[IPV6]/BITS`, and smtpd's `0/BITS`; undefined for what is none. What the address
