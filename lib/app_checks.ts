@@ -12,7 +12,7 @@ import type { ListUse } from "./dns/list.ts";
 import type { DnsOptions } from "./dns/lookups.ts";
 import { type Logger, quote } from "./log/logger.ts";
 import { type Options, orTempfail, TempfailError, UsageError } from "./options/options.ts";
-import type { Runtime } from "./runtime/ports.ts";
+import type { Runtime } from "./ports/runtime.ts";
 import type { SessionChecks } from "./session/session.ts";
 import { textOf } from "./text/octets.ts";
 
@@ -138,7 +138,7 @@ async function parsed<Rules>(
 ): Promise<Rules> {
   const [{ RulesError }, { readSmallFile }] = await Promise.all([
     import("./text/line_error.ts"),
-    import("./runtime/text_file.ts"),
+    import("./ports/small_file.ts"),
   ]);
   const content = await orTempfail(option, readSmallFile(runtime.files, file), () => "give a file that can be read");
   try {

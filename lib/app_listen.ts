@@ -1,6 +1,6 @@
 // The start of listen mode: what has to be right before connections are accepted, and what the log says of it.
 
-import { formatAddress } from "./address.ts";
+import { formatAddress } from "./ports/address.ts";
 import { type Checks, checksOf } from "./app_checks.ts";
 import type { ListWatch } from "./dns/list_watch.ts";
 import { logFilterMissing, logListening, logNotReloaded, logReachable, logReloaded, logSwept } from "./log/events.ts";
@@ -9,7 +9,7 @@ import { READY } from "./modes/background.ts";
 import { listenMode } from "./modes/listen.ts";
 import { isOwnServer, isReachable } from "./modes/own_server.ts";
 import { type Options, orTempfail, StartError, UsageError } from "./options/options.ts";
-import type { Address, Runtime } from "./runtime/ports.ts";
+import type { Address, Runtime } from "./ports/runtime.ts";
 import type { SessionChecks, SessionParts } from "./session/session.ts";
 import { sweepSpoolDirectory } from "./spool/sweep.ts";
 import { VERSION } from "./version.ts";

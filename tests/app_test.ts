@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { run } from "../lib/app.ts";
-import { IoError } from "../lib/runtime/io_error.ts";
+import { IoError } from "../lib/ports/io_error.ts";
 import { bytesOf } from "../lib/text/octets.ts";
 import { mark } from "../lib/spool/mark.ts";
 import { VERSION } from "../lib/version.ts";

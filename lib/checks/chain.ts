@@ -5,7 +5,7 @@
 // A check that could not tell does not stop the others; if none of them refuses, the chain could not tell either, and
 // where that passes the message, it passes what the others made of it. All checks share the time that there is.
 
-import type { Clock } from "../runtime/ports.ts";
+import type { Clock } from "../ports/runtime.ts";
 import type { Envelope } from "../envelope.ts";
 import type { Passing, Verdict } from "../verdict.ts";
 import type { Check, CheckedMessage } from "./check.ts";

@@ -1,6 +1,6 @@
 // What is said of a client for whose name DNS had to be asked.
 
-import { IoError } from "../runtime/io_error.ts";
+import { IoError } from "../ports/io_error.ts";
 import type { Caller } from "./restriction.ts";
 
 /** What smtpd calls a host without a name, and compares with patterns. */

@@ -7,8 +7,8 @@
 // on as they are, and bounded in length; SENDERADDRESS by the bound of a command line.
 
 import type { Envelope } from "../envelope.ts";
-import { IoError } from "../runtime/io_error.ts";
-import type { Clock, Files, Processes } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Clock, Files, Processes } from "../ports/runtime.ts";
 import { bytesOf, cutUtf8, textOf } from "../text/octets.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Verdict } from "../verdict.ts";

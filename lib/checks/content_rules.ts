@@ -4,7 +4,7 @@
 // other sessions, and ends with its time or with the client; then it is not known whether a rule matches. Its time is
 // that of its own work: many messages at once do not use it up for each other.
 
-import type { Clock } from "../runtime/ports.ts";
+import type { Clock } from "../ports/runtime.ts";
 import type { Match, Work } from "../pattern/pattern.ts";
 import { textOf } from "../text/octets.ts";
 import { formatReply } from "../smtp/reply.ts";

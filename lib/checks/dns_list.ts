@@ -10,7 +10,7 @@ import { type ListNames, withListNames } from "../dns/list_names.ts";
 import type { DnsList } from "../dns/list.ts";
 import { isListed, type Listable, listingText } from "../dns/listing.ts";
 import type { Dns } from "../dns/lookups.ts";
-import { IoError } from "../runtime/io_error.ts";
+import { IoError } from "../ports/io_error.ts";
 import { replyFromText } from "../smtp/reply.ts";
 import type { Restriction, RestrictionContext, Ruling } from "./restriction.ts";
 

@@ -9,8 +9,8 @@
 // error goes to the log.
 
 import type { Envelope } from "../envelope.ts";
-import { IoError } from "../runtime/io_error.ts";
-import type { Clock, Processes } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Clock, Processes } from "../ports/runtime.ts";
 import { formatReply } from "../smtp/reply.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Check } from "./check.ts";

@@ -11,8 +11,8 @@ import { type Ip, isWithin, parseIp, reversedName, reverseZone } from "../text/i
 import type { DnsList } from "../dns/list.ts";
 import { isListed, type Listable } from "../dns/listing.ts";
 import type { Dns } from "../dns/lookups.ts";
-import { IoError } from "../runtime/io_error.ts";
-import type { RecordType } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { RecordType } from "../ports/runtime.ts";
 import { bytesOf } from "../text/octets.ts";
 import { nameOf, NO_NAME } from "./client_name.ts";
 import type { Caller } from "./restriction.ts";

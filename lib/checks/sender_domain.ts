@@ -5,7 +5,7 @@
 
 import { dnsName } from "../text/domain.ts";
 import type { Dns } from "../dns/lookups.ts";
-import { IoError } from "../runtime/io_error.ts";
+import { IoError } from "../ports/io_error.ts";
 import { isAddressLiteral, parseMailbox } from "../smtp/mailbox.ts";
 import { replyFromText } from "../smtp/reply.ts";
 import { nameOf, NO_NAME } from "./client_name.ts";

@@ -4,7 +4,7 @@
 // Work is done in slices of a few milliseconds at most, with a call of `share` between two of them. That costs nothing
 // while there is time left; then the work waits in line for a later turn.
 
-import type { Clock } from "../runtime/ports.ts";
+import type { Clock } from "../ports/runtime.ts";
 
 /** Milliseconds of work in one turn. A reply on its way through the proxy may wait for several turns. */
 const TURN = 3;

@@ -4,7 +4,7 @@
 // business who they are. Of several answers those that count are enough. Where none does and one is no listing at all,
 // the list tells nothing: it refuses to answer us, has been given up, or the resolver lies. The log hears of that once.
 
-import { IoError } from "../runtime/io_error.ts";
+import { IoError } from "../ports/io_error.ts";
 import { weigh } from "./answers.ts";
 import { dnsName } from "../text/domain.ts";
 import { type Ip, isPrivate, reversedName } from "../text/ip.ts";

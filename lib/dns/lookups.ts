@@ -8,8 +8,8 @@
 // is bounded here, since its commands are a stranger's: of many answers the oldest are forgotten first, and one that is
 // long is not kept.
 
-import { IoError } from "../runtime/io_error.ts";
-import type { Clock, NameServer, RecordType, Resolver } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Clock, NameServer, RecordType, Resolver } from "../ports/runtime.ts";
 import type { ListStates } from "./list_states.ts";
 
 export interface DnsOptions {

@@ -6,7 +6,7 @@
 // answer. Names come without their final dot; octets that are no part of a host name are escaped as in RFC 1035 s.5.1, so
 // that one label cannot look like two.
 
-import type { RecordType } from "../runtime/ports.ts";
+import type { RecordType } from "../ports/runtime.ts";
 import { bytesOf, concat, textOf } from "../text/octets.ts";
 import { NAME_LIMIT } from "../text/domain.ts";
 

@@ -1,6 +1,6 @@
 // The name servers of /etc/resolv.conf (resolv.conf(5)). Pure. Its search domains and options are not for us.
 
-import type { NameServer } from "../runtime/ports.ts";
+import type { NameServer } from "../ports/runtime.ts";
 import { parseIp } from "../text/ip.ts";
 
 const DNS_PORT = 53;

@@ -9,7 +9,7 @@
 // 5452). What one process asks at a time is bounded; the rest waits, within its own time limit. DNS lists have a bound
 // of their own: the names of strangers, whose servers may be silent by intent, must not take their turns.
 
-import { IoError } from "../runtime/io_error.ts";
+import { IoError } from "../ports/io_error.ts";
 import type {
   Clock,
   Conn,
@@ -19,8 +19,8 @@ import type {
   RecordType,
   ResolveOptions,
   Resolver,
-} from "../runtime/ports.ts";
-import { readTextFile } from "../runtime/text_file.ts";
+} from "../ports/runtime.ts";
+import { readTextFile } from "../ports/small_file.ts";
 import { concat } from "../text/octets.ts";
 import { dnsName } from "../text/domain.ts";
 import { type Answer, formatQuestion, MalformedAnswer, parseAnswer, type Question, uint16 } from "./message.ts";

@@ -1,6 +1,6 @@
 // A bound on how many do something at a time; the others wait for their turn, in order, and not for ever.
 
-import type { Clock } from "../runtime/ports.ts";
+import type { Clock } from "../ports/runtime.ts";
 
 export class Turns {
   readonly #clock: Clock;

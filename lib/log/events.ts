@@ -3,9 +3,9 @@
 // Each line begins with the session's id, then a word or two in plain English, then `key=value` fields. Whatever comes
 // from a client, from downstream or from a filter is a field, and so is escaped.
 
-import { formatAddress } from "../address.ts";
+import { formatAddress } from "../ports/address.ts";
 import type { Envelope } from "../envelope.ts";
-import type { Address } from "../runtime/ports.ts";
+import type { Address } from "../ports/runtime.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
 import { escapeText, type Fields, formatField, formatFields, isWanted, type Level, type Logger } from "./logger.ts";
 

@@ -4,7 +4,7 @@
 // first of the others that does, which hears why; when the place works again, it says how many lines it has missed. Where
 // standard error is the client's socket, it is none of the places.
 
-import type { File, Runtime } from "../runtime/ports.ts";
+import type { File, Runtime } from "../ports/runtime.ts";
 import { bytesOf } from "../text/octets.ts";
 import { formatField, formatFields, isWanted, type Level, type Logger, SEVERITY, withWord } from "./logger.ts";
 import { syslogSender } from "./syslog.ts";

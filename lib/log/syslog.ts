@@ -4,8 +4,8 @@
 // Which of the two it is shows when a line is sent, and may change: the daemon may go and come back. A line that did not leave
 // whole is sent again whole, on a new connection.
 
-import { IoError } from "../runtime/io_error.ts";
-import type { Conn, DatagramSender, Network, Runtime } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Conn, DatagramSender, Network, Runtime } from "../ports/runtime.ts";
 import { bytesOf, cutUtf8, NUL } from "../text/octets.ts";
 import { type Level, SEVERITY, withWord } from "./logger.ts";
 

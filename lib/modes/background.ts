@@ -6,7 +6,7 @@
 
 import { journalPrefix } from "../log/sinks.ts";
 import type { Level } from "../log/logger.ts";
-import type { Runtime } from "../runtime/ports.ts";
+import type { Runtime } from "../ports/runtime.ts";
 
 const EX_TEMPFAIL = 75;
 

@@ -7,8 +7,8 @@
 import { parseIp } from "../text/ip.ts";
 import { logLeftOut } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
-import { IoError } from "../runtime/io_error.ts";
-import type { Address, Conn, Listener, Runtime } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Address, Conn, Listener, Runtime } from "../ports/runtime.ts";
 
 export type BindPorts = Pick<Runtime, "network" | "files">;
 

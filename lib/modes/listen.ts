@@ -7,8 +7,8 @@
 
 import { logAcceptFailed, logBug, logShutdown, logTooManyClients } from "../log/events.ts";
 import { bind } from "./bind.ts";
-import { IoError } from "../runtime/io_error.ts";
-import type { Address, Conn, Listener } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Address, Conn, Listener } from "../ports/runtime.ts";
 import { OWN_REPLIES } from "../session/own_replies.ts";
 import { Session, type SessionChecks, type SessionParts, SHUTDOWN_GRACE } from "../session/session.ts";
 

@@ -5,8 +5,8 @@
 // server may come later. Known gap: the way back to us that leads over another host, or over a name that changes.
 
 import { type Ip, parseIp } from "../text/ip.ts";
-import { IoError } from "../runtime/io_error.ts";
-import type { Address, Clock, Files, Network } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Address, Clock, Files, Network } from "../ports/runtime.ts";
 
 /** What a start waits for a name at most, in milliseconds. */
 const LOOKUP_LIMIT = 5000;

@@ -1,8 +1,8 @@
 // What the options of the group "information" print. Loaded when one of them is given, and never in front of a message.
 
 import { whyNoProgram } from "../checks/command.ts";
-import { IoError } from "../runtime/io_error.ts";
-import type { Files, Runtime } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Files, Runtime } from "../ports/runtime.ts";
 import { LICENSE_TEXT, VERSION_TEXT } from "../version.ts";
 import { helpText } from "./help.ts";
 import type { Information } from "./parse.ts";

@@ -2,8 +2,8 @@
 
 import type { ExitMeaning } from "../checks/command_result.ts";
 import type { DnsList } from "../dns/list.ts";
-import { IoError } from "../runtime/io_error.ts";
-import type { Address, NameServer } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Address, NameServer } from "../ports/runtime.ts";
 import type { LogTarget } from "../log/sinks.ts";
 
 export interface Options {

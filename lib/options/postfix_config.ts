@@ -5,10 +5,10 @@
 // stands in comments, commands behind `#` and three blanks. The lines of the two files stand in postfix_lines.ts. Postfix
 // starts programs in its queue directory, so a relative path throws a `UsageError`, and so does what master.cf cannot hold.
 
-import { formatAddress } from "../address.ts";
+import { formatAddress } from "../ports/address.ts";
 import { quote } from "../log/logger.ts";
 import { isOwnServerAsWritten } from "../modes/own_server.ts";
-import type { Address } from "../runtime/ports.ts";
+import type { Address } from "../ports/runtime.ts";
 import { RESERVE_SHARE } from "../session/message.ts";
 import { type Options, type PostfixMode, UsageError } from "./options.ts";
 import { mainCf, masterCf, postfixSocket, secondServer, spawnEntry } from "./postfix_lines.ts";

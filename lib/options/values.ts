@@ -6,7 +6,7 @@ import { parseIp } from "../text/ip.ts";
 import { type DnsList, parseZone } from "../dns/list.ts";
 import { quote } from "../log/logger.ts";
 import type { LogTarget } from "../log/sinks.ts";
-import type { Address, NameServer } from "../runtime/ports.ts";
+import type { Address, NameServer } from "../ports/runtime.ts";
 import { bytesOf } from "../text/octets.ts";
 import { SYSLOG_SOCKET, UsageError } from "./options.ts";
 

@@ -11,7 +11,7 @@ import { create, createLocked, list, newChecksum, open, openLog, remove, stat } 
 import { selfWords, start, startSelf } from "./bun_processes.ts";
 import { addressesOf, connect, listen, udp } from "./bun_sockets.ts";
 import { appendErr, isErrInput, isErrJournal, isSpawned, stdioConn, writeSync } from "./bun_stdio.ts";
-import type { Runtime } from "./ports.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import { lazyResolver } from "./resolver.ts";
 
 export function bunRuntime(): Runtime {

@@ -6,7 +6,7 @@
 import { closeSync } from "node:fs";
 import { parseIp } from "../text/ip.ts";
 import { errnoReader, libc, systemError, unixAddress } from "./bun_libc.ts";
-import { IoError } from "./io_error.ts";
+import { IoError } from "../ports/io_error.ts";
 
 export type Target = { readonly hostname: string; readonly port: number } | { readonly unix: string };
 

@@ -7,7 +7,7 @@
 
 import process from "node:process";
 import { ioError } from "./bun_api.ts";
-import { IoError, kindOfCode } from "./io_error.ts";
+import { IoError, kindOfCode } from "../ports/io_error.ts";
 
 /** A function's parameters and result, in the words of bun:ffi. */
 export interface Signature {

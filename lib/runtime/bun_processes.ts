@@ -7,7 +7,7 @@ import process from "node:process";
 import { bun, type BunProcess, giveBack, ioError } from "./bun_api.ts";
 import { makePipe } from "./bun_libc.ts";
 import { ERR_TO_OUT, isOurs } from "./children.ts";
-import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
+import type { BackgroundSelf, Child, ProcessEnd } from "../ports/runtime.ts";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
   keepStatuses();

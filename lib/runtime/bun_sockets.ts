@@ -6,12 +6,12 @@
 // a processor; connections wait in the queue until one is free.
 
 import { chmodSync } from "node:fs";
-import { formatAddress } from "../address.ts";
+import { formatAddress } from "../ports/address.ts";
 import { after, bun, type BunSocket, giveBack, ioError, type SocketHandlers, type SocketUser } from "./bun_api.ts";
 import { Attempts, connectError } from "./attempts.ts";
 import type { Target } from "./bun_connect.ts";
-import { IoError } from "./io_error.ts";
-import type { Address, Conn, Listener, NameServer, UdpSocket } from "./ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Address, Conn, Listener, NameServer, UdpSocket } from "../ports/runtime.ts";
 
 export async function connect(to: Address, limit: number): Promise<Conn> {
   const attempts = new Attempts(to.transport === "unix" ? to.path : to.host);

@@ -7,7 +7,7 @@ import process from "node:process";
 import { bun, codeOf, type Done, ioError, promised } from "./bun_api.ts";
 import { HANDLERS, SocketConn } from "./bun_sockets.ts";
 import { OpenCalls } from "./open_calls.ts";
-import type { Conn } from "./ports.ts";
+import type { Conn } from "../ports/runtime.ts";
 import { socketPeer } from "./socket_peer.ts";
 
 export function stdioConn(): Conn {

@@ -5,7 +5,7 @@ import { create, createLocked, list, newChecksum, open, openLog, remove, stat } 
 import { selfWords, start, startSelf } from "./deno_processes.ts";
 import { addressesOf, connect, datagrams, listen, udp } from "./deno_sockets.ts";
 import { appendErr, isErrInput, isErrJournal, isSpawned, StdioConn, writeSync } from "./deno_stdio.ts";
-import type { Runtime } from "./ports.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import { lazyResolver } from "./resolver.ts";
 
 export function denoRuntime(): Runtime {

@@ -1,6 +1,6 @@
 // What the parts of the adapter for Deno share: timers, and errors as ours.
 
-import { IoError, type IoErrorKind, kindOfCode } from "./io_error.ts";
+import { IoError, type IoErrorKind, kindOfCode } from "../ports/io_error.ts";
 import { Timers } from "./timers.ts";
 
 // setTimeout would do, but its first call loads Deno's copy of Node's timers, which takes longer than all else in a

@@ -6,7 +6,7 @@
 
 import { ioError } from "./deno_api.ts";
 import { PlainChecksum } from "./plain_checksum.ts";
-import type { Checksum, File, FileFacts } from "./ports.ts";
+import type { Checksum, File, FileFacts } from "../ports/runtime.ts";
 
 const NEW: Deno.OpenOptions = { createNew: true, read: true, write: true, mode: 0o600 };
 

@@ -6,7 +6,7 @@
 import { ioError } from "./deno_api.ts";
 import { failRead } from "./deno_sockets.ts";
 import { ERR_TO_OUT, isOurs } from "./children.ts";
-import type { BackgroundSelf, Child, ProcessEnd } from "./ports.ts";
+import type { BackgroundSelf, Child, ProcessEnd } from "../ports/runtime.ts";
 
 const SHELL = "/bin/sh";
 

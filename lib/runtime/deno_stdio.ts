@@ -5,7 +5,7 @@
 import { after } from "./deno_api.ts";
 import { failRead, failWrite, writeAll } from "./deno_sockets.ts";
 import { OpenCalls } from "./open_calls.ts";
-import type { Conn } from "./ports.ts";
+import type { Conn } from "../ports/runtime.ts";
 import { socketPeer } from "./socket_peer.ts";
 
 // A socket that its owner made non-blocking says "try again" where others wait.

@@ -1,7 +1,7 @@
 // The resolver of both adapters, loaded when the first question comes: most runs ask none.
 
 import type { ResolverPorts, StubResolver } from "../dns/stub_resolver.ts";
-import type { Resolver } from "./ports.ts";
+import type { Resolver } from "../ports/runtime.ts";
 
 export function lazyResolver(ports: ResolverPorts): Resolver {
   let loading: Promise<StubResolver> | undefined;

@@ -7,7 +7,7 @@ import type { Restriction, RestrictionContext, Ruling } from "../checks/restrict
 import { type DnsOptions, Lookups } from "../dns/lookups.ts";
 import type { Envelope } from "../envelope.ts";
 import type { SessionLog } from "../log/events.ts";
-import type { Resolver } from "../runtime/ports.ts";
+import type { Resolver } from "../ports/runtime.ts";
 import { callerOf } from "./caller.ts";
 import { pause, type Waiting, whileClientStays } from "./waiting.ts";
 

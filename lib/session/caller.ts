@@ -8,7 +8,7 @@ import type { Caller } from "../checks/restriction.ts";
 import { dnsName } from "../text/domain.ts";
 import { type Ip, parseIp, reversedName, reverseZone } from "../text/ip.ts";
 import type { Dns } from "../dns/lookups.ts";
-import { IoError } from "../runtime/io_error.ts";
+import { IoError } from "../ports/io_error.ts";
 import type { ClientFacts } from "../smtp/xforward.ts";
 
 // An address may have any number of names.

@@ -6,8 +6,8 @@
 //
 // Who waits for something else has the client watched meanwhile: `presence` tells whether it is still there.
 
-import { IoError } from "../runtime/io_error.ts";
-import type { Clock } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Clock } from "../ports/runtime.ts";
 import { concat, textOf } from "../text/octets.ts";
 import { type Command, parseCommand } from "../smtp/command.ts";
 import type { Line } from "../smtp/line_buffer.ts";

@@ -6,8 +6,8 @@
 // asked for ends the connection too: it would be taken for the reply to the next command, be that the final dot. That
 // downstream takes leave in its own right, by a 421 or by closing, is told at once to who has asked for it by `heed`.
 
-import { IoError } from "../runtime/io_error.ts";
-import type { Clock } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Clock } from "../ports/runtime.ts";
 import { bytesOf, concat, textOf } from "../text/octets.ts";
 import { DotEncoder, encodedRoom } from "../smtp/dot_codec.ts";
 import { MalformedReply, type Reply, REPLY_LINE_LIMIT, replyClass, ReplyReader, replyText } from "../smtp/reply.ts";

@@ -11,8 +11,8 @@
 import type { Check } from "../checks/check.ts";
 import { SessionLog } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
-import { IoError } from "../runtime/io_error.ts";
-import type { Address, Conn, Runtime } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Address, Conn, Runtime } from "../ports/runtime.ts";
 import { shownVerb } from "../smtp/command.ts";
 import { type Reply, replyClass } from "../smtp/reply.ts";
 import { LineConn } from "../wire/line_conn.ts";

@@ -3,7 +3,7 @@
 // The client's wait ends when the session has to end, with the reason of its signal; that the client has left is such a
 // reason. Commands that it has sent ahead do not count as leaving. A wait for the client ends when downstream leaves.
 
-import type { Clock } from "../runtime/ports.ts";
+import type { Clock } from "../ports/runtime.ts";
 import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
 

@@ -3,9 +3,9 @@
 // A name is `postprox-PID-RANDOM.ENDING`, RANDOM being a UUID with 122 bits from the system. The files of a message differ
 // in their endings. The process id is for people: another container, or another host, may have the same one.
 
-import { IoError } from "../runtime/io_error.ts";
+import { IoError } from "../ports/io_error.ts";
 import { LF } from "../text/octets.ts";
-import type { Files } from "../runtime/ports.ts";
+import type { Files } from "../ports/runtime.ts";
 
 /** The message, a filter's own version of it, the copy that it may change, its recipients; and the mark that all are in use. */
 const ENDINGS = ["eml", "out", "edit", "rcpt", "lock"] as const;

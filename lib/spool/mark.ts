@@ -8,8 +8,8 @@
 //
 // Where there are no locks, or /proc is not there, there is no mark: nobody can tell then.
 
-import { IoError } from "../runtime/io_error.ts";
-import type { File, Files } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { File, Files } from "../ports/runtime.ts";
 import { bytesOf, textOf } from "../text/octets.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";

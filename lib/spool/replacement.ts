@@ -2,8 +2,8 @@
 //
 // All I/O failures are thrown as `IoError`. Memory does not grow with the message.
 
-import { IoError } from "../runtime/io_error.ts";
-import type { Checksum, File, FileFacts, Files } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Checksum, File, FileFacts, Files } from "../ports/runtime.ts";
 import { CR, LF } from "../text/octets.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
 import type { MessageSource } from "../verdict.ts";

@@ -12,8 +12,8 @@
 // `remove` leaves nothing behind, whatever happened before. Known gap: a program that writes into its file in place, keeps
 // its size and sets its time back to what it was has changed nothing that we look at.
 
-import { IoError } from "../runtime/io_error.ts";
-import type { Checksum, File, FileFacts, Files } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Checksum, File, FileFacts, Files } from "../ports/runtime.ts";
 import { bytesOf } from "../text/octets.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
 import type { MessageSource } from "../verdict.ts";

@@ -3,8 +3,8 @@
 // The files of a message are left over when it is certain that their process is gone (mark.ts), or when nothing can have
 // used them for so long: those of another host, those that could not be marked, those of version 1.0.0.
 
-import { IoError } from "../runtime/io_error.ts";
-import type { Files } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Files } from "../ports/runtime.ts";
 import { messageOf, newSpoolName, spoolPath } from "./directory.ts";
 import { isAbandoned } from "./mark.ts";
 

@@ -3,7 +3,7 @@
 // One timer serves them all: it is set for the first deadline and looks, when it fires, whether the current one has come;
 // if not, it sleeps again until then. So to start and to stop a deadline costs two assignments.
 
-import type { Clock } from "../runtime/ports.ts";
+import type { Clock } from "../ports/runtime.ts";
 
 export class Deadline {
   readonly #clock: Clock;

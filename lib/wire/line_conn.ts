@@ -8,8 +8,8 @@
 // `watch` reads ahead while nobody waits, so that a peer's leaving and what it says unasked are noticed; `ended` tells of the
 // one, `hasInput` of the other. Reading ahead stops when the buffer is full, so a peer that talks on and on costs no memory.
 
-import { IoError } from "../runtime/io_error.ts";
-import type { Clock, Conn } from "../runtime/ports.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Clock, Conn } from "../ports/runtime.ts";
 import { type Line, LineBuffer } from "../smtp/line_buffer.ts";
 import { Deadline } from "./deadline.ts";
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { commandCheck, envelopeVariables } from "../../lib/checks/command.ts";
 import { emptyEnvelope, type Envelope } from "../../lib/envelope.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { Spool } from "../../lib/spool/spool.ts";
 import type { Verdict } from "../../lib/verdict.ts";

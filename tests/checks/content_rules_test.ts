@@ -7,7 +7,7 @@ import { SharedTurn } from "../../lib/checks/shared_turn.ts";
 import { emptyEnvelope, type Envelope } from "../../lib/envelope.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { Spool } from "../../lib/spool/spool.ts";
-import type { Clock } from "../../lib/runtime/ports.ts";
+import type { Clock } from "../../lib/ports/runtime.ts";
 import type { Verdict } from "../../lib/verdict.ts";
 import { fillSpool } from "../fakes/fill_spool.ts";
 import { FakeClock } from "../fakes/clock.ts";

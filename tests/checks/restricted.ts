@@ -3,7 +3,7 @@
 import type { RestrictionContext, Ruling } from "../../lib/checks/restriction.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
 import { Lookups } from "../../lib/dns/lookups.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { replyText } from "../../lib/smtp/reply.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeLogger } from "../fakes/logger.ts";

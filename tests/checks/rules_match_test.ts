@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { parseRules } from "../../lib/checks/rules_file.ts";
 import { type Match, matchesRule } from "../../lib/checks/rules_match.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 
 /** Records by question; `fails` cannot be found out. */

@@ -6,7 +6,7 @@ import { parseIp } from "../../lib/text/ip.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
 import { isListed, listingText } from "../../lib/dns/listing.ts";
 import { type Dns, Lookups } from "../../lib/dns/lookups.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import { type FakeAnswer, FakeResolver } from "../fakes/resolver.ts";

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { ListStates } from "../../lib/dns/list_states.ts";
 import { Lookups } from "../../lib/dns/lookups.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
-import type { NameServer } from "../../lib/runtime/ports.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
+import type { NameServer } from "../../lib/ports/runtime.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import { FakeResolver } from "../fakes/resolver.ts";

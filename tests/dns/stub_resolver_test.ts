@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { StubResolver } from "../../lib/dns/stub_resolver.ts";
 import { denoRuntime } from "../../lib/runtime/deno.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
-import type { NameServer, Network, UdpSocket } from "../../lib/runtime/ports.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
+import type { NameServer, Network, UdpSocket } from "../../lib/ports/runtime.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
 import { type DnsHandler, DnsServer } from "../fakes/dns_server.ts";
 import { FakeDisk } from "../fakes/disk.ts";

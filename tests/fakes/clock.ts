@@ -1,6 +1,6 @@
 // A clock that does not wait: its time moves when a test says so, and timers run in the order in which they are due.
 
-import type { Clock } from "../../lib/runtime/ports.ts";
+import type { Clock } from "../../lib/ports/runtime.ts";
 import { settled } from "./settled.ts";
 
 interface Timer {

@@ -5,8 +5,8 @@
 // first write after the peer has closed goes nowhere while a later one fails. A read gives what one `say` sent, or
 // one octet where the peer says so.
 
-import { IoError } from "../../lib/runtime/io_error.ts";
-import type { Conn } from "../../lib/runtime/ports.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
+import type { Conn } from "../../lib/ports/runtime.ts";
 import { bytesOf, concat } from "../../lib/text/octets.ts";
 
 export interface Pair {

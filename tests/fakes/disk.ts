@@ -3,9 +3,9 @@
 // A file that is removed while it is open lives on for those who hold it, as POSIX has it. An append that fails for want of
 // room has written half of its octets before.
 
-import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
+import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import { PlainChecksum } from "../../lib/runtime/plain_checksum.ts";
-import type { Checksum, Clock, File, FileFacts, Files } from "../../lib/runtime/ports.ts";
+import type { Checksum, Clock, File, FileFacts, Files } from "../../lib/ports/runtime.ts";
 import { bytesOf, concat } from "../../lib/text/octets.ts";
 
 export type DiskOperation = "create" | "open" | "openLog" | "stat" | "remove" | "list" | "append" | "read";

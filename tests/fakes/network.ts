@@ -1,7 +1,7 @@
 // A network in memory: each `connect` gives the test a peer, each listener takes the clients that a test sends.
 
-import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
-import type { Address, Clock, Conn, DatagramSender, Listener, Network, UdpSocket } from "../../lib/runtime/ports.ts";
+import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
+import type { Address, Clock, Conn, DatagramSender, Listener, Network, UdpSocket } from "../../lib/ports/runtime.ts";
 import { textOf } from "../../lib/text/octets.ts";
 import { connPair, type Peer } from "./conn_pair.ts";
 

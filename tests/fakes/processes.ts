@@ -1,7 +1,7 @@
 // Child processes that do what a test says: end with a status, die of a signal, hang, ignore SIGTERM, write to stderr.
 
-import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
-import type { BackgroundSelf, Child, ProcessEnd, Processes } from "../../lib/runtime/ports.ts";
+import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
+import type { BackgroundSelf, Child, ProcessEnd, Processes } from "../../lib/ports/runtime.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
 
 export class FakeProcesses implements Processes {

@@ -1,7 +1,7 @@
 // A name server in memory: what a test has not told it of does not exist.
 
-import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
-import type { Clock, NameServer, RecordType, ResolveOptions, Resolver } from "../../lib/runtime/ports.ts";
+import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
+import type { Clock, NameServer, RecordType, ResolveOptions, Resolver } from "../../lib/ports/runtime.ts";
 
 /** Records, what the lookup fails with, or no answer until its limit. */
 export type FakeAnswer = readonly string[] | IoErrorKind | "silent";

@@ -1,7 +1,7 @@
 // The runtime ports in memory: nothing waits, nothing is real, and a test can look at all of it and break any of it.
 
-import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
-import type { Runtime, Signal } from "../../lib/runtime/ports.ts";
+import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
+import type { Runtime, Signal } from "../../lib/ports/runtime.ts";
 import { textOf } from "../../lib/text/octets.ts";
 import { FakeClock } from "./clock.ts";
 import { Peer } from "./conn_pair.ts";

@@ -3,8 +3,8 @@
 // A write or an append that fails has done nothing; a create that fails has made nothing. The call after it goes well
 // again: what one failure leaves behind is then seen at once.
 
-import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
-import type { Child, Conn, File, Runtime } from "../../lib/runtime/ports.ts";
+import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
+import type { Child, Conn, File, Runtime } from "../../lib/ports/runtime.ts";
 
 export const OPERATIONS = [
   "connect",

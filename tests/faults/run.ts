@@ -5,7 +5,7 @@
 // holds all that a fault may not change: no 2xx that downstream did not say, nothing delivered twice or in part, nothing
 // left behind. What it leaves open is here: which class of reply each fault has.
 
-import type { IoErrorKind } from "../../lib/runtime/io_error.ts";
+import type { IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Input, Step } from "../fuzz/input.ts";
 import { judge, standing } from "../fuzz/judge.ts";
 import { ReplyScan } from "../fuzz/replies.ts";

@@ -9,8 +9,8 @@
 
 import { chain } from "../../lib/checks/chain.ts";
 import { commandCheck } from "../../lib/checks/command.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
-import type { Conn, ProcessEnd, Runtime } from "../../lib/runtime/ports.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
+import type { Conn, ProcessEnd, Runtime } from "../../lib/ports/runtime.ts";
 import { Session, type SessionEnd, SHUTDOWN_GRACE } from "../../lib/session/session.ts";
 import { Peer } from "../fakes/conn_pair.ts";
 import { OPTIONS } from "../fakes/conversation.ts";

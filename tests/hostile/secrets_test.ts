@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { denoRuntime } from "../../lib/runtime/deno.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { type Case, CONTENT, deliver, startMessage, table } from "../blackbox/rig.ts";
 import { runCommand } from "../e2e/start.ts";
 import { type Client, until } from "../fakes/client.ts";

@@ -2,7 +2,7 @@
 // anew, and a queue with a bound.
 
 import assert from "node:assert/strict";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { textOf } from "../../lib/text/octets.ts";
 import { type LogTarget, openLogger } from "../../lib/log/sinks.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";

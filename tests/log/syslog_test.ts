@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { formatSyslog, syslogSender } from "../../lib/log/syslog.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { textOf } from "../../lib/text/octets.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { bind } from "../../lib/modes/bind.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
-import type { Listener } from "../../lib/runtime/ports.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
+import type { Listener } from "../../lib/ports/runtime.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import type { FakeListener } from "../fakes/network.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";

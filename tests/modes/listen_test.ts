@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import { listenMode } from "../../lib/modes/listen.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
-import type { Address } from "../../lib/runtime/ports.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
+import type { Address } from "../../lib/ports/runtime.ts";
 import type { SessionChecks } from "../../lib/session/session.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";

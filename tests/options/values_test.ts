@@ -17,7 +17,7 @@ import {
   parseSeconds,
   parseSize,
 } from "../../lib/options/values.ts";
-import type { Address } from "../../lib/runtime/ports.ts";
+import type { Address } from "../../lib/ports/runtime.ts";
 
 function tcp(host: string, port: number): Address {
   return { transport: "tcp", host, port };

@@ -1,6 +1,6 @@
 // The adapter of the runtime that this runs on.
 
-import type { Runtime } from "../../lib/runtime/ports.ts";
+import type { Runtime } from "../../lib/ports/runtime.ts";
 
 export async function adapter(): Promise<Runtime> {
   if ("Bun" in globalThis) return (await import("../../lib/runtime/bun.ts")).bunRuntime();

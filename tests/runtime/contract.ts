@@ -9,8 +9,8 @@ import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
-import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
-import type { Child, Conn, Listener, Runtime } from "../../lib/runtime/ports.ts";
+import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
+import type { Child, Conn, Listener, Runtime } from "../../lib/ports/runtime.ts";
 import { freePort } from "../fakes/ports.ts";
 
 export interface ContractCase {

@@ -6,8 +6,8 @@
 import { strict as assert } from "node:assert";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
-import type { RecordType, Resolver } from "../../lib/runtime/ports.ts";
+import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
+import type { RecordType, Resolver } from "../../lib/ports/runtime.ts";
 import { type DnsAnswer, type DnsHandler, DnsServer } from "../fakes/dns_server.ts";
 import type { ContractCase } from "./contract.ts";
 

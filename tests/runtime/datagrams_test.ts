@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { denoRuntime } from "../../lib/runtime/deno.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 
 Deno.test({

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
-import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
-import type { Child, Conn } from "../../lib/runtime/ports.ts";
+import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
+import type { Child, Conn } from "../../lib/ports/runtime.ts";
 import { denoRuntime } from "../../lib/runtime/deno.ts";
 import { bytesOf, concat, textOf } from "../../lib/text/octets.ts";
 

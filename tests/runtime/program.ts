@@ -1,8 +1,8 @@
 // A small program on a runtime adapter, for what needs a process of its own: its first word says what it does.
 
 import process from "node:process";
-import { IoError } from "../../lib/runtime/io_error.ts";
-import type { Conn, File, Runtime } from "../../lib/runtime/ports.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
+import type { Conn, File, Runtime } from "../../lib/ports/runtime.ts";
 import { textOf } from "../../lib/text/octets.ts";
 import { adapter } from "./adapter.ts";
 

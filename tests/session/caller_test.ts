@@ -1,7 +1,7 @@
 // Tests of lib/session/caller.ts: whose name and address restrictions see.
 
 import assert from "node:assert/strict";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { callerOf } from "../../lib/session/caller.ts";
 
 type Zone = Readonly<Record<string, readonly string[] | "fails">>;

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import type { Check } from "../../lib/checks/check.ts";
-import type { IoErrorKind } from "../../lib/runtime/io_error.ts";
+import type { IoErrorKind } from "../../lib/ports/io_error.ts";
 import { bytesOf, concat, textOf } from "../../lib/text/octets.ts";
 import { Conversation, type ConversationOptions } from "../fakes/conversation.ts";
 import type { DiskOperation } from "../fakes/disk.ts";

@@ -1,7 +1,7 @@
 // Tests of lib/spool/directory.ts: names, and the check at the start.
 
 import assert from "node:assert/strict";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { checkSpoolDirectory, messageOf, newSpoolName, spoolPath } from "../../lib/spool/directory.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 

@@ -1,7 +1,7 @@
 // Tests of lib/spool/replacement.ts: a program's version is read as it was judged, and its line ends are what they were.
 
 import assert from "node:assert/strict";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { bytesOf, concat } from "../../lib/text/octets.ts";
 import type { LineEnds } from "../../lib/smtp/dot_codec.ts";
 import { checksumOf, holds, lineEndsOf, Replacement } from "../../lib/spool/replacement.ts";

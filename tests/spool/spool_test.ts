@@ -2,7 +2,7 @@
 // left after `remove`.
 
 import assert from "node:assert/strict";
-import { IoError } from "../../lib/runtime/io_error.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { concat } from "../../lib/text/octets.ts";
 import { isFull, Spool } from "../../lib/spool/spool.ts";
 import { fillSpool } from "../fakes/fill_spool.ts";

@@ -3,7 +3,7 @@
 // Each process of a test has a disk of its own that shares its files with the others: a host, or a container of one host.
 
 import assert from "node:assert/strict";
-import type { File } from "../../lib/runtime/ports.ts";
+import type { File } from "../../lib/ports/runtime.ts";
 import { newSpoolName, type SpoolEnding, spoolPath } from "../../lib/spool/directory.ts";
 import { mark } from "../../lib/spool/mark.ts";
 import { Spool } from "../../lib/spool/spool.ts";

@@ -1,8 +1,8 @@
 // Tests of lib/wire/line_conn.ts: lines across packets, limits of time, reading ahead, interruption, ends of input.
 
 import assert from "node:assert/strict";
-import { IoError, type IoErrorKind } from "../../lib/runtime/io_error.ts";
-import type { Conn } from "../../lib/runtime/ports.ts";
+import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
+import type { Conn } from "../../lib/ports/runtime.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { LineConn } from "../../lib/wire/line_conn.ts";
 import { FakeClock } from "../fakes/clock.ts";

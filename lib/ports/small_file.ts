@@ -2,7 +2,7 @@
 
 import { concat, textOf } from "../text/octets.ts";
 import { IoError } from "./io_error.ts";
-import type { Files } from "./ports.ts";
+import type { Files } from "./runtime.ts";
 
 // No rules need more, and a device has no end.
 const SIZE_LIMIT = 16 * 1024 * 1024;

@@ -1,7 +1,7 @@
-// Tests of lib/address.ts.
+// Tests of lib/ports/address.ts.
 
 import assert from "node:assert/strict";
-import { formatAddress } from "../lib/address.ts";
+import { formatAddress } from "../../lib/ports/address.ts";
 
 Deno.test("formatAddress writes what the command line would read", () => {
   assert.equal(formatAddress({ transport: "tcp", host: "mx", port: 25 }), "mx:25");

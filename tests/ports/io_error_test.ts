@@ -1,7 +1,7 @@
-// Tests of lib/runtime/io_error.ts: the kinds that decide what a client hears.
+// Tests of lib/ports/io_error.ts: the kinds that decide what a client hears.
 
 import assert from "node:assert/strict";
-import { IoError, kindOfCode } from "../../lib/runtime/io_error.ts";
+import { IoError, kindOfCode } from "../../lib/ports/io_error.ts";
 
 Deno.test("kindOfCode knows every system error that somebody looks at", () => {
   const rows: readonly [codes: string, kind: string][] = [

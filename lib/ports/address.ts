@@ -1,6 +1,6 @@
 // How an address stands in messages and on a command line.
 
-import type { Address } from "./runtime/ports.ts";
+import type { Address } from "./runtime.ts";
 
 /** `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. */
 export function formatAddress(address: Address): string {

@@ -1,9 +1,9 @@
-// Tests of lib/runtime/text_file.ts: what an administrator's editor leaves in a file is no content of it.
+// Tests of lib/ports/small_file.ts: what an administrator's editor leaves in a file is no content of it.
 
 import assert from "node:assert/strict";
 import * as files from "../../lib/runtime/deno_files.ts";
-import { IoError } from "../../lib/runtime/io_error.ts";
-import { readSmallFile, readTextFile } from "../../lib/runtime/text_file.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
+import { readSmallFile, readTextFile } from "../../lib/ports/small_file.ts";
 
 Deno.test("a mark at the start of UTF-8 and CR LF are not read", async () => {
   const path = Deno.makeTempFileSync();
