@@ -6,8 +6,8 @@
 // where that passes the message, it passes what the others made of it. All checks share the time that there is.
 
 import type { Clock } from "../ports/runtime.ts";
-import type { Envelope } from "../envelope.ts";
-import type { Passing, Verdict } from "../verdict.ts";
+import type { Envelope } from "../mail/envelope.ts";
+import type { Passing, Verdict } from "../mail/verdict.ts";
 import type { Check, CheckedMessage } from "./check.ts";
 
 /** A check that asks `checks` in their order; where none is asked, the message passes unchecked. */

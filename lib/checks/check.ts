@@ -4,9 +4,9 @@
 // of means that are used up, by which the message cannot be judged at all. When `signal` is aborted nobody waits for the
 // answer any more; the check then ends what it has started and returns.
 
-import type { ContentCheck, Envelope } from "../envelope.ts";
+import type { ContentCheck, Envelope } from "../mail/envelope.ts";
 import type { Spool } from "../spool/spool.ts";
-import type { Verdict } from "../verdict.ts";
+import type { Verdict } from "../mail/verdict.ts";
 
 export interface Check {
   /** Short, for the log. */

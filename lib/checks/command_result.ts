@@ -10,7 +10,7 @@
 // client hear that while the message goes nowhere.
 
 import { formatReply, type Reply, replyClass, replyFromText, startsWithCode } from "../smtp/reply.ts";
-import type { Verdict } from "../verdict.ts";
+import type { Verdict } from "../mail/verdict.ts";
 import { failureOf, type ProgramEnd } from "./process.ts";
 
 /** What an exit status may mean. */

@@ -8,7 +8,7 @@ import type { Clock } from "../ports/runtime.ts";
 import type { Match, Work } from "../pattern/pattern.ts";
 import { textOf } from "../text/octets.ts";
 import { formatReply } from "../smtp/reply.ts";
-import type { Verdict } from "../verdict.ts";
+import type { Verdict } from "../mail/verdict.ts";
 import type { Check } from "./check.ts";
 import { limitText, type TimedOut } from "./process.ts";
 import type { ContentRules } from "./content_rules_file.ts";

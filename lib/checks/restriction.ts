@@ -5,7 +5,7 @@
 // for its ruling any more.
 
 import type { Dns } from "../dns/lookups.ts";
-import type { ContentCheck, Envelope } from "../envelope.ts";
+import type { ContentCheck, Envelope } from "../mail/envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
 
 export interface Restriction {

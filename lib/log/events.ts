@@ -4,7 +4,7 @@
 // from a client, from downstream or from a filter is a field, and so is escaped.
 
 import { formatAddress } from "../ports/address.ts";
-import type { Envelope } from "../envelope.ts";
+import type { Envelope } from "../mail/envelope.ts";
 import type { Address } from "../ports/runtime.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
 import { escapeText, type Fields, formatField, formatFields, isWanted, type Level, type Logger } from "./logger.ts";

@@ -5,7 +5,7 @@
 
 import type { Restriction, RestrictionContext, Ruling } from "../checks/restriction.ts";
 import { type DnsOptions, Lookups } from "../dns/lookups.ts";
-import type { Envelope } from "../envelope.ts";
+import type { Envelope } from "../mail/envelope.ts";
 import type { SessionLog } from "../log/events.ts";
 import type { Resolver } from "../ports/runtime.ts";
 import { callerOf } from "./caller.ts";

@@ -5,7 +5,7 @@
 // session with a reply, `ClientLost` when nobody is there to hear one, and `DownstreamLost`. Who calls has the client watched.
 
 import type { Refusal, Ruling } from "../checks/restriction.ts";
-import type { Envelope } from "../envelope.ts";
+import type { Envelope } from "../mail/envelope.ts";
 import { bytesOf, textOf } from "../text/octets.ts";
 import type { Command } from "../smtp/command.ts";
 import { filterEhlo } from "../smtp/ehlo.ts";

@@ -11,7 +11,7 @@ import type { Clock } from "../ports/runtime.ts";
 import { bytesOf, concat, textOf } from "../text/octets.ts";
 import { DotEncoder, encodedRoom } from "../smtp/dot_codec.ts";
 import { MalformedReply, type Reply, REPLY_LINE_LIMIT, replyClass, ReplyReader, replyText } from "../smtp/reply.ts";
-import type { MessageSource } from "../verdict.ts";
+import type { MessageSource } from "../mail/verdict.ts";
 import { Deadline } from "../wire/deadline.ts";
 import type { End, LineConn } from "../wire/line_conn.ts";
 import { DownstreamLeft, DownstreamLost, isForeseen } from "./smtp_error.ts";

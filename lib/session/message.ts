@@ -12,17 +12,17 @@
 
 import type { Check } from "../checks/check.ts";
 import type { Refusal } from "../checks/restriction.ts";
-import type { Envelope } from "../envelope.ts";
+import type { Envelope } from "../mail/envelope.ts";
 import type { SessionLog } from "../log/events.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Clock, Files } from "../ports/runtime.ts";
 import { bytesOf } from "../text/octets.ts";
 import { decodable, decodedRoom, DotDecoder } from "../smtp/dot_codec.ts";
-import { messageIdOf } from "../smtp/message_id.ts";
+import { messageIdOf } from "../mime/message_id.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { isFull, Spool } from "../spool/spool.ts";
 import { newSpoolName } from "../spool/directory.ts";
-import { mayPass, type MessageSource, settle, type Settled } from "../verdict.ts";
+import { mayPass, type MessageSource, settle, type Settled } from "../mail/verdict.ts";
 import { addressOf } from "./caller.ts";
 import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";

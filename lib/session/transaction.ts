@@ -4,7 +4,7 @@
 // XFORWARD told stays until the end of the transaction that it stands before (XFORWARD_README).
 
 import type { Refusal, Ruling } from "../checks/restriction.ts";
-import { emptyEnvelope, type Envelope } from "../envelope.ts";
+import { emptyEnvelope, type Envelope } from "../mail/envelope.ts";
 import type { Command } from "../smtp/command.ts";
 import { nextPhase, type Phase } from "../smtp/dialogue.ts";
 import { readAddress } from "../smtp/path.ts";

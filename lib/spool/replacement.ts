@@ -6,7 +6,7 @@ import { IoError } from "../ports/io_error.ts";
 import type { Checksum, File, FileFacts, Files } from "../ports/runtime.ts";
 import { CR, LF } from "../text/octets.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
-import type { MessageSource } from "../verdict.ts";
+import type { MessageSource } from "../mail/verdict.ts";
 
 type Content = Pick<MessageSource, "chunks">;
 

@@ -16,7 +16,7 @@ import { IoError } from "../ports/io_error.ts";
 import type { Checksum, File, FileFacts, Files } from "../ports/runtime.ts";
 import { bytesOf } from "../text/octets.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
-import type { MessageSource } from "../verdict.ts";
+import type { MessageSource } from "../mail/verdict.ts";
 import { type SpoolEnding, spoolPath } from "./directory.ts";
 import { mark } from "./mark.ts";
 import { checksumOf, holds, isUntouched, lineEndsOf, READ_SIZE, readChunks, Replacement } from "./replacement.ts";

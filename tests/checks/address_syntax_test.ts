@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { addressSyntax } from "../../lib/checks/address_syntax.ts";
 import type { RestrictionContext, Ruling } from "../../lib/checks/restriction.ts";
-import { emptyEnvelope } from "../../lib/envelope.ts";
+import { emptyEnvelope } from "../../lib/mail/envelope.ts";
 import { parsePath } from "../../lib/smtp/path.ts";
 import { replyText } from "../../lib/smtp/reply.ts";
 

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import type { Check, CheckedMessage } from "../../lib/checks/check.ts";
-import { type ContentCheck, emptyEnvelope } from "../../lib/envelope.ts";
+import { type ContentCheck, emptyEnvelope } from "../../lib/mail/envelope.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import { Spool } from "../../lib/spool/spool.ts";
-import { settle, type Verdict } from "../../lib/verdict.ts";
+import { settle, type Verdict } from "../../lib/mail/verdict.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { textOf } from "../../lib/text/octets.ts";
 import { type ExitMeaning, type ExitOptions, verdictOfCommand } from "../../lib/checks/command_result.ts";
 import type { ProgramEnd } from "../../lib/checks/process.ts";
-import type { Verdict } from "../../lib/verdict.ts";
+import type { Verdict } from "../../lib/mail/verdict.ts";
 
 const USUAL: ExitOptions = { allowDiscard: false, strictExit: false, exitStatus: new Map() };
 

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { commandCheck, envelopeVariables } from "../../lib/checks/command.ts";
-import { emptyEnvelope, type Envelope } from "../../lib/envelope.ts";
+import { emptyEnvelope, type Envelope } from "../../lib/mail/envelope.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { Spool } from "../../lib/spool/spool.ts";
-import type { Verdict } from "../../lib/verdict.ts";
+import type { Verdict } from "../../lib/mail/verdict.ts";
 import type { FakeChild } from "../fakes/processes.ts";
 import { fillSpool } from "../fakes/fill_spool.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { dnsListRestriction } from "../../lib/checks/dns_list.ts";
-import { emptyEnvelope } from "../../lib/envelope.ts";
+import { emptyEnvelope } from "../../lib/mail/envelope.ts";
 import { parseDnsList } from "../../lib/options/values.ts";
 import { type FakeAnswer } from "../fakes/resolver.ts";
 import { newScene, said, type Scene } from "./restricted.ts";

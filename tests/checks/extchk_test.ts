@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { checkerArguments, externalChecker } from "../../lib/checks/extchk.ts";
-import { emptyEnvelope, type Envelope } from "../../lib/envelope.ts";
+import { emptyEnvelope, type Envelope } from "../../lib/mail/envelope.ts";
 import { bytesOf, concat, textOf } from "../../lib/text/octets.ts";
 import { Spool } from "../../lib/spool/spool.ts";
-import type { MessageSource, Verdict } from "../../lib/verdict.ts";
+import type { MessageSource, Verdict } from "../../lib/mail/verdict.ts";
 import { fillSpool } from "../fakes/fill_spool.ts";
 import type { FakeChild } from "../fakes/processes.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";

@@ -8,7 +8,7 @@ import { parseRules } from "../../lib/checks/rules_file.ts";
 import { SharedTurn } from "../../lib/checks/shared_turn.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
 import { Lookups } from "../../lib/dns/lookups.ts";
-import { emptyEnvelope } from "../../lib/envelope.ts";
+import { emptyEnvelope } from "../../lib/mail/envelope.ts";
 import { formatReply, type Reply, replyText } from "../../lib/smtp/reply.ts";
 import { textOf } from "../../lib/text/octets.ts";
 import { FakeClock } from "../fakes/clock.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { senderDomainRestriction } from "../../lib/checks/sender_domain.ts";
-import { emptyEnvelope } from "../../lib/envelope.ts";
+import { emptyEnvelope } from "../../lib/mail/envelope.ts";
 import type { FakeAnswer } from "../fakes/resolver.ts";
 import { newScene, said, type Scene, type SceneOptions } from "./restricted.ts";
 

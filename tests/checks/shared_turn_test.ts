@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { parseRules } from "../../lib/checks/rules_file.ts";
 import { rulesRestriction } from "../../lib/checks/rules.ts";
 import { SharedTurn } from "../../lib/checks/shared_turn.ts";
-import { emptyEnvelope } from "../../lib/envelope.ts";
+import { emptyEnvelope } from "../../lib/mail/envelope.ts";
 import type { Clock } from "../../lib/ports/runtime.ts";
 import { settled } from "../fakes/settled.ts";
 import { newScene } from "./restricted.ts";

@@ -1,7 +1,7 @@
 // Tests of lib/log/events.ts: each event is one line, whatever strangers put into its fields.
 
 import assert from "node:assert/strict";
-import type { Envelope } from "../../lib/envelope.ts";
+import type { Envelope } from "../../lib/mail/envelope.ts";
 import * as events from "../../lib/log/events.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import { FakeLogger } from "../fakes/logger.ts";

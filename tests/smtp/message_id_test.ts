@@ -1,8 +1,8 @@
-// Tests of lib/smtp/message_id.ts: the id in the header of the message itself, as far as it is there.
+// Tests of lib/mime/message_id.ts: the id in the header of the message itself, as far as it is there.
 
 import assert from "node:assert/strict";
 import { bytesOf } from "../../lib/text/octets.ts";
-import { messageIdOf } from "../../lib/smtp/message_id.ts";
+import { messageIdOf } from "../../lib/mime/message_id.ts";
 
 const ROWS: readonly [message: string, id: string | undefined][] = [
   ["Message-ID: <a@b>\n\ntext\n", "<a@b>"],

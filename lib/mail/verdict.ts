@@ -3,8 +3,8 @@
 // A check answers with a `Verdict`. "Could not tell" (`unsure`) is a member of its own, so that no failure of a check can
 // be taken for an opinion; `settle` is the one place where -r decides what it means.
 
-import { formatReply, type Reply } from "./smtp/reply.ts";
-import type { LineEnds } from "./smtp/dot_codec.ts";
+import { formatReply, type Reply } from "../smtp/reply.ts";
+import type { LineEnds } from "../smtp/dot_codec.ts";
 
 /** A message that can be read again and again, from its beginning, as chunks that are valid until the next one. */
 export interface MessageSource {

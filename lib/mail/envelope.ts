@@ -2,7 +2,7 @@
 //
 // Plain data. Sender and recipients are those that downstream accepted; a refused one never gets here.
 
-import type { ClientFacts } from "./smtp/xforward.ts";
+import type { ClientFacts } from "../smtp/xforward.ts";
 
 export interface Envelope {
   /** The reverse-path without its brackets: the empty string is the null sender, undefined is not known. */

@@ -1,8 +1,8 @@
-// Tests of lib/verdict.ts: what -r makes of "could not tell", and that it makes nothing of any other verdict.
+// Tests of lib/mail/verdict.ts: what -r makes of "could not tell", and that it makes nothing of any other verdict.
 
 import assert from "node:assert/strict";
-import { formatReply, replyClass } from "../lib/smtp/reply.ts";
-import { settle, type Verdict } from "../lib/verdict.ts";
+import { formatReply, replyClass } from "../../lib/smtp/reply.ts";
+import { settle, type Verdict } from "../../lib/mail/verdict.ts";
 
 const CONTENT = {
   lineEnds: "lf",
