@@ -1,7 +1,7 @@
 // postprox on Bun: the entry of the executable that `deno task compile:bun` makes.
 
 import { run } from "./lib/app.ts";
-import { bunRuntime } from "./lib/runtime/bun.ts";
+import { bunRuntime } from "./lib/runtime/bun/runtime.ts";
 
 const runtime = bunRuntime();
 // No top-level await: an executable with it starts slower.

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { StubResolver } from "../../lib/dns/stub_resolver.ts";
-import { denoRuntime } from "../../lib/runtime/deno.ts";
+import { denoRuntime } from "../../lib/runtime/deno/runtime.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { NameServer, Network, UdpSocket } from "../../lib/ports/runtime.ts";
 import { bytesOf } from "../../lib/text/octets.ts";

@@ -4,7 +4,7 @@
 // room has written half of its octets before.
 
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
-import { PlainChecksum } from "../../lib/runtime/plain_checksum.ts";
+import { PlainChecksum } from "../../lib/runtime/shared/plain_checksum.ts";
 import type { Checksum, Clock, File, FileFacts, Files } from "../../lib/ports/runtime.ts";
 import { bytesOf, concat } from "../../lib/text/octets.ts";
 

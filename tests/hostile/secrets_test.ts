@@ -5,7 +5,7 @@
 // names that never come twice and the sweep (tests/spool/directory_test.ts); replies of the whole corpus (hostile_test.ts).
 
 import assert from "node:assert/strict";
-import { denoRuntime } from "../../lib/runtime/deno.ts";
+import { denoRuntime } from "../../lib/runtime/deno/runtime.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { type Case, CONTENT, deliver, startMessage, table } from "../blackbox/rig.ts";
 import { runCommand } from "../e2e/start.ts";

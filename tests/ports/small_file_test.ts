@@ -1,7 +1,7 @@
 // Tests of lib/ports/small_file.ts: what an administrator's editor leaves in a file is no content of it.
 
 import assert from "node:assert/strict";
-import * as files from "../../lib/runtime/deno_files.ts";
+import * as files from "../../lib/runtime/deno/files.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { readSmallFile, readTextFile } from "../../lib/ports/small_file.ts";
 

@@ -3,6 +3,6 @@
 import type { Runtime } from "../../lib/ports/runtime.ts";
 
 export async function adapter(): Promise<Runtime> {
-  if ("Bun" in globalThis) return (await import("../../lib/runtime/bun.ts")).bunRuntime();
-  return (await import("../../lib/runtime/deno.ts")).denoRuntime();
+  if ("Bun" in globalThis) return (await import("../../lib/runtime/bun/runtime.ts")).bunRuntime();
+  return (await import("../../lib/runtime/deno/runtime.ts")).denoRuntime();
 }

@@ -1,9 +1,9 @@
-// Tests of lib/runtime/deno.ts: datagrams to a unix socket, by which syslog is reached. The adapter keeps its sending
+// Tests of lib/runtime/deno/runtime.ts: datagrams to a unix socket, by which syslog is reached. The adapter keeps its sending
 // socket for the life of the program, so the leak sanitizer is off in this file alone.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { denoRuntime } from "../../lib/runtime/deno.ts";
+import { denoRuntime } from "../../lib/runtime/deno/runtime.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 

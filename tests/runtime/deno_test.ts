@@ -1,4 +1,4 @@
-// Tests of lib/runtime/deno.ts, the real adapter: files, sockets, processes, and the one vocabulary of their failures.
+// Tests of lib/runtime/deno/runtime.ts, the real adapter: files, sockets, processes, and the one vocabulary of their failures.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Child, Conn } from "../../lib/ports/runtime.ts";
-import { denoRuntime } from "../../lib/runtime/deno.ts";
+import { denoRuntime } from "../../lib/runtime/deno/runtime.ts";
 import { bytesOf, concat, textOf } from "../../lib/text/octets.ts";
 
 const runtime = denoRuntime();

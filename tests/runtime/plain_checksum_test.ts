@@ -1,7 +1,7 @@
-// Tests of lib/runtime/plain_checksum.ts, at every length around its blocks; what all checksums must be is in contract.ts.
+// Tests of lib/runtime/shared/plain_checksum.ts, at every length around its blocks; what all checksums must be is in contract.ts.
 
 import assert from "node:assert/strict";
-import { PlainChecksum } from "../../lib/runtime/plain_checksum.ts";
+import { PlainChecksum } from "../../lib/runtime/shared/plain_checksum.ts";
 import { seeded } from "../smtp/octets.ts";
 
 function checksumOf(...pieces: readonly Uint8Array[]): string {

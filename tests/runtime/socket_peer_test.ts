@@ -1,7 +1,7 @@
-// Tests of lib/runtime/socket_peer.ts: tables as Linux writes them.
+// Tests of lib/runtime/shared/socket_peer.ts: tables as Linux writes them.
 
 import assert from "node:assert/strict";
-import { socketPeer } from "../../lib/runtime/socket_peer.ts";
+import { socketPeer } from "../../lib/runtime/shared/socket_peer.ts";
 
 const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 

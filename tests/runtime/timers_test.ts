@@ -1,9 +1,9 @@
-// Tests of lib/runtime/timers.ts: many timers on one alarm that cannot be taken back.
+// Tests of lib/runtime/shared/timers.ts: many timers on one alarm that cannot be taken back.
 //
 // The clock stands still until the test moves it; alarms ring when their time has come, those that are out of date too.
 
 import assert from "node:assert/strict";
-import { Timers } from "../../lib/runtime/timers.ts";
+import { Timers } from "../../lib/runtime/shared/timers.ts";
 
 function testBed() {
   let now = 1000;

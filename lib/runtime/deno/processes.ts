@@ -3,10 +3,10 @@
 // What a child inherits of our environment it gets from the system, octet for octet. Known gap: a variable that is added is
 // UTF-8 text.
 
-import { ioError } from "./deno_api.ts";
-import { failRead } from "./deno_sockets.ts";
-import { ERR_TO_OUT, isOurs } from "./children.ts";
-import type { BackgroundSelf, Child, ProcessEnd } from "../ports/runtime.ts";
+import { ioError } from "./api.ts";
+import { failRead } from "./sockets.ts";
+import { ERR_TO_OUT, isOurs } from "../shared/children.ts";
+import type { BackgroundSelf, Child, ProcessEnd } from "../../ports/runtime.ts";
 
 const SHELL = "/bin/sh";
 

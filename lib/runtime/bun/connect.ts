@@ -4,9 +4,9 @@
 // This is loaded when Bun has failed. Where it has more luck, the connection is as good as Bun's.
 
 import { closeSync } from "node:fs";
-import { parseIp } from "../text/ip.ts";
-import { errnoReader, libc, systemError, unixAddress } from "./bun_libc.ts";
-import { IoError } from "../ports/io_error.ts";
+import { parseIp } from "../../text/ip.ts";
+import { errnoReader, libc, systemError, unixAddress } from "./libc.ts";
+import { IoError } from "../../ports/io_error.ts";
 
 export type Target = { readonly hostname: string; readonly port: number } | { readonly unix: string };
 

@@ -1,12 +1,12 @@
 // The runtime ports on Deno 2.9. Only this and the files deno_*.ts say `Deno.`.
 
-import { after } from "./deno_api.ts";
-import { create, createLocked, list, newChecksum, open, openLog, remove, stat } from "./deno_files.ts";
-import { selfWords, start, startSelf } from "./deno_processes.ts";
-import { addressesOf, connect, datagrams, listen, udp } from "./deno_sockets.ts";
-import { appendErr, isErrInput, isErrJournal, isSpawned, StdioConn, writeSync } from "./deno_stdio.ts";
-import type { Runtime } from "../ports/runtime.ts";
-import { lazyResolver } from "./resolver.ts";
+import { after } from "./api.ts";
+import { create, createLocked, list, newChecksum, open, openLog, remove, stat } from "./files.ts";
+import { selfWords, start, startSelf } from "./processes.ts";
+import { addressesOf, connect, datagrams, listen, udp } from "./sockets.ts";
+import { appendErr, isErrInput, isErrJournal, isSpawned, StdioConn, writeSync } from "./stdio.ts";
+import type { Runtime } from "../../ports/runtime.ts";
+import { lazyResolver } from "../shared/resolver.ts";
 
 export function denoRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };

@@ -1,7 +1,7 @@
 // Datagrams to a unix socket on Bun, by libc's sendto(2), for neither Bun nor node has them.
 
-import { errnoReader, libc, systemError, unixAddress } from "./bun_libc.ts";
-import type { DatagramSender } from "../ports/runtime.ts";
+import { errnoReader, libc, systemError, unixAddress } from "./libc.ts";
+import type { DatagramSender } from "../../ports/runtime.ts";
 
 // From the headers of Linux, the same on all its architectures that Bun runs on.
 const AF_UNIX = 1;

@@ -1,11 +1,11 @@
 // Sockets on Deno: TCP and unix ones, and datagrams.
 
-import { formatAddress } from "../ports/address.ts";
-import { parseIp } from "../text/ip.ts";
-import { Attempts, connectError } from "./attempts.ts";
-import { after, ioError } from "./deno_api.ts";
-import { IoError } from "../ports/io_error.ts";
-import type { Address, Conn, DatagramSender, Listener, NameServer, UdpSocket } from "../ports/runtime.ts";
+import { formatAddress } from "../../ports/address.ts";
+import { parseIp } from "../../text/ip.ts";
+import { Attempts, connectError } from "../shared/attempts.ts";
+import { after, ioError } from "./api.ts";
+import { IoError } from "../../ports/io_error.ts";
+import type { Address, Conn, DatagramSender, Listener, NameServer, UdpSocket } from "../../ports/runtime.ts";
 
 export async function connect(to: Address, limit: number): Promise<Conn> {
   const attempts = new Attempts(to.transport === "unix" ? to.path : to.host);

@@ -5,9 +5,9 @@
 
 import * as fs from "node:fs";
 import process from "node:process";
-import { bun, codeOf, ioError, promised } from "./bun_api.ts";
-import { type Locker, locker } from "./bun_libc.ts";
-import type { Checksum, File, FileFacts } from "../ports/runtime.ts";
+import { bun, codeOf, ioError, promised } from "./api.ts";
+import { type Locker, locker } from "./libc.ts";
+import type { Checksum, File, FileFacts } from "../../ports/runtime.ts";
 
 const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_WRONLY } = fs.constants;
 

@@ -1,7 +1,7 @@
 // Calls on standard input and output, which cannot be closed under a call that waits: it is let go instead, and its result
 // is dropped when it comes.
 
-import { IoError } from "../ports/io_error.ts";
+import { IoError } from "../../ports/io_error.ts";
 
 export class OpenCalls {
   readonly #waiting = new Set<(error: IoError) => void>();

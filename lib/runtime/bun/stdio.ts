@@ -4,11 +4,11 @@
 
 import * as fs from "node:fs";
 import process from "node:process";
-import { bun, codeOf, type Done, ioError, promised } from "./bun_api.ts";
-import { HANDLERS, SocketConn } from "./bun_sockets.ts";
-import { OpenCalls } from "./open_calls.ts";
-import type { Conn } from "../ports/runtime.ts";
-import { socketPeer } from "./socket_peer.ts";
+import { bun, codeOf, type Done, ioError, promised } from "./api.ts";
+import { HANDLERS, SocketConn } from "./sockets.ts";
+import { OpenCalls } from "../shared/open_calls.ts";
+import type { Conn } from "../../ports/runtime.ts";
+import { socketPeer } from "../shared/socket_peer.ts";
 
 export function stdioConn(): Conn {
   if (!isSpawned()) return new StdioFileConn();

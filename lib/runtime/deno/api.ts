@@ -1,7 +1,7 @@
 // What the parts of the adapter for Deno share: timers, and errors as ours.
 
-import { IoError, type IoErrorKind, kindOfCode } from "../ports/io_error.ts";
-import { Timers } from "./timers.ts";
+import { IoError, type IoErrorKind, kindOfCode } from "../../ports/io_error.ts";
+import { Timers } from "../shared/timers.ts";
 
 // setTimeout would do, but its first call loads Deno's copy of Node's timers, which takes longer than all else in a
 // session. The alarm cannot be taken back and does not keep the program alive; a pending operation does, or a listener.

@@ -2,11 +2,11 @@
 //
 // A `read` from standard input cannot be cancelled, so `close` leaves it behind; the process ends.
 
-import { after } from "./deno_api.ts";
-import { failRead, failWrite, writeAll } from "./deno_sockets.ts";
-import { OpenCalls } from "./open_calls.ts";
-import type { Conn } from "../ports/runtime.ts";
-import { socketPeer } from "./socket_peer.ts";
+import { after } from "./api.ts";
+import { failRead, failWrite, writeAll } from "./sockets.ts";
+import { OpenCalls } from "../shared/open_calls.ts";
+import type { Conn } from "../../ports/runtime.ts";
+import { socketPeer } from "../shared/socket_peer.ts";
 
 // A socket that its owner made non-blocking says "try again" where others wait.
 const AGAIN_DELAY = 5;

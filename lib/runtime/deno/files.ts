@@ -4,9 +4,9 @@
 // which the way to Deno's thread pool and back would take thirty. What has just been written is read back in the same way,
 // for it is in memory. Content is written through that pool.
 
-import { ioError } from "./deno_api.ts";
-import { PlainChecksum } from "./plain_checksum.ts";
-import type { Checksum, File, FileFacts } from "../ports/runtime.ts";
+import { ioError } from "./api.ts";
+import { PlainChecksum } from "../shared/plain_checksum.ts";
+import type { Checksum, File, FileFacts } from "../../ports/runtime.ts";
 
 const NEW: Deno.OpenOptions = { createNew: true, read: true, write: true, mode: 0o600 };
 

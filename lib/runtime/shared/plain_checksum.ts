@@ -2,7 +2,7 @@
 //
 // Pure. It has 64 bits, and costs half a millisecond for each MB; in a process that has just begun, four times as much.
 
-import type { Checksum } from "../ports/runtime.ts";
+import type { Checksum } from "../../ports/runtime.ts";
 
 const BLOCK = 16; // octets
 

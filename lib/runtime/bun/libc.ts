@@ -6,8 +6,8 @@
 // (MemoryDenyWriteExecute= of systemd, execmem of SELinux), `libc` throws.
 
 import process from "node:process";
-import { ioError } from "./bun_api.ts";
-import { IoError, kindOfCode } from "../ports/io_error.ts";
+import { ioError } from "./api.ts";
+import { IoError, kindOfCode } from "../../ports/io_error.ts";
 
 /** A function's parameters and result, in the words of bun:ffi. */
 export interface Signature {

@@ -1,7 +1,7 @@
 // What the adapter for Bun uses of Bun itself, and what its parts share: errors as ours, and timers.
 
 import { closeSync, openSync } from "node:fs";
-import { IoError, kindOfCode } from "../ports/io_error.ts";
+import { IoError, kindOfCode } from "../../ports/io_error.ts";
 
 interface BunApi {
   readonly main: string;

@@ -1,9 +1,9 @@
 // The addresses of a host, of which one is wanted that lets us connect; and what the log hears when none does: each address
 // with its own reason.
 
-import { formatAddress } from "../ports/address.ts";
-import { IoError, type IoErrorKind } from "../ports/io_error.ts";
-import type { Address } from "../ports/runtime.ts";
+import { formatAddress } from "../../ports/address.ts";
+import { IoError, type IoErrorKind } from "../../ports/io_error.ts";
+import type { Address } from "../../ports/runtime.ts";
 
 export class Attempts {
   readonly #host: string;

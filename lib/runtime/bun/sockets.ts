@@ -6,12 +6,12 @@
 // a processor; connections wait in the queue until one is free.
 
 import { chmodSync } from "node:fs";
-import { formatAddress } from "../ports/address.ts";
-import { after, bun, type BunSocket, giveBack, ioError, type SocketHandlers, type SocketUser } from "./bun_api.ts";
-import { Attempts, connectError } from "./attempts.ts";
-import type { Target } from "./bun_connect.ts";
-import { IoError } from "../ports/io_error.ts";
-import type { Address, Conn, Listener, NameServer, UdpSocket } from "../ports/runtime.ts";
+import { formatAddress } from "../../ports/address.ts";
+import { after, bun, type BunSocket, giveBack, ioError, type SocketHandlers, type SocketUser } from "./api.ts";
+import { Attempts, connectError } from "../shared/attempts.ts";
+import type { Target } from "./connect.ts";
+import { IoError } from "../../ports/io_error.ts";
+import type { Address, Conn, Listener, NameServer, UdpSocket } from "../../ports/runtime.ts";
 
 export async function connect(to: Address, limit: number): Promise<Conn> {
   const attempts = new Attempts(to.transport === "unix" ? to.path : to.host);
@@ -35,7 +35,7 @@ async function connectInTurn(to: Address, attempts: Attempts): Promise<Conn> {
 
 async function connectTo(target: Target, attempts: Attempts): Promise<Conn> {
   const conn = await openConn(target).catch(async (error) => {
-    const { connectByLibc } = await import("./bun_connect.ts");
+    const { connectByLibc } = await import("./connect.ts");
     const fd = await connectByLibc(target, () => attempts.isOver);
     if (fd === undefined) throw ioError(error);
     return await openConn({ fd });
@@ -105,7 +105,7 @@ export async function listen(at: Address): Promise<Listener> {
     const what = `cannot listen at ${formatAddress(at)}`;
     const failure = ioError(error, what);
     if (failure.kind !== "other") throw failure;
-    const { whyNoSocket } = await import("./bun_connect.ts");
+    const { whyNoSocket } = await import("./connect.ts");
     const reason = await whyNoSocket(where);
     throw reason ? new IoError(reason.kind, `${what}: ${reason.message}`, { cause: error }) : failure;
   }

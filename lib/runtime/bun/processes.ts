@@ -4,10 +4,10 @@
 
 import * as fs from "node:fs";
 import process from "node:process";
-import { bun, type BunProcess, giveBack, ioError } from "./bun_api.ts";
-import { makePipe } from "./bun_libc.ts";
-import { ERR_TO_OUT, isOurs } from "./children.ts";
-import type { BackgroundSelf, Child, ProcessEnd } from "../ports/runtime.ts";
+import { bun, type BunProcess, giveBack, ioError } from "./api.ts";
+import { makePipe } from "./libc.ts";
+import { ERR_TO_OUT, isOurs } from "../shared/children.ts";
+import type { BackgroundSelf, Child, ProcessEnd } from "../../ports/runtime.ts";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
   keepStatuses();

@@ -1,13 +1,13 @@
 // The resolver of both adapters, loaded when the first question comes: most runs ask none.
 
-import type { ResolverPorts, StubResolver } from "../dns/stub_resolver.ts";
-import type { Resolver } from "../ports/runtime.ts";
+import type { ResolverPorts, StubResolver } from "../../dns/stub_resolver.ts";
+import type { Resolver } from "../../ports/runtime.ts";
 
 export function lazyResolver(ports: ResolverPorts): Resolver {
   let loading: Promise<StubResolver> | undefined;
   return {
     resolve: async (...question) => {
-      loading ??= import("../dns/stub_resolver.ts").then(({ StubResolver }) => new StubResolver(ports));
+      loading ??= import("../../dns/stub_resolver.ts").then(({ StubResolver }) => new StubResolver(ports));
       return await (await loading).resolve(...question);
     },
   };

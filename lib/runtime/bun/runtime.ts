@@ -5,14 +5,14 @@
 // Datagrams to a unix socket, which neither has, are sent with libc's sendto(2).
 
 import process from "node:process";
-import { after } from "./bun_api.ts";
-import { datagrams } from "./bun_datagrams.ts";
-import { create, createLocked, list, newChecksum, open, openLog, remove, stat } from "./bun_files.ts";
-import { selfWords, start, startSelf } from "./bun_processes.ts";
-import { addressesOf, connect, listen, udp } from "./bun_sockets.ts";
-import { appendErr, isErrInput, isErrJournal, isSpawned, stdioConn, writeSync } from "./bun_stdio.ts";
-import type { Runtime } from "../ports/runtime.ts";
-import { lazyResolver } from "./resolver.ts";
+import { after } from "./api.ts";
+import { datagrams } from "./datagrams.ts";
+import { create, createLocked, list, newChecksum, open, openLog, remove, stat } from "./files.ts";
+import { selfWords, start, startSelf } from "./processes.ts";
+import { addressesOf, connect, listen, udp } from "./sockets.ts";
+import { appendErr, isErrInput, isErrJournal, isSpawned, stdioConn, writeSync } from "./stdio.ts";
+import type { Runtime } from "../../ports/runtime.ts";
+import { lazyResolver } from "../shared/resolver.ts";
 
 export function bunRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
