@@ -7,7 +7,7 @@
 import { chain } from "./checks/chain.ts";
 import type { Check } from "./checks/check.ts";
 import type { Restriction } from "./checks/restriction.ts";
-import { SharedTurn } from "./checks/shared_turn.ts";
+import { SharedTurn } from "./wire/shared_turn.ts";
 import type { ListUse } from "./dns/list.ts";
 import type { DnsOptions } from "./dns/lookups.ts";
 import { type Logger, quote } from "./log/logger.ts";

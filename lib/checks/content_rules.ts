@@ -12,7 +12,7 @@ import type { Verdict } from "../mail/verdict.ts";
 import type { Check } from "./check.ts";
 import { limitText, type TimedOut } from "./process.ts";
 import type { ContentRules } from "./content_rules_file.ts";
-import type { SharedTurn } from "./shared_turn.ts";
+import type { SharedTurn } from "../wire/shared_turn.ts";
 
 /** RFC 3463: 5.7.1, delivery not authorized, message refused. */
 const REJECTED = formatReply("550 5.7.1 Content rejected");

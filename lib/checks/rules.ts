@@ -11,7 +11,7 @@ import { nameOf, NO_NAME } from "./client_name.ts";
 import type { Restriction, RestrictionContext, Ruling } from "./restriction.ts";
 import type { Rule } from "./rules_file.ts";
 import { type MatchedMail, matchesRule } from "./rules_match.ts";
-import type { SharedTurn } from "./shared_turn.ts";
+import type { SharedTurn } from "../wire/shared_turn.ts";
 
 export interface RulesOptions {
   /** The file's name, for the log. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { contentRulesCheck } from "../../lib/checks/content_rules.ts";
 import { parseContentRules } from "../../lib/checks/content_rules_file.ts";
-import { SharedTurn } from "../../lib/checks/shared_turn.ts";
+import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import { emptyEnvelope, type Envelope } from "../../lib/mail/envelope.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { Spool } from "../../lib/spool/spool.ts";

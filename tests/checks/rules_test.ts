@@ -5,7 +5,7 @@ import type { Restriction, RestrictionContext, Ruling } from "../../lib/checks/r
 import { restrictions } from "../../lib/checks/restrictions.ts";
 import { rulesRestriction } from "../../lib/checks/rules.ts";
 import { parseRules } from "../../lib/checks/rules_file.ts";
-import { SharedTurn } from "../../lib/checks/shared_turn.ts";
+import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
 import { Lookups } from "../../lib/dns/lookups.ts";
 import { emptyEnvelope } from "../../lib/mail/envelope.ts";

@@ -8,7 +8,7 @@ import type { Restriction } from "../../lib/checks/restriction.ts";
 import { restrictions } from "../../lib/checks/restrictions.ts";
 import { rulesRestriction } from "../../lib/checks/rules.ts";
 import { parseRules } from "../../lib/checks/rules_file.ts";
-import { SharedTurn } from "../../lib/checks/shared_turn.ts";
+import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
 import { Admission } from "../../lib/session/admission.ts";
 import { Session, type SessionEnd, type SessionOptions } from "../../lib/session/session.ts";
