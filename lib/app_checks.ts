@@ -6,7 +6,7 @@
 
 import { chain } from "./checks/chain.ts";
 import type { Check } from "./checks/check.ts";
-import type { Restriction } from "./checks/restriction.ts";
+import type { Restriction } from "./restrictions/restriction.ts";
 import { SharedTurn } from "./wire/shared_turn.ts";
 import type { ListUse } from "./dns/list.ts";
 import type { DnsOptions } from "./dns/lookups.ts";
@@ -43,8 +43,8 @@ async function admissionOf(parts: Parts, options: Options): Promise<Omit<Checks,
   refuseNameOfNoList(options, lists);
   if (all.length === 0) return {};
   const [{ restrictions }, { addressSyntax }, { ListStates }, { Admission }] = await Promise.all([
-    import("./checks/restrictions.ts"),
-    import("./checks/address_syntax.ts"),
+    import("./restrictions/chain.ts"),
+    import("./restrictions/address_syntax.ts"),
     import("./dns/list_states.ts"),
     import("./session/admission.ts"),
   ]);
@@ -78,7 +78,7 @@ async function restrictionsOf(parts: Parts, options: Options): Promise<Restricti
     ...rhsbl.map((list) => ({ kind: "domain", ...list }) as const),
   ];
   if (checkSenderDomain) {
-    const { senderDomainRestriction } = await import("./checks/sender_domain.ts");
+    const { senderDomainRestriction } = await import("./restrictions/sender_domain.ts");
     all.push(senderDomainRestriction());
   }
   if (checkRules !== undefined) {
@@ -87,7 +87,7 @@ async function restrictionsOf(parts: Parts, options: Options): Promise<Restricti
     lists.push(...listsOfRules);
   }
   if (dnsbl.length + rhsbl.length > 0) {
-    const { dnsListRestriction } = await import("./checks/dns_list.ts");
+    const { dnsListRestriction } = await import("./restrictions/dns_list.ts");
     all.push(dnsListRestriction(options));
   }
   return { all, lists };
@@ -99,9 +99,9 @@ async function rules(
   delay: number,
 ): Promise<{ restriction: Restriction; listsOfRules: readonly ListUse[] }> {
   const [{ parseRules }, { listsOf }, { rulesRestriction }] = await Promise.all([
-    import("./checks/rules_file.ts"),
-    import("./checks/rules_lists.ts"),
-    import("./checks/rules.ts"),
+    import("./restrictions/rules/file.ts"),
+    import("./restrictions/rules/lists.ts"),
+    import("./restrictions/rules/rules.ts"),
   ]);
   const parse = (content: Uint8Array) => parseRules(textOf(content));
   const all = await parsed(runtime, "--check-rules", { file, parse });

@@ -3,7 +3,7 @@
 // The client waits for a ruling as for any reply; while it waits, its leaving and the end of the session are noticed. A
 // refusal is logged, and said after its delay; what is done about it is the session's affair.
 
-import type { Restriction, RestrictionContext, Ruling } from "../checks/restriction.ts";
+import type { Restriction, RestrictionContext, Ruling } from "../restrictions/restriction.ts";
 import { type DnsOptions, Lookups } from "../dns/lookups.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { SessionLog } from "../log/events.ts";

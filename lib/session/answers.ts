@@ -4,7 +4,7 @@
 // Replies are returned, not written; the 354 and the 334 in mid-command are the exceptions. Throws `SmtpError` to end the
 // session with a reply, `ClientLost` when nobody is there to hear one, and `DownstreamLost`. Who calls has the client watched.
 
-import type { Refusal, Ruling } from "../checks/restriction.ts";
+import type { Refusal, Ruling } from "../restrictions/restriction.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import { bytesOf, textOf } from "../text/octets.ts";
 import type { Command } from "../smtp/command.ts";

@@ -4,7 +4,7 @@
 // which nobody spoke, as that of our own peer, is looked up when it is asked for: by its address, and from there back to
 // that address, since everybody may name his address as he likes (RFC 1912 s.2.1).
 
-import type { Caller } from "../checks/restriction.ts";
+import type { Caller } from "../restrictions/restriction.ts";
 import { dnsName } from "../text/domain.ts";
 import { type Ip, parseIp, reversedName, reverseZone } from "../text/ip.ts";
 import type { Dns } from "../dns/lookups.ts";

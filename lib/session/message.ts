@@ -11,7 +11,7 @@
 // client's final dot on, for Postfix does not wait longer and its client would then send again what we still deliver.
 
 import type { Check } from "../checks/check.ts";
-import type { Refusal } from "../checks/restriction.ts";
+import type { Refusal } from "../restrictions/restriction.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { SessionLog } from "../log/events.ts";
 import { IoError } from "../ports/io_error.ts";

@@ -3,7 +3,7 @@
 // Everything known of one message is forgotten at the end of its transaction, at RSET, EHLO, HELO and a new MAIL; what
 // XFORWARD told stays until the end of the transaction that it stands before (XFORWARD_README).
 
-import type { Refusal, Ruling } from "../checks/restriction.ts";
+import type { Refusal, Ruling } from "../restrictions/restriction.ts";
 import { emptyEnvelope, type Envelope } from "../mail/envelope.ts";
 import type { Command } from "../smtp/command.ts";
 import { nextPhase, type Phase } from "../smtp/dialogue.ts";

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { Conversation } from "../fakes/conversation.ts";
 import { settled } from "../fakes/settled.ts";
-import type { Restriction } from "../../lib/checks/restriction.ts";
+import type { Restriction } from "../../lib/restrictions/restriction.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 
 const DIALOGUES = 300;

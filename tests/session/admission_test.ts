@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Check } from "../../lib/checks/check.ts";
-import type { Restriction } from "../../lib/checks/restriction.ts";
+import type { Restriction } from "../../lib/restrictions/restriction.ts";
 import type { Envelope } from "../../lib/mail/envelope.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import { Conversation, type ConversationOptions } from "../fakes/conversation.ts";

@@ -1,13 +1,13 @@
 // Tests of lib/wire/shared_turn.ts: however many work at a time, the event loop has its turn; and that rules share it.
 
 import assert from "node:assert/strict";
-import { parseRules } from "../../lib/checks/rules_file.ts";
-import { rulesRestriction } from "../../lib/checks/rules.ts";
+import { parseRules } from "../../lib/restrictions/rules/file.ts";
+import { rulesRestriction } from "../../lib/restrictions/rules/rules.ts";
 import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import { emptyEnvelope } from "../../lib/mail/envelope.ts";
 import type { Clock } from "../../lib/ports/runtime.ts";
 import { settled } from "../fakes/settled.ts";
-import { newScene } from "../checks/restricted.ts";
+import { newScene } from "../restrictions/restricted.ts";
 
 /** A clock that moves by work alone; `turn` is a turn of the event loop, which runs what is due. */
 class WorkClock implements Clock {

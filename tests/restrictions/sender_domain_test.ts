@@ -1,7 +1,7 @@
-// Tests of lib/checks/sender_domain.ts: which senders are refused, with what, and that a disturbance of DNS refuses none.
+// Tests of lib/restrictions/sender_domain.ts: which senders are refused, with what, and that a disturbance of DNS refuses none.
 
 import assert from "node:assert/strict";
-import { senderDomainRestriction } from "../../lib/checks/sender_domain.ts";
+import { senderDomainRestriction } from "../../lib/restrictions/sender_domain.ts";
 import { emptyEnvelope } from "../../lib/mail/envelope.ts";
 import type { FakeAnswer } from "../fakes/resolver.ts";
 import { newScene, said, type Scene, type SceneOptions } from "./restricted.ts";

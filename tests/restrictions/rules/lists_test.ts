@@ -1,8 +1,8 @@
-// Tests of lib/checks/rules_lists.ts: no DNS list of a rules file is overlooked.
+// Tests of lib/restrictions/rules/lists.ts: no DNS list of a rules file is overlooked.
 
 import assert from "node:assert/strict";
-import { parseRules } from "../../lib/checks/rules_file.ts";
-import { listsOf } from "../../lib/checks/rules_lists.ts";
+import { parseRules } from "../../../lib/restrictions/rules/file.ts";
+import { listsOf } from "../../../lib/restrictions/rules/lists.ts";
 
 Deno.test("listsOf finds the lists of all fields, exceptions and name servers", () => {
   const rules = parseRules(`# RBL.comment.test

@@ -1,8 +1,8 @@
 // The DNS lists that the rules of a rules file ask; pure.
 
-import type { ListUse } from "../dns/list.ts";
-import type { PatternList, Rule } from "./rules_file.ts";
-import type { AddressPattern, DomainPattern, SourcePattern } from "./rules_patterns.ts";
+import type { ListUse } from "../../dns/list.ts";
+import type { PatternList, Rule } from "./file.ts";
+import type { AddressPattern, DomainPattern, SourcePattern } from "../../checks/rules_patterns.ts";
 
 /** All of them, as often as they stand there. */
 export function listsOf(rules: readonly Rule[]): ListUse[] {

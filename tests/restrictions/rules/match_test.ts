@@ -1,11 +1,11 @@
-// Tests of lib/checks/rules_match.ts: each kind of pattern, EXCEPT, and what becomes of a DNS that does not answer.
+// Tests of lib/restrictions/rules/match.ts: each kind of pattern, EXCEPT, and what becomes of a DNS that does not answer.
 
 import assert from "node:assert/strict";
-import { parseRules } from "../../lib/checks/rules_file.ts";
-import { type Match, matchesRule } from "../../lib/checks/rules_match.ts";
-import { ListStates } from "../../lib/dns/list_states.ts";
-import { IoError } from "../../lib/ports/io_error.ts";
-import { FakeLogger } from "../fakes/logger.ts";
+import { parseRules } from "../../../lib/restrictions/rules/file.ts";
+import { type Match, matchesRule } from "../../../lib/restrictions/rules/match.ts";
+import { ListStates } from "../../../lib/dns/list_states.ts";
+import { IoError } from "../../../lib/ports/io_error.ts";
+import { FakeLogger } from "../../fakes/logger.ts";
 
 /** Records by question; `fails` cannot be found out. */
 type Zone = Readonly<Record<string, readonly string[] | "fails">>;

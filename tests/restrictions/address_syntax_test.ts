@@ -1,8 +1,8 @@
-// Tests of lib/checks/address_syntax.ts: what Postfix reads as an address that a rule would not know again is refused.
+// Tests of lib/restrictions/address_syntax.ts: what Postfix reads as an address that a rule would not know again is refused.
 
 import assert from "node:assert/strict";
-import { addressSyntax } from "../../lib/checks/address_syntax.ts";
-import type { RestrictionContext, Ruling } from "../../lib/checks/restriction.ts";
+import { addressSyntax } from "../../lib/restrictions/address_syntax.ts";
+import type { RestrictionContext, Ruling } from "../../lib/restrictions/restriction.ts";
 import { emptyEnvelope } from "../../lib/mail/envelope.ts";
 import { parsePath } from "../../lib/smtp/path.ts";
 import { replyText } from "../../lib/smtp/reply.ts";

@@ -6,12 +6,12 @@
 //
 // Values in a message are a stranger's text: the reply stays one line of 512 octets at most, and keeps its code.
 
-import { replyFromText } from "../smtp/reply.ts";
-import { nameOf, NO_NAME } from "./client_name.ts";
-import type { Restriction, RestrictionContext, Ruling } from "./restriction.ts";
-import type { Rule } from "./rules_file.ts";
-import { type MatchedMail, matchesRule } from "./rules_match.ts";
-import type { SharedTurn } from "../wire/shared_turn.ts";
+import { replyFromText } from "../../smtp/reply.ts";
+import { nameOf, NO_NAME } from "../client_name.ts";
+import type { Restriction, RestrictionContext, Ruling } from "../restriction.ts";
+import type { Rule } from "./file.ts";
+import { type MatchedMail, matchesRule } from "./match.ts";
+import type { SharedTurn } from "../../wire/shared_turn.ts";
 
 export interface RulesOptions {
   /** The file's name, for the log. */

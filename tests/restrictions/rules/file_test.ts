@@ -1,9 +1,9 @@
-// Tests of lib/checks/rules_file.ts: what each part of a rule is read as, and each kind of mistake with its message.
+// Tests of lib/restrictions/rules/file.ts: what each part of a rule is read as, and each kind of mistake with its message.
 
 import assert from "node:assert/strict";
-import { RulesError } from "../../lib/text/line_error.ts";
-import { parseAddresses } from "../../lib/dns/answers.ts";
-import { type Action, parseRules, type Rule } from "../../lib/checks/rules_file.ts";
+import { RulesError } from "../../../lib/text/line_error.ts";
+import { parseAddresses } from "../../../lib/dns/answers.ts";
+import { type Action, parseRules, type Rule } from "../../../lib/restrictions/rules/file.ts";
 
 function parseOne(line: string): Rule {
   const [rule, other] = parseRules(line);
@@ -39,7 +39,7 @@ allow:127.0.0.1:ALL:ALL
 });
 
 Deno.test("parseRules reads the example of the README", () => {
-  const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
+  const readme = Deno.readTextFileSync(new URL("../../../README.md", import.meta.url));
   const example = /```\n(# ACTION:SOURCES:[^`]*)```/.exec(readme)?.[1];
   assert.ok(example, "the README has no example");
   assert.equal(parseRules(example).length, 5);

@@ -1,6 +1,6 @@
 // What the tests of restrictions share: a context with DNS of the test's own, and what a ruling says.
 
-import type { RestrictionContext, Ruling } from "../../lib/checks/restriction.ts";
+import type { RestrictionContext, Ruling } from "../../lib/restrictions/restriction.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
 import { Lookups } from "../../lib/dns/lookups.ts";
 import { IoError } from "../../lib/ports/io_error.ts";

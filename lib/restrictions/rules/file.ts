@@ -10,10 +10,16 @@
 // `parseRules` throws a `RulesError` with the line, what is wrong in it and what would be right. It refuses what can match
 // nothing, such as a network of 33 bits, which smtpd passed over in silence.
 
-import type { ContentCheck } from "../mail/envelope.ts";
-import { quote } from "../log/logger.ts";
-import { RulesError } from "../text/line_error.ts";
-import { type AddressPattern, isCovered, parseAddress, parseSource, type SourcePattern } from "./rules_patterns.ts";
+import type { ContentCheck } from "../../mail/envelope.ts";
+import { quote } from "../../log/logger.ts";
+import { RulesError } from "../../text/line_error.ts";
+import {
+  type AddressPattern,
+  isCovered,
+  parseAddress,
+  parseSource,
+  type SourcePattern,
+} from "../../checks/rules_patterns.ts";
 
 export interface Rule {
   readonly line: number;

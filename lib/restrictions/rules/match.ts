@@ -6,17 +6,17 @@
 //
 // Recipient and sender are looked at before the client: what they rule out costs no lookup.
 
-import { asciiName, dnsName } from "../text/domain.ts";
-import { type Ip, isWithin, parseIp, reversedName, reverseZone } from "../text/ip.ts";
-import type { DnsList } from "../dns/list.ts";
-import { isListed, type Listable } from "../dns/listing.ts";
-import type { Dns } from "../dns/lookups.ts";
-import { IoError } from "../ports/io_error.ts";
-import type { RecordType } from "../ports/runtime.ts";
-import { bytesOf } from "../text/octets.ts";
-import { nameOf, NO_NAME } from "./client_name.ts";
-import type { Caller } from "./restriction.ts";
-import type { PatternList, Rule } from "./rules_file.ts";
+import { asciiName, dnsName } from "../../text/domain.ts";
+import { type Ip, isWithin, parseIp, reversedName, reverseZone } from "../../text/ip.ts";
+import type { DnsList } from "../../dns/list.ts";
+import { isListed, type Listable } from "../../dns/listing.ts";
+import type { Dns } from "../../dns/lookups.ts";
+import { IoError } from "../../ports/io_error.ts";
+import type { RecordType } from "../../ports/runtime.ts";
+import { bytesOf } from "../../text/octets.ts";
+import { nameOf, NO_NAME } from "../client_name.ts";
+import type { Caller } from "../restriction.ts";
+import type { PatternList, Rule } from "./file.ts";
 import type {
   AddressPattern,
   DomainPattern,
@@ -24,7 +24,7 @@ import type {
   ServersPattern,
   SourcePattern,
   TextPattern,
-} from "./rules_patterns.ts";
+} from "../../checks/rules_patterns.ts";
 
 export type Match = boolean | undefined;
 

@@ -1,7 +1,7 @@
-// Tests of lib/checks/dns_list.ts: who is listed, what he hears, and that all else passes.
+// Tests of lib/restrictions/dns_list.ts: who is listed, what he hears, and that all else passes.
 
 import assert from "node:assert/strict";
-import { dnsListRestriction } from "../../lib/checks/dns_list.ts";
+import { dnsListRestriction } from "../../lib/restrictions/dns_list.ts";
 import { emptyEnvelope } from "../../lib/mail/envelope.ts";
 import { parseDnsList } from "../../lib/options/values.ts";
 import { type FakeAnswer } from "../fakes/resolver.ts";

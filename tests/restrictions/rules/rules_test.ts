@@ -1,19 +1,19 @@
-// Tests of lib/checks/rules.ts and restrictions.ts: which rule rules, and the replies that hostile values cannot spoil.
+// Tests of lib/restrictions/rules/rules.ts and restrictions.ts: which rule rules, and the replies that hostile values cannot spoil.
 
 import assert from "node:assert/strict";
-import type { Restriction, RestrictionContext, Ruling } from "../../lib/checks/restriction.ts";
-import { restrictions } from "../../lib/checks/restrictions.ts";
-import { rulesRestriction } from "../../lib/checks/rules.ts";
-import { parseRules } from "../../lib/checks/rules_file.ts";
-import { SharedTurn } from "../../lib/wire/shared_turn.ts";
-import { ListStates } from "../../lib/dns/list_states.ts";
-import { Lookups } from "../../lib/dns/lookups.ts";
-import { emptyEnvelope } from "../../lib/mail/envelope.ts";
-import { formatReply, type Reply, replyText } from "../../lib/smtp/reply.ts";
-import { textOf } from "../../lib/text/octets.ts";
-import { FakeClock } from "../fakes/clock.ts";
-import { FakeLogger } from "../fakes/logger.ts";
-import { FakeResolver } from "../fakes/resolver.ts";
+import type { Restriction, RestrictionContext, Ruling } from "../../../lib/restrictions/restriction.ts";
+import { restrictions } from "../../../lib/restrictions/chain.ts";
+import { rulesRestriction } from "../../../lib/restrictions/rules/rules.ts";
+import { parseRules } from "../../../lib/restrictions/rules/file.ts";
+import { SharedTurn } from "../../../lib/wire/shared_turn.ts";
+import { ListStates } from "../../../lib/dns/list_states.ts";
+import { Lookups } from "../../../lib/dns/lookups.ts";
+import { emptyEnvelope } from "../../../lib/mail/envelope.ts";
+import { formatReply, type Reply, replyText } from "../../../lib/smtp/reply.ts";
+import { textOf } from "../../../lib/text/octets.ts";
+import { FakeClock } from "../../fakes/clock.ts";
+import { FakeLogger } from "../../fakes/logger.ts";
+import { FakeResolver } from "../../fakes/resolver.ts";
 
 interface Told {
   readonly ruling: Ruling;
