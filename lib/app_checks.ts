@@ -115,7 +115,7 @@ async function checkOf(parts: Parts, options: Options): Promise<Check> {
   if (options.filterRules !== undefined) checks.push(await contentRules(parts, options.filterRules, options.timeout));
   if (options.extchk !== undefined) checks.push(await checker(runtime, options.extchk, options.timeout));
   if (options.command !== "") {
-    const { commandCheck } = await import("./checks/command.ts");
+    const { commandCheck } = await import("./checks/program/command.ts");
     checks.push(commandCheck(runtime, options));
   }
   return chain(runtime.clock, checks);
@@ -123,8 +123,8 @@ async function checkOf(parts: Parts, options: Options): Promise<Check> {
 
 async function contentRules({ runtime, turn }: Parts, file: string, timeout: number): Promise<Check> {
   const [{ parseContentRules }, { contentRulesCheck }] = await Promise.all([
-    import("./checks/content_rules_file.ts"),
-    import("./checks/content_rules.ts"),
+    import("./checks/content_rules/file.ts"),
+    import("./checks/content_rules/content_rules.ts"),
   ]);
   const rules = await parsed(runtime, "--filter-rules", { file, parse: parseContentRules });
   return contentRulesCheck(runtime.clock, rules, { file, timeout, turn });
@@ -156,7 +156,7 @@ async function checker(runtime: Runtime, file: string, timeout: number): Promise
       `option --extchk: ${quote(file)} cannot be executed: give a program, such as a script with x set`,
     );
   }
-  const { externalChecker } = await import("./checks/extchk.ts");
+  const { externalChecker } = await import("./checks/program/extchk.ts");
   // Without a slash it would be looked for in PATH.
   return externalChecker(runtime, { path: file.includes("/") ? file : `./${file}`, timeout });
 }

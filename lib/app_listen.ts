@@ -92,7 +92,7 @@ function sayReady({ stdio }: Runtime, address: Address): void {
 // No reason not to start, since mail then passes; but nobody shall first hear of it from a message that was not checked.
 async function noteMissingFilter({ runtime, logger }: SessionParts, { command }: Options): Promise<void> {
   if (command === "") return;
-  const { whyNoProgram } = await import("./checks/command.ts");
+  const { whyNoProgram } = await import("./checks/program/command.ts");
   const why = await whyNoProgram(runtime.files, command);
   if (why !== undefined) logFilterMissing(logger, why);
 }

@@ -1,6 +1,6 @@
 // What the options of the group "information" print. Loaded when one of them is given, and never in front of a message.
 
-import { whyNoProgram } from "../checks/command.ts";
+import { whyNoProgram } from "../checks/program/command.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Files, Runtime } from "../ports/runtime.ts";
 import { LICENSE_TEXT, VERSION_TEXT } from "../version.ts";

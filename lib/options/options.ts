@@ -1,6 +1,6 @@
 // What the command line may say, as plain data with its defaults. Times are in milliseconds, sizes in octets.
 
-import type { ExitMeaning } from "../checks/command_result.ts";
+import type { ExitMeaning } from "../checks/program/command_result.ts";
 import type { DnsList } from "../dns/list.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Address, NameServer } from "../ports/runtime.ts";

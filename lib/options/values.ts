@@ -1,6 +1,6 @@
 // From an option's text to its value. Each function throws a `UsageError` that names the text and shows a right one.
 
-import type { ExitMeaning } from "../checks/command_result.ts";
+import type { ExitMeaning } from "../checks/program/command_result.ts";
 import { ADDRESSES_HINT, parseAddresses } from "../dns/answers.ts";
 import { parseIp } from "../text/ip.ts";
 import { type DnsList, parseZone } from "../dns/list.ts";

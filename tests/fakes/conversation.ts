@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
-import { commandCheck, type CommandOptions } from "../../lib/checks/command.ts";
+import { commandCheck, type CommandOptions } from "../../lib/checks/program/command.ts";
 import type { Check } from "../../lib/checks/check.ts";
 import type { Restriction } from "../../lib/restrictions/restriction.ts";
 import { restrictions } from "../../lib/restrictions/chain.ts";

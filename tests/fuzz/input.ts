@@ -3,7 +3,7 @@
 // In texts, one character is one octet. An input says nothing of what must come of it: `world.ts` plays it and
 // `judge.ts` knows the rules. What runs out of instructions behaves well: downstream answers right, filters pass.
 
-import type { ExitMeaning } from "../../lib/checks/command_result.ts";
+import type { ExitMeaning } from "../../lib/checks/program/command_result.ts";
 
 export interface Input {
   readonly settings: Settings;

@@ -8,7 +8,7 @@
 // `around` lets the fault tests stand between the session and its runtime.
 
 import { chain } from "../../lib/checks/chain.ts";
-import { commandCheck } from "../../lib/checks/command.ts";
+import { commandCheck } from "../../lib/checks/program/command.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Conn, ProcessEnd, Runtime } from "../../lib/ports/runtime.ts";
 import { Session, type SessionEnd, SHUTDOWN_GRACE } from "../../lib/session/session.ts";

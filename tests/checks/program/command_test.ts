@@ -1,16 +1,16 @@
-// Tests of lib/checks/command.ts: what the filter command gets, how it is stopped, and what of its words is kept.
+// Tests of lib/checks/program/command.ts: what the filter command gets, how it is stopped, and what of its words is kept.
 
 import assert from "node:assert/strict";
-import { commandCheck, envelopeVariables } from "../../lib/checks/command.ts";
-import { emptyEnvelope, type Envelope } from "../../lib/mail/envelope.ts";
-import { IoError } from "../../lib/ports/io_error.ts";
-import { bytesOf, textOf } from "../../lib/text/octets.ts";
-import { Spool } from "../../lib/spool/spool.ts";
-import type { Verdict } from "../../lib/mail/verdict.ts";
-import type { FakeChild } from "../fakes/processes.ts";
-import { fillSpool } from "../fakes/fill_spool.ts";
-import { FakeRuntime } from "../fakes/runtime.ts";
-import { settled } from "../fakes/settled.ts";
+import { commandCheck, envelopeVariables } from "../../../lib/checks/program/command.ts";
+import { emptyEnvelope, type Envelope } from "../../../lib/mail/envelope.ts";
+import { IoError } from "../../../lib/ports/io_error.ts";
+import { bytesOf, textOf } from "../../../lib/text/octets.ts";
+import { Spool } from "../../../lib/spool/spool.ts";
+import type { Verdict } from "../../../lib/mail/verdict.ts";
+import type { FakeChild } from "../../fakes/processes.ts";
+import { fillSpool } from "../../fakes/fill_spool.ts";
+import { FakeRuntime } from "../../fakes/runtime.ts";
+import { settled } from "../../fakes/settled.ts";
 
 interface Run {
   readonly runtime: FakeRuntime;

@@ -1,15 +1,15 @@
-// Tests of lib/checks/extchk.ts: what the checker is given, what its end means, and what it makes of the message.
+// Tests of lib/checks/program/extchk.ts: what the checker is given, what its end means, and what it makes of the message.
 
 import assert from "node:assert/strict";
-import { checkerArguments, externalChecker } from "../../lib/checks/extchk.ts";
-import { emptyEnvelope, type Envelope } from "../../lib/mail/envelope.ts";
-import { bytesOf, concat, textOf } from "../../lib/text/octets.ts";
-import { Spool } from "../../lib/spool/spool.ts";
-import type { MessageSource, Verdict } from "../../lib/mail/verdict.ts";
-import { fillSpool } from "../fakes/fill_spool.ts";
-import type { FakeChild } from "../fakes/processes.ts";
-import { FakeRuntime } from "../fakes/runtime.ts";
-import { settled } from "../fakes/settled.ts";
+import { checkerArguments, externalChecker } from "../../../lib/checks/program/extchk.ts";
+import { emptyEnvelope, type Envelope } from "../../../lib/mail/envelope.ts";
+import { bytesOf, concat, textOf } from "../../../lib/text/octets.ts";
+import { Spool } from "../../../lib/spool/spool.ts";
+import type { MessageSource, Verdict } from "../../../lib/mail/verdict.ts";
+import { fillSpool } from "../../fakes/fill_spool.ts";
+import type { FakeChild } from "../../fakes/processes.ts";
+import { FakeRuntime } from "../../fakes/runtime.ts";
+import { settled } from "../../fakes/settled.ts";
 
 const FILE = "/tmp/postprox-1-0.eml";
 

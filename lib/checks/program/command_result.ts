@@ -9,8 +9,8 @@
 // too. `exitStatus` gives single statuses another meaning. Under `allowDiscard` a line that starts with a 2xx code has the
 // client hear that while the message goes nowhere.
 
-import { formatReply, type Reply, replyClass, replyFromText, startsWithCode } from "../smtp/reply.ts";
-import type { Verdict } from "../mail/verdict.ts";
+import { formatReply, type Reply, replyClass, replyFromText, startsWithCode } from "../../smtp/reply.ts";
+import type { Verdict } from "../../mail/verdict.ts";
 import { failureOf, type ProgramEnd } from "./process.ts";
 
 /** What an exit status may mean. */

@@ -7,9 +7,9 @@
 // An expression that matches the empty line, or every other one, would refuse all mail: each message has an empty line,
 // behind its header. A line of Postfix's header_checks would refuse none. Both are errors.
 
-import { compilePattern, PatternError, PatternSet } from "../pattern/pattern.ts";
-import { bytesOf, CR, isSpace, LF, textOf } from "../text/octets.ts";
-import { RulesError } from "../text/line_error.ts";
+import { compilePattern, PatternError, PatternSet } from "../../pattern/pattern.ts";
+import { bytesOf, CR, isSpace, LF, textOf } from "../../text/octets.ts";
+import { RulesError } from "../../text/line_error.ts";
 
 const HASH = 0x23;
 

@@ -1,10 +1,10 @@
-// Tests of lib/checks/command_result.ts: the table of exit statuses, and that nobody but --allow-discard makes a 2xx.
+// Tests of lib/checks/program/command_result.ts: the table of exit statuses, and that nobody but --allow-discard makes a 2xx.
 
 import assert from "node:assert/strict";
-import { textOf } from "../../lib/text/octets.ts";
-import { type ExitMeaning, type ExitOptions, verdictOfCommand } from "../../lib/checks/command_result.ts";
-import type { ProgramEnd } from "../../lib/checks/process.ts";
-import type { Verdict } from "../../lib/mail/verdict.ts";
+import { textOf } from "../../../lib/text/octets.ts";
+import { type ExitMeaning, type ExitOptions, verdictOfCommand } from "../../../lib/checks/program/command_result.ts";
+import type { ProgramEnd } from "../../../lib/checks/program/process.ts";
+import type { Verdict } from "../../../lib/mail/verdict.ts";
 
 const USUAL: ExitOptions = { allowDiscard: false, strictExit: false, exitStatus: new Map() };
 

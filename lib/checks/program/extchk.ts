@@ -8,12 +8,12 @@
 // late or not startable (as with too many recipients for execve(2)), is 451, whatever -r says. The last line of standard
 // error goes to the log.
 
-import type { Envelope } from "../mail/envelope.ts";
-import { IoError } from "../ports/io_error.ts";
-import type { Clock, Processes } from "../ports/runtime.ts";
-import { formatReply } from "../smtp/reply.ts";
-import type { Verdict } from "../mail/verdict.ts";
-import type { Check } from "./check.ts";
+import type { Envelope } from "../../mail/envelope.ts";
+import { IoError } from "../../ports/io_error.ts";
+import type { Clock, Processes } from "../../ports/runtime.ts";
+import { formatReply } from "../../smtp/reply.ts";
+import type { Verdict } from "../../mail/verdict.ts";
+import type { Check } from "../check.ts";
 import { failureOf, runProgram } from "./process.ts";
 
 export interface ExternalCheckerOptions {

@@ -1,18 +1,18 @@
-// Tests of lib/checks/content_rules.ts: what is refused and said, whatever the size, and that others have their turns.
+// Tests of lib/checks/content_rules/content_rules.ts: what is refused and said, whatever the size, and that others have their turns.
 
 import assert from "node:assert/strict";
-import { contentRulesCheck } from "../../lib/checks/content_rules.ts";
-import { parseContentRules } from "../../lib/checks/content_rules_file.ts";
-import { SharedTurn } from "../../lib/wire/shared_turn.ts";
-import { emptyEnvelope, type Envelope } from "../../lib/mail/envelope.ts";
-import { bytesOf, textOf } from "../../lib/text/octets.ts";
-import { Spool } from "../../lib/spool/spool.ts";
-import type { Clock } from "../../lib/ports/runtime.ts";
-import type { Verdict } from "../../lib/mail/verdict.ts";
-import { fillSpool } from "../fakes/fill_spool.ts";
-import { FakeClock } from "../fakes/clock.ts";
-import { FakeRuntime } from "../fakes/runtime.ts";
-import { octets } from "../smtp/octets.ts";
+import { contentRulesCheck } from "../../../lib/checks/content_rules/content_rules.ts";
+import { parseContentRules } from "../../../lib/checks/content_rules/file.ts";
+import { SharedTurn } from "../../../lib/wire/shared_turn.ts";
+import { emptyEnvelope, type Envelope } from "../../../lib/mail/envelope.ts";
+import { bytesOf, textOf } from "../../../lib/text/octets.ts";
+import { Spool } from "../../../lib/spool/spool.ts";
+import type { Clock } from "../../../lib/ports/runtime.ts";
+import type { Verdict } from "../../../lib/mail/verdict.ts";
+import { fillSpool } from "../../fakes/fill_spool.ts";
+import { FakeClock } from "../../fakes/clock.ts";
+import { FakeRuntime } from "../../fakes/runtime.ts";
+import { octets } from "../../smtp/octets.ts";
 
 const RULES = "# rules\nneedle\n^From: Friend@public\\.com\n\n\\(..\\)\\1\\1\\1\\1\n";
 

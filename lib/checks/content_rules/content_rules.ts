@@ -4,15 +4,15 @@
 // other sessions, and ends with its time or with the client; then it is not known whether a rule matches. Its time is
 // that of its own work: many messages at once do not use it up for each other.
 
-import type { Clock } from "../ports/runtime.ts";
-import type { Match, Work } from "../pattern/pattern.ts";
-import { textOf } from "../text/octets.ts";
-import { formatReply } from "../smtp/reply.ts";
-import type { Verdict } from "../mail/verdict.ts";
-import type { Check } from "./check.ts";
-import { limitText, type TimedOut } from "./process.ts";
-import type { ContentRules } from "./content_rules_file.ts";
-import type { SharedTurn } from "../wire/shared_turn.ts";
+import type { Clock } from "../../ports/runtime.ts";
+import type { Match, Work } from "../../pattern/pattern.ts";
+import { textOf } from "../../text/octets.ts";
+import { formatReply } from "../../smtp/reply.ts";
+import type { Verdict } from "../../mail/verdict.ts";
+import type { Check } from "../check.ts";
+import { limitText, type TimedOut } from "../program/process.ts";
+import type { ContentRules } from "./file.ts";
+import type { SharedTurn } from "../../wire/shared_turn.ts";
 
 /** RFC 3463: 5.7.1, delivery not authorized, message refused. */
 const REJECTED = formatReply("550 5.7.1 Content rejected");

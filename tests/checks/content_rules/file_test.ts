@@ -1,10 +1,10 @@
-// Tests of lib/checks/content_rules_file.ts: what is a rule, and each kind of error with its line.
+// Tests of lib/checks/content_rules/file.ts: what is a rule, and each kind of error with its line.
 
 import assert from "node:assert/strict";
-import { parseContentRules } from "../../lib/checks/content_rules_file.ts";
-import { RulesError } from "../../lib/text/line_error.ts";
-import { finish } from "../pattern/lines.ts";
-import { octets } from "../smtp/octets.ts";
+import { parseContentRules } from "../../../lib/checks/content_rules/file.ts";
+import { RulesError } from "../../../lib/text/line_error.ts";
+import { finish } from "../../pattern/lines.ts";
+import { octets } from "../../smtp/octets.ts";
 
 /** The file on the Spammer Deterrent page. */
 const EXAMPLE = `# ban friend@public emails

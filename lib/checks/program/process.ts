@@ -4,9 +4,9 @@
 // gets SIGTERM, and SIGKILL a moment later; when it ends by itself, what it left running in its group is killed, for the
 // files of the message are gone then. Its standard error is read to the end, of which the last line is kept.
 
-import { IoError } from "../ports/io_error.ts";
-import type { Child, Clock, ProcessEnd, Processes } from "../ports/runtime.ts";
-import { concat, isSpace, LF, textOf } from "../text/octets.ts";
+import { IoError } from "../../ports/io_error.ts";
+import type { Child, Clock, ProcessEnd, Processes } from "../../ports/runtime.ts";
+import { concat, isSpace, LF, textOf } from "../../text/octets.ts";
 
 // A reply is made of the last line of standard error and has 512 octets at most.
 const LINE_KEPT = 1024;

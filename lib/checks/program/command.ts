@@ -6,13 +6,13 @@
 // Environment: EMAIL, OUTFILE and RECIPIENTSFILE are files, SESSIONID is ours. All others are in a stranger's hands, handed
 // on as they are, and bounded in length; SENDERADDRESS by the bound of a command line.
 
-import type { Envelope } from "../mail/envelope.ts";
-import { IoError } from "../ports/io_error.ts";
-import type { Clock, Files, Processes } from "../ports/runtime.ts";
-import { bytesOf, cutUtf8, textOf } from "../text/octets.ts";
-import type { Spool } from "../spool/spool.ts";
-import type { Verdict } from "../mail/verdict.ts";
-import type { Check, CheckedMessage } from "./check.ts";
+import type { Envelope } from "../../mail/envelope.ts";
+import { IoError } from "../../ports/io_error.ts";
+import type { Clock, Files, Processes } from "../../ports/runtime.ts";
+import { bytesOf, cutUtf8, textOf } from "../../text/octets.ts";
+import type { Spool } from "../../spool/spool.ts";
+import type { Verdict } from "../../mail/verdict.ts";
+import type { Check, CheckedMessage } from "../check.ts";
 import { type ExitOptions, verdictOfCommand } from "./command_result.ts";
 import { type RunOptions, runProgram } from "./process.ts";
 
