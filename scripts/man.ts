@@ -7,7 +7,7 @@
 import { parseCommandLine } from "../lib/options/parse.ts";
 import { formatPostfixConfig } from "../lib/options/postfix_config.ts";
 import { type OptionRow, OPTIONS } from "../lib/options/table.ts";
-import { VERSION } from "../lib/version.ts";
+import { VERSION } from "../lib/options/version.ts";
 import { writeFiles } from "./dist.ts";
 
 /** Where the packages put the program. */

@@ -13,7 +13,7 @@ import { createHash } from "node:crypto";
 import { parseCommandLine } from "../lib/options/parse.ts";
 import { formatPostfixConfig } from "../lib/options/postfix_config.ts";
 import { formatUnit } from "../lib/options/systemd_unit.ts";
-import { VERSION, VERSION_TEXT } from "../lib/version.ts";
+import { VERSION, VERSION_TEXT } from "../lib/options/version.ts";
 import { BuildError, glibcOf, inWorkshop, machineOf, readArguments, ROOT, runBuild, runTool } from "./build.ts";
 import { completionFiles } from "./completions.ts";
 import { manualPage } from "./man.ts";

@@ -3,7 +3,7 @@
 import { whyNoProgram } from "../checks/program/command.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Files, Runtime } from "../ports/runtime.ts";
-import { LICENSE_TEXT, VERSION_TEXT } from "../version.ts";
+import { LICENSE_TEXT, VERSION_TEXT } from "./version.ts";
 import { helpText } from "./help.ts";
 import type { Information } from "./parse.ts";
 import { formatPostfixConfig, type GivenCommandLine } from "./postfix_config.ts";
