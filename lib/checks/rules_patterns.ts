@@ -7,7 +7,7 @@ import { ADDRESSES_HINT, parseAddresses } from "../dns/answers.ts";
 import { asciiName, NAME_LIMIT } from "../text/domain.ts";
 import { isWithin, type Network } from "../text/ip.ts";
 import { type DnsList, parseZone } from "../dns/list.ts";
-import { quote } from "../log/logger.ts";
+import { quote } from "../text/quoting.ts";
 import { compilePattern, type Pattern, PatternError } from "../pattern/pattern.ts";
 import { isAddressLiteral } from "../smtp/mailbox.ts";
 import { parseNetwork } from "../text/network.ts";

@@ -7,7 +7,8 @@ import { formatAddress } from "../ports/address.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { Address } from "../ports/runtime.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
-import { escapeText, type Fields, formatField, formatFields, isWanted, type Level, type Logger } from "./logger.ts";
+import { type Fields, formatField, formatFields, isWanted, type Level, type Logger } from "./logger.ts";
+import { escapeText } from "../text/quoting.ts";
 
 // Enough for a header line of RFC 5322 s.2.1.1, in its longest form.
 const NOTICE_LIMIT = 1000;

@@ -3,7 +3,7 @@
 // each count. Pure; wrong use throws a `UsageError`. -h, -L and -V end the reading where they stand; --postfix-config does
 // not, for it is about the others.
 
-import { quote } from "../log/logger.ts";
+import { quote } from "../text/quoting.ts";
 import { defaultOptions, type Options, UsageError } from "./options.ts";
 import type { GivenCommandLine } from "./postfix_config.ts";
 import { type OptionRow, OPTIONS } from "./table.ts";

@@ -6,7 +6,7 @@
 // starts programs in its queue directory, so a relative path throws a `UsageError`, and so does what master.cf cannot hold.
 
 import { formatAddress } from "../ports/address.ts";
-import { quote } from "../log/logger.ts";
+import { quote } from "../text/quoting.ts";
 import { isOwnServerAsWritten } from "../modes/own_server.ts";
 import type { Address } from "../ports/runtime.ts";
 import { RESERVE_SHARE } from "../session/message.ts";

@@ -4,7 +4,7 @@ import type { ExitMeaning } from "../checks/program/command_result.ts";
 import { ADDRESSES_HINT, parseAddresses } from "../dns/answers.ts";
 import { parseIp } from "../text/ip.ts";
 import { type DnsList, parseZone } from "../dns/list.ts";
-import { quote } from "../log/logger.ts";
+import { quote } from "../text/quoting.ts";
 import type { LogTarget } from "../log/sinks.ts";
 import type { Address, NameServer } from "../ports/runtime.ts";
 import { bytesOf } from "../text/octets.ts";

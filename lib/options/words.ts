@@ -3,7 +3,7 @@
 // Each function quotes a word so that its reader gets it back as it was. A word that cannot be written there, one with a
 // line end say, throws a `UsageError`.
 
-import { quote } from "../log/logger.ts";
+import { quote } from "../text/quoting.ts";
 import { UsageError } from "./options.ts";
 
 /**

@@ -1,7 +1,8 @@
 // Tests of lib/log/logger.ts: nothing that a stranger says can forge a line, end a field or reach a terminal.
 
 import assert from "node:assert/strict";
-import { escapeText, formatField, formatFields, isWanted } from "../../lib/log/logger.ts";
+import { formatField, formatFields, isWanted } from "../../lib/log/logger.ts";
+import { escapeText } from "../../lib/text/quoting.ts";
 
 Deno.test("escapeText escapes what could forge a line or move a cursor, and nothing else", () => {
   const rows: readonly [text: string, escaped: string][] = [

@@ -11,7 +11,7 @@
 // nothing, such as a network of 33 bits, which smtpd passed over in silence.
 
 import type { ContentCheck } from "../../mail/envelope.ts";
-import { quote } from "../../log/logger.ts";
+import { quote } from "../../text/quoting.ts";
 import { RulesError } from "../../text/line_error.ts";
 import {
   type AddressPattern,
