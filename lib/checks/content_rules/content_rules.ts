@@ -10,7 +10,7 @@ import { textOf } from "../../text/octets.ts";
 import { formatReply } from "../../smtp/reply.ts";
 import type { Verdict } from "../../mail/verdict.ts";
 import type { Check } from "../check.ts";
-import { limitText, type TimedOut } from "../program/process.ts";
+import { limitText, type TimedOut } from "../time_limit.ts";
 import type { ContentRules } from "./file.ts";
 import type { SharedTurn } from "../../wire/shared_turn.ts";
 

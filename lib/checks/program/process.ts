@@ -6,6 +6,7 @@
 
 import { IoError } from "../../ports/io_error.ts";
 import type { Child, Clock, ProcessEnd, Processes } from "../../ports/runtime.ts";
+import { limitText, type TimedOut } from "../time_limit.ts";
 import { concat, isSpace, LF, textOf } from "../../text/octets.ts";
 
 // A reply is made of the last line of standard error and has 512 octets at most.
@@ -20,15 +21,6 @@ const STDERR_DELAY = 200;
 
 /** How a program ended, or why it was not started. */
 export type ProgramEnd = ProcessEnd | TimedOut | { readonly notStarted: string };
-
-/** It was stopped after `timedOut` milliseconds. */
-export interface TimedOut {
-  readonly timedOut: number;
-  /** The message had no more time than that, although the program may take longer. */
-  readonly cutShort?: true;
-  /** Not even SIGKILL has ended it. */
-  readonly runsOn?: true;
-}
 
 export interface RunOptions {
   /** Added to our own environment. */
@@ -103,12 +95,6 @@ export function failureOf(who: string, end: ProgramEnd, line: string): string {
   }
   const said = line === "" ? "" : `: ${line}`;
   return "signal" in end ? `${who} died of ${end.signal}${said}` : `${who} failed with exit status ${end.exit}${said}`;
-}
-
-/** A time limit that is over, for the log; `timedOut` is in milliseconds. */
-export function limitText({ timedOut, cutShort }: TimedOut): string {
-  const seconds = `${Math.round(timedOut) / 1000} s`;
-  return cutShort ? `the ${seconds} left of --message-timeout` : seconds;
 }
 
 // A child that floods its standard error is read to the end, so that it can end. What cannot be read is not there: its
