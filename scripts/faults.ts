@@ -1,4 +1,4 @@
-// Lets everything fail once, and prints what becomes of it: `deno task faults`; with `--write`, docs/faults.md is written.
+// Lets everything fail once, and prints what becomes of it: `deno task faults`; with `--write`, docs/proofs/faults.md is written.
 //
 // The exit status is 1 when a fault breaks a rule.
 
@@ -19,4 +19,4 @@ for (const { dialogue, fault, place, complaints } of wrong) {
 }
 if (wrong.length > 0) Deno.exitCode = 1;
 console.log(`${outcomes.length} faults, ${wrong.length} broken rules`);
-if (Deno.args.includes("--write")) writeFileSync(new URL("../docs/faults.md", import.meta.url), page);
+if (Deno.args.includes("--write")) writeFileSync(new URL("../docs/proofs/faults.md", import.meta.url), page);

@@ -1,6 +1,6 @@
 // Plays the whole hostile corpus, every row in every way, and writes down what was found.
 //
-//   deno task hostile            all of it; writes tests/hostile/results.json and the tables of docs/hostile.md
+//   deno task hostile            all of it; writes tests/hostile/results.json and the tables of docs/proofs/hostile.md
 //   deno task hostile --check    all of it; writes nothing
 //
 // First through postprox to a fake server that looks at every octet, in both modes. Then to real servers: without
@@ -126,7 +126,7 @@ async function playServer(name: ServerName): Promise<Results["servers"][string]>
 function writeDown(): void {
   const root = new URL("../", import.meta.url);
   Deno.writeTextFileSync(new URL("tests/hostile/results.json", root), `${JSON.stringify(results, null, 2)}\n`);
-  const document = new URL("docs/hostile.md", root);
+  const document = new URL("docs/proofs/hostile.md", root);
   const text = Deno.readTextFileSync(document);
   const after = text.slice(text.indexOf(END) + END.length);
   Deno.writeTextFileSync(document, text.slice(0, text.indexOf(BEGIN)) + tables + after);

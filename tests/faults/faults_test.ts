@@ -1,4 +1,4 @@
-// Every fault of tests/faults/run.ts, and whether docs/faults.md still tells what they lead to.
+// Every fault of tests/faults/run.ts, and whether docs/proofs/faults.md still tells what they lead to.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -15,6 +15,6 @@ Deno.test("each fault is survived: no false 250, nothing lost or left, the right
     `${dialogue}, ${fault.operation} ${fault.call}, ${fault.kind}: ${complaints.join("; ")}`
   );
   assert.deepEqual(told, []);
-  const page = readFileSync(new URL("../../docs/faults.md", import.meta.url), "utf8");
-  assert.equal(page, formatTable(outcomes), "docs/faults.md is out of date: deno task faults --write");
+  const page = readFileSync(new URL("../../docs/proofs/faults.md", import.meta.url), "utf8");
+  assert.equal(page, formatTable(outcomes), "docs/proofs/faults.md is out of date: deno task faults --write");
 });

@@ -1,4 +1,4 @@
-// The outcomes of all faults as one table in Markdown, docs/faults.md.
+// The outcomes of all faults as one table in Markdown, docs/proofs/faults.md.
 //
 // Rows that differ only in the call, or only in the kind of error, are one row.
 

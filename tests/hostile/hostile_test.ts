@@ -115,10 +115,10 @@ function assertRight(findings: readonly Finding[]): void {
   assert.deepEqual(wrong.slice(0, 10), [], `${wrong.length} of ${findings.length}`);
 }
 
-Deno.test("docs/hostile.md has the corpus as it is, and no row went wrong", () => {
+Deno.test("docs/proofs/hostile.md has the corpus as it is, and no row went wrong", () => {
   const found: Results = results;
   assert.equal(found.fingerprint, fingerprint(), "the corpus has changed: deno task hostile");
-  const text = Deno.readTextFileSync(new URL("../../docs/hostile.md", import.meta.url));
+  const text = Deno.readTextFileSync(new URL("../../docs/proofs/hostile.md", import.meta.url));
   const tables = text.slice(text.indexOf(BEGIN), text.indexOf(END) + END.length);
   assert.ok(tables === formatTables(found), "the tables are not those of the results: deno task hostile");
   for (const [group, { ways, wrong }] of Object.entries(found.fake)) {

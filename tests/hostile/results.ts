@@ -1,4 +1,4 @@
-// What a whole run of the corpus has found, and the tables of docs/hostile.md that are made of it.
+// What a whole run of the corpus has found, and the tables of docs/proofs/hostile.md that are made of it.
 //
 // `deno task hostile` writes the findings to tests/hostile/results.json and the tables into the document. A fingerprint of
 // the corpus is kept with them, so that a row that was changed, added or taken out shows that they are out of date.
