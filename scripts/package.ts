@@ -155,8 +155,10 @@ function unit(): string {
 
 // The README, and where it leads to.
 function texts(folder: string): readonly Item[] {
-  const docs = Array.from(Deno.readDirSync(`${ROOT}docs`), ({ name }) => name).filter((name) => name.endsWith(".md"));
-  const names = ["README.md", "SECURITY.md", ...docs.sort().map((name) => `docs/${name}`)];
+  const documents = (folder: string) =>
+    Array.from(Deno.readDirSync(`${ROOT}${folder}`), ({ name }) => `${folder}/${name}`);
+  const docs = [...documents("docs"), ...documents("docs/proofs")].filter((name) => name.endsWith(".md")).sort();
+  const names = ["README.md", "SECURITY.md", "CONTRIBUTING.md", ...docs];
   return names.map((name) => ({ to: `${folder}/${name}`, content: source(name) }));
 }
 
