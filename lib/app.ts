@@ -31,7 +31,7 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
     if (runtime.stdio.isSpawned()) {
       throw new UsageError(`--${parsed.kind} has no use where standard output is a mail client: give HOST:PORT`);
     }
-    const { informationText } = await import("./options/information.ts");
+    const { informationText } = await import("./commands/information.ts");
     runtime.stdio.writeOut(await informationText(runtime, parsed));
     return 0;
   } catch (error) {

@@ -12,7 +12,7 @@ import { type Options, orTempfail, StartError, UsageError } from "./options/opti
 import type { Address, Runtime } from "./ports/runtime.ts";
 import type { SessionChecks, SessionParts } from "./session/session.ts";
 import { sweepSpoolDirectory } from "./spool/sweep.ts";
-import { VERSION } from "./options/version.ts";
+import { VERSION } from "./commands/version.ts";
 
 /** Runs listen mode at `address`; gives its exit status. Throws a `StartError`. */
 export async function startListening(

@@ -24,9 +24,10 @@ const LEVELS: Readonly<Record<string, number>> = {
   "lib/session": 3,
   "lib/modes": 4,
   "lib/options": 5,
+  "lib/commands": 6,
   // Files of their own.
-  "lib": 6,
-  "": 7,
+  "lib": 7,
+  "": 8,
 };
 
 /** What a folder may know that others may not. */

@@ -8,7 +8,7 @@
 // What was built for this machine is started once before it gets its name. Other machines' is not; only its header is
 // looked at.
 
-import { VERSION_TEXT } from "../lib/options/version.ts";
+import { VERSION_TEXT } from "../lib/commands/version.ts";
 import { BuildError, inWorkshop, machineOf, readArguments, ROOT, runBuild, runTool } from "./build.ts";
 
 const TRIPLES: Readonly<Record<string, string>> = {

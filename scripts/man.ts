@@ -5,9 +5,9 @@
 // error, so that neither can fall behind the other.
 
 import { parseCommandLine } from "../lib/options/parse.ts";
-import { formatPostfixConfig } from "../lib/options/postfix_config.ts";
+import { formatPostfixConfig } from "../lib/commands/postfix_config/postfix_config.ts";
 import { type OptionRow, OPTIONS } from "../lib/options/table.ts";
-import { VERSION } from "../lib/options/version.ts";
+import { VERSION } from "../lib/commands/version.ts";
 import { writeFiles } from "./dist.ts";
 
 /** Where the packages put the program. */

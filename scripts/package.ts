@@ -11,9 +11,9 @@
 
 import { createHash } from "node:crypto";
 import { parseCommandLine } from "../lib/options/parse.ts";
-import { formatPostfixConfig } from "../lib/options/postfix_config.ts";
-import { formatUnit } from "../lib/options/systemd_unit.ts";
-import { VERSION, VERSION_TEXT } from "../lib/options/version.ts";
+import { formatPostfixConfig } from "../lib/commands/postfix_config/postfix_config.ts";
+import { formatUnit } from "../lib/commands/postfix_config/systemd_unit.ts";
+import { VERSION, VERSION_TEXT } from "../lib/commands/version.ts";
 import { BuildError, glibcOf, inWorkshop, machineOf, readArguments, ROOT, runBuild, runTool } from "./build.ts";
 import { completionFiles } from "./completions.ts";
 import { manualPage } from "./man.ts";

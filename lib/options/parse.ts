@@ -5,7 +5,6 @@
 
 import { quote } from "../text/quoting.ts";
 import { defaultOptions, type Options, UsageError } from "./options.ts";
-import type { GivenCommandLine } from "./postfix_config.ts";
 import { type OptionRow, OPTIONS } from "./table.ts";
 import { parseDownstream } from "./values.ts";
 
@@ -15,6 +14,15 @@ export type ParsedCommandLine = { readonly kind: "run"; readonly options: Option
 export type Information =
   | { readonly kind: Print }
   | { readonly kind: "postfix-config"; readonly line: GivenCommandLine };
+
+/** A command line that has --postfix-config in it. */
+export interface GivenCommandLine {
+  readonly options: Options;
+  /** The options, in order, each with the text of its value. */
+  readonly given: readonly { readonly row: OptionRow; readonly text: string }[];
+  /** HOST:PORT, as it was written. */
+  readonly operand: string;
+}
 
 type Print = "help" | "license" | "version";
 

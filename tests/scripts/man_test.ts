@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { OPTIONS } from "../../lib/options/table.ts";
-import { VERSION } from "../../lib/options/version.ts";
+import { VERSION } from "../../lib/commands/version.ts";
 import { manualPage } from "../../scripts/man.ts";
 import { runCommand } from "../e2e/start.ts";
 

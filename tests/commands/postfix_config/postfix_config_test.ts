@@ -1,13 +1,13 @@
-// Tests of lib/options/postfix_config.ts and postfix_lines.ts: the lines for each mode, and what is refused.
+// Tests of lib/commands/postfix_config/: the lines for each mode, and what is refused.
 //
 // That a real Postfix takes the lines is shown by tests/e2e/postfix_config_lines_test.ts.
 
 import assert from "node:assert/strict";
-import { UsageError } from "../../lib/options/options.ts";
-import { parseCommandLine } from "../../lib/options/parse.ts";
-import { formatPostfixConfig } from "../../lib/options/postfix_config.ts";
-import { shellWord, unitWord } from "../../lib/options/words.ts";
-import { fromFileUrl } from "../e2e/paths.ts";
+import { UsageError } from "../../../lib/options/options.ts";
+import { parseCommandLine } from "../../../lib/options/parse.ts";
+import { formatPostfixConfig } from "../../../lib/commands/postfix_config/postfix_config.ts";
+import { shellWord, unitWord } from "../../../lib/commands/postfix_config/words.ts";
+import { fromFileUrl } from "../../e2e/paths.ts";
 
 const PROGRAM = ["/usr/sbin/postprox"];
 
@@ -104,7 +104,7 @@ Deno.test("formatPostfixConfig sets up the second server where it is on this hos
 });
 
 Deno.test("formatPostfixConfig prints the second server as the README does", () => {
-  const readme = Deno.readTextFileSync(fromFileUrl(new URL("../../README.md", import.meta.url)));
+  const readme = Deno.readTextFileSync(fromFileUrl(new URL("../../../README.md", import.meta.url)));
   const entry = /^127\.0\.0\.1:10026 inet .*\n(?: .*\n)+/m;
   assert.equal(entry.exec(print("--postfix-config"))?.[0], entry.exec(readme)?.[0]);
 });
@@ -184,7 +184,7 @@ Deno.test("formatPostfixConfig lets a session of spawn(8) last for as long as --
   }
   assert.equal(mainCf("--postfix-config", "-l", "unix:private/postprox")["postprox_time_limit"], "3620s");
   assert.doesNotMatch(print("--postfix-config=listen"), /_time_limit/);
-  const readme = Deno.readTextFileSync(fromFileUrl(new URL("../../README.md", import.meta.url)));
+  const readme = Deno.readTextFileSync(fromFileUrl(new URL("../../../README.md", import.meta.url)));
   assert.ok(readme.includes("\n127.0.0.1:10025_time_limit = 3620s\n"));
 });
 
@@ -283,13 +283,13 @@ Deno.test("README and docs make the user as formatPostfixConfig does", () => {
   const words = (text: string) => text.replaceAll(/[\\#\s]+/g, " ").trim();
   const [printed] = print("--postfix-config").match(command)!;
   for (const file of ["README.md", "docs/hacking.md"]) {
-    const found = Deno.readTextFileSync(fromFileUrl(new URL(`../../${file}`, import.meta.url))).match(command) ?? [];
+    const found = Deno.readTextFileSync(fromFileUrl(new URL(`../../../${file}`, import.meta.url))).match(command) ?? [];
     assert.deepEqual(found.map(words), [words(printed!)], file);
   }
 });
 
 Deno.test("README has the drop-in for sendmail(1) that the unit has", () => {
-  const readme = Deno.readTextFileSync(fromFileUrl(new URL("../../README.md", import.meta.url)));
+  const readme = Deno.readTextFileSync(fromFileUrl(new URL("../../../README.md", import.meta.url)));
   const inReadme = /^\[Service\]\nSupplementaryGroups=postdrop\n(?:\S+\n)+/m.exec(readme)?.[0];
   const inUnit = /^# {2}\[Service\]\n# {2}SupplementaryGroups=postdrop\n(?:# {2}.*\n)+/m.exec(
     print("--postfix-config=listen"),

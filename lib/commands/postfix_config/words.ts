@@ -3,8 +3,8 @@
 // Each function quotes a word so that its reader gets it back as it was. A word that cannot be written there, one with a
 // line end say, throws a `UsageError`.
 
-import { quote } from "../text/quoting.ts";
-import { UsageError } from "./options.ts";
+import { quote } from "../../text/quoting.ts";
+import { UsageError } from "../../options/options.ts";
 
 /**
  * A word of a program's arguments as master.cf has to have it (master(5), Postfix 3.0). There is no quoting but `{ }`

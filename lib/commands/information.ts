@@ -4,9 +4,9 @@ import { whyNoProgram } from "../checks/program/command.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Files, Runtime } from "../ports/runtime.ts";
 import { LICENSE_TEXT, VERSION_TEXT } from "./version.ts";
-import { helpText } from "./help.ts";
-import type { Information } from "./parse.ts";
-import { formatPostfixConfig, type GivenCommandLine } from "./postfix_config.ts";
+import { helpText } from "../options/help.ts";
+import type { GivenCommandLine, Information } from "../options/parse.ts";
+import { formatPostfixConfig } from "./postfix_config/postfix_config.ts";
 
 /** Throws a `UsageError` where the options do not fit together. */
 export async function informationText(

@@ -1,4 +1,4 @@
-// Tests of lib/options/information.ts, through lib/app.ts: what is printed where, and that a run which prints nothing does
+// Tests of lib/commands/information.ts, through lib/app.ts: what is printed where, and that a run which prints nothing does
 // not load it, since in spawn mode each message would pay for that.
 
 import assert from "node:assert/strict";
@@ -65,7 +65,9 @@ Deno.test("the start of the program loads nothing that only prints", () => {
   load(app);
   const names = [...loaded].map((href) => href.slice(href.lastIndexOf("/lib/") + 1));
   assert.ok(names.includes("lib/options/parse.ts") && names.includes("lib/modes/spawn.ts"), names.join(" "));
-  for (const name of ["options/information", "options/help", "options/postfix_config", "version"]) {
+  for (
+    const name of ["commands/information", "options/help", "commands/postfix_config/postfix_config", "commands/version"]
+  ) {
     assert.ok(!names.includes(`lib/${name}.ts`), `lib/${name}.ts is loaded in front of each message`);
   }
 });

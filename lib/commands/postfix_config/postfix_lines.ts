@@ -4,9 +4,9 @@
 // Postfix reaches the first, and whoever is in the group postdrop reaches the second.
 // Sources: postconf(5), master(5), spawn(8), SMTPD_PROXY_README and MILTER_README of Postfix.
 
-import { formatAddress } from "../ports/address.ts";
-import type { Address } from "../ports/runtime.ts";
-import type { Options, PostfixMode } from "./options.ts";
+import { formatAddress } from "../../ports/address.ts";
+import type { Address } from "../../ports/runtime.ts";
+import type { Options, PostfixMode } from "../../options/options.ts";
 import { USER } from "./systemd_unit.ts";
 import { formatMasterWord } from "./words.ts";
 

@@ -5,25 +5,16 @@
 // stands in comments, commands behind `#` and three blanks. The lines of the two files stand in postfix_lines.ts. Postfix
 // starts programs in its queue directory, so a relative path throws a `UsageError`, and so does what master.cf cannot hold.
 
-import { formatAddress } from "../ports/address.ts";
-import { quote } from "../text/quoting.ts";
-import { isOwnServerAsWritten } from "../modes/own_server.ts";
-import type { Address } from "../ports/runtime.ts";
-import { RESERVE_SHARE } from "../session/message.ts";
-import { type Options, type PostfixMode, UsageError } from "./options.ts";
+import { formatAddress } from "../../ports/address.ts";
+import { quote } from "../../text/quoting.ts";
+import { isOwnServerAsWritten } from "../../modes/own_server.ts";
+import type { Address } from "../../ports/runtime.ts";
+import { RESERVE_SHARE } from "../../session/message.ts";
+import { type Options, type PostfixMode, UsageError } from "../../options/options.ts";
 import { mainCf, masterCf, postfixSocket, secondServer, spawnEntry } from "./postfix_lines.ts";
 import { formatUnit, LOG_DIRECTORY, MAKE_USER, RUNTIME_DIRECTORY, type UnitParts, USER } from "./systemd_unit.ts";
-import type { OptionRow } from "./table.ts";
+import type { GivenCommandLine } from "../../options/parse.ts";
 import { shellWord, unitWord } from "./words.ts";
-
-/** A command line that has --postfix-config in it. */
-export interface GivenCommandLine {
-  readonly options: Options;
-  /** The options, in order, each with the text of its value. */
-  readonly given: readonly { readonly row: OptionRow; readonly text: string }[];
-  /** HOST:PORT, as it was written. */
-  readonly operand: string;
-}
 
 /** How to start the program: where it listens, its own words, and then those of each option and of HOST:PORT. */
 interface Start {

@@ -1,10 +1,10 @@
-// Tests of lib/options/words.ts: each kind of quoting against a reader that follows the program it is for: Postfix's
-// mystrtokq() and extpar(), sh(1), systemd.service(5).
+// Tests of lib/commands/postfix_config/words.ts: each kind of quoting against a reader that follows the program it is for:
+// mystrtokq() and extpar() of Postfix, sh(1), systemd.service(5).
 
 import assert from "node:assert/strict";
-import { UsageError } from "../../lib/options/options.ts";
-import { formatMasterWord, settingPath, shellWord, unitWord } from "../../lib/options/words.ts";
-import { runCommand } from "../e2e/start.ts";
+import { UsageError } from "../../../lib/options/options.ts";
+import { formatMasterWord, settingPath, shellWord, unitWord } from "../../../lib/commands/postfix_config/words.ts";
+import { runCommand } from "../../e2e/start.ts";
 
 /** Words of all characters that mean something to somebody. */
 function randomWords(seed: number): string[] {
