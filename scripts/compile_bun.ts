@@ -39,8 +39,11 @@ if (import.meta.main) await runBuild("compile:bun", main);
 async function main(): Promise<void> {
   const { options, targets } = readArguments(Deno.args, { options: ["outdir"], targets: TARGETS });
   const outdir = options.get("outdir") ?? `${ROOT}dist`;
-  // What is set here for Bun, or for npm's own node, shall not go into what is built.
-  for (const name of Object.keys(Deno.env.toObject())) if (/^(BUN|NODE)_/.test(name)) Deno.env.delete(name);
+  // What is set here for Bun, or for npm's own node, shall not go into what is built. Without the authorities that a
+  // network has of its own, npm reaches no registry through it.
+  for (const name of Object.keys(Deno.env.toObject())) {
+    if (/^(BUN|NODE)_(?!EXTRA_CA_CERTS$)/.test(name)) Deno.env.delete(name);
+  }
   for (const target of targets.length > 0 ? targets : [undefined]) {
     const path = await inWorkshop(outdir, (workshop) => compile(target, { workshop, outdir }));
     console.log(`${path}: ${(Deno.statSync(path).size / 1e6).toFixed(0)} MB, Bun ${BUN_VERSION}`);
