@@ -1,4 +1,4 @@
-// Runs the tests: `deno task test [--install] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER ...]`.
+// Runs the tests: `deno task test [--install] [--fail-fast] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER ...]`.
 //
 // Without --install it changes nothing on this machine and runs as any user. It leaves out what the machine has no means
 // for (tests/needs.ts), and names that before and after. With --install it installs the means first (Debian or Ubuntu,
@@ -24,7 +24,7 @@ import { ROOT } from "./build.ts";
 import { installPackages } from "./debian.ts";
 import { type Outcome, TestFile } from "./test_file.ts";
 
-const USAGE = "usage: deno task test [--install] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER ...]";
+const USAGE = "usage: deno task test [--install] [--fail-fast] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER ...]";
 
 const TESTS = `${ROOT}tests/`;
 
@@ -35,6 +35,8 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 interface Options {
   readonly install: boolean;
+  /** No file begins after one that failed. */
+  readonly failFast: boolean;
   /** So many files at a time. */
   readonly jobs: number;
   /** Seconds after which a file is killed. */
@@ -73,19 +75,21 @@ report();
 
 function readOptions(args: readonly string[]): Options {
   let install = false;
+  let failFast = false;
   let jobs = navigator.hardwareConcurrency;
   let limit = 600;
   const paths: string[] = [];
   for (const arg of args) {
     const [, name, digits] = /^--(jobs|limit)=([1-9]\d*)$/.exec(arg) ?? [];
     if (arg === "--install") install = true;
+    else if (arg === "--fail-fast") failFast = true;
     else if (name === "jobs") jobs = Number(digits);
     else if (name === "limit") limit = Number(digits);
     else if (arg.startsWith("-")) die(`unknown option ${arg}\n${USAGE}`);
     // `deno task` goes to the repository, and tells from where.
     else paths.push(arg.startsWith("/") ? arg : `${Deno.env.get("INIT_CWD") ?? Deno.cwd()}/${arg}`);
   }
-  return { install, jobs, limit, paths: paths.length > 0 ? paths : [TESTS] };
+  return { install, failFast, jobs, limit, paths: paths.length > 0 ? paths : [TESTS] };
 }
 
 function testFiles(path: string): string[] {
@@ -144,7 +148,7 @@ async function runAll(files: readonly string[]): Promise<void> {
   const lane = async (_: unknown, number: number) => {
     const width = Math.floor(PORTS.count / options.jobs);
     const first = PORTS.first + number * width;
-    while (!isInterrupted) {
+    while (!isInterrupted && !(options.failFast && outcomes.some(({ complaint }) => complaint))) {
       // Where only such files are left that run alone, the lane that runs one takes the next.
       const at = queue.findIndex((file) => !isOneAlone || !isAlone(nameOf(file)));
       const [file] = at < 0 ? [] : queue.splice(at, 1);

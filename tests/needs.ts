@@ -118,13 +118,12 @@ export function isAlone(file: string): boolean {
   return ALONE.some((where) => isIn(where, file));
 }
 
-const known = new Map<MeansName, boolean>();
+const known = new Set<MeansName>();
 
-/** Whether the machine has it; asked once. */
+/** Whether the machine has it. What it has is asked once; what it has not may be installed meanwhile. */
 export function isHere(name: MeansName): boolean {
-  const answer = known.get(name) ?? MEANS[name].isHere();
-  known.set(name, answer);
-  return answer;
+  if (!known.has(name) && MEANS[name].isHere()) known.add(name);
+  return known.has(name);
 }
 
 /** What a suite needs and this machine has not. */

@@ -1,0 +1,94 @@
+// Whether the tests see faults: `deno task mutants [--from=N] [--check] [WORD...]`.
+//
+// Each mutant of tests/mutants.ts is put into a copy of the source, and the tests are run there: first those that should
+// see it, then all that need neither Postfix nor another real server, until one fails. It prints a line for each, and the
+// sum. WORDs choose those whose name has one of them. --check only says which of them do not apply any more. The exit
+// status is 1 when a mutant was missed or does not apply.
+
+import { type Mutant, MUTANTS } from "../tests/mutants.ts";
+import { ROOT, runTool } from "./build.ts";
+
+/** In their order: the quick ones, then those with processes. */
+const STAGES = [
+  "address_test.ts app_test.ts verdict_test.ts checks dialogs dns log modes options pattern session smtp spool wire",
+  "faults fuzz runtime scripts",
+  "blackbox hostile/secrets_test.ts hostile/forged_log_test.ts",
+].map((names) => names.split(" "));
+
+const { from, isCheck, words } = readArguments();
+const chosen = MUTANTS.filter(({ what, file }, at) =>
+  at + 1 >= from && (words.length === 0 || words.some((word) => `${what} ${file}`.includes(word)))
+);
+const wrong = MUTANTS.filter((mutant) => mutate(Deno.readTextFileSync(`${ROOT}${mutant.file}`), mutant) === undefined);
+for (const { what, file } of wrong) console.log(`does not apply: ${what} (${file})`);
+
+let missed = 0;
+if (!isCheck) {
+  const copy = Deno.makeTempDirSync({ prefix: "postprox_mutants_" });
+  try {
+    await copySource(copy);
+    for (const mutant of chosen.filter((mutant) => !wrong.includes(mutant))) await tryOut(mutant, copy);
+  } finally {
+    Deno.removeSync(copy, { recursive: true });
+  }
+  console.log(`${chosen.length - missed} of ${chosen.length} seen`);
+}
+Deno.exit(missed + wrong.length > 0 ? 1 : 0);
+
+async function tryOut(mutant: Mutant, copy: string): Promise<void> {
+  const path = `${copy}/${mutant.file}`;
+  const text = Deno.readTextFileSync(path);
+  const start = performance.now();
+  try {
+    Deno.writeTextFileSync(path, mutate(text, mutant)!);
+    const found = await findFailures(copy, [mutant.first, ...STAGES]);
+    if (found === "") missed++;
+    const number = MUTANTS.indexOf(mutant) + 1;
+    const seconds = Math.round((performance.now() - start) / 1000);
+    console.log(`${number}. ${mutant.what}: ${found === "" ? "MISSED" : found} (${seconds} s)`);
+  } finally {
+    Deno.writeTextFileSync(path, text);
+  }
+}
+
+/** The test files of the first stage that fails. */
+async function findFailures(copy: string, stages: readonly (readonly string[])[]): Promise<string> {
+  for (const stage of stages) {
+    const paths = stage.map((name) => `${copy}/tests/${name}`);
+    const { stdout } = await runTool(
+      [Deno.execPath(), "run", "--quiet", "-A", `${copy}/scripts/test.ts`, "--fail-fast", ...paths],
+      { install: "deno", cwd: copy },
+    );
+    const failed = [...stdout.matchAll(/^FAILED (?:tests\/)?(\S+): /gm)].map(([, file]) => file!);
+    if (failed.length > 0) return failed.join(", ");
+  }
+  return "";
+}
+
+/** The text with the mutant in it; undefined where it does not apply. */
+function mutate(text: string, { from, to }: Mutant): string | undefined {
+  const parts = text.split(from);
+  return parts.length === 2 ? parts.join(to) : undefined;
+}
+
+async function copySource(copy: string): Promise<void> {
+  const names = ["main.ts", "main_bun.ts", "deno.json", "lib", "tests", "scripts", "docs", "examples", "README.md"];
+  const { success, stderr } = await runTool(["cp", "-r", ...names.map((name) => ROOT + name), copy], { install: "cp" });
+  if (!success) throw new Error(stderr);
+}
+
+function readArguments(): { from: number; isCheck: boolean; words: string[] } {
+  const words: string[] = [];
+  let from = 1;
+  let isCheck = false;
+  for (const arg of Deno.args) {
+    if (arg === "--check") isCheck = true;
+    else if (/^--from=\d+$/.test(arg)) from = Number(arg.slice(7));
+    else if (!arg.startsWith("-")) words.push(arg);
+    else {
+      console.error("usage: deno task mutants [--from=N] [--check] [WORD...]");
+      Deno.exit(64);
+    }
+  }
+  return { from, isCheck, words };
+}
