@@ -1,4 +1,6 @@
-// Fuzz at length: `deno task fuzz`, with `--seed N`, `--count N` (a million), `--seconds N`, `--codec N`.
+// Fuzz at length: `deno task fuzz`, with `--seed N`, `--count N` (a million), `--seconds N`, `--codec N`, `--grep N`.
+//
+// First the dot codec against slow ones, then regular expressions against GNU grep, N batches of each kind; then sessions.
 //
 // Prints the seed, the rate and what was found; a failing input is written to tmp/fuzz/ as JSON. To play one input again:
 // `deno task fuzz --input FILE`. A file that shows a fault goes to tests/fuzz/corpus/, whose files are played again by the
@@ -9,6 +11,7 @@ import process from "node:process";
 import { Campaign, type Failure, tryInput } from "../tests/fuzz/campaign.ts";
 import { tryCodec } from "../tests/fuzz/codec.ts";
 import { readCorpus } from "../tests/fuzz/corpus.ts";
+import { BATCHES, compareWithGrep } from "../tests/pattern/grep.ts";
 
 const FOLDER = new URL("../tmp/fuzz/", import.meta.url);
 const FAILURES_KEPT = 50;
@@ -21,11 +24,12 @@ if (options.input) await playAgain(options.input);
 else await run();
 
 async function run(): Promise<void> {
-  const { seed, count, seconds, codec } = options;
+  const { seed, count, seconds, codec, grep } = options;
   console.log(`seed ${seed}, ${count} inputs${seconds === Infinity ? "" : ` or ${seconds} s`}`);
   const start = performance.now();
   for (let number = 0; number < codec; number++) tryCodec(seed * 1_000_003 + number);
   console.log(`codec: ${codec} texts, ${perSecond(codec, start)}`);
+  await compareExpressions(seed, grep);
 
   const campaign = new Campaign(seed, readCorpus().map(({ input }) => input));
   const begun = performance.now();
@@ -40,6 +44,21 @@ async function run(): Promise<void> {
   }
   console.log(`${process.stdout.isTTY ? "\r" : ""}${summary(campaign, begun)}`);
   if (campaign.progress.failures.length > 0) Deno.exitCode = 1;
+}
+
+async function compareExpressions(seed: number, batches: number): Promise<void> {
+  const start = performance.now();
+  for (let batch = 0; batch < batches; batch++) {
+    for (const kind of BATCHES) {
+      try {
+        await compareWithGrep(kind, seed * 1_000_003 + batch);
+      } catch (error) {
+        console.log(`BROKEN: expressions: ${(error as Error).message}`);
+        Deno.exitCode = 1;
+      }
+    }
+  }
+  console.log(`expressions: ${batches} batches of each kind, ${perSecond(batches * BATCHES.length * 100, start)}`);
 }
 
 function summary({ progress }: Campaign, start: number): string {
@@ -71,8 +90,8 @@ async function playAgain(file: string): Promise<void> {
 function parse(args: readonly string[]) {
   const given = new Map<string, string>();
   for (let at = 0; at < args.length; at += 2) {
-    if (!/^--(?:seed|count|seconds|codec|input)$/.test(args[at]!) || args[at + 1] === undefined) {
-      console.error("usage: deno task fuzz [--seed N] [--count N] [--seconds N] [--codec N] [--input FILE]");
+    if (!/^--(?:seed|count|seconds|codec|grep|input)$/.test(args[at]!) || args[at + 1] === undefined) {
+      console.error("usage: deno task fuzz [--seed N] [--count N] [--seconds N] [--codec N] [--grep N] [--input FILE]");
       Deno.exit(64);
     }
     given.set(args[at]!.slice(2), args[at + 1]!);
@@ -83,6 +102,7 @@ function parse(args: readonly string[]) {
     count: number("count", 1_000_000),
     seconds: number("seconds", Infinity),
     codec: number("codec", 200_000),
+    grep: number("grep", 20),
     input: given.get("input"),
   };
 }

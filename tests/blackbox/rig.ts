@@ -39,6 +39,8 @@ export interface Case {
   /** The filter command; `$D` is the test's directory. */
   readonly filter?: string;
   readonly modes?: readonly Mode[];
+  /** More words of the command line, where cases are played side by side. */
+  readonly options?: readonly string[];
   /** The case itself leaves something in the spool directory. */
   readonly leavesSpool?: true;
   readonly play: (talk: Talk) => Promise<void>;
@@ -222,7 +224,8 @@ async function playTogether(test: Deno.TestContext, mode: Mode, setup: Setup, ro
 
 /** Plays one case with a program of its own. */
 export async function playAlone(mode: Mode, setup: Setup, row: Case): Promise<void> {
-  const rig = await Rig.start(mode, setup);
+  const options = (dir: string) => [...setup.options?.(dir) ?? [], ...row.options ?? []];
+  const rig = await Rig.start(mode, { ...setup, options });
   try {
     await rig.play(row);
   } finally {

@@ -35,6 +35,7 @@ const ROWS: readonly [args: string, changed: Partial<Options>][] = [
   ["-ccat mx", { command: "cat" }],
   ["-c cat mx", { command: "cat" }],
   ["-rccat mx", { reject: true, command: "cat" }],
+  ["-rt1 mx", { reject: true, timeout: 1000 }],
   ["-rvc cat mx", { reject: true, verbosity: 1, command: "cat" }],
   // The value may be whatever stands there.
   ["-c -r mx", { command: "-r" }],
@@ -197,9 +198,11 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["--nope=1", "mx"], /"--nope" is not known/],
   [["--ver", "mx"], /ambiguous.*--verbose or --version|ambiguous.*--version or --verbose/],
   [["--l", "mx"], /ambiguous/],
+  [["--c=x", "mx"], /ambiguous/],
   [["--=x", "mx"], /not known/],
   // Values that are missing or too many.
   [["mx", "-c"], /-c needs a value.*COMMAND/],
+  [["mx", "-rvc"], /-c needs a value/],
   [["mx", "--timeout"], /--timeout needs a value.*SEC/],
   [["--reject=yes", "mx"], /--reject takes no value/],
   [["--help=", "mx"], /--help takes no value/],
@@ -208,6 +211,9 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   // Values that are none.
   [["-t", "abc", "mx"], /-t, --timeout: "abc".*such as/],
   [["-t", "-5", "mx"], /--timeout/],
+  [["-t", "", "mx"], /--timeout/],
+  [["-d", "", "mx"], /--tempdir/],
+  [["-l", `unix:/${"x".repeat(107)}`, "mx"], /too long/],
   [["-l", "x y", "mx"], /-l, --listen/],
   [["--max-clients=0", "mx"], /--max-clients: "0"/],
   [["--bare-newline=maybe", "mx"], /accept or reject/],

@@ -195,6 +195,12 @@ const FROM_TEXT: readonly { text: string; success?: boolean; reply: string }[] =
   { text: "350 a", reply: "554 350 a" },
   { text: "650 a", reply: "554 650 a" },
   { text: "5a0 a", reply: "554 5a0 a" },
+  { text: "55 a", reply: "554 55 a" },
+  { text: "000 a", reply: "554 000 a" },
+  { text: "100 a", reply: "554 100 a" },
+  { text: "5.7.1 a", reply: "554 5.7.1 a" },
+  { text: ".", reply: "554 ." },
+  { text: "550 100% a", reply: "550 100% a" },
   // CONTRACT, exits 1: nobody hears a 2xx that downstream did not say, unless --allow-discard was given.
   { text: "250 Ok", reply: "554 250 Ok" },
   { text: "250 Ok", success: false, reply: "554 250 Ok" },
