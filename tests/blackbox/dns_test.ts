@@ -208,6 +208,7 @@ const noListings = NO_LISTINGS.map((answer): Case => ({
 }));
 
 table("Answers of a DNS list that are no listing refuse no mail", {
+  around,
   options: (dir) =>
     withRules(
       dir,
@@ -227,6 +228,7 @@ const privateClients = PRIVATE.map((address): Case => ({
 }));
 
 table("No DNS list is asked about a private address", {
+  around,
   options: (dir) => withRules(dir, "noto:RBL.rbl.test:ALL:ALL\n", "--dnsbl=bl.test"),
 }, privateClients);
 
@@ -257,6 +259,7 @@ function heard(name: string, { address, from, reply }: { address: string; from: 
 const REFUSED = "^554 5\\.7\\.1 Service unavailable; ";
 
 table("A list with a key in its zone, and one of who is welcome", {
+  around,
   options: () => [
     ...[
       `--dns-server=127.0.0.1:${server.port}`,
@@ -293,6 +296,7 @@ const TESTED: DnsHandler = (question) => {
 };
 
 table("Lists that list everything are not used in listen mode", {
+  around,
   modes: ["listen"],
   options: (dir) => {
     server.handler = TESTED;
@@ -332,12 +336,11 @@ table("Lists that list everything are not used in listen mode", {
   },
 ]);
 
-Deno.test("questions to lists that do not answer do not keep listen mode from starting and ending", async () => {
-  server.handler = () => "silent";
-  server.questions.length = 0;
-  const words = [`--dns-server=127.0.0.1:${server.port}`, "--dns-timeout=600", "--dnsbl=bl.test", "--log=/dev/null"];
-  const program = await Listening.start(["127.0.0.1:9", "-d", "/tmp", ...words]);
-  await until(() => server.questions.length > 0, () => "a question");
-  kill(program.process.pid, "SIGTERM");
-  assert.equal(await within(program.process.ended, () => "the end of the program"), 0);
-});
+Deno.test("questions to lists that do not answer do not keep listen mode from starting and ending", () =>
+  around(async () => {
+    const words = [`--dns-server=127.0.0.1:${server.port}`, "--dns-timeout=600", "--dnsbl=bl.test", "--log=/dev/null"];
+    const program = await Listening.start(["127.0.0.1:9", "-d", "/tmp", ...words]);
+    await until(() => server.questions.length > 0, () => "a question");
+    kill(program.process.pid, "SIGTERM");
+    assert.equal(await within(program.process.ended, () => "the end of the program"), 0);
+  }));
