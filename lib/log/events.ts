@@ -33,6 +33,7 @@ export class SessionLog {
   readonly id: string;
   readonly #subject: () => Subject;
   #notices = 0;
+  #saidNotKnown = false;
 
   /** `subject` is asked anew for each line that wants it. */
   constructor(logger: Logger, id: string, subject: () => Subject = () => ({})) {
@@ -83,6 +84,14 @@ export class SessionLog {
   unasked3xx(reply: Reply, command: string): void {
     const words = "downstream answered with a 3xx that was not asked for";
     this.#write("error", words, () => ({ command: command.trimEnd(), ...this.#about(), reply: replyText(reply) }));
+  }
+
+  /** A check or a restriction wants to know the client; why it cannot. Once in a session. */
+  clientNotKnown(why: string): void {
+    if (this.#saidNotKnown) return;
+    this.#saidNotKnown = true;
+    const words = "client is not known: does smtpd_authorized_xforward_hosts of the server behind us name this host?";
+    this.#write("warning", words, () => ({ reason: why, peer: this.#subject().peer }));
   }
 
   /** A message that downstream has, and the client may send again, since it may not have heard of that. */
@@ -193,10 +202,11 @@ export class SessionLog {
   // The client that XFORWARD names, or who is connected where it names none; and the message, from its MAIL on.
   #about(other?: Envelope): Fields {
     const { peer, envelope } = this.#subject();
-    const { sender, recipients = [], client } = other ?? envelope ?? {};
+    const { sender, recipients = [], client, unforwarded } = other ?? envelope ?? {};
     const shown = recipients.slice(0, RECIPIENTS_SHOWN).map((recipient) => `<${recipient}>`).join(",");
+    const isUnknown = sender !== undefined && (client?.told || unforwarded !== undefined);
     return {
-      client: client?.address ? `${client.name ?? "unknown"}[${client.address}]` : undefined,
+      client: client?.address ? `${client.name ?? "unknown"}[${client.address}]` : isUnknown ? "unknown" : undefined,
       peer: client?.address ? undefined : peer,
       helo: client?.helo,
       from: sender === undefined ? undefined : `<${sender}>`,

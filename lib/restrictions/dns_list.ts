@@ -12,7 +12,7 @@ import { isListed, type Listable, listingText } from "../dns/listing.ts";
 import type { Dns } from "../dns/lookups.ts";
 import { IoError } from "../ports/io_error.ts";
 import { replyFromText } from "../smtp/reply.ts";
-import type { Restriction, RestrictionContext, Ruling } from "./restriction.ts";
+import type { Caller, Restriction, RestrictionContext, Ruling } from "./restriction.ts";
 
 export interface DnsListOptions {
   /** Of clients. */
@@ -42,8 +42,8 @@ export function dnsListRestriction({ dnsbl, dnswl, rhsbl, listNames }: DnsListOp
         return questions.filter((_question, at) => listed[at]);
       };
       const [ofClient, welcome, ofSender] = await Promise.all([
-        listedIn(clientQuestions(dnsbl, client.address)),
-        listedIn(clientQuestions(dnsbl.length > 0 ? dnswl : [], client.address)),
+        listedIn(clientQuestions(dnsbl, client)),
+        listedIn(clientQuestions(dnsbl.length > 0 ? dnswl : [], client)),
         listedIn(senderQuestions(rhsbl, sender)),
       ]);
       const [first] = welcome.length > 0 ? ofSender : [...ofClient, ...ofSender];
@@ -52,7 +52,10 @@ export function dnsListRestriction({ dnsbl, dnswl, rhsbl, listNames }: DnsListOp
   };
 }
 
-function clientQuestions(lists: readonly DnsList[], address: string | undefined): Question[] {
+// Of a client that is not known no list is asked.
+function clientQuestions(lists: readonly DnsList[], client: Caller): Question[] {
+  if (lists.length === 0) return [];
+  const { address } = client;
   const what = parseIp(address ?? "");
   return what ? lists.map((list) => ({ list, what, text: `Client host [${address}]` })) : [];
 }

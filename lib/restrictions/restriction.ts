@@ -18,7 +18,7 @@ export interface Restriction {
 }
 
 export interface RestrictionContext {
-  /** The client: XFORWARD's, or the peer of our own connection where there is none. */
+  /** The client: XFORWARD's, or the peer of our own connection where that may be it. To look at it is to want to know it. */
   readonly client: Caller;
   readonly dns: Dns;
   readonly signal: AbortSignal;
@@ -27,6 +27,7 @@ export interface RestrictionContext {
 }
 
 export interface Caller {
+  /** Undefined when it is not known. */
   readonly address: string | undefined;
   /** Its name in DNS; undefined when it has none. Throws `IoError` when that could not be found out. */
   name(): Promise<string | undefined>;

@@ -46,7 +46,8 @@ export class Admission {
   ): Promise<Ruling> {
     const { client, log, deferred } = this.#parts;
     // The search for the client's name has a time of its own: the sender's name servers cannot use it up.
-    const caller = callerOf(envelope.client, client, this.#dns.forRuling());
+    const onUnknown = (why: string) => log.clientNotKnown(why);
+    const caller = callerOf(envelope, client, { dns: this.#dns.forRuling(), onUnknown });
     const dns = this.#dns.forRuling();
     const notice = (text: string) => log.notice(text);
     const ruling = await whileClientStays(

@@ -1,9 +1,12 @@
-// Who the client is, for restrictions: whom XFORWARD names, or the peer of our own connection where nobody was named.
+// Who the client is, for restrictions and checks: whom XFORWARD names, or the peer of our own connection where nobody was
+// named. Where downstream does not let the client use XFORWARD, it is not known: the peer is Postfix then, whose address
+// strangers must not borrow. Whoever looks at a client that is so not known has the log told why.
 //
 // XFORWARD's name is taken as it is: downstream's neighbour has looked it up, and says whether DNS failed there. A name of
 // which nobody spoke, as that of our own peer, is looked up when it is asked for: by its address, and from there back to
 // that address, since everybody may name his address as he likes (RFC 1912 s.2.1).
 
+import type { Envelope } from "../mail/envelope.ts";
 import type { Caller } from "../restrictions/restriction.ts";
 import { dnsName } from "../text/domain.ts";
 import { type Ip, parseIp, reversedName, reverseZone } from "../text/ip.ts";
@@ -18,17 +21,37 @@ interface Connection {
   readonly peer?: string | undefined;
 }
 
-/** The client that `facts` describe, or else the peer of `connection`. */
-export function callerOf(facts: ClientFacts, connection: Connection, dns: Pick<Dns, "records">): Caller {
-  const address = addressOf(facts, connection);
-  if (facts.name !== undefined || facts.nameless) return { address, name: async () => hostName(facts) };
-  const ip = parseIp(address ?? "");
-  return { address, name: () => confirmedName(ip, dns) };
+type Note = (why: string) => void;
+
+/** The client of `envelope`, which may be the peer of `connection`. */
+export function callerOf(
+  envelope: Envelope,
+  connection: Connection,
+  { dns, onUnknown }: { readonly dns: Pick<Dns, "records">; readonly onUnknown: Note },
+): Caller {
+  const address = () => addressOf(envelope, connection, onUnknown);
+  return {
+    get address() {
+      return address();
+    },
+    async name() {
+      const { client } = envelope;
+      if (client.name !== undefined || client.nameless) return hostName(client);
+      const ip = parseIp(address() ?? "");
+      return ip && await confirmedName(ip, dns);
+    },
+  };
 }
 
-/** Its IP address; undefined when XFORWARD says that it is not known. */
-export function addressOf(facts: ClientFacts, connection: Connection): string | undefined {
-  return facts.told ? facts.address : connection.peer;
+/** Its IP address; undefined when it is not known. */
+export function addressOf(envelope: Envelope, connection: Connection, onUnknown: Note): string | undefined {
+  return factsOf(envelope, onUnknown).told || envelope.unforwarded ? envelope.client.address : connection.peer;
+}
+
+/** What XFORWARD has told of it. */
+export function factsOf({ client, unforwarded }: Envelope, onUnknown: Note): ClientFacts {
+  if (!client.told && unforwarded) onUnknown(unforwarded);
+  return client;
 }
 
 // A name that looks like an address is none, but the try to pass for that address.
@@ -39,8 +62,7 @@ function hostName({ name, nameless }: ClientFacts): string | undefined {
   return name !== undefined && parseIp(name) ? undefined : name;
 }
 
-async function confirmedName(ip: Ip | undefined, dns: Pick<Dns, "records">): Promise<string | undefined> {
-  if (!ip) throw new IoError("unknown-host", "client's name: nobody told it, nor an address to look it up by");
+async function confirmedName(ip: Ip, dns: Pick<Dns, "records">): Promise<string | undefined> {
   const names = await dns.records(`${reversedName(ip)}.${reverseZone(ip)}`, "PTR");
   let failure: unknown;
   for (const name of names.slice(0, NAMES_LIMIT)) {

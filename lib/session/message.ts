@@ -23,7 +23,7 @@ import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { isFull, Spool } from "../spool/spool.ts";
 import { newSpoolName } from "../spool/directory.ts";
 import { mayPass, type MessageSource, settle, type Settled } from "../mail/verdict.ts";
-import { addressOf } from "./caller.ts";
+import { addressOf, factsOf } from "./caller.ts";
 import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
@@ -215,11 +215,19 @@ async function judge(
     const owed = check.needsFile ? client.flush() : undefined;
     owed?.catch(abort);
     const limit = deadline - 2 * answerReserve(options) - clock.now();
+    const onUnknown = (why: string) => log.clientNotKnown(why);
+    const { envelope } = message;
     const checked = {
       ...message,
       sessionId: log.id,
+      envelope: {
+        ...envelope,
+        get client() {
+          return factsOf(envelope, onUnknown);
+        },
+      },
       get clientAddress() {
-        return addressOf(message.envelope.client, client);
+        return addressOf(envelope, client, onUnknown);
       },
     };
     const verdict = await check.judge(checked, { signal: aborter.signal, limit, notice: (text) => log.notice(text) });

@@ -1,20 +1,28 @@
 // What is known of the client and of its message: only what downstream accepted counts.
 //
 // Everything known of one message is forgotten at the end of its transaction, at RSET, EHLO, HELO and a new MAIL; what
-// XFORWARD told stays until the end of the transaction that it stands before (XFORWARD_README).
+// XFORWARD told stays until the end of the transaction that it stands before (XFORWARD_README). Whether downstream lets
+// the client use XFORWARD at all holds for the session: one that may not has no means to say for whom it speaks.
 
 import type { Refusal, Ruling } from "../restrictions/restriction.ts";
 import { emptyEnvelope, type Envelope } from "../mail/envelope.ts";
 import type { Command } from "../smtp/command.ts";
+import { offers } from "../smtp/ehlo.ts";
 import { nextPhase, type Phase } from "../smtp/dialogue.ts";
 import { readAddress } from "../smtp/path.ts";
-import { type Reply, replyClass } from "../smtp/reply.ts";
-import { mergeXforward } from "../smtp/xforward.ts";
+import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
+import { type ClientFacts, mergeXforward } from "../smtp/xforward.ts";
 
 export class Transaction {
   #phase: Phase = "idle";
-  #envelope: Envelope = emptyEnvelope();
+  #envelope!: Envelope;
   #refusal: Refusal | undefined;
+  #unforwarded: string | undefined = "no EHLO was said, to which downstream could offer XFORWARD";
+  #wasRefused = false;
+
+  constructor() {
+    this.end();
+  }
 
   get phase(): Phase {
     return this.#phase;
@@ -31,19 +39,25 @@ export class Transaction {
 
   /** The envelope as it is when downstream accepts the MAIL `command`. */
   afterMail(command: Command): Envelope {
-    return { ...emptyEnvelope(this.#envelope.client), sender: readAddress(command.argument, "FROM") };
+    return { ...this.#emptyEnvelope(this.#envelope.client), sender: readAddress(command.argument, "FROM") };
   }
 
   /** Takes in downstream's reply to `command`, and how we ruled on that: a refusal is kept for the end of data. */
   learn(command: Command, reply: Reply, ruling?: Ruling): void {
     const before = this.#phase;
     this.#phase = nextPhase(before, command.verb, replyClass(reply));
-    if (replyClass(reply) !== 2) return;
+    if (replyClass(reply) !== 2) {
+      if (command.verb === "XFORWARD") this.#learnRefused(reply);
+      return;
+    }
     switch (command.verb) {
-      case "HELO":
       case "EHLO":
+        this.#learnOffer(reply);
+        this.#begin(this.#emptyEnvelope());
+        break;
+      case "HELO":
       case "RSET":
-        this.#begin(emptyEnvelope());
+        this.#begin(this.#emptyEnvelope());
         break;
       case "XFORWARD":
         this.#envelope = { ...this.#envelope, client: mergeXforward(this.#envelope.client, command.argument) };
@@ -63,7 +77,23 @@ export class Transaction {
   /** The message has been taken or refused. */
   end(): void {
     this.#phase = "idle";
-    this.#begin(emptyEnvelope());
+    this.#begin(this.#emptyEnvelope());
+  }
+
+  #emptyEnvelope(client?: ClientFacts): Envelope {
+    return { ...emptyEnvelope(client), unforwarded: this.#unforwarded };
+  }
+
+  #learnOffer(reply: Reply): void {
+    if (this.#wasRefused) return;
+    this.#unforwarded = offers(reply, "XFORWARD") ? undefined : "downstream offers no XFORWARD";
+  }
+
+  // Who has tried to speak for somebody else does so without being allowed to.
+  #learnRefused(reply: Reply): void {
+    this.#wasRefused = true;
+    this.#unforwarded = `downstream refused XFORWARD: ${replyText(reply)}`;
+    this.#envelope = { ...this.#envelope, unforwarded: this.#unforwarded };
   }
 
   #begin(envelope: Envelope): void {

@@ -32,6 +32,11 @@ export function filterEhlo(reply: Reply, maxSize?: number): Reply {
   return { code: 250, bytes: concat(texts.flatMap((text, at) => [at < last ? MORE : LAST, text, CRLF])) };
 }
 
+/** Whether the reply to EHLO offers the extension `keyword`, which is in capitals. */
+export function offers(reply: Reply, keyword: string): boolean {
+  return reply.code === 250 && textsOf(reply).slice(1).some((text) => keywordOf(text) === keyword);
+}
+
 // Of each line what stands behind the code, as octets: what is kept is kept as it came.
 function textsOf({ bytes }: Reply): Uint8Array[] {
   const texts: Uint8Array[] = [];

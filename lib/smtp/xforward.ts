@@ -2,7 +2,8 @@
 //
 // The arguments are NAME=VALUE pairs, values in xtext, names in any case. `[UNAVAILABLE]` and `[TEMPUNAVAIL]` mean that
 // the value is not known; the latter, that it could be some other time. One transaction's attributes may come in several
-// commands, of which the later one wins; an attribute that we do not know is kept out of the result.
+// commands, of which the later one wins; an attribute that we do not know is kept out of the result. A control character in
+// a value becomes "?", as in Postfix: it could begin a line of its own in a reply, a log or what a filter writes.
 
 import { decodeXtext } from "./xtext.ts";
 
@@ -32,18 +33,24 @@ const KEYS: Readonly<Record<string, Exclude<keyof ClientFacts, "told" | "nameles
   SOURCE: "source",
 };
 
+// White space as Postfix knows it: there are other blanks in Unicode, which are part of a value.
+const BLANKS = /[\t-\r ]+/;
+
+// C0, DEL and C1.
+const CONTROL = /\p{Cc}/gu;
+
 const NEVER = /^\[UNAVAILABLE\]$/i;
 const NOT_NOW = /^\[TEMPUNAVAIL\]$/i;
 
 /** `known` with the attributes of one more XFORWARD command, whose `text` is what follows the verb. */
 export function mergeXforward(known: ClientFacts, text: string): ClientFacts {
   const merged: { -readonly [key in keyof ClientFacts]: ClientFacts[key] } = { ...known };
-  for (const word of text.split(/\s+/)) {
+  for (const word of text.split(BLANKS)) {
     const equals = word.indexOf("=");
     const key = KEYS[word.slice(0, Math.max(0, equals)).toUpperCase()];
     if (!key) continue;
     merged.told = true;
-    const value = decodeXtext(word.slice(equals + 1));
+    const value = decodeXtext(word.slice(equals + 1)).replace(CONTROL, "?");
     const isKnown = value !== "" && !NEVER.test(value) && !NOT_NOW.test(value);
     if (key === "name") {
       delete merged.nameless;

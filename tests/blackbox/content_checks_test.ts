@@ -165,6 +165,17 @@ table("--extchk", { options: checks }, [
     },
   },
   {
+    name: "a client that XFORWARD may not name: an empty address",
+    script: { EHLO: "250 fake.example" },
+    play: async (talk) => {
+      assert.equal((await deliverAs(talk, "a@b")).code, 250);
+      assert.deepEqual((await talk.file("arguments")).split("\n").slice(2, 5), ["-a", "", "-f"]);
+      await talk.logged(
+        /client is not known: .*smtpd_authorized_xforward_hosts.* reason="downstream offers no XFORWARD"/,
+      );
+    },
+  },
+  {
     name: "the null sender, and a client that XFORWARD does not name: our own peer",
     play: async (talk) => {
       assert.equal((await deliverAs(talk, "")).code, 250);

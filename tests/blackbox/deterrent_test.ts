@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { kill, runProgram, Spawner } from "../e2e/start.ts";
 import { show, within } from "../fakes/client.ts";
-import { CONTENT, deliver, expectUsable, startMessage, table, type Talk } from "./rig.ts";
+import { type Case, CONTENT, deliver, expectUsable, startMessage, table, type Talk } from "./rig.ts";
 
 const RULES = `# Each line has a recipient of its own.
 noto:192.0.2.0/24 EXCEPT 192.0.2.7:ALL:net@*:550 5.7.1 %I may not write to %T
@@ -196,13 +196,45 @@ table("A rules file", { options: withRules(RULES) }, [
     },
   },
   {
-    name: "without XFORWARD the client is our own peer",
+    name: "where XFORWARD is offered and not used, the client is our own peer",
     modes: ["listen"],
     play: async (talk) => {
       const client = await startTransaction(talk);
       assert.equal((await client.ask("RCPT TO:<peer@mx>")).raw, "550 from here\r\n");
+      assert.ok(!talk.log.includes("smtpd_authorized_xforward_hosts"));
     },
   },
+]);
+
+// CONTRACT, XFORWARD: a first rule that trusts this host must not let the world in.
+table("Rules about a client that XFORWARD may not name", {
+  filter: true,
+  options: withRules(
+    "allow:127.0.0.1 [::1] 127.* KNOWN localhost /./:ALL:ALL\nnoto:UNKNOWN:ALL:unknown@*:550 %H[%I]\nnoto:ALL:ALL:no@*:550 no\n",
+  ),
+}, [
+  ...([
+    ["none is offered", { EHLO: "250-fake.example\r\n250 SIZE" }, []],
+    ["it is refused", { XFORWARD: "550 5.7.0 not you" }, ["XFORWARD NAME=localhost ADDR=127.0.0.1"]],
+  ] as const).map(([name, script, commands]): Case => ({
+    name: `${name}: neither address nor name match, the filter's REMOTEIP is blank, the log says why, once`,
+    script,
+    filter: 'echo "[$REMOTEIP]" > $D/seen; exit 0',
+    play: async (talk) => {
+      const client = await talk.open();
+      for (const command of commands) await client.expect(550, command);
+      await client.expect(250, "MAIL FROM:<a@b>");
+      assert.equal((await client.ask("RCPT TO:<no@mx>")).raw, "550 no\r\n");
+      assert.equal((await client.ask("RCPT TO:<unknown@mx>")).raw, "550 UNKNOWN[UNKNOWN]\r\n");
+      await client.expect(250, "RCPT TO:<yes@mx>");
+      await client.expect(354, "DATA");
+      await client.say(".\r\n");
+      await client.expect(250);
+      assert.equal(await talk.file("seen"), "[]\n");
+      assert.equal(talk.log.match(/warning: \S+: client is not known: .*smtpd_authorized_xforward_hosts/g)?.length, 1);
+      await talk.logged(/message verdict=\S+ .*client=unknown /);
+    },
+  })),
 ]);
 
 table("A rules file and a filter command", {

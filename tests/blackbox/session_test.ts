@@ -378,6 +378,8 @@ const XFORWARDS: readonly (readonly [string, readonly string[], readonly string[
   ["[unavailable] in one, a value in the other", ["XFORWARD ADDR=192.0.2.1 HELO=[UNAVAILABLE]"], [], "192.0.2.1", ""],
   ["xtext", ["XFORWARD HELO=a+2Bb"], [], "", "a+b"],
   ["xtext: a blank", ["XFORWARD HELO=a+20b"], [], "", "a b"],
+  ["xtext: control characters", ["XFORWARD HELO=a+0D+0Ab+00+1B+7F+C2+9Bc"], [], "", "a??b????c"],
+  ["control characters as they are", ["XFORWARD HELO=a\x1b[2J\x7f"], [], "", "a?[2J?"],
   ["xtext: =", ["XFORWARD HELO=a+3Db"], [], "", "a=b"],
   ["xtext: all of it", ["XFORWARD HELO=+41+42+43"], [], "", "ABC"],
   ["xtext in ADDR", ["XFORWARD ADDR=+31+39+32.0.2.1"], [], "192.0.2.1", ""],

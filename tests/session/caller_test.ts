@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
-import { callerOf } from "../../lib/session/caller.ts";
+import { emptyEnvelope } from "../../lib/mail/envelope.ts";
+import { addressOf, callerOf as callerOfEnvelope, factsOf } from "../../lib/session/caller.ts";
+import type { ClientFacts } from "../../lib/smtp/xforward.ts";
 
 type Zone = Readonly<Record<string, readonly string[] | "fails">>;
 
@@ -17,6 +19,11 @@ function dnsOf(zone: Zone): { records(name: string, type: string): Promise<reado
       return records;
     },
   };
+}
+
+function callerOf(facts: ClientFacts, connection: { peer?: string | undefined }, dns: ReturnType<typeof dnsOf>) {
+  const onUnknown = (why: string) => assert.fail(why);
+  return callerOfEnvelope(emptyEnvelope(facts), connection, { dns, onUnknown });
 }
 
 Deno.test("callerOf takes whom XFORWARD names, and asks DNS nothing", async () => {
@@ -49,8 +56,27 @@ Deno.test("callerOf looks the name up of which XFORWARD has said nothing; withou
   assert.equal(await addressed.name(), "mx.example");
   const blank = callerOf({ told: true, helo: "x" }, { peer: "127.0.0.1" }, dns);
   assert.equal(blank.address, undefined);
-  await assert.rejects(blank.name(), IoError);
-  await assert.rejects(callerOf({}, {}, dns).name(), IoError);
+  assert.equal(await blank.name(), undefined);
+  assert.equal(await callerOf({}, {}, dns).name(), undefined);
+});
+
+Deno.test("callerOf never takes the peer for the client where downstream does not let XFORWARD be used", async () => {
+  const dns = dnsOf({ "1.0.0.127.in-addr.arpa PTR": ["localhost"], "localhost A": ["127.0.0.1"] });
+  const noted: string[] = [];
+  const onUnknown = (why: string) => void noted.push(why);
+  const envelope = { ...emptyEnvelope(), unforwarded: "not offered" };
+  const caller = callerOfEnvelope(envelope, { peer: "127.0.0.1" }, { dns, onUnknown });
+  assert.deepEqual(noted, [], "nobody has looked at it");
+  assert.equal(caller.address, undefined);
+  assert.equal(await caller.name(), undefined);
+  assert.equal(addressOf(envelope, { peer: "127.0.0.1" }, onUnknown), undefined);
+  assert.deepEqual(factsOf(envelope, onUnknown), {});
+  assert.deepEqual(noted, Array(4).fill("not offered"));
+  assert.deepEqual(dns.asked, []);
+  // What was told before, or by a command that downstream took, counts.
+  const told = { ...envelope, client: { told: true, address: "192.0.2.1" } as const };
+  assert.equal(callerOfEnvelope(told, { peer: "127.0.0.1" }, { dns, onUnknown }).address, "192.0.2.1");
+  assert.equal(noted.length, 4);
 });
 
 Deno.test("callerOf looks our own peer's name up, and back, when it is asked for", async () => {

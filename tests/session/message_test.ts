@@ -331,7 +331,10 @@ Deno.test("a filter that we have no means to start does not have the message pas
   talk.client.say("one\r\n.\r\n");
   await settled();
   assert.equal(talk.client.hear(), RETRY);
-  assert.match(talk.logger.find("message not checked").join(), /cannot run .*message=451 from=<a@client\.example>/);
+  assert.match(
+    talk.logger.find("message not checked").join(),
+    /cannot run .*message=451 client=unknown from=<a@client\.example>/,
+  );
   talk.runtime.processes.refusal = undefined;
   await goOn(talk);
   await talk.assertOver();
@@ -607,7 +610,10 @@ Deno.test("what a check cannot read is logged as that, and 451 without -r too", 
   talk.client.say(`${LARGE_TEXT}.\r\n`);
   await settled();
   assert.equal(talk.client.hear(), RETRY);
-  assert.match(talk.logger.find("message not checked").join(), /reason="cannot read [^"]*" message=451 from=/);
+  assert.match(
+    talk.logger.find("message not checked").join(),
+    /reason="cannot read [^"]*" message=451 client=unknown from=/,
+  );
   assert.deepEqual(talk.logger.find("cannot spool"), []);
   await goOn(talk);
 });

@@ -25,7 +25,21 @@ const ROWS: readonly { known?: ClientFacts; text: string; facts: ClientFacts }[]
   // Values are xtext (RFC 3461 s.4). What was decoded is not split again.
   { text: " HELO=a+20NAME+3Db IDENT=+2B", facts: { helo: "a NAME=b", ident: "+" } },
   { text: " HELO=m+C3+BCller", facts: { helo: "müller" } },
-  { text: " HELO=a+0D+0Ab+00", facts: { helo: "a\r\nb?" } },
+  // A control character becomes "?", whichever way it came: C0, DEL, C1. Other characters stay, also odd ones.
+  { text: " HELO=a+0D+0Ab+00", facts: { helo: "a??b?" } },
+  {
+    text: " NAME=a+1B[2J+7Fb ADDR=192.0.2.1+0A IDENT=+09",
+    facts: { name: "a?[2J?b", address: "192.0.2.1?", ident: "?" },
+  },
+  { text: " PORT=2+085 PROTO=+01 SOURCE=+1F", facts: { port: "2?5", proto: "?", source: "?" } },
+  { text: " HELO=a\x1b[2J\x7fb\x01", facts: { helo: "a?[2J?b?" } },
+  { text: " HELO=+C2+85+C2+9B+C2+80x NAME=\u0085\u009b", facts: { helo: "???x", name: "??" } },
+  {
+    text: " HELO=+C2+A0+E2+80+A8+85 NAME=\u00a0\u2028\ufeff",
+    facts: { helo: "\u00a0\u2028\ufffd", name: "\u00a0\u2028\ufeff" },
+  },
+  { text: " ADDR=IPV6:2001:db8::1+0D", facts: { address: "2001:db8::1?" } },
+  { text: " NAME=[UNAVAILABLE]+00", facts: { name: "[UNAVAILABLE]?" } },
 
   // An IPv6 address has a mark before it, in any case, that is no part of the address. Only ADDR has it.
   { text: " ADDR=IPV6:2001:db8::1", facts: { address: "2001:db8::1" } },

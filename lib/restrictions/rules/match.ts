@@ -151,15 +151,17 @@ function matchesGlob(glob: string, text: string): boolean {
 async function matchesSource(pattern: SourcePattern, client: Caller, parts: MatchParts): Promise<Match> {
   if (pattern.kind === "all") return true;
   const ip = parseIp(client.address ?? "");
-  if (!ip) {
-    parts.doubt("client's address is not known");
-    return undefined;
-  }
   const name = () => nameOf(client, parts.doubt);
-  if (pattern.kind !== "servers") return matchesHost(pattern, { anyAddress: async (test) => test(ip), name }, parts);
+  if (!ip) {
+    const named = await name();
+    // Who is not known has neither an address nor a name that a pattern could be about.
+    if (named === NO_NAME) return pattern.kind === "known" && !pattern.wanted;
+  }
+  const anyAddress: Host["anyAddress"] = async (test) => ip ? test(ip) : false;
+  if (pattern.kind !== "servers") return matchesHost(pattern, { anyAddress, name }, parts);
   const named = await name();
   if (named === undefined) return undefined;
-  return matchesServers(pattern, named === NO_NAME ? `${reversedName(ip)}.${reverseZone(ip)}` : named, parts);
+  return matchesServers(pattern, ip && named === NO_NAME ? `${reversedName(ip)}.${reverseZone(ip)}` : named, parts);
 }
 
 interface Host {

@@ -282,9 +282,30 @@ Deno.test("matchesRule: EXCEPT, and doubts", async () => {
     ["UNKNOWN", { name: "fails" }, undefined],
     ["mail.example.org", { name: "fails" }, undefined],
     ["192.0.2.1", { name: "fails" }, true],
-    ["192.0.2.1", { address: undefined }, undefined],
-    ["ALL EXCEPT 192.0.2.1", { address: undefined }, undefined],
-    ["UNKNOWN", { address: undefined }, undefined],
+    // CONTRACT, XFORWARD: only ALL and UNKNOWN are about a client that is not known.
+    ["ALL UNKNOWN", { address: undefined }, true],
+    ["UNKNOWN", { address: undefined }, true],
+    ["ALL EXCEPT 192.0.2.1 127.0.0.1 KNOWN", { address: undefined }, true],
+    ["ALL EXCEPT UNKNOWN", { address: undefined }, false],
+    ...[
+      "KNOWN",
+      "127.0.0.1",
+      "127.*",
+      "0.0.0.0/0",
+      "[::]/0",
+      "*",
+      "*.*.*.*",
+      "unknow*",
+      "/./",
+      "/^unknown$/",
+      "RBL.l.example",
+      "NS=ns.host.example",
+      "NS=UNKNOWN",
+    ].map((pattern) => [pattern, { address: undefined }, false] as const),
+    // A name without an address.
+    ["mail.example.org", { address: undefined, name: "mail.example.org" }, true],
+    ["UNKNOWN 192.0.2.1", { address: undefined, name: "mail.example.org" }, false],
+    ["UNKNOWN", { address: undefined, name: "fails" }, undefined],
   ], (source) => `${source}:ALL:ALL`);
   await checkRows([
     ["ALL", { from: undefined }, true],
