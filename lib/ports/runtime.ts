@@ -174,6 +174,8 @@ export interface Child {
   readStderr(): Promise<Uint8Array | null>;
   /** Stops reading; what the child writes after that is its own affair. */
   closeStderr(): void;
+  /** Whether somebody is left in its process group. */
+  hasGroup(): boolean;
   /** Sends a signal to the whole process group; that nobody is left is no error. */
   signalGroup(signal: "SIGTERM" | "SIGKILL"): void;
 }

@@ -17,6 +17,7 @@ import {
   expectUsable,
   listNames,
   playAlone,
+  read,
   table,
   type Talk,
 } from "./rig.ts";
@@ -283,6 +284,13 @@ table("-t: a filter that takes too long is killed, with its children", {
 /** Leaves a child behind, whose pid is in `$D/left`. */
 const LEFT = 'echo $! > "$D/left"';
 
+/** Writes its pid there, and stays. */
+const DAEMON = `sh -c 'echo $$ >>"$0/left"; exec sleep 300' "$D"`;
+
+function leftPids(talk: Talk): number[] {
+  return read(`${talk.dir}/left`).split("\n").slice(0, -1).map(Number);
+}
+
 async function endLeft(talk: Talk): Promise<void> {
   kill(await talk.pidIn("left"));
 }
@@ -304,6 +312,39 @@ table("A filter with bad habits", { filter: true }, [
       }
     },
   })),
+  ...[
+    ["setsid &", `setsid ${DAEMON} &`],
+    ["setsid & with nothing open", `setsid ${DAEMON} >/dev/null 2>&1 &`],
+    ["setsid -f", `setsid -f ${DAEMON} >/dev/null 2>&1`],
+  ].map(([what, daemon]): Case => ({
+    name: `${what}: a daemon is left alone, each time`,
+    filter: `${daemon}\nexit 0`,
+    play: async (talk) => {
+      const client = await talk.open();
+      try {
+        for (let count = 1; count <= 4; count++) {
+          assert.equal((await deliver(client)).code, 250);
+          await until(() => leftPids(talk).length === count, () => `daemon ${count}`);
+        }
+        for (const pid of leftPids(talk)) assert.ok(isAlive(pid), "a daemon was killed");
+      } finally {
+        for (const pid of leftPids(talk)) kill(pid);
+      }
+    },
+  })),
+  {
+    name: "what stays in the filter's group is killed, each time",
+    filter: `sleep 300 >/dev/null 2>&1 & echo $! >>"$D/left"; exit 0`,
+    play: async (talk) => {
+      const client = await talk.open();
+      try {
+        for (let count = 0; count < 4; count++) assert.equal((await deliver(client)).code, 250);
+        for (const pid of leftPids(talk)) await until(() => !isAlive(pid), () => `the end of process ${pid}`);
+      } finally {
+        for (const pid of leftPids(talk)) kill(pid);
+      }
+    },
+  },
   {
     name: "a child in the background holds standard error, and the filter refuses",
     filter: `sleep 300 & ${LEFT}; echo 550 5.7.1 no >&2; exit 1`,

@@ -44,6 +44,8 @@ export class FakeChild implements Child {
   ignoresTerm = false;
   /** It belongs to another user, say. */
   ignoresKill = false;
+  /** Others are in its group, until they are killed. */
+  leavesGroup = false;
   /** Others hold its standard error, so that this does not end with it. */
   leavesStderrOpen = false;
   /** The signals that its group got. */
@@ -92,10 +94,15 @@ export class FakeChild implements Child {
     this.#wake?.();
   }
 
+  hasGroup(): boolean {
+    return !this.isEnded || this.leavesGroup;
+  }
+
   signalGroup(signal: "SIGTERM" | "SIGKILL"): void {
     this.signals.push(signal);
     if (signal === "SIGKILL" && this.ignoresKill) return;
     if (signal === "SIGKILL") {
+      this.leavesGroup = false;
       this.leavesStderrOpen = false;
       if (this.isEnded) this.#push(null);
     }

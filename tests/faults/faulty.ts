@@ -174,6 +174,7 @@ export class Faulty {
         return await inner.readStderr();
       },
       closeStderr: () => inner.closeStderr(),
+      hasGroup: () => inner.hasGroup(),
       signalGroup: (signal) => inner.signalGroup(signal),
     };
   }

@@ -683,11 +683,14 @@ sys.stdin.read()
     play: async ({ processes }) => {
       const child = await processes.start(["/bin/sh", "-c", "sleep 100 2>/dev/null & echo $! >&2"], {});
       const left = Number(text((await child.readStderr())!));
+      assert.ok(child.hasGroup());
       assert.deepEqual(await child.ended, { exit: 0 });
       assert.ok(isRunning(left));
+      assert.ok(child.hasGroup());
       child.signalGroup("SIGKILL");
       child.closeStderr();
       await until(() => !isRunning(left));
+      await until(() => !child.hasGroup());
     },
   },
   {

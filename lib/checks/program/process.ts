@@ -1,8 +1,9 @@
 // Runs a program that judges a message, and stops it.
 //
 // The program is the leader of a process group. When its time is over or nobody waits for it any more, the whole group
-// gets SIGTERM, and SIGKILL a moment later; when it ends by itself, what it left running in its group is killed, for the
-// files of the message are gone then. Its standard error is read to the end, of which the last line is kept.
+// gets SIGTERM, and SIGKILL a moment later. When it ends by itself, what it left running has a moment to end, too, or to
+// leave the group as a daemon does; then what is still in the group is killed, for the files of the message are gone. What
+// has left it is not touched. The program's standard error is read to the end, of which the last line is kept.
 
 import { IoError } from "../../ports/io_error.ts";
 import type { Child, Clock, ProcessEnd, Processes } from "../../ports/runtime.ts";
@@ -15,6 +16,11 @@ const LINE_KEPT = 1024;
 // From SIGTERM to SIGKILL, and from that until what has not ended is waited for no longer: another user's, or one that
 // hangs in the kernel.
 const KILL_DELAY = 1000;
+
+// What a program starts in the background has not called setsid(2) yet when the program ends right after: without this it
+// would be chance who is killed. Where nobody is left nobody waits.
+const LEAVE_DELAY = 500;
+const LOOK_EVERY = 10;
 
 // A child that outlives the program may hold its standard error open: what was written before the end has come by then.
 const STDERR_DELAY = 200;
@@ -72,6 +78,10 @@ export async function runProgram(
   try {
     const end = await Promise.race([child.ended, givenUp.promise]);
     if (!end) return { end: { ...cut, runsOn: true }, lastLine: stderr.text() };
+    cancelTimeout();
+    for (let time = 0; time < LEAVE_DELAY && !timedOut && !signal.aborted && child.hasGroup(); time += LOOK_EVERY) {
+      await new Promise<void>((resolve) => clock.after(LOOK_EVERY, resolve));
+    }
     child.signalGroup("SIGKILL");
     await Promise.race([
       read,

@@ -4,7 +4,7 @@
 
 import * as fs from "node:fs";
 import process from "node:process";
-import { bun, type BunProcess, giveBack, ioError } from "./api.ts";
+import { bun, type BunProcess, codeOf, giveBack, ioError } from "./api.ts";
 import { makePipe } from "./libc.ts";
 import { ERR_TO_OUT, isOurs } from "../shared/children.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "../../ports/runtime.ts";
@@ -46,6 +46,7 @@ export async function start(words: readonly string[], environment: Readonly<Reco
       return piece ?? null;
     },
     closeStderr: () => void stderr.cancel().catch(() => {}),
+    hasGroup: () => isThere(-child.pid),
     signalGroup: (signal) => {
       try {
         process.kill(-child.pid, signal);
@@ -77,6 +78,17 @@ function withEnvironment(
 const LOST = "\ufffd";
 
 let inherited: readonly (readonly [string, string | undefined])[] | undefined;
+
+function isThere(pid: number): boolean {
+  try {
+    // Signal 0 only asks (kill(2)).
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's may not be asked, but is there.
+    return codeOf(error) === "EPERM";
+  }
+}
 
 let keepsStatuses = false;
 

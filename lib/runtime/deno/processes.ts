@@ -33,6 +33,7 @@ export async function start(words: readonly string[], environment: Readonly<Reco
       return done || !value ? null : value;
     },
     closeStderr: () => void stderr.cancel().catch(() => {}),
+    hasGroup: () => isThere(-child.pid),
     signalGroup: (signal) => {
       try {
         Deno.kill(-child.pid, signal);
@@ -42,6 +43,17 @@ export async function start(words: readonly string[], environment: Readonly<Reco
       }
     },
   };
+}
+
+function isThere(pid: number): boolean {
+  try {
+    // Signal 0 only asks (kill(2)).
+    Deno.kill(pid, 0 as unknown as Deno.Signal);
+    return true;
+  } catch (error) {
+    // Another user's may not be asked, but is there.
+    return error instanceof Deno.errors.PermissionDenied;
+  }
 }
 
 let keepsStatuses = false;

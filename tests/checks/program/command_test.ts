@@ -200,15 +200,41 @@ Deno.test("commandCheck has the time that is left for the message when that is l
 
 Deno.test("commandCheck kills what a command leaves in its group, and does not wait for its standard error", async () => {
   const { child, runtime: { clock }, verdict } = await run();
-  child.leavesStderrOpen = true;
+  child.leavesStderrOpen = child.leavesGroup = true;
   child.signalGroup = (signal) => void child.signals.push(signal);
   child.exit(1, "550 said before the end\n");
+  await clock.advance(490);
+  assert.deepEqual(child.signals, []);
   await clock.advance(1000);
   assert.deepEqual(child.signals, ["SIGKILL"]);
   const given = await verdict();
   assert.ok(given?.kind === "reject");
   assert.match(textOf(given.reply.bytes), /^550 said/);
   assert.ok(child.stderrClosed);
+});
+
+Deno.test("commandCheck waits for a daemon until it has left the group, and calls nothing late meanwhile", async () => {
+  const { child, runtime: { clock }, verdict } = await run();
+  child.leavesGroup = true;
+  await clock.advance(29_990);
+  child.exit(1, "550 no\n");
+  await clock.advance(30);
+  assert.equal(await verdict(), undefined);
+  child.leavesGroup = false;
+  await clock.advance(10);
+  assert.equal((await verdict())?.kind, "reject");
+  assert.deepEqual(child.signals, ["SIGKILL"]);
+});
+
+Deno.test("commandCheck gives what is left in the group no time when the command was late, or nobody waits", async () => {
+  for (const why of ["late", "aborted"] as const) {
+    const { abort, child, runtime: { clock }, verdict } = await run();
+    child.leavesGroup = true;
+    if (why === "late") await clock.advance(30_000);
+    else abort();
+    assert.ok(await verdict(), why);
+    assert.deepEqual(child.signals, ["SIGTERM", "SIGKILL"]);
+  }
 });
 
 Deno.test("commandCheck stops the command when nobody waits for it any more", async () => {
