@@ -1,7 +1,8 @@
 #!/bin/sh
 # The filter of the end-to-end tests with Postfix. What it does stands in the message itself, in the header line
 #     X-Filter: ORDER TAG
-# Before it obeys it keeps what it saw beside itself: seen/TAG.eml, the message, and seen/TAG.env, its environment.
+# Before it obeys it keeps what it saw beside itself: seen/TAG.eml, the message, and seen/TAG.env, its environment with
+# its directory, umask and standard input.
 # Orders: pass, refuse (with a code), refuse-plain (without), change (OUTFILE), fail (exit 2, OUTFILE half written),
 # hang (with a child, both pids in seen/TAG.pids). A message without the line passes, and nothing is kept of it.
 
@@ -12,7 +13,7 @@ tag=$2
 [ -n "$tag" ] || exit 0
 
 cp "$EMAIL" "$here/seen/$tag.eml" || exit 3
-env >"$here/seen/$tag.env" || exit 3
+{ env; echo "at=$(pwd)"; echo "umask=$(umask)"; echo "stdin=$(cat)"; } >"$here/seen/$tag.env" || exit 3
 
 case $order in
 pass)

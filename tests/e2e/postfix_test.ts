@@ -99,9 +99,12 @@ for (const setup of SETUPS) {
     }
     const { EMAIL, OUTFILE, ...seen } = environmentOf(bed, tag);
     assert.deepEqual(
-      pick(seen, ["REMOTEIP", "HELO", "SENDER", "RECIPIENT", "RECIPIENTS", "RECIPIENTCOUNT"]),
+      pick(seen, ["REMOTEIP", "REMOTENAME", "QUEUEID", "HELO", "SENDER", "RECIPIENT", "RECIPIENTS", "RECIPIENTCOUNT"]),
       {
         REMOTEIP: CLIENT_ADDRESS,
+        // The address has no name, and nothing has an id before the queue.
+        REMOTENAME: "",
+        QUEUEID: "",
         HELO: CLIENT_NAME,
         SENDER: sender(tag),
         RECIPIENT: alice(tag),
@@ -109,6 +112,14 @@ for (const setup of SETUPS) {
         RECIPIENTCOUNT: "1",
       },
     );
+    if (setup.mode === "spawn") {
+      // What the README says of spawn(8). HOME is there for the tests' own sake, see installed.ts.
+      const { dir } = bed.postfix;
+      const { PATH, LANG, MAIL_CONFIG, at, umask, stdin } = seen;
+      assert.deepEqual([PATH, LANG, MAIL_CONFIG], ["/usr/bin:/bin", "C", `${dir}/etc`]);
+      for (const name of ["USER", "LOGNAME", "SHELL", "TERM", "TZ"]) assert.equal(seen[name], undefined, name);
+      assert.deepEqual([at, umask, stdin], [`${dir}/queue`, "0077", ""]);
+    }
     assert.ok(EMAIL?.startsWith(`${bed.installed.spool}/`), EMAIL);
     assert.ok(OUTFILE?.startsWith(`${bed.installed.spool}/`), OUTFILE);
     const spooled = readOctets(`${bed.installed.seen}/${tag}.eml`);
