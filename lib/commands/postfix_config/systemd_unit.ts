@@ -76,7 +76,7 @@ Documentation=man:postprox(8)
 After=network-online.target nss-lookup.target
 Wants=network-online.target
 Before=postfix.service postfix@-.service
-# Mail waits for this service, so there is no last try.
+# Mail waits for this service: no try is the last one.
 StartLimitIntervalSec=0
 
 [Service]
