@@ -83,7 +83,7 @@ async function restrictionsOf(parts: Parts, options: Options): Promise<Restricti
     all.push(senderDomainRestriction());
   }
   if (checkRules !== undefined) {
-    const { restriction, listsOfRules } = await rules(parts, checkRules, options.rulesDelay);
+    const { restriction, listsOfRules } = await rules(parts, checkRules, options);
     all.push(restriction);
     lists.push(...listsOfRules);
   }
@@ -97,7 +97,7 @@ async function restrictionsOf(parts: Parts, options: Options): Promise<Restricti
 async function rules(
   { runtime, turn }: Parts,
   file: string,
-  delay: number,
+  { rulesDelay: delay, listNames }: Options,
 ): Promise<{ restriction: Restriction; listsOfRules: readonly ListUse[] }> {
   const [{ parseRules }, { listsOf }, { rulesRestriction }] = await Promise.all([
     import("./restrictions/rules/file.ts"),
@@ -106,7 +106,7 @@ async function rules(
   ]);
   const parse = (content: Uint8Array) => parseRules(textOf(content));
   const all = await parsed(runtime, "--check-rules", { file, parse });
-  return { restriction: rulesRestriction(all, { file, delay, turn }), listsOfRules: listsOf(all) };
+  return { restriction: rulesRestriction(all, { file, delay, turn, listNames }), listsOfRules: listsOf(all) };
 }
 
 // The check that `options` want: the cheap ones come first, and the command has the last word.

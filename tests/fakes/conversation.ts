@@ -79,6 +79,7 @@ export class Conversation {
           file: "rules",
           delay: 30_000,
           turn: new SharedTurn(this.runtime.clock),
+          listNames: new Map(),
         }),
       ]));
     const lists = new ListStates(this.logger);

@@ -87,7 +87,12 @@ Deno.test("rulesRestriction lets others have their turns between its rules", asy
     after: (delay, callback) => clock.after(delay, callback),
   };
   const rules = parseRules(Array.from({ length: 100 }, (_, at) => `noto:ALL:ALL:/^a*b${at}@/:550 no\n`).join(""));
-  const restriction = rulesRestriction(rules, { file: "rules", delay: 0, turn: new SharedTurn(busy) });
+  const restriction = rulesRestriction(rules, {
+    file: "rules",
+    delay: 0,
+    turn: new SharedTurn(busy),
+    listNames: new Map(),
+  });
   const { context } = newScene({ address: "192.0.2.1" });
   const envelope = { ...emptyEnvelope(), sender: "me@here.example" };
   let isOver = false;

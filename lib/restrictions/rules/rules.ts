@@ -4,8 +4,10 @@
 // allows, with the content checks that it asks for. Either way the log gets a notice. So rules are a help against a
 // nuisance, as smtpd's were, and no wall.
 //
-// Values in a message are a stranger's text: the reply stays one line of 512 octets at most, and keeps its code.
+// Values in a message are a stranger's text: the reply stays one line of 512 octets at most, and keeps its code. Where a
+// message names the zone of a DNS list that has a name for strangers, they hear that.
 
+import { type ListNames, withListNames } from "../../dns/list_names.ts";
 import { replyFromText } from "../../smtp/reply.ts";
 import { nameOf, NO_NAME } from "../client_name.ts";
 import type { Restriction, RestrictionContext, Ruling } from "../restriction.ts";
@@ -19,9 +21,10 @@ export interface RulesOptions {
   /** Milliseconds that deny_delay and noto_delay wait. */
   readonly delay: number;
   readonly turn: SharedTurn;
+  readonly listNames: ListNames;
 }
 
-export function rulesRestriction(rules: readonly Rule[], { file, delay, turn }: RulesOptions): Restriction {
+export function rulesRestriction(rules: readonly Rule[], { file, delay, turn, listNames }: RulesOptions): Restriction {
   return {
     name: "rules",
     recipient: async (recipient, { sender }, context): Promise<Ruling> => {
@@ -42,7 +45,7 @@ export function rulesRestriction(rules: readonly Rule[], { file, delay, turn }: 
           if (action.kind === "debug") {
             context.notice(`${where} matches, going on: ${await fillIn("client %H[%I], from %F to %T", mail)}`);
           } else {
-            const reply = replyFromText(await fillIn(action.message, mail));
+            const reply = replyFromText(withListNames(await fillIn(action.message, mail), listNames));
             return { kind: "refuse", why: where, reply, ends: action.ends, delay: action.slowly ? delay : 0 };
           }
         }

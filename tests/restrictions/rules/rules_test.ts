@@ -46,6 +46,7 @@ async function rule(file: string, mail: Mail = {}): Promise<Told> {
     file: "/etc/rules",
     delay: 7000,
     turn: new SharedTurn(new FakeClock()),
+    listNames: new Map([["key.bl.test", "the list"]]),
   });
   const envelope = { ...emptyEnvelope(), sender: mail.from ?? "me@here.example" };
   const ruling = await restriction.recipient!(mail.to ?? "you@there.example", envelope, context);
@@ -127,6 +128,9 @@ Deno.test("a message has its escapes filled in", async () => {
   const message = "550 5.7.1 %H [%I] %F %T %U%C 100%%";
   const filled = "550 5.7.1 mx.example [192.0.2.1] <me@here.example> <you@there.example> UNKNOWN: 100%";
   assert.equal(replyText(replyOf(await rule(`noto:ALL:ALL:ALL:${message}`, { name: "mx.example" }))), filled);
+  // A list with a name is called by that.
+  const named = await rule("noto:ALL:ALL:ALL:550 %I is in KEY.bl.test%C see http%C//key.bl.test/%I");
+  assert.equal(replyText(replyOf(named)), "550 192.0.2.1 is in the list: see http://the list/192.0.2.1");
   const none = await rule("noto:ALL:ALL:ALL", { from: "" });
   assert.equal(
     replyText(replyOf(none)),
