@@ -13,13 +13,7 @@
 import type { ContentCheck } from "../../mail/envelope.ts";
 import { quote } from "../../text/quoting.ts";
 import { RulesError } from "../../text/line_error.ts";
-import {
-  type AddressPattern,
-  isCovered,
-  parseAddress,
-  parseSource,
-  type SourcePattern,
-} from "../../checks/rules_patterns.ts";
+import { type AddressPattern, isCovered, parseAddress, parseSource, type SourcePattern } from "./patterns.ts";
 
 export interface Rule {
   readonly line: number;

@@ -2,7 +2,7 @@
 
 import type { ListUse } from "../../dns/list.ts";
 import type { PatternList, Rule } from "./file.ts";
-import type { AddressPattern, DomainPattern, SourcePattern } from "../../checks/rules_patterns.ts";
+import type { AddressPattern, DomainPattern, SourcePattern } from "./patterns.ts";
 
 /** All of them, as often as they stand there. */
 export function listsOf(rules: readonly Rule[]): ListUse[] {

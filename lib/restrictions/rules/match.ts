@@ -24,7 +24,7 @@ import type {
   ServersPattern,
   SourcePattern,
   TextPattern,
-} from "../../checks/rules_patterns.ts";
+} from "./patterns.ts";
 
 export type Match = boolean | undefined;
 

@@ -3,15 +3,15 @@
 // A pattern that can match nothing is an error, with what would be right: it would let in whom it was meant to keep away,
 // or the other way round, and nobody would notice. smtpd compared such patterns with names all the same.
 
-import { ADDRESSES_HINT, parseAddresses } from "../dns/answers.ts";
-import { asciiName, NAME_LIMIT } from "../text/domain.ts";
-import { isWithin, type Network } from "../text/ip.ts";
-import { type DnsList, parseZone } from "../dns/list.ts";
-import { quote } from "../text/quoting.ts";
-import { compilePattern, type Pattern, PatternError } from "../pattern/pattern.ts";
-import { isAddressLiteral } from "../smtp/mailbox.ts";
-import { parseNetwork } from "../text/network.ts";
-import { RulesError } from "../text/line_error.ts";
+import { ADDRESSES_HINT, parseAddresses } from "../../dns/answers.ts";
+import { asciiName, NAME_LIMIT } from "../../text/domain.ts";
+import { isWithin, type Network } from "../../text/ip.ts";
+import { type DnsList, parseZone } from "../../dns/list.ts";
+import { quote } from "../../text/quoting.ts";
+import { compilePattern, type Pattern, PatternError } from "../../pattern/pattern.ts";
+import { isAddressLiteral } from "../../smtp/mailbox.ts";
+import { parseNetwork } from "../../text/network.ts";
+import { RulesError } from "../../text/line_error.ts";
 
 export type TextPattern =
   | { readonly kind: "all" }
