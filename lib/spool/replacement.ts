@@ -73,10 +73,13 @@ async function countCrLines(content: Content, limit: number): Promise<number> {
   return count;
 }
 
-/** Whether nobody has written into a file, nor put another one in its place, since it was as in `before`. */
+/**
+ * Whether nobody has written into a file, nor put another one in its place, since it was as in `before`. A program may set
+ * the time of its change back, but not the time of that.
+ */
 export function isUntouched(now: FileFacts, before: FileFacts): boolean {
   return now.inode === before.inode && now.device === before.device && now.size === before.size &&
-    now.modified === before.modified;
+    now.modified === before.modified && now.changed === before.changed;
 }
 
 /** Whether `content` is these `octets`. */

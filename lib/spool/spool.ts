@@ -9,8 +9,7 @@
 // change is either taken over as the message (`takeChange`), or is a copy of its own (`copy`).
 //
 // Content is in the spool's form: lines end with LF, dots are not doubled. All I/O failures are thrown as `IoError`.
-// `remove` leaves nothing behind, whatever happened before. Known gap: a program that writes into its file in place, keeps
-// its size and sets its time back to what it was has changed nothing that we look at.
+// `remove` leaves nothing behind, whatever happened before.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Checksum, File, FileFacts, Files } from "../ports/runtime.ts";

@@ -27,6 +27,10 @@ const CHANGES: readonly (readonly [what: string, filter: string])[] = [
     "writes another last octet into it",
     'printf X | dd of="$EMAIL" bs=1 conv=notrunc seek=$(($(wc -c <"$EMAIL") - 1)) 2>/dev/null',
   ],
+  [
+    "writes another octet into it, and sets its time back",
+    'touch -r "$EMAIL" "$D/time"; printf X | dd of="$EMAIL" conv=notrunc 2>/dev/null; touch -r "$D/time" "$EMAIL"',
+  ],
   ["edits it with sed -i", 'sed -i s/line/LINE/ "$EMAIL"'],
   ["copies another over it", 'tr a-z A-Z <"$EMAIL" >"$D/new"; cp "$D/new" "$EMAIL"'],
   ["renames another over it", 'tr a-z A-Z <"$EMAIL" >"$EMAIL.new"; mv "$EMAIL.new" "$EMAIL"'],
