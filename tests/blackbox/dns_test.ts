@@ -202,6 +202,7 @@ const noListings = NO_LISTINGS.map((answer): Case => ({
         "g",
       );
       // Once for each process.
+      await talk.logged(new RegExp(line.source));
       assert.equal(read(talk.logFile).match(line)?.length, talk.mode === "spawn" ? 2 : 1, zone);
     }
   }),
