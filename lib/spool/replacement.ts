@@ -74,12 +74,17 @@ async function countCrLines(content: Content, limit: number): Promise<number> {
 }
 
 /**
- * Whether nobody has written into a file, nor put another one in its place, since it was as in `before`. A program may set
- * the time of its change back, but not the time of that.
+ * Whether it is certain, without a look at the content, that nobody has written into a file, nor put another one in its
+ * place, since it was as in `before`. A program may set the time of its change back, but not the time of that.
  */
 export function isUntouched(now: FileFacts, before: FileFacts): boolean {
   return now.inode === before.inode && now.device === before.device && now.size === before.size &&
-    now.modified === before.modified && now.changed === before.changed;
+    now.modified === before.modified && now.changed === before.changed && isFine(now.changed);
+}
+
+// Deno tells this time in whole seconds, in which much can happen.
+function isFine(milliseconds: number | undefined): boolean {
+  return milliseconds !== undefined && milliseconds % 1000 !== 0;
 }
 
 /** Whether `content` is these `octets`. */
