@@ -1,6 +1,7 @@
 // Processes on Bun.
 //
-// Known gap: an environment variable that is added is UTF-8 text.
+// Known gaps: an environment variable that is added is UTF-8 text; so is one that is inherited, where its name is none that
+// a shell could give.
 
 import * as fs from "node:fs";
 import process from "node:process";
@@ -57,27 +58,53 @@ export async function start(words: readonly string[], environment: Readonly<Reco
   };
 }
 
-// Variables are text to Bun, with U+FFFD for octets that are not UTF-8. Only the environment as a whole, as it came, is
-// inherited octet for octet; where that makes a difference, env(1) changes it. Its words are for all to see for a moment, so
-// that it is left out elsewhere.
+let inherited: readonly (readonly [string, string | undefined])[] | undefined;
+
 function withEnvironment(
   words: readonly string[],
   added: Readonly<Record<string, string>>,
-): { cmd: readonly string[]; env?: Readonly<Record<string, string | undefined>> } {
+): { cmd: readonly string[]; env: Readonly<Record<string, string | undefined>> } {
   inherited ??= Object.entries(process.env).filter(([name]) => !isOurs(name));
-  if (!inherited.some(([name, value]) => name.includes(LOST) || value?.includes(LOST))) {
-    return { cmd: words, env: { ...Object.fromEntries(inherited), ...added } };
-  }
-  const removed = Object.keys(process.env).filter(isOurs).flatMap((name) => ["-u", name]);
-  const assigned = Object.entries(added).map(([name, value]) => `${name}=${value}`);
-  // To env, a program with an equals sign in its path is one more variable.
-  const program = words[0]!.includes("=") ? ["/bin/sh", "-c", 'exec "$0" "$@"', ...words] : words;
-  return { cmd: ["/usr/bin/env", ...removed, ...assigned, ...program] };
+  const isExact = !inherited.some(([name, value]) => value?.includes(LOST) && !(name in added));
+  return {
+    cmd: isExact ? words : ["/bin/sh", "-c", `${repairs(added)}exec "$0" "$@"`, ...words],
+    env: { ...Object.fromEntries(inherited), ...added },
+  };
 }
 
+// What Bun, to which a variable is text, has for octets that are not UTF-8.
 const LOST = "\ufffd";
 
-let inherited: readonly (readonly [string, string | undefined])[] | undefined;
+// A word of a command line has 128 KiB at most (execve(2)).
+const REPAIRS_LIMIT = 100_000;
+
+// What makes a shell give the variables that we inherited the octets that they have lost, except those in `added`: so no word
+// of a client's is in it. What it has no room for, or cannot name, stays as it is.
+function repairs(added: Readonly<Record<string, string>>): string {
+  let script = "";
+  for (const variable of environOctets().split("\0")) {
+    const [, name = "", value = ""] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(variable) ?? [];
+    if (name === "" || name in added || isOurs(name) || !utf8(value).includes(LOST)) continue;
+    const octal = value.replace(/[^A-Za-z0-9]/g, (octet) => `\\0${octet.charCodeAt(0).toString(8).padStart(3, "0")}`);
+    // The dot saves line ends before it, which the shell would drop.
+    const repair = `${name}=$(printf %b '${octal}.'); export ${name}="\${${name}%.}"; `;
+    if (script.length + repair.length < REPAIRS_LIMIT) script += repair;
+  }
+  return script;
+}
+
+// The environment that we were started with, a character for each octet.
+function environOctets(): string {
+  try {
+    return fs.readFileSync("/proc/self/environ", "latin1");
+  } catch {
+    return "";
+  }
+}
+
+function utf8(octets: string): string {
+  return new TextDecoder().decode(Uint8Array.from(octets, (octet) => octet.charCodeAt(0)));
+}
 
 function isThere(pid: number): boolean {
   try {
@@ -102,8 +129,8 @@ export async function startSelf(args: readonly string[], stderr: "stdout" | "inh
   let child: BunProcess;
   try {
     child = bun.spawn({
+      // Without an environment of its own, it inherits ours octet for octet.
       cmd: [...stderr === "stdout" ? ERR_TO_OUT : [], ...selfWords(), ...args],
-      env: process.env,
       stdio: ["ignore", "pipe", "inherit"],
       detached: true,
     });
