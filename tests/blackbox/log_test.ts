@@ -212,9 +212,9 @@ Deno.test("Where the log goes", async (test) => {
       // The failed filter has a word for its level, and the message's line none.
       const lines = received.split("\0");
       assert.equal(lines.pop(), "");
-      assert.equal(lines.length, 2, received);
-      assert.match(lines[0]!, /^<19>[^\n]* postprox\[[0-9]+\]: error: \w+: message not checked /);
-      assert.match(lines[1]!, /^<22>[^\n]* postprox\[[0-9]+\]: \w+: message verdict=/);
+      assert.ok(lines.every((line) => /^<[0-9]+>[^\n]* postprox\[[0-9]+\]: /.test(line)), received);
+      assert.ok(lines.some((line) => /^<19>.*\]: error: \w+: message not checked /.test(line)), received);
+      assert.ok(lines.some((line) => /^<22>.*\]: \w+: message verdict=/.test(line)), received);
     });
     await test.step("a syslog socket that is not there disturbs nobody", () =>
       session([`--log=syslog:${dir}/nowhere`]));
