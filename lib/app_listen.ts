@@ -45,7 +45,7 @@ export async function startListening(
       watch?.ask();
       return checks;
     },
-  }).finally(() => watch?.stop());
+  });
   return await orTempfail("-l, --listen", listening, ({ kind }) => {
     if (address.transport === "unix") return "give a path at which nobody listens, in a directory that can be written";
     const hint = kind === "denied" ? "a port above 1023, as below that only root may" : "a port that is free";

@@ -49,15 +49,10 @@ export class ListWatch {
   /** Asks the lists in use now, and from then on every hour. */
   ask(): void {
     const { clock, logger } = this.#parts;
-    this.stop();
-    this.#cancel = clock.after(HOUR, () => this.ask());
-    this.#askAll(this.#round).catch((error) => logBug(logger, error));
-  }
-
-  /** What answers come after this do not count. */
-  stop(): void {
     this.#cancel();
-    this.#round++;
+    this.#cancel = clock.after(HOUR, () => this.ask());
+    // What answers come to the questions of an earlier round do not count.
+    this.#askAll(++this.#round).catch((error) => logBug(logger, error));
   }
 
   async #askAll(round: number): Promise<void> {

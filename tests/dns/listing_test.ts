@@ -15,12 +15,12 @@ class Scene {
   readonly clock = new FakeClock();
   readonly resolver = new FakeResolver(this.clock);
   readonly logger = new FakeLogger();
-  readonly #lists = new ListStates(this.logger);
+  readonly lists = new ListStates(this.logger);
 
   /** What a session begins with. */
   newDns(): Dns {
     const { clock, resolver } = this;
-    return new Lookups({ clock, resolver }, { timeout: 5000, lists: this.#lists }).forRuling();
+    return new Lookups({ clock, resolver }, { timeout: 5000, lists: this.lists }).forRuling();
   }
 
   async ask(what: string, addresses?: string, dns = this.newDns()): Promise<boolean | "of no use" | "unknown"> {
@@ -92,8 +92,12 @@ Deno.test("an answer that is no listing is in the log once, with its text, whate
     `${words} question=1.2.0.192.l.test answer=127.255.255.254 text="open resolver,\\x0asee example.org"`,
     `${words} question=3.2.0.192.l.test answer=198.51.100.3`,
   ]);
-  // The text is asked for no more often.
-  assert.equal(scene.resolver.asked.filter((question) => question.endsWith("TXT")).length, 2);
+  // The text is asked for no more often; when lists are named anew, once more.
+  const texts = () => scene.resolver.asked.filter((question) => question.endsWith("TXT")).length;
+  assert.equal(texts(), 2);
+  scene.lists.use([]);
+  await scene.ask("192.0.2.4");
+  assert.equal(texts(), 3);
 });
 
 Deno.test("names whose servers are silent take no time from a list", async () => {

@@ -153,7 +153,9 @@ function parseHost(word: string): HostPattern {
   }
   // With `x` in place of an octet, as some write it.
   if (/^[0-9.-]+$|^(?:[0-9]+\.)+[x.]+$/i.test(word) || (/^[0-9.*]+$/.test(word) && !mayBeIpv4(word))) {
-    throw new RulesError(`${quote(word)} is no address: give such as 192.0.2.1, 192.0.2.* or 192.0.2.0/24`);
+    throw new RulesError(
+      `${quote(word)} is no address: give such as 192.0.2.1, 192.0.2.*, 192.0.2.0/24 or [2001:db8::1]`,
+    );
   }
   refuseKeyWord(word, "SOURCES");
   return parseName(word);

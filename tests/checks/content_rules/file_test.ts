@@ -121,6 +121,8 @@ Deno.test("parseContentRules refuses what would refuse every message", () => {
     "e",
     "[[:cntrl:]]",
     "[^ -~]",
+    "[^0-9]",
+    "[^-]",
     "[a-z]",
     "[0-9]",
     "\\w",

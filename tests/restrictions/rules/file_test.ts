@@ -323,6 +323,7 @@ Deno.test("parseRules refuses what is wrong, with its line, the reason and what 
     ["allow:ALL:*@<a.example>:ALL", /is no name/],
     ["allow:ALL.a.example:ALL:ALL", /^"ALL\.a\.example" has ALL in a name: give \*\.a\.example$/],
     ["allow:ALL:*@ALL.a.example:ALL", /has ALL in a name/],
+    ["allow:2001:db8::1:ALL:ALL", /^"2001" is no address: give .* or \[2001:db8::1\]$/],
     ["allow:192.0.2.x:ALL:ALL", /^"192\.0\.2\.x" is no address: give such as/],
     ...["256.*", "1.2.3.256*", "1.*.1000", "01.*", "1..*", ".*", "1.2.*.", "1.300*"].map((source): [string, RegExp] => [
       `allow:${source}:ALL:ALL`,
@@ -348,7 +349,10 @@ Deno.test("parseRules refuses what is wrong, with its line, the reason and what 
     ["deny:ALL EXCEPT KNOWN EXCEPT KNOWN:ALL:ALL", /^EXCEPT leaves nothing of SOURCES/],
     ["allow:root@:ALL:ALL", /^"root@" names no host: give one after the @, or ALL$/],
     // Addresses that are none.
-    ["allow:192.0.2.1-9:ALL:ALL", /^"192\.0\.2\.1-9" is no address: give such as 192\.0\.2\.1, 192\.0\.2\.\* or /],
+    [
+      "allow:192.0.2.1-9:ALL:ALL",
+      /^"192\.0\.2\.1-9" is no address: give such as 192\.0\.2\.1, 192\.0\.2\.\*, .* or \[2001:db8::1\]$/,
+    ],
     ...["1.2.3", "1.2.3.", "1.2.3.4.5", "300.2.3.4", "300.*", "1.2.3.4.*", "2001"].map((source): [string, RegExp] => [
       `allow:${source}:ALL:ALL`,
       /is no address/,
