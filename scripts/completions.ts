@@ -1,48 +1,19 @@
-// Makes the completions for bash, zsh and fish of the option table: `deno task completions`, into dist/completions/.
+// Makes the completions for bash, zsh and fish of a table of options: `deno task completions`, into dist/completions/.
 //
-// Options are completed by both their names, values where their kind is known: directories, commands and files, the words
-// that may stand there, nothing for a number. In place of HOST:PORT host names are offered. A value of the table that
-// stands for a kind which is not known here is an error. bash needs no bash-completion package.
+// Options are completed by both their names, and values to what their kind offers. In place of HOST:PORT host names are
+// offered. bash needs no bash-completion package.
 
-import { type OptionRow, OPTIONS } from "../lib/options/table.ts";
+import { OPTIONS } from "../lib/commands/commands.ts";
+import type { Offer } from "../lib/options/kinds.ts";
+import { type OptionRow, withDefault } from "../lib/options/table.ts";
 import { writeFiles } from "./dist.ts";
 
-/** What may stand for a value: any of `words`, and what the shell finds. */
-interface Kind {
-  readonly words: readonly string[];
-  readonly finds?: "directories" | "files";
-}
-
-const KINDS: Readonly<Record<string, Kind>> = {
-  "COMMAND": { words: [], finds: "files" },
-  "FILE": { words: [], finds: "files" },
-  "DIR": { words: [], finds: "directories" },
-  "WHERE": { words: ["syslog", "stderr"], finds: "files" },
-  "[IP:]PORT": { words: [] },
-  "IP[:PORT]": { words: [] },
-  "ZONE[=ADDRESSES]": { words: [] },
-  "CODES=WHAT": { words: [] },
-  "ZONE=TEXT": { words: [] },
-  "SEC": { words: [] },
-  "N": { words: [] },
-  "FACTOR": { words: [] },
-  "SIZE": { words: [] },
-};
-
 /** The files by name, as each shell looks for them. */
-export function completionFiles(): Readonly<Record<string, string>> {
-  return { "postprox.bash": bash(), "_postprox": zsh(), "postprox.fish": fish() };
+export function completionFiles(options: readonly OptionRow[]): Readonly<Record<string, string>> {
+  return { "postprox.bash": bash(options), "_postprox": zsh(options), "postprox.fish": fish(options) };
 }
 
-function kindOf({ long, value }: OptionRow): Kind | undefined {
-  if (value === undefined) return undefined;
-  if (/^[a-z-]+(?:\|[a-z-]+)+$/.test(value)) return { words: value.split("|") };
-  const kind = KINDS[value];
-  if (!kind) throw new Error(`scripts/completions.ts does not know what the ${value} of --${long} is`);
-  return kind;
-}
-
-const MADE = "# Completion of postprox's options. Made by scripts/completions.ts of lib/options/table.ts.";
+const MADE = "# Completion of postprox's options. Made by scripts/completions.ts.";
 
 function namesOf({ short, long }: OptionRow): string[] {
   return short ? [`-${short}`, `--${long}`] : [`--${long}`];
@@ -50,10 +21,10 @@ function namesOf({ short, long }: OptionRow): string[] {
 
 // --- bash
 
-function bash(): string {
-  const bodies = Map.groupBy(OPTIONS.filter(({ value }) => value !== undefined), bashBody);
+function bash(options: readonly OptionRow[]): string {
+  const bodies = Map.groupBy(options.filter(({ kind }) => kind !== undefined), bashBody);
   const cases = [...bodies].map(([body, rows]) => `    ${rows.flatMap(namesOf).join(" | ")})\n${body}      ;;\n`);
-  const names = OPTIONS.flatMap(namesOf).join(" ");
+  const names = options.flatMap(namesOf).join(" ");
   return `${MADE}
 
 _postprox() {
@@ -80,7 +51,7 @@ complete -F _postprox postprox
 
 /** What is done where the word before is this option. */
 function bashBody(row: OptionRow): string {
-  const { words, finds } = kindOf(row)!;
+  const { words = [], finds } = row.kind?.offers ?? {};
   const sources = [
     ...(finds ? [`compgen ${finds === "files" ? "-f" : "-d"} -- "$cur"`] : []),
     ...(words.length > 0 ? [`compgen -W "${words.join(" ")}" -- "$cur"`] : []),
@@ -96,20 +67,15 @@ function bashBody(row: OptionRow): string {
 
 // --- zsh
 
-function zsh(): string {
-  const specs = OPTIONS.map((row) => {
-    const { short, long, value, valueIsOptional, isRepeatable, help, group } = row;
-    const takes = value === undefined ? ["", ""] : valueIsOptional ? ["", "=-"] : ["+", "="];
+function zsh(options: readonly OptionRow[]): string {
+  const specs = options.map((row) => {
+    const { short, long, kind, valueIsOptional, isRepeatable, endsReading, help } = row;
+    const takes = kind === undefined ? ["", ""] : valueIsOptional ? ["", "=-"] : ["+", "="];
     const names = short ? `{-${short}${takes[0]},--${long}${takes[1]}}` : `--${long}${takes[1]}`;
     // What only prints needs nothing beside it; what is not repeatable may come once.
-    const others = group === "information" && value === undefined
-      ? "(- *)"
-      : isRepeatable
-      ? "*"
-      : `(${namesOf(row).join(" ")})`;
-    const kind = kindOf(row);
-    const argument = kind ? `${valueIsOptional ? "::" : ":"}${zshText(value!)}:${zshAction(kind)}` : "";
-    return `    ${zshQuote(others)}${names}${zshQuote(`[${zshText(help)}]${argument}`)}`;
+    const others = endsReading ? "(- *)" : isRepeatable ? "*" : `(${namesOf(row).join(" ")})`;
+    const argument = kind ? `${valueIsOptional ? "::" : ":"}${zshText(kind.shown)}:${zshAction(kind.offers)}` : "";
+    return `    ${zshQuote(others)}${names}${zshQuote(`[${zshText(withDefault(help, row))}]${argument}`)}`;
   });
   return `#compdef postprox
 ${MADE}
@@ -124,7 +90,7 @@ ${specs.join(" \\\n")} \\
 `;
 }
 
-function zshAction({ words, finds }: Kind): string {
+function zshAction({ words = [], finds }: Offer = {}): string {
   if (finds === "directories") return "_path_files -/";
   // A blank in front: else zsh would put words for compadd before ours, and those would be offered too.
   if (finds === "files") return words.length > 0 ? ` _postprox_files_or ${words.join(" ")}` : "_files";
@@ -141,17 +107,17 @@ function zshQuote(text: string): string {
 
 // --- fish
 
-function fish(): string {
-  const lines = OPTIONS.map((row) => {
-    const { short, long, valueIsOptional, help } = row;
-    const kind = kindOf(row);
+function fish(options: readonly OptionRow[]): string {
+  const lines = options.map((row) => {
+    const { short, long, kind, valueIsOptional, help } = row;
+    const { words: offered = [], finds } = kind?.offers ?? {};
     const words = ["complete -c postprox", ...(short ? [`-s ${short}`] : []), `-l ${long}`];
     // -x: needs a value, and no file is one; -r: needs a value.
-    if (kind && !valueIsOptional) words.push(kind.finds === "files" ? "-rF" : "-x");
-    const found = kind?.finds === "directories" ? ["(__fish_complete_directories)"] : [];
-    const values = [...(kind?.words ?? []), ...found].join(" ");
+    if (kind && !valueIsOptional) words.push(finds === "files" ? "-rF" : "-x");
+    const found = finds === "directories" ? ["(__fish_complete_directories)"] : [];
+    const values = [...offered, ...found].join(" ");
     if (values !== "") words.push(`-a '${values}'`);
-    return `${words.join(" ")} -d '${help.replaceAll(/[\\']/g, "\\$&")}'`;
+    return `${words.join(" ")} -d '${withDefault(help, row).replaceAll(/[\\']/g, "\\$&")}'`;
   });
   return `${MADE}
 
@@ -160,4 +126,4 @@ ${lines.join("\n")}
 `;
 }
 
-if (import.meta.main) await writeFiles("completions", "/completions", completionFiles);
+if (import.meta.main) await writeFiles("completions", "/completions", () => completionFiles(OPTIONS));

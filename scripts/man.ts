@@ -1,12 +1,13 @@
-// Makes the manual page postprox(8) of the option table and the prose in docs/man/: `deno task man`, dist/postprox.8.
+// Makes the manual page postprox(8) of a table of options and the prose in docs/man/: `deno task man`, dist/postprox.8.
 //
 // The page is in mdoc(7), so mandoc(1) and groff(1) both show it. The prose is docs/man/postprox.mdoc; an option has its
 // text in docs/man/options.mdoc or, where that has none, its line of --help. Whatever is asked for and is not there is an
 // error, so that neither can fall behind the other.
 
-import { parseCommandLine } from "../lib/options/parse.ts";
+import { OPTIONS, readWords } from "../lib/commands/commands.ts";
+import { postfixLine } from "../lib/commands/postfix_config.ts";
 import { formatPostfixConfig } from "../lib/commands/postfix_config/postfix_config.ts";
-import { type OptionRow, OPTIONS } from "../lib/options/table.ts";
+import { type OptionRow, withDefault } from "../lib/options/table.ts";
 import { VERSION } from "../lib/commands/version.ts";
 import { writeFiles } from "./dist.ts";
 
@@ -19,8 +20,8 @@ const WIDTH = 80;
 const root = new URL("../", import.meta.url);
 
 /** The whole page, in mdoc(7). */
-export function manualPage(): string {
-  const texts = optionTexts(fill(read("docs/man/options.mdoc")));
+export function manualPage(options: readonly OptionRow[]): string {
+  const texts = optionTexts(read("docs/man/options.mdoc"), options);
   const groups = new Set<string>();
   const page = fill(read("docs/man/postprox.mdoc")).replace(/^\.\\".*\n/gm, "").replace(
     /^@(OPTIONS|CONFIG|FILE) (.*)@$/gm,
@@ -28,32 +29,36 @@ export function manualPage(): string {
       if (what === "FILE") return literal(read(argument).replace(/^# .*\n/gm, "").trimEnd());
       if (what === "CONFIG") return literal(postfixConfig(argument.split(" ")).trimEnd());
       groups.add(argument);
-      return optionList(OPTIONS.filter(({ group }) => group === argument), texts);
+      return optionList(options.filter(({ group }) => group === argument), texts);
     },
   ).replaceAll("@VERSION@", VERSION);
-  const lost = OPTIONS.find(({ group }) => !groups.has(group));
+  const lost = options.find(({ group }) => !groups.has(group));
   if (lost) throw new Error(`docs/man/postprox.mdoc has no line @OPTIONS ${lost.group}@`);
-  return `.\\" Made by scripts/man.ts of docs/man/ and lib/options/table.ts.\n${page}`;
+  return `.\\" Made by scripts/man.ts of docs/man/ and the table of options.\n${page}`;
 }
 
-function optionTexts(source: string): ReadonlyMap<string, string> {
+function optionTexts(source: string, options: readonly OptionRow[]): ReadonlyMap<string, string> {
   const [, ...parts] = source.split(/^@([a-z-]+)@\n/m);
   const texts = new Map<string, string>();
   for (let at = 0; at < parts.length; at += 2) {
     const name = parts[at]!;
-    if (!OPTIONS.some(({ long }) => long === name)) throw new Error(`docs/man/options.mdoc: there is no --${name}`);
-    texts.set(name, parts[at + 1]!.trimEnd());
+    const row = options.find(({ long }) => long === name);
+    if (!row) throw new Error(`docs/man/options.mdoc: there is no --${name}`);
+    texts.set(name, fill(withDefault(parts[at + 1]!.trimEnd(), row)));
   }
   return texts;
 }
 
 function optionList(rows: readonly OptionRow[], texts: ReadonlyMap<string, string>): string {
-  return rows.map((row) => `.It ${head(row)}\n${texts.get(row.long) ?? sentence(row.help)}`).join("\n");
+  return rows.map((row) => `.It ${head(row)}\n${texts.get(row.long) ?? sentence(withDefault(row.help, row))}`).join(
+    "\n",
+  );
 }
 
-function head({ short, long, value, valueIsOptional }: OptionRow): string {
+function head({ short, long, kind, valueIsOptional }: OptionRow): string {
   const names = short ? `Fl ${short} , Fl Fl ${long}` : `Fl Fl ${long}`;
-  if (value === undefined) return names;
+  if (!kind) return names;
+  const value = kind.shown;
   const shown = value.includes("|") ? `Cm ${value.replaceAll("|", " Ns | Ns Cm ")}` : `Ar ${value}`;
   return valueIsOptional ? `${names} Ns Op = Ns ${shown}` : short ? `${names} ${shown}` : `${names} Ns = Ns ${shown}`;
 }
@@ -96,13 +101,13 @@ function escape(line: string): string {
 }
 
 function postfixConfig(args: readonly string[]): string {
-  const parsed = parseCommandLine(args);
-  if (parsed.kind !== "postfix-config") throw new Error(`${args.join(" ")} prints no lines for Postfix`);
-  return formatPostfixConfig(parsed.line, [PROGRAM]);
+  const { line } = readWords(args);
+  if (line.wrong) throw line.wrong;
+  return formatPostfixConfig(postfixLine(line), [PROGRAM]);
 }
 
 function read(file: string): string {
   return Deno.readTextFileSync(new URL(file, root));
 }
 
-if (import.meta.main) await writeFiles("man", "", () => ({ "postprox.8": manualPage() }));
+if (import.meta.main) await writeFiles("man", "", () => ({ "postprox.8": manualPage(OPTIONS) }));

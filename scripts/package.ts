@@ -10,7 +10,8 @@
 // The texts for dpkg and systemd are in scripts/package/.
 
 import { createHash } from "node:crypto";
-import { parseCommandLine } from "../lib/options/parse.ts";
+import { OPTIONS, readWords } from "../lib/commands/commands.ts";
+import { postfixLine } from "../lib/commands/postfix_config.ts";
 import { formatPostfixConfig } from "../lib/commands/postfix_config/postfix_config.ts";
 import { formatUnit } from "../lib/commands/postfix_config/systemd_unit.ts";
 import { VERSION, VERSION_TEXT } from "../lib/commands/version.ts";
@@ -102,10 +103,10 @@ async function lookAt(path: string): Promise<Executable> {
 
 function debItems(executable: Executable): readonly Item[] {
   const doc = "usr/share/doc/postprox";
-  const completions = completionFiles();
+  const completions = completionFiles(OPTIONS);
   return [
     { to: "usr/sbin/postprox", content: { copyOf: executable.path }, program: true },
-    { to: "usr/share/man/man8/postprox.8.gz", content: manualPage(), compressed: true },
+    { to: "usr/share/man/man8/postprox.8.gz", content: manualPage(OPTIONS), compressed: true },
     { to: "usr/share/bash-completion/completions/postprox", content: completions["postprox.bash"]! },
     { to: "usr/share/zsh/vendor-completions/_postprox", content: completions["_postprox"]! },
     { to: "usr/share/fish/vendor_completions.d/postprox.fish", content: completions["postprox.fish"]! },
@@ -125,8 +126,8 @@ function debItems(executable: Executable): readonly Item[] {
 function tarballItems(executable: Executable): readonly Item[] {
   return [
     { to: "postprox", content: { copyOf: executable.path }, program: true },
-    { to: "postprox.8", content: manualPage() },
-    ...Object.entries(completionFiles()).map(([name, content]) => ({ to: `completions/${name}`, content })),
+    { to: "postprox.8", content: manualPage(OPTIONS) },
+    ...Object.entries(completionFiles(OPTIONS)).map(([name, content]) => ({ to: `completions/${name}`, content })),
     { to: "systemd/postprox.service", content: unit() },
     { to: "systemd/default", content: source("scripts/package/default") },
     { to: "systemd/tmpfiles.conf", content: source("scripts/package/tmpfiles.conf") },
@@ -173,9 +174,8 @@ function examples(folder: string): readonly Item[] {
 // The packages have a unit of their own, so the one for pasting stays out.
 function postfixLines(mode: "listen" | "spawn"): string {
   const words = ["-v", "-d", "/var/spool/postprox", "-c", "/usr/local/bin/clamdscan-filter", "127.0.0.1:10026"];
-  const parsed = parseCommandLine([`--postfix-config=${mode}`, ...words]);
-  if (parsed.kind !== "postfix-config") throw new Error("--postfix-config prints no lines for Postfix");
-  const parts = formatPostfixConfig(parsed.line, ["/usr/sbin/postprox"]).split(/^(?=# ---- )/m);
+  const { line } = readWords([`--postfix-config=${mode}`, ...words]);
+  const parts = formatPostfixConfig(postfixLine(line), ["/usr/sbin/postprox"]).split(/^(?=# ---- )/m);
   return parts.filter((part) => !part.startsWith("# ---- /etc/systemd/")).join("");
 }
 

@@ -1,5 +1,7 @@
 // Name and version of the program, and what --version and --license say of it.
 
+import type { Command } from "./command.ts";
+
 export const VERSION = "1.1.0";
 
 export const VERSION_TEXT = `postprox ${VERSION}
@@ -27,3 +29,13 @@ LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
 OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
 SOFTWARE.
 `;
+
+export const version: Command = async ({ runtime }) => {
+  runtime.stdio.writeOut(VERSION_TEXT);
+  return 0;
+};
+
+export const license: Command = async ({ runtime }) => {
+  runtime.stdio.writeOut(LICENSE_TEXT);
+  return 0;
+};

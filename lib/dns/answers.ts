@@ -35,6 +35,19 @@ export function parseAddresses(text: string): Addresses | undefined {
   return patterns.every((pattern) => pattern !== undefined) ? patterns : undefined;
 }
 
+/** A text of which `parseAddresses` makes these. */
+export function formatAddresses(addresses: Addresses): string {
+  return addresses.map(({ octets, bits }) => {
+    const [first, second, third, last] = octets.map(formatRanges);
+    return `${first}.${second}.${third}.${bits === undefined ? last : `0&${bits}`}`;
+  }).join(",");
+}
+
+function formatRanges(ranges: readonly Range[]): string {
+  const texts = ranges.map(([first, last]) => first === last ? `${first}` : `${first}-${last}`);
+  return texts.length === 1 ? texts[0]! : `[${texts.join(";")}]`;
+}
+
 /**
  * Whether `answer`, an IPv4 address, is a listing that counts, one that does not, or no listing. Without `addresses` all
  * listings count.

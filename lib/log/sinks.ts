@@ -14,6 +14,9 @@ export type LogTarget =
   | { readonly kind: "stderr" }
   | { readonly kind: "file"; readonly path: string };
 
+/** Where the C library's syslog(3) sends its lines. */
+export const SYSLOG: LogTarget & { kind: "syslog" } = { kind: "syslog", path: "/dev/log" };
+
 // What may wait for a slow disk or syslog daemon before lines are dropped.
 const QUEUE_LIMIT = 10000;
 

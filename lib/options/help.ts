@@ -1,50 +1,30 @@
-// What --help prints: made from the option table.
+// The options of a table, as --help lists them. Pure.
 
-import { type OptionRow, OPTIONS } from "./table.ts";
-
-const HEADINGS: Readonly<Record<OptionRow["group"], string>> = {
-  filter: "Filter",
-  checks: "Checks",
-  running: "Running",
-  limits: "Limits (SEC in seconds, fractions allowed)",
-  information: "Information",
-};
-
-const USAGE = `Usage: postprox HOST:PORT [-c COMMAND] [-d DIR] [-t SEC] [-rv] [-l [IP:]PORT]
-       postprox --postfix-config[=spawn|listen] [HOST:PORT] [OPTION...]
-       postprox -hLV
-
-Relay SMTP from standard input to the mail server at HOST:PORT (port 25 where
-none is given; also [IPV6]:PORT, inet:HOST:PORT and unix:PATH), have a filter
-judge each message, and pass it on or refuse it.
-`;
-
-const EXIT_CODES = `COMMAND finds the message in the file $EMAIL. Exit status 0 passes it, or what
-COMMAND has written to the file $OUTFILE; 1 refuses it with the last line of
-standard error; anything else means that the filter failed.
-`;
+import { type OptionRow, withDefault } from "./table.ts";
 
 const WIDTH = 80;
 const INDENT = 32;
 
-export function helpText(): string {
-  const groups = Object.entries(HEADINGS).map(([group, heading]) => {
-    const rows = OPTIONS.filter((row) => row.group === group).map(formatRow);
-    return `${heading}:\n${rows.join("")}`;
-  });
-  return [USAGE, ...groups, EXIT_CODES].join("\n");
+/** The rows under their headings; `headings` has one for each group, in order. */
+export function formatOptions(rows: readonly OptionRow[], headings: Readonly<Record<string, string>>): string {
+  const lost = rows.find(({ group }) => headings[group] === undefined);
+  if (lost) throw new Error(`there is no heading for the group ${lost.group} of --${lost.long}`);
+  return Object.entries(headings).map(([group, heading]) => {
+    const entries = rows.filter((row) => row.group === group).map(formatRow);
+    return `${heading}:\n${entries.join("")}`;
+  }).join("\n");
 }
 
 function formatRow(row: OptionRow): string {
   const head = `  ${row.short ? `-${row.short},` : "   "} --${row.long}${formatValue(row)}`;
-  const lines = wrap(row.help, WIDTH - INDENT);
+  const lines = wrap(withDefault(row.help, row), WIDTH - INDENT);
   const first = head.length < INDENT - 1 ? head.padEnd(INDENT) + lines.shift()! : head;
   return [first, ...lines.map((line) => " ".repeat(INDENT) + line)].join("\n") + "\n";
 }
 
-function formatValue({ short, value, valueIsOptional }: OptionRow): string {
-  if (value === undefined) return "";
-  return valueIsOptional ? `[=${value}]` : short ? ` ${value}` : `=${value}`;
+function formatValue({ short, kind, valueIsOptional }: OptionRow): string {
+  if (!kind) return "";
+  return valueIsOptional ? `[=${kind.shown}]` : short ? ` ${kind.shown}` : `=${kind.shown}`;
 }
 
 function wrap(text: string, width: number): string[] {

@@ -5,7 +5,7 @@ import { ListStates } from "../../lib/dns/list_states.ts";
 import { ListWatch } from "../../lib/dns/list_watch.ts";
 import { isListed } from "../../lib/dns/listing.ts";
 import { Lookups } from "../../lib/dns/lookups.ts";
-import { parseDnsList } from "../../lib/options/values.ts";
+import { parseDnsList } from "../../lib/dns/list.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import { type FakeAnswer, FakeResolver } from "../fakes/resolver.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { isOwnServer, isOwnServerAsWritten, isReachable } from "../../lib/modes/own_server.ts";
-import { parseDownstream, parseListen } from "../../lib/options/values.ts";
+import { parseDownstream, parseListen } from "../../lib/ports/address.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
 const HOSTS: readonly (readonly [name: string, addresses: readonly string[]])[] = [

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { dnsListRestriction } from "../../lib/restrictions/dns_list.ts";
 import { emptyEnvelope } from "../../lib/mail/envelope.ts";
-import { parseDnsList } from "../../lib/options/values.ts";
+import { parseDnsList } from "../../lib/dns/list.ts";
 import { type FakeAnswer } from "../fakes/resolver.ts";
 import { newScene, said, type Scene } from "./restricted.ts";
 

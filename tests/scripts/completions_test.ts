@@ -4,7 +4,8 @@
 // Needs bash, zsh, fish and python3, and says so where one is missing.
 
 import assert from "node:assert/strict";
-import { OPTIONS } from "../../lib/options/table.ts";
+import { OPTIONS } from "../../lib/commands/commands.ts";
+import { withDefault } from "../../lib/options/table.ts";
 import { completionFiles } from "../../scripts/completions.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
 import { runCommand } from "../e2e/start.ts";
@@ -35,7 +36,9 @@ const COMPLETED: readonly [typed: string, words: readonly string[]][] = [
 async function inPlace(test: (directory: string) => Promise<void>): Promise<void> {
   const directory = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {
-    for (const [name, text] of Object.entries(completionFiles())) Deno.writeTextFileSync(`${directory}/${name}`, text);
+    for (const [name, text] of Object.entries(completionFiles(OPTIONS))) {
+      Deno.writeTextFileSync(`${directory}/${name}`, text);
+    }
     Deno.mkdirSync(`${directory}/places/directory`, { recursive: true });
     Deno.writeTextFileSync(`${directory}/places/filter`, "");
     await test(directory);
@@ -142,12 +145,13 @@ Deno.test("zsh offers for each value what may stand there, and no word of its ow
   await inPlace(async (directory) => {
     const { rc, file, words } = SHELLS.zsh;
     Deno.writeTextFileSync(`${directory}/${file}`, rc);
-    const rows = OPTIONS.filter(({ value }) => value !== undefined);
+    const rows = OPTIONS.filter(({ kind }) => kind !== undefined);
     // Ctrl-D lists what there is and inserts none of it.
     const lines = rows.map(({ long }) => `postprox --${long}=\x04\x15\n`);
     const screen = await type(words(""), lines, directory, { ZDOTDIR: directory });
     const [, ...shown] = screen.split(PROMPT);
-    for (const [at, { long, value = "" }] of rows.entries()) {
+    for (const [at, { long, kind }] of rows.entries()) {
+      const value = kind!.shown;
       const offered = /\r\n([^\r]*)\rpostprox /.exec(shown[at]!)?.[1]?.trim().split(/ +/) ?? [];
       const expected = value.includes("|") ? value.split("|") : OFFERED[value] ?? [];
       assert.deepEqual(offered.sort(), [...expected].sort(), `--${long}: ${shown[at]}`);
@@ -175,7 +179,9 @@ Deno.test("fish completes the options and their values", async () => {
 Deno.test("fish lists every option behind a -, and says something of it", async () => {
   await inPlace(async (directory) => {
     const offers = new Map((await fishOffers(directory, "-")).map((line) => line.split("\t") as [string, string]));
-    for (const { short, long, help } of OPTIONS) {
+    for (const row of OPTIONS) {
+      const { short, long } = row;
+      const help = withDefault(row.help, row);
       assert.equal(offers.get(`--${long}`), help);
       if (short) assert.equal(offers.get(`-${short}`), help);
     }

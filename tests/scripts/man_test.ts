@@ -3,7 +3,7 @@
 // Needs mandoc and groff (Debian's groff-base), and says so where one is missing.
 
 import assert from "node:assert/strict";
-import { OPTIONS } from "../../lib/options/table.ts";
+import { OPTIONS } from "../../lib/commands/commands.ts";
 import { VERSION } from "../../lib/commands/version.ts";
 import { manualPage } from "../../scripts/man.ts";
 import { runCommand } from "../e2e/start.ts";
@@ -13,7 +13,7 @@ const HERE = import.meta.url;
 async function withPage(test: (path: string) => Promise<void>): Promise<void> {
   const path = Deno.makeTempFileSync({ prefix: "postprox_test_", suffix: ".8" });
   try {
-    Deno.writeTextFileSync(path, manualPage());
+    Deno.writeTextFileSync(path, manualPage(OPTIONS));
     await test(path);
   } finally {
     Deno.removeSync(path);
@@ -53,11 +53,11 @@ Deno.test("the manual page fits on 80 columns, shows each option with a text, an
   await withPage(async (path) => {
     const lines = (await rendered(path)).split("\n");
     for (const line of lines) assert.ok(line.length <= 80, line);
-    for (const { short, long, value } of OPTIONS) {
+    for (const { short, long, kind } of OPTIONS) {
       const name = short ? `-${short}, --${long}` : `--${long}`;
       const at = lines.findIndex((line) => new RegExp(`^ {5}${name}(?![a-z-])`).test(line));
       assert.ok(at >= 0, `${name} is not in the page`);
-      if (value) assert.ok(lines[at]!.includes(value), lines[at]);
+      if (kind) assert.ok(lines[at]!.includes(kind.shown), lines[at]);
       assert.match(lines[at + 1]!, /^ {13}[A-Z]/, name);
     }
     const text = lines.join("\n");

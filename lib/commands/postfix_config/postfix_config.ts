@@ -9,16 +9,36 @@ import { formatAddress } from "../../ports/address.ts";
 import { quote } from "../../text/quoting.ts";
 import { isOwnServerAsWritten } from "../../modes/own_server.ts";
 import type { Address } from "../../ports/runtime.ts";
+import { UsageError } from "../../ports/start_error.ts";
+import type { GivenSetting } from "../../options/command_line.ts";
+import { FILE } from "../../options/kinds.ts";
+import type { Settings } from "../../settings/settings.ts";
 import { RESERVE_SHARE } from "../../session/message.ts";
-import { type Options, type PostfixMode, UsageError } from "../../options/options.ts";
-import { mainCf, masterCf, postfixSocket, secondServer, spawnEntry } from "./postfix_lines.ts";
+import {
+  type Ends,
+  mainCf,
+  masterCf,
+  type PostfixMode,
+  postfixSocket,
+  secondServer,
+  spawnEntry,
+} from "./postfix_lines.ts";
 import { formatUnit, LOG_DIRECTORY, MAKE_USER, RUNTIME_DIRECTORY, type UnitParts, USER } from "./systemd_unit.ts";
-import type { GivenCommandLine } from "../../options/parse.ts";
 import { shellWord, unitWord } from "./words.ts";
 
-/** How to start the program: where it listens, its own words, and then those of each option and of HOST:PORT. */
-interface Start {
-  readonly listen: Address;
+/** What the lines are made of. */
+export interface PostfixLine {
+  readonly mode: PostfixMode;
+  readonly settings: Settings;
+  /** The options, in order, each with the text of its value. */
+  readonly given: readonly GivenSetting[];
+  /** HOST:PORT, as it was written. */
+  readonly operand: string;
+  readonly downstream: Address;
+}
+
+/** How to start the program: its own words, and then those of each option and of HOST:PORT. */
+interface Start extends Ends {
   readonly program: readonly string[];
   readonly handedOn: readonly (readonly string[])[];
 }
@@ -30,8 +50,8 @@ const USUAL_PROCESSES = 20;
 
 // Said anew by the printed lines, or of no use under the mode.
 const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
-  spawn: ["postfix-config", "listen", "foreground", "max-clients"],
-  listen: ["postfix-config", "listen", "foreground"],
+  spawn: ["listen", "foreground", "max-clients"],
+  listen: ["listen", "foreground"],
 };
 
 // Directories of all users are not ours to make.
@@ -46,61 +66,64 @@ const COMMENT_WIDTH = 79;
 
 /** `program` is the words that start this program, as they would stand in front of its options. */
 export function formatPostfixConfig(
-  { options: asked, given, operand }: GivenCommandLine,
+  { mode, settings: asked, given, operand, downstream }: PostfixLine,
   program: readonly string[],
   notes: readonly string[] = [],
 ): string {
-  const mode = asked.postfixConfig ?? "spawn";
-  const listen = asked.listen ?? USUAL_LISTEN;
+  const listen = asked.listen.address ?? USUAL_LISTEN;
   const counting = given.filter(({ row, text }, at) =>
-    row.value === undefined || row.isRepeatable ||
+    !row.kind || row.isRepeatable ||
     (text !== "" && !given.slice(at + 1).some((later) => later.row === row))
   );
   const says = (name: string) => counting.some(({ row }) => row.long === name);
-  checkPlaces(mode, asked, { listen, counting });
-  const options = says("timeout") && !says("message-timeout") ? withTimeFor(asked) : asked;
+  checkPlaces(mode, asked, { listen, downstream, counting });
+  const settings = says("timeout") && !says("message-timeout") ? withTimeFor(asked) : asked;
   const handedOn = counting.filter(({ row }) => !NOT_HANDED_ON[mode].includes(row.long)).map(optionWords);
-  if (options !== asked) handedOn.push([`--message-timeout=${options.messageTimeout / 1000}`]);
-  const start: Start = { listen, program, handedOn: [...handedOn, [operand]] };
-  const processes = says("max-clients") ? options.maxClients : USUAL_PROCESSES;
-  const second = secondServer(options.downstream);
+  if (settings !== asked) handedOn.push([`--message-timeout=${settings.session.messageTimeout / 1000}`]);
+  const start: Start = { listen, downstream, program, handedOn: [...handedOn, [operand]] };
+  const processes = says("max-clients") ? settings.listen.maxClients : USUAL_PROCESSES;
+  const second = secondServer(downstream);
   const parts = mode === "spawn"
     ? [
-      setUp(start, options, { how: "one process for each message", notes }),
-      mainCf(mode, listen, options),
-      masterCf([spawnEntry({ ...start, processes }, options.downstream), second]),
+      setUp(start, settings, { how: "one process for each message", notes }),
+      mainCf(mode, listen, settings),
+      masterCf([spawnEntry({ ...start, processes }), second]),
     ]
     : [
-      setUp(start, options, { how: "one process for all messages", notes }),
-      unit(start, options),
-      mainCf(mode, listen, options),
+      setUp(start, settings, { how: "one process for all messages", notes }),
+      unit(start, settings),
+      mainCf(mode, listen, settings),
       masterCf([second]),
     ];
   return [...parts, "# ---- then: postfix reload\n"].join("\n");
 }
 
 // -t alone would be cut to its share of the usual --message-timeout.
-function withTimeFor(options: Options): Options {
-  const needed = Math.ceil(options.timeout / (1 - 2 * RESERVE_SHARE) / 1000 + 1) * 1000;
-  return needed > options.messageTimeout ? { ...options, messageTimeout: needed } : options;
+function withTimeFor(settings: Settings): Settings {
+  const { judging, session } = settings;
+  const needed = Math.ceil(judging.timeout / (1 - 2 * RESERVE_SHARE) / 1000 + 1) * 1000;
+  if (needed <= session.messageTimeout) return settings;
+  return { ...settings, session: { ...session, messageTimeout: needed } };
 }
 
 function checkPlaces(
   mode: PostfixMode,
-  { tempdir, log, command, downstream }: Options,
-  { listen, counting }: { listen: Address; counting: GivenCommandLine["given"] },
+  { spool, log: { target }, command: { command } }: Settings,
+  { listen, downstream, counting }: { listen: Address; downstream: Address; counting: readonly GivenSetting[] },
 ): void {
   const wrong = (what: string, hint: string) => {
     throw new UsageError(`option --postfix-config: ${what}: ${hint}`);
   };
   const absolute = "Postfix starts programs in a directory of its own, give a path that begins with /";
-  if (!tempdir.startsWith("/")) wrong(`-d ${quote(tempdir)} is a relative path`, absolute);
+  if (!spool.directory.startsWith("/")) wrong(`-d ${quote(spool.directory)} is a relative path`, absolute);
   if (/^\.\.?\//.test(command)) wrong(`-c ${quote(command)} is a relative path`, absolute);
-  if (log.kind === "file" && !log.path.startsWith("/")) wrong(`--log=${quote(log.path)} is a relative path`, absolute);
-  for (const { row: { long, value }, text } of counting) {
-    if (value === "FILE" && !text.startsWith("/")) wrong(`--${long}=${quote(text)} is a relative path`, absolute);
+  if (target.kind === "file" && !target.path.startsWith("/")) {
+    wrong(`--log=${quote(target.path)} is a relative path`, absolute);
   }
-  if (log.kind === "stderr" && mode === "spawn") {
+  for (const { row: { long, kind }, text } of counting) {
+    if (kind === FILE && !text.startsWith("/")) wrong(`--${long}=${quote(text)} is a relative path`, absolute);
+  }
+  if (target.kind === "stderr" && mode === "spawn") {
     wrong("under spawn standard error is the client", "give --log=syslog or the path of a file");
   }
   if (isOwnServerAsWritten(listen, downstream)) {
@@ -138,8 +161,8 @@ function checkSockets(
   }
 }
 
-function optionWords({ row, text }: GivenCommandLine["given"][number]): string[] {
-  if (row.value === undefined) return [row.short ? `-${row.short}` : `--${row.long}`];
+function optionWords({ row, text }: GivenSetting): string[] {
+  if (!row.kind) return [row.short ? `-${row.short}` : `--${row.long}`];
   return row.short ? [`-${row.short}`, text] : [`--${row.long}=${text}`];
 }
 
@@ -147,11 +170,11 @@ function optionWords({ row, text }: GivenCommandLine["given"][number]): string[]
 
 function setUp(
   { listen }: Start,
-  { tempdir, log }: Options,
+  { spool, log: { target: log } }: Settings,
   { how, notes }: { how: string; notes: readonly string[] },
 ): string {
   const steps = [`id ${USER} ||`, ...MAKE_USER];
-  if (!isShared(tempdir)) steps.push(...makeDirectory(tempdir, `-o ${USER} -m 0700`));
+  if (!isShared(spool.directory)) steps.push(...makeDirectory(spool.directory, `-o ${USER} -m 0700`));
   if (log.kind === "file") {
     const file = shellWord(log.path);
     const owner = `-o ${USER} -g ${USER}`;
@@ -192,11 +215,11 @@ function isShared(directory: string): boolean {
   return SHARED_DIRECTORIES.test(directory);
 }
 
-function unit(start: Start, options: Options): string {
+function unit(start: Start, settings: Settings): string {
   const words = ["-l", formatAddress(start.listen), ...start.handedOn.flat()];
   const inBackground = [...start.program, ...words].map(shellWord).join(" ");
   const foreground = [...start.program, "--foreground", ...words];
-  const groups = postfixSocket(options.downstream) ? " -G postdrop" : "";
+  const groups = postfixSocket(start.downstream) ? " -G postdrop" : "";
   const socket = socketDirectory(start.listen);
   const steps = [
     ...socket && runtimeDirectory(socket) ? [`install -d ${FOR_POSTFIX} ${shellWord(socket)}`] : [],
@@ -210,16 +233,20 @@ function unit(start: Start, options: Options): string {
 # are accepted.
 #
 ${steps.map((step) => `#   ${step}\n`).join("")}#
-${formatUnit({ ...fences(start, options, foreground), execStart: foreground.map(unitWord).join(" ") })}`;
+${formatUnit({ ...fences(start, settings, foreground), execStart: foreground.map(unitWord).join(" ") })}`;
 }
 
 /** What the fences of the unit have to leave open for these words. */
-function fences({ listen }: Start, options: Options, words: readonly string[]): Omit<UnitParts, "execStart"> {
-  const { tempdir, log, downstream } = options;
+function fences(
+  { listen, downstream }: Start,
+  { spool, log: { target } }: Settings,
+  words: readonly string[],
+): Omit<UnitParts, "execStart"> {
   const names = (directory: string) => words.some((word) => new RegExp(`(?<![\\w./-])${directory}/[^/]`).test(word));
   const socket = socketDirectory(listen);
   const inRun = socket && runtimeDirectory(socket);
-  const places = [tempdir, ...log.kind === "file" ? [directoryOf(log.path)] : [], ...socket && !inRun ? [socket] : []];
+  const logs = target.kind === "file" ? [directoryOf(target.path)] : [];
+  const places = [spool.directory, ...logs, ...socket && !inRun ? [socket] : []];
   return {
     about: ["postprox in listen mode, by postprox --postfix-config=listen."],
     writable: [...new Set(places)].filter((path) => !isShared(path) && path !== LOG_DIRECTORY),

@@ -6,7 +6,7 @@
 
 import { formatAddress } from "../../ports/address.ts";
 import type { Address } from "../../ports/runtime.ts";
-import type { Options, PostfixMode } from "../../options/options.ts";
+import type { Settings } from "../../settings/settings.ts";
 import { USER } from "./systemd_unit.ts";
 import { formatMasterWord } from "./words.ts";
 
@@ -35,10 +35,12 @@ export function postfixSocket(address: Address): { folder: "private" | "public";
   return name === undefined ? undefined : { folder: folder as "private" | "public", name };
 }
 
+/** The two ways in which Postfix and postprox come together. */
+export type PostfixMode = "spawn" | "listen";
+
 /** The lines for main.cf where postprox listens at `listen`. */
-export function mainCf(mode: PostfixMode, listen: Address, options: Options): string {
-  const { messageTimeout, connectTimeout, rulesDelay, tarpitAfter, tarpitMax, sessionTimeout, maxMessageSize } =
-    options;
+export function mainCf(mode: PostfixMode, listen: Address, { session, rules }: Settings): string {
+  const { messageTimeout, connectTimeout, tarpitAfter, tarpitMax, sessionTimeout, maxMessageSize } = session;
   const parts = [
     `# It holds for every SMTP server of master.cf. One whose mail is not to be
 # filtered gets "-o smtpd_proxy_filter=" there.
@@ -47,7 +49,7 @@ smtpd_proxy_filter = ${proxyFilter(listen)}
 `,
   ];
   const patience = MARGIN +
-    Math.max(messageTimeout, connectTimeout, rulesDelay, tarpitAfter === undefined ? 0 : tarpitMax);
+    Math.max(messageTimeout, connectTimeout, rules.delay, tarpitAfter === 0 ? 0 : tarpitMax);
   if (patience > PROXY_TIMEOUT) {
     parts.push(`# Longer than postprox takes at most. A sender may leave after 600 s.
 smtpd_proxy_timeout = ${Math.ceil(patience / 1000)}s
@@ -107,16 +109,21 @@ export function masterCf(entries: readonly string[]): string {
 ${entries.join("\n")}`;
 }
 
-/** How spawn(8) starts postprox: the program's own words, then those of each option and of HOST:PORT. */
-export interface SpawnEntry {
+/** Where postprox is, and the server behind it. */
+export interface Ends {
   readonly listen: Address;
+  readonly downstream: Address;
+}
+
+/** How spawn(8) starts postprox: the program's own words, then those of each option and of HOST:PORT. */
+export interface SpawnEntry extends Ends {
   readonly program: readonly string[];
   readonly handedOn: readonly (readonly string[])[];
   /** How many sessions at a time. */
   readonly processes: number;
 }
 
-export function spawnEntry({ listen, program, handedOn, processes }: SpawnEntry, downstream: Address): string {
+export function spawnEntry({ listen, downstream, program, handedOn, processes }: SpawnEntry): string {
   const user = postfixSocket(downstream) ? `user=${USER}:postdrop` : `user=${USER}`;
   const [first = "", ...rest] = program;
   const units = [[user, `argv=${first}`, ...rest], ...handedOn].map((words) => words.map(formatMasterWord));

@@ -4,7 +4,7 @@
 // line end say, throws a `UsageError`.
 
 import { quote } from "../../text/quoting.ts";
-import { UsageError } from "../../options/options.ts";
+import { UsageError } from "../../ports/start_error.ts";
 
 /**
  * A word of a program's arguments as master.cf has to have it (master(5), Postfix 3.0). There is no quoting but `{ }`

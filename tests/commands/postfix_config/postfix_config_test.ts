@@ -3,8 +3,9 @@
 // That a real Postfix takes the lines is shown by tests/e2e/postfix_config_lines_test.ts.
 
 import assert from "node:assert/strict";
-import { UsageError } from "../../../lib/options/options.ts";
-import { parseCommandLine } from "../../../lib/options/parse.ts";
+import { UsageError } from "../../../lib/ports/start_error.ts";
+import { readWords } from "../../../lib/commands/commands.ts";
+import { postfixLine } from "../../../lib/commands/postfix_config.ts";
 import { formatPostfixConfig } from "../../../lib/commands/postfix_config/postfix_config.ts";
 import { shellWord, unitWord } from "../../../lib/commands/postfix_config/words.ts";
 import { fromFileUrl } from "../../e2e/paths.ts";
@@ -12,9 +13,7 @@ import { fromFileUrl } from "../../e2e/paths.ts";
 const PROGRAM = ["/usr/sbin/postprox"];
 
 function print(...args: string[]): string {
-  const parsed = parseCommandLine(args);
-  assert.ok(parsed.kind === "postfix-config");
-  return formatPostfixConfig(parsed.line, PROGRAM);
+  return formatPostfixConfig(postfixLine(readWords(args).line), PROGRAM);
 }
 
 /** The words of the one spawn(8) entry. */
@@ -54,9 +53,8 @@ Deno.test("formatPostfixConfig hands on the options, and not what the lines say 
 });
 
 Deno.test("formatPostfixConfig puts the program's own words into master.cf", () => {
-  const parsed = parseCommandLine(["--postfix-config"]);
-  assert.ok(parsed.kind === "postfix-config");
-  const text = formatPostfixConfig(parsed.line, ["/opt/a b/deno", "run", "main.ts"]);
+  const line = postfixLine(readWords(["--postfix-config"]).line);
+  const text = formatPostfixConfig(line, ["/opt/a b/deno", "run", "main.ts"]);
   assert.equal(argvOf(text), "user=postprox { argv=/opt/a b/deno } run main.ts 127.0.0.1:10026");
 });
 

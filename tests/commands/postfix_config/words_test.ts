@@ -2,7 +2,7 @@
 // mystrtokq() and extpar() of Postfix, sh(1), systemd.service(5).
 
 import assert from "node:assert/strict";
-import { UsageError } from "../../../lib/options/options.ts";
+import { UsageError } from "../../../lib/ports/start_error.ts";
 import { formatMasterWord, settingPath, shellWord, unitWord } from "../../../lib/commands/postfix_config/words.ts";
 import { runCommand } from "../../e2e/start.ts";
 

@@ -1,5 +1,4 @@
-// Tests of lib/commands/information.ts, through lib/app.ts: what is printed where, and that a run which prints nothing does
-// not load it, since in spawn mode each message would pay for that.
+// Tests of the commands that print and do not serve, through lib/app.ts: what is printed where.
 
 import assert from "node:assert/strict";
 import { run } from "../../lib/app.ts";
@@ -50,24 +49,5 @@ Deno.test("run prints nothing of its own where standard output is a mail client"
     assert.equal(await run(runtime, [option, "mx"]), 64);
     assert.equal(runtime.out, "421 4.3.5 Server configuration error\r\n");
     assert.match(runtime.network.datagramsSent[0]!.text, new RegExp(`${option} has no use`));
-  }
-});
-
-Deno.test("the start of the program loads nothing that only prints", () => {
-  const loaded = new Set<string>();
-  const load = (file: URL) => {
-    if (loaded.has(file.href)) return;
-    loaded.add(file.href);
-    const imports = Deno.readTextFileSync(file).matchAll(/^(?:import|export) (?!type )[^;"]*from "([^"]+)"/gm);
-    for (const [, name = ""] of imports) load(new URL(name, file));
-  };
-  const app = new URL("../../lib/app.ts", import.meta.url);
-  load(app);
-  const names = [...loaded].map((href) => href.slice(href.lastIndexOf("/lib/") + 1));
-  assert.ok(names.includes("lib/options/parse.ts") && names.includes("lib/modes/spawn.ts"), names.join(" "));
-  for (
-    const name of ["commands/information", "options/help", "commands/postfix_config/postfix_config", "commands/version"]
-  ) {
-    assert.ok(!names.includes(`lib/${name}.ts`), `lib/${name}.ts is loaded in front of each message`);
   }
 });

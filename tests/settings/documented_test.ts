@@ -1,9 +1,11 @@
 // No option is left undocumented: each is in --help, in the manual page, in the completions of all three shells and in the
-// README's table of options; and none of these names an option that there is not.
+// README's table of options; and none of these names an option that there is not. The README and docs/flow.md say the defaults
+// that the program has.
 
 import assert from "node:assert/strict";
-import { helpText } from "../../lib/options/help.ts";
-import { OPTIONS } from "../../lib/options/table.ts";
+import { OPTIONS } from "../../lib/commands/commands.ts";
+import { helpText } from "../../lib/commands/help.ts";
+import { withDefault } from "../../lib/options/table.ts";
 import { completionFiles } from "../../scripts/completions.ts";
 import { manualPage } from "../../scripts/man.ts";
 
@@ -11,9 +13,9 @@ const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url)
 
 /** Where an option must be, and by which names it is known there. */
 const PLACES: readonly { name: string; named: string[]; needs: "both" | "either" }[] = [
-  { name: "--help", named: names(helpText(), /^ +(-.+?)(?: {2}|$)/gm, /--?[A-Za-z][a-z-]*/g), needs: "both" },
+  { name: "--help", named: names(helpText(OPTIONS), /^ +(-.+?)(?: {2}|$)/gm, /--?[A-Za-z][a-z-]*/g), needs: "both" },
   { name: "the manual page", named: manualNames(), needs: "both" },
-  ...Object.entries(completionFiles()).map((
+  ...Object.entries(completionFiles(OPTIONS)).map((
     [name, text],
   ) => ({ name, named: completionNames(name, text), needs: "both" } as const)),
   {
@@ -29,7 +31,7 @@ function names(text: string, part: RegExp, name: RegExp): string[] {
 }
 
 function manualNames(): string[] {
-  const heads = [...manualPage().matchAll(/^\.It (Fl .*)$/gm)].map(([, head]) => head!);
+  const heads = [...manualPage(OPTIONS).matchAll(/^\.It (Fl .*)$/gm)].map(([, head]) => head!);
   return heads.flatMap((head) =>
     [...head.matchAll(/Fl (Fl )?([A-Za-z][a-z-]*)/g)].map(([, long, name]) => long ? `--${name}` : `-${name}`)
   );
@@ -64,3 +66,33 @@ for (const { name, named, needs } of PLACES) {
     }
   });
 }
+
+const HAVE_DEFAULT = OPTIONS.filter(({ help }) => help.includes("{default}"));
+const defaultOf = (row: typeof OPTIONS[number]) => withDefault("{default}", row);
+
+Deno.test("README.md tells the defaults that the program has", () => {
+  const told = [...readme.matchAll(/^\| (`-[^|]*(?:\\\|[^|]*)*) \| (.*) \|$/gm)];
+  for (const [, cell, text] of told) {
+    if (text!.includes("docs/flow.md")) continue;
+    for (const row of HAVE_DEFAULT.filter(({ long }) => new RegExp(`--${long}\\b(?!-)`).test(cell!))) {
+      const says = new RegExp(`(?<![\\w.])${RegExp.escape(defaultOf(row))}(?![\\w.]\\w)`);
+      assert.ok(
+        says.test(text!) || /the default/.test(text!),
+        `--${row.long} has the default ${defaultOf(row)}: ${text}`,
+      );
+    }
+  }
+});
+
+Deno.test("docs/flow.md tells the limits of time that the program has", () => {
+  const flow = Deno.readTextFileSync(new URL("../../docs/flow.md", import.meta.url));
+  const units = { s: 1, h: 3600 };
+  let count = 0;
+  for (const [, number, unit, long] of flow.matchAll(/^\|.*\| ([0-9]+) ([sh])\b[^|]* \| `--?([a-z-]+)` \|$/gm)) {
+    const row = OPTIONS.find((row) => row.long === long || row.short === long);
+    assert.ok(row, `docs/flow.md: --${long} is no option`);
+    assert.equal(String(Number(number) * units[unit as keyof typeof units]), defaultOf(row), `docs/flow.md: --${long}`);
+    count++;
+  }
+  assert.ok(count >= 10, `${count} limits were found`);
+});

@@ -1,38 +1,39 @@
 // The start of listen mode: what has to be right before connections are accepted, and what the log says of it.
 
-import { formatAddress } from "./ports/address.ts";
-import { type Checks, checksOf } from "./app_checks.ts";
-import type { ListWatch } from "./dns/list_watch.ts";
-import { logFilterMissing, logListening, logNotReloaded, logReachable, logReloaded, logSwept } from "./log/events.ts";
-import type { Fields } from "./log/logger.ts";
-import { READY } from "./modes/background.ts";
-import { listenMode } from "./modes/listen.ts";
-import { isOwnServer, isReachable } from "./modes/own_server.ts";
-import { type Options, orTempfail, StartError, UsageError } from "./options/options.ts";
-import type { Address, Runtime } from "./ports/runtime.ts";
-import type { SessionChecks, SessionParts } from "./session/session.ts";
-import { sweepSpoolDirectory } from "./spool/sweep.ts";
-import { VERSION } from "./commands/version.ts";
+import type { ListWatch } from "../dns/list_watch.ts";
+import { logFilterMissing, logListening, logNotReloaded, logReachable, logReloaded, logSwept } from "../log/events.ts";
+import type { Fields } from "../log/logger.ts";
+import { READY } from "../modes/background.ts";
+import { listenMode } from "../modes/listen.ts";
+import { isOwnServer, isReachable } from "../modes/own_server.ts";
+import { formatAddress } from "../ports/address.ts";
+import type { Address, Runtime } from "../ports/runtime.ts";
+import { orTempfail, StartError, UsageError } from "../ports/start_error.ts";
+import type { SessionChecks, SessionParts } from "../session/session.ts";
+import { type Checks, loadChecks } from "../settings/load_checks.ts";
+import type { Settings } from "../settings/settings.ts";
+import { sweepSpoolDirectory } from "../spool/sweep.ts";
+import { VERSION } from "./version.ts";
 
 /** Runs listen mode at `address`; gives its exit status. Throws a `StartError`. */
 export async function startListening(
   parts: SessionParts & Checks,
-  options: Options,
+  settings: Settings,
   address: Address,
 ): Promise<number> {
   const { runtime, logger } = parts;
-  await refuseOwnServer(runtime, options, address);
-  const { removed, failures } = await sweepSpoolDirectory(runtime, options.tempdir);
+  await refuseOwnServer(parts, address);
+  const { removed, failures } = await sweepSpoolDirectory(runtime, settings.spool.directory);
   logSwept(logger, removed, failures);
-  await noteMissingFilter(parts, options);
-  const setup = setupOf(options, address);
+  await noteMissingFilter(parts, settings);
+  const setup = setupOf(parts, settings, address);
   const watch = await newListWatch(parts);
   const listening = listenMode(parts, {
     address,
-    maxClients: options.maxClients,
+    maxClients: settings.listen.maxClients,
     onReady: async () => {
       // Now there is a socket that a symbolic link may lead to.
-      if (address.transport === "unix") await refuseOwnServer(runtime, options, address);
+      if (address.transport === "unix") await refuseOwnServer(parts, address);
       logListening(logger, setup);
       if (await isReachable(runtime, address)) logReachable(logger, address);
       // Whoever started us shall see a log that takes no lines.
@@ -41,7 +42,7 @@ export async function startListening(
       watch?.ask();
     },
     remake: async () => {
-      const checks = await remakeChecks(parts, options, setup);
+      const checks = await remakeChecks(parts, settings, setup);
       watch?.ask();
       return checks;
     },
@@ -55,11 +56,11 @@ export async function startListening(
 
 async function newListWatch({ runtime, logger, dns }: SessionParts & Checks): Promise<ListWatch | undefined> {
   if (!dns) return undefined;
-  const { ListWatch } = await import("./dns/list_watch.ts");
+  const { ListWatch } = await import("../dns/list_watch.ts");
   return new ListWatch({ clock: runtime.clock, resolver: runtime.resolver, logger }, dns);
 }
 
-async function refuseOwnServer(runtime: Runtime, { downstream }: Options, address: Address): Promise<void> {
+async function refuseOwnServer({ runtime, options: { downstream } }: SessionParts, address: Address): Promise<void> {
   if (!await isOwnServer(runtime, address, downstream)) return;
   const [at, server] = [formatAddress(address), formatAddress(downstream)];
   throw new UsageError(
@@ -68,15 +69,16 @@ async function refuseOwnServer(runtime: Runtime, { downstream }: Options, addres
 }
 
 /** What runs here, for the log. */
-function setupOf(options: Options, address: Address): Fields {
+function setupOf({ options }: SessionParts, settings: Settings, address: Address): Fields {
+  const { command, rules, filterRules, extchk } = settings;
   return {
     version: VERSION,
     at: formatAddress(address),
     next_hop: formatAddress(options.downstream),
-    filter: options.command || "none",
-    rules: options.checkRules ?? "none",
-    filter_rules: options.filterRules,
-    extchk: options.extchk,
+    filter: command.command || "none",
+    rules: rules.file ?? "none",
+    filter_rules: filterRules.file,
+    extchk: extchk.program,
   };
 }
 
@@ -90,9 +92,10 @@ function sayReady({ stdio }: Runtime, address: Address): void {
 }
 
 // No reason not to start, since mail then passes; but nobody shall first hear of it from a message that was not checked.
-async function noteMissingFilter({ runtime, logger }: SessionParts, { command }: Options): Promise<void> {
+async function noteMissingFilter({ runtime, logger }: SessionParts, settings: Settings): Promise<void> {
+  const { command } = settings.command;
   if (command === "") return;
-  const { whyNoProgram } = await import("./checks/program/command.ts");
+  const { whyNoProgram } = await import("../checks/program/command.ts");
   const why = await whyNoProgram(runtime.files, command);
   if (why !== undefined) logFilterMissing(logger, why);
 }
@@ -100,13 +103,13 @@ async function noteMissingFilter({ runtime, logger }: SessionParts, { command }:
 // A file with a mistake in it must not end the protection by the one that was good.
 async function remakeChecks(
   parts: SessionParts & Checks,
-  options: Options,
+  settings: Settings,
   setup: Fields,
 ): Promise<SessionChecks | undefined> {
   const { logger } = parts;
-  const hasRules = options.checkRules !== undefined || options.filterRules !== undefined;
+  const hasRules = settings.rules.file !== undefined || settings.filterRules.file !== undefined;
   try {
-    const checks = hasRules ? await checksOf(parts, options) : undefined;
+    const checks = hasRules ? await loadChecks(parts, settings) : undefined;
     if (checks) logReloaded(logger);
     // A log file that is new, after a rotation, begins with it.
     logListening(logger, setup);

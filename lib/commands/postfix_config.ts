@@ -1,0 +1,55 @@
+// The command --postfix-config: the lines for Postfix, with notes on what is not there on this machine.
+
+import { whyNoProgram } from "../checks/program/command.ts";
+import { FILE } from "../options/kinds.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Files } from "../ports/runtime.ts";
+import type { CommandLine } from "../options/command_line.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { Command } from "./command.ts";
+import { formatPostfixConfig, type PostfixLine } from "./postfix_config/postfix_config.ts";
+import { parseOperands } from "./serve.ts";
+
+/** The server behind postprox where the command line names none. */
+const USUAL_DOWNSTREAM = "127.0.0.1:10026";
+
+export const postfixConfig: Command = async ({ runtime, line }) => {
+  const { files, processes, stdio } = runtime;
+  const asked = postfixLine(line);
+  stdio.writeOut(formatPostfixConfig(asked, processes.selfWords(), await missingHere(files, asked)));
+  return 0;
+};
+
+/** What a command line with --postfix-config says. Throws a `UsageError`. */
+export function postfixLine({ settings, operands, given, command }: CommandLine<Settings>): PostfixLine {
+  const mode = command?.text === "listen" ? "listen" : "spawn";
+  const named = operands.length === 0 ? [USUAL_DOWNSTREAM] : operands;
+  return { mode, settings, given, operand: named[0]!, downstream: parseOperands(named) };
+}
+
+/** What the options name and is not there, in sentences. The lines may be for another machine, so it is no error. */
+async function missingHere(files: Pick<Files, "stat">, { settings, given }: PostfixLine): Promise<string[]> {
+  const notes: string[] = [];
+  const filter = await whyNoProgram(files, settings.command.command);
+  if (filter !== undefined) {
+    const mail = settings.judging.rejectUnsure ? "each message is answered with 451" : "all mail passes unchecked";
+    notes.push(`The filter cannot be run on this machine: ${filter}. Until it can, ${mail}.`);
+  }
+  for (const { row: { long, kind }, text } of given) {
+    const why = kind === FILE ? await whyNoFile(files, text) : undefined;
+    if (why !== undefined) {
+      notes.push(`The file of --${long} is not there on this machine: ${why}. Until it is, no mail is taken.`);
+    }
+  }
+  return notes;
+}
+
+async function whyNoFile(files: Pick<Files, "stat">, path: string): Promise<string | undefined> {
+  try {
+    await files.stat(path);
+    return undefined;
+  } catch (error) {
+    if (error instanceof IoError) return error.message;
+    throw error;
+  }
+}

@@ -1,0 +1,78 @@
+// Serves mail: the log is opened, the checks are loaded, and a mode runs until it ends.
+//
+// Spawn mode is a process for each message: the other modes are loaded when they are wanted.
+
+import { type LogTarget, openLogger, SYSLOG } from "../log/sinks.ts";
+import type { Logger } from "../log/logger.ts";
+import { spawnMode } from "../modes/spawn.ts";
+import { parseDownstream } from "../ports/address.ts";
+import type { Address, Runtime } from "../ports/runtime.ts";
+import { orTempfail, UsageError } from "../ports/start_error.ts";
+import type { SessionOptions } from "../session/session.ts";
+import { loadChecks } from "../settings/load_checks.ts";
+import type { Settings } from "../settings/settings.ts";
+import { checkSpoolDirectory } from "../spool/directory.ts";
+import { quote } from "../text/quoting.ts";
+import type { Command } from "./command.ts";
+
+export const serve: Command = async ({ runtime, args, line: { settings, operands } }) => {
+  const downstream = parseOperands(operands);
+  const { address, foreground } = settings.listen;
+  // Else a service whose -l was forgotten would wait for mail on its standard input.
+  if (foreground && !address) throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
+  if (address && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
+    throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
+  }
+  await checkTempdir(runtime, settings);
+  if (address && !foreground) {
+    const { backgroundMode } = await import("../modes/background.ts");
+    const behind = backgroundMode(runtime, args, settings.log.target.kind === "stderr");
+    return await orTempfail("-l, --listen", behind, () => "try again, or give --foreground");
+  }
+  const logger = await openLog(runtime, settings);
+  const checks = await loadChecks({ runtime, logger }, settings);
+  const parts = { runtime, logger, ...checks, options: sessionOptions(settings, downstream) };
+  try {
+    if (!address) return await spawnMode(parts);
+    const { startListening } = await import("./listen.ts");
+    return await startListening(parts, settings, address);
+  } finally {
+    await logger.flush();
+  }
+};
+
+/** The server that the operands of a command line name. Throws a `UsageError`. */
+export function parseOperands([operand, second]: readonly string[]): Address {
+  const hint = "see postprox --help";
+  if (operand === undefined) throw new UsageError(`no server is named: give HOST:PORT, ${hint}`);
+  if (second !== undefined) throw new UsageError(`one server is enough, ${quote(second)} is a second one: ${hint}`);
+  return parseDownstream(operand);
+}
+
+function sessionOptions({ session, spool, judging }: Settings, downstream: Address): SessionOptions {
+  return {
+    ...session,
+    tarpitAfter: session.tarpitAfter || undefined,
+    downstream,
+    spoolDirectory: spool.directory,
+    rejectUnsure: judging.rejectUnsure,
+  };
+}
+
+// A full disk keeps listen mode from its start, so that a service manager tries again. In spawn mode there is a client
+// already, whose session is of more use: a message that finds no room is answered with 452.
+async function checkTempdir({ files, pid }: Runtime, { spool, listen }: Settings): Promise<void> {
+  const check = checkSpoolDirectory(files, spool.directory, { pid, withContent: listen.address !== undefined });
+  await orTempfail("-d, --tempdir", check, () => "give a directory that can be written");
+}
+
+async function openLog(runtime: Runtime, { log: { target, verbosity }, listen }: Settings): Promise<Logger> {
+  const spawned = listen.address === undefined;
+  if (target.kind === "stderr" && spawned && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
+    throw new UsageError("option --log: standard error is the client here: give syslog or the path of a file");
+  }
+  const others: LogTarget[] = target.kind === "file" ? [SYSLOG] : [];
+  if (!spawned && target.kind !== "stderr") others.push({ kind: "stderr" });
+  const logger = openLogger(runtime, target, { verbosity, others });
+  return await orTempfail("--log", logger, () => "give a file that can be written");
+}

@@ -1,0 +1,115 @@
+// The kinds of values that an option may have: from text to value, back to text, and what a shell offers. Pure.
+//
+// `parse` throws a `UsageError` that names the text and shows a right one. Times are in milliseconds, sizes in octets.
+
+import { UsageError } from "../ports/start_error.ts";
+import { quote } from "../text/quoting.ts";
+
+export interface Kind<Value> {
+  /** What stands for the value in the help. */
+  readonly shown: string;
+  parse(text: string): Value;
+  /** A text of which `parse` makes this value. */
+  print(value: Value): string;
+  /** Absent where a shell has nothing to offer. */
+  readonly offers?: Offer;
+}
+
+/** What a shell completes a value to: any of `words`, and what it finds. */
+export interface Offer {
+  readonly words?: readonly string[];
+  readonly finds?: "directories" | "files";
+}
+
+// A week: far beyond any use, and within what a timer can hold.
+const SECONDS_LIMIT = 604_800;
+
+/** A time in seconds above 0, fractions allowed; as milliseconds. */
+export const SECONDS: Kind<number> = {
+  shown: "SEC",
+  parse: (text) => {
+    const seconds = /^[0-9]+(?:\.[0-9]+)?$/.test(text) ? Number(text) : NaN;
+    const milliseconds = Math.round(seconds * 1000);
+    if (milliseconds > 0 && seconds <= SECONDS_LIMIT) return milliseconds;
+    throw new UsageError(`${quote(text)} is no time limit: give a number of seconds above 0, such as 30`);
+  },
+  print: (milliseconds) => String(milliseconds / 1000),
+};
+
+/** A size in octets above 0, with K, M or G for 1024 and its powers. */
+export const SIZE: Kind<number> = {
+  shown: "SIZE",
+  parse: (text) => {
+    const parts = /^([0-9]{1,12})([KMG]?)$/i.exec(text);
+    const size = parts ? Number(parts[1]) * 1024 ** " KMG".indexOf(parts[2]!.toUpperCase() || " ") : 0;
+    if (size > 0) return size;
+    throw new UsageError(`${quote(text)} is no size: give a number of octets above 0, such as 10240000 or 10M`);
+  },
+  print: String,
+};
+
+export const COUNT: Kind<number> = {
+  shown: "N",
+  parse: (text) => {
+    const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
+    if (count > 0) return count;
+    throw new UsageError(`${quote(text)} is no number: give one above 0, such as 100`);
+  },
+  print: String,
+};
+
+/** A `COUNT`, or 0. */
+export const COUNT_OR_0: Kind<number> = { ...COUNT, parse: (text) => text === "0" ? 0 : COUNT.parse(text) };
+
+/** A number of at least 1, fractions allowed. */
+export const FACTOR: Kind<number> = {
+  shown: "FACTOR",
+  parse: (text) => {
+    const factor = /^[0-9]{1,4}(?:\.[0-9]+)?$/.test(text) ? Number(text) : 0;
+    if (factor >= 1) return factor;
+    throw new UsageError(`${quote(text)} is no factor: give a number of at least 1, such as 1.5`);
+  },
+  print: String,
+};
+
+/** A line for the shell; the empty one is none. */
+export const COMMAND: Kind<string> = {
+  shown: "COMMAND",
+  parse: (text) => text,
+  print: (text) => text,
+  offers: { finds: "files" },
+};
+
+export const FILE: Kind<string> = {
+  shown: "FILE",
+  parse: (text) => {
+    if (text !== "") return text;
+    throw new UsageError('"" names no file: give the path of one');
+  },
+  print: (path) => path,
+  offers: { finds: "files" },
+};
+
+export const DIRECTORY: Kind<string> = {
+  shown: "DIR",
+  parse: (text) => {
+    if (text !== "") return text;
+    throw new UsageError('"" names no directory: give the path of one');
+  },
+  print: (path) => path,
+  offers: { finds: "directories" },
+};
+
+/** One of `words`. */
+export function choice<Word extends string>(...words: readonly Word[]): Kind<Word> {
+  return {
+    shown: words.join("|"),
+    parse: (text) => {
+      const word = words.find((one) => one === text);
+      if (word !== undefined) return word;
+      throw new UsageError(`${quote(text)} is not known: give ${words.join(" or ")}`);
+    },
+    print: (word) => word,
+    offers: { words },
+  };
+}

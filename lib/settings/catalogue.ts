@@ -1,0 +1,208 @@
+// What there is that looks at mail: a row for each check of a message, and for each restriction of senders and recipients,
+// with its options and how it is loaded.
+//
+// spawn(8) starts one process for each message, so a row imports what it is made of when it is asked for, and not before.
+// A file that an option names is read then: one with a mistake throws a `UsageError` with its name and line, and one that is
+// missing or cannot be read a `TempfailError`.
+
+import type { Check } from "../checks/check.ts";
+import type { ListUse } from "../dns/list.ts";
+import { COMMAND, FILE, SECONDS } from "../options/kinds.ts";
+import { flag, option, optional, repeated, type Rows, type ValuesOf } from "../options/table.ts";
+import type { Runtime } from "../ports/runtime.ts";
+import type { Restriction } from "../restrictions/restriction.ts";
+import type { SharedTurn } from "../wire/shared_turn.ts";
+import type { GeneralSettings } from "./general.ts";
+import { DNS_LIST, EXIT_STATUSES, exitMeanings } from "./kinds.ts";
+
+/** A row. `Own` are its options, `Made` is what they make. */
+interface Row<Own extends Rows, Made> {
+  readonly options: Own;
+  isAsked(own: ValuesOf<Own>): boolean;
+  load(own: ValuesOf<Own>, general: GeneralSettings, parts: LoadParts): Promise<Made>;
+}
+
+export type CheckRow<Own extends Rows = Rows> = Row<Own, Check>;
+export type RestrictionRow<Own extends Rows = Rows> = Row<Own, LoadedRestriction>;
+
+export interface LoadParts {
+  readonly runtime: Runtime;
+  readonly turn: SharedTurn;
+}
+
+export interface LoadedRestriction {
+  /** Absent where nothing is restricted after all. */
+  readonly restriction?: Restriction;
+  /** The DNS lists that are named. */
+  readonly lists: readonly ListUse[];
+}
+
+// They let the types of a row's options be inferred.
+const check = <Own extends Rows>(row: CheckRow<Own>) => row;
+const restriction = <Own extends Rows>(row: RestrictionRow<Own>) => row;
+
+/** In the order in which they are asked. */
+export const RESTRICTIONS = {
+  senderDomain: restriction({
+    options: {
+      check: flag({
+        long: "check-sender-domain",
+        group: "checks",
+        help: "refuse a sender that is no valid address, or whose domain has no MX and no address",
+      }),
+    },
+    isAsked: ({ check }) => check,
+    load: async () => {
+      const { senderDomainRestriction } = await import("../restrictions/sender_domain.ts");
+      return { restriction: senderDomainRestriction(), lists: [] };
+    },
+  }),
+
+  rules: restriction({
+    options: {
+      file: optional({
+        long: "check-rules",
+        kind: FILE,
+        group: "checks",
+        help: "allow or refuse each recipient by the rules in FILE (see postprox(8))",
+      }),
+      delay: option({
+        long: "rules-delay",
+        kind: SECONDS,
+        default: 30_000,
+        group: "checks",
+        help: "wait so long before a refusal by deny_delay or noto_delay (default {default})",
+      }),
+    },
+    isAsked: ({ file }) => file !== undefined,
+    load: async ({ file = "", delay }, { dns }, { runtime, turn }) => {
+      const [{ readRules }, { parseRules }, { listsOf }, { rulesRestriction }, { textOf }] = await Promise.all([
+        import("./named_file.ts"),
+        import("../restrictions/rules/file.ts"),
+        import("../restrictions/rules/lists.ts"),
+        import("../restrictions/rules/rules.ts"),
+        import("../text/octets.ts"),
+      ]);
+      const rules = await readRules(runtime, "--check-rules", file, (content) => parseRules(textOf(content)));
+      const listNames = new Map(dns.listNames);
+      return { restriction: rulesRestriction(rules, { file, delay, turn, listNames }), lists: listsOf(rules) };
+    },
+  }),
+
+  dnsLists: restriction({
+    options: {
+      dnsbl: repeated({
+        long: "dnsbl",
+        kind: DNS_LIST,
+        group: "checks",
+        help: "refuse recipients of a client listed in ZONE; ADDRESSES (such as 127.0.0.2-11) are the answers that " +
+          "count; may be repeated",
+      }),
+      dnswl: repeated({
+        long: "dnswl",
+        kind: DNS_LIST,
+        group: "checks",
+        help: "let no --dnsbl refuse a client listed in ZONE; may be repeated",
+      }),
+      rhsbl: repeated({
+        long: "rhsbl",
+        kind: DNS_LIST,
+        group: "checks",
+        help: "refuse recipients when ZONE has the domain of the sender; may be repeated",
+      }),
+    },
+    isAsked: ({ dnsbl, dnswl, rhsbl }) => dnsbl.length + dnswl.length + rhsbl.length > 0,
+    load: async (own, { dns }) => {
+      const lists: ListUse[] = [
+        ...[...own.dnsbl, ...own.dnswl].map((list) => ({ kind: "address", ...list }) as const),
+        ...own.rhsbl.map((list) => ({ kind: "domain", ...list }) as const),
+      ];
+      if (own.dnsbl.length + own.rhsbl.length === 0) return { lists };
+      const { dnsListRestriction } = await import("../restrictions/dns_list.ts");
+      return { restriction: dnsListRestriction({ ...own, listNames: new Map(dns.listNames) }), lists };
+    },
+  }),
+};
+
+/** In the order in which they judge: the cheap ones come first, and the command has the last word. */
+export const CHECKS = {
+  filterRules: check({
+    options: {
+      file: optional({
+        long: "filter-rules",
+        kind: FILE,
+        group: "checks",
+        help: "refuse a message with a line that matches a regular expression in FILE (see postprox(8))",
+      }),
+    },
+    isAsked: ({ file }) => file !== undefined,
+    load: async ({ file = "" }, { judging: { timeout } }, { runtime, turn }) => {
+      const [{ readRules }, { parseContentRules }, { contentRulesCheck }] = await Promise.all([
+        import("./named_file.ts"),
+        import("../checks/content_rules/file.ts"),
+        import("../checks/content_rules/content_rules.ts"),
+      ]);
+      const rules = await readRules(runtime, "--filter-rules", file, parseContentRules);
+      return contentRulesCheck(runtime.clock, rules, { file, timeout, turn });
+    },
+  }),
+
+  extchk: check({
+    options: {
+      program: optional({
+        long: "extchk",
+        kind: FILE,
+        group: "checks",
+        help: "have the program FILE judge each message (see postprox(8))",
+      }),
+    },
+    isAsked: ({ program }) => program !== undefined,
+    load: async ({ program = "" }, { judging: { timeout } }, { runtime }) => {
+      const [{ findProgram }, { externalChecker }] = await Promise.all([
+        import("./named_file.ts"),
+        import("../checks/program/extchk.ts"),
+      ]);
+      return externalChecker(runtime, { path: await findProgram(runtime, "--extchk", program), timeout });
+    },
+  }),
+
+  command: check({
+    options: {
+      command: option({
+        short: "c",
+        long: "command",
+        kind: COMMAND,
+        default: "",
+        group: "filter",
+        help: "run COMMAND with sh -c on each message; without it all mail passes",
+      }),
+      allowDiscard: flag({
+        long: "allow-discard",
+        group: "filter",
+        help: "let COMMAND answer with a 2xx code: the client hears it, the message goes nowhere",
+      }),
+      strictExit: flag({
+        long: "strict-exit",
+        group: "filter",
+        help: "take exit status 1 of COMMAND for a failure unless its last line begins with a 4xx or 5xx code",
+      }),
+      exitStatuses: repeated({
+        long: "exit-status",
+        kind: EXIT_STATUSES,
+        group: "filter",
+        help: "what exit statuses of COMMAND, such as 69,100-110, mean: reject, tempfail, discard, pass or fail; " +
+          "may be repeated",
+      }),
+      editInPlace: flag({
+        long: "edit-in-place",
+        group: "filter",
+        help: "let COMMAND change the file EMAIL: what it leaves there is sent",
+      }),
+    },
+    isAsked: ({ command }) => command !== "",
+    load: async (own, { judging: { timeout } }, { runtime }) => {
+      const { commandCheck } = await import("../checks/program/command.ts");
+      return commandCheck(runtime, { ...own, exitStatus: exitMeanings(own.exitStatuses), timeout });
+    },
+  }),
+};

@@ -1,0 +1,95 @@
+// The kinds of values that are of postprox alone. How an address or a DNS list is written stands where those live.
+
+import type { ExitMeaning } from "../checks/program/command_result.ts";
+import { type DnsList, formatDnsList, parseDnsList, parseZone } from "../dns/list.ts";
+import { type LogTarget, SYSLOG } from "../log/sinks.ts";
+import type { Kind } from "../options/kinds.ts";
+import { formatAddress, formatNameServer, parseListen, parseNameServer } from "../ports/address.ts";
+import type { Address, NameServer } from "../ports/runtime.ts";
+import { UsageError } from "../ports/start_error.ts";
+import { quote } from "../text/quoting.ts";
+
+export const LISTEN: Kind<Address> = { shown: "[IP:]PORT", parse: parseListen, print: formatAddress };
+
+export const NAME_SERVER: Kind<NameServer> = { shown: "IP[:PORT]", parse: parseNameServer, print: formatNameServer };
+
+export const DNS_LIST: Kind<DnsList> = { shown: "ZONE[=ADDRESSES]", parse: parseDnsList, print: formatDnsList };
+
+/** The zone of a DNS list, and what strangers hear in its place. */
+export const LIST_NAME: Kind<readonly [zone: string, name: string]> = {
+  shown: "ZONE=TEXT",
+  parse: (text) => {
+    const [, zoneText = "", name = ""] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+    const zone = parseZone(zoneText);
+    if (zone === undefined) {
+      throw new UsageError(
+        `${quote(text)} names no DNS list: give ZONE=TEXT, such as key.bl.example.org=bl.example.org`,
+      );
+    }
+    if (/^[ -~]*[!-~][ -~]*$/.test(name)) return [zone, name];
+    throw new UsageError(`${quote(text)} has no text for a reply behind "=": give printable ASCII`);
+  },
+  print: ([zone, name]) => `${zone}=${name}`,
+};
+
+/** Where the log goes. */
+export const LOG: Kind<LogTarget> = {
+  shown: "WHERE",
+  parse: (text) => {
+    if (text === "stderr") return { kind: "stderr" };
+    if (text === "syslog") return SYSLOG;
+    if (text.startsWith("syslog:/")) return { kind: "syslog", path: text.slice("syslog:".length) };
+    if (text.includes("/")) return { kind: "file", path: text };
+    throw new UsageError(
+      `${quote(text)} is no place for a log: give syslog, stderr or the path of a file, such as ${quote(`./${text}`)}`,
+    );
+  },
+  print: (target) => {
+    if (target.kind === "file") return target.path;
+    return target.kind === "stderr" || target.path === SYSLOG.path ? target.kind : `syslog:${target.path}`;
+  },
+  offers: { words: ["syslog", "stderr"], finds: "files" },
+};
+
+const EXIT_MEANINGS: readonly ExitMeaning[] = ["reject", "tempfail", "discard", "pass", "fail"];
+
+/** What some exit statuses of the filter command mean. */
+export interface ExitStatuses {
+  readonly ranges: readonly (readonly [first: number, last: number])[];
+  readonly meaning: ExitMeaning;
+}
+
+/** Statuses from 1 to 255 and ranges of them, joined by commas, and what these mean. */
+export const EXIT_STATUSES: Kind<ExitStatuses> = {
+  shown: "CODES=WHAT",
+  parse: (text) => {
+    const hint = "give CODES=WHAT, such as 69,100-110=tempfail, with CODES from 1 to 255 and WHAT one of " +
+      EXIT_MEANINGS.join(", ");
+    const equals = text.indexOf("=");
+    const meaning = EXIT_MEANINGS.find((one) => one === text.slice(equals + 1));
+    if (equals === -1 || !meaning) throw new UsageError(`${quote(text)} does not say what a status means: ${hint}`);
+    const ranges = text.slice(0, equals).split(",").map((range) => {
+      const [, from, to = from] = /^([0-9]{1,3})(?:-([0-9]{1,3}))?$/.exec(range) ?? [];
+      const [first, last] = [Number(from), Number(to)];
+      if (first === 0 && last === 0) throw new UsageError(`${quote(text)} has status 0, which always passes: ${hint}`);
+      if (first >= 1 && first <= last && last <= 255) return [first, last] as const;
+      throw new UsageError(`${quote(text)} has a wrong status: ${hint}`);
+    });
+    return { ranges, meaning };
+  },
+  print: ({ ranges, meaning }) => {
+    const codes = ranges.map(([first, last]) => first === last ? `${first}` : `${first}-${last}`);
+    return `${codes.join(",")}=${meaning}`;
+  },
+};
+
+/** What each status means; the last setting of one counts. */
+export function exitMeanings(settings: readonly ExitStatuses[]): Map<number, ExitMeaning> {
+  const meanings = new Map<number, ExitMeaning>();
+  for (const { ranges, meaning } of settings) {
+    for (const [first, last] of ranges) {
+      for (let status = first; status <= last; status++) meanings.set(status, meaning);
+    }
+  }
+  return meanings;
+}

@@ -1,0 +1,85 @@
+// From the settings to what looks at mail: the restrictions of a session, and the check of its messages.
+
+import { chain } from "../checks/chain.ts";
+import type { Check } from "../checks/check.ts";
+import type { DnsOptions } from "../dns/lookups.ts";
+import type { Logger } from "../log/logger.ts";
+import type { Runtime } from "../ports/runtime.ts";
+import { UsageError } from "../ports/start_error.ts";
+import type { SessionChecks } from "../session/session.ts";
+import { quote } from "../text/quoting.ts";
+import { SharedTurn } from "../wire/shared_turn.ts";
+import {
+  type CheckRow,
+  CHECKS,
+  type LoadedRestriction,
+  type LoadParts,
+  type RestrictionRow,
+  RESTRICTIONS,
+} from "./catalogue.ts";
+import type { Settings } from "./settings.ts";
+
+export interface Checks extends SessionChecks {
+  /** How DNS is asked, and what is known of its lists; absent where there are no restrictions. */
+  readonly dns?: DnsOptions | undefined;
+}
+
+/** What checks are made of. `dns` is that of the checks before, where there were any. */
+export interface ChecksParts extends Pick<Checks, "dns"> {
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+}
+
+/** What `settings` want to look at mail. Throws a `StartError`. */
+export async function loadChecks({ runtime, logger, dns }: ChecksParts, settings: Settings): Promise<Checks> {
+  const parts = { runtime, logger, dns, turn: new SharedTurn(runtime.clock) };
+  return { check: await loadCheck(parts, settings), ...await loadAdmission(parts, settings) };
+}
+
+async function loadCheck(parts: LoadParts, settings: Settings): Promise<Check> {
+  const checks: Check[] = [];
+  for (const [name, row] of Object.entries<CheckRow>(CHECKS)) {
+    const own = settings[name as keyof typeof CHECKS];
+    if (row.isAsked(own)) checks.push(await row.load(own, settings, parts));
+  }
+  return chain(parts.runtime.clock, checks);
+}
+
+// Who asks the restrictions that `settings` want; empty where they want none.
+async function loadAdmission(parts: ChecksParts & LoadParts, settings: Settings): Promise<Omit<Checks, "check">> {
+  const loaded = await loadRestrictions(parts, settings);
+  const lists = loaded.flatMap(({ lists }) => lists);
+  refuseNameOfNoList(settings, lists);
+  const all = loaded.flatMap(({ restriction }) => restriction ?? []);
+  if (all.length === 0) return {};
+  const [{ restrictions }, { addressSyntax }, { ListStates }, { Admission }] = await Promise.all([
+    import("../restrictions/chain.ts"),
+    import("../restrictions/address_syntax.ts"),
+    import("../dns/list_states.ts"),
+    import("../session/admission.ts"),
+  ]);
+  const restriction = restrictions([addressSyntax, ...all]);
+  const states = parts.dns?.lists ?? new ListStates(parts.logger);
+  states.use(lists);
+  const dns: DnsOptions = { server: settings.dns.server, timeout: settings.dns.timeout, lists: states };
+  return { newAdmission: (session) => new Admission(restriction, dns, session), dns };
+}
+
+async function loadRestrictions(parts: LoadParts, settings: Settings): Promise<LoadedRestriction[]> {
+  const loaded: LoadedRestriction[] = [];
+  for (const [name, row] of Object.entries<RestrictionRow>(RESTRICTIONS)) {
+    const own = settings[name as keyof typeof RESTRICTIONS];
+    if (row.isAsked(own)) loaded.push(await row.load(own, settings, parts));
+  }
+  return loaded;
+}
+
+// With a typing error in the zone, strangers would hear the key that it holds.
+function refuseNameOfNoList({ dns }: Settings, lists: LoadedRestriction["lists"]): void {
+  const unknown = dns.listNames.find(([named]) => !lists.some(({ zone }) => zone === named));
+  if (unknown === undefined) return;
+  const [zone] = unknown;
+  throw new UsageError(
+    `option --list-name: no DNS list ${quote(zone)} is asked: give a zone of --dnsbl, --dnswl, --rhsbl or the rules`,
+  );
+}

@@ -1,0 +1,41 @@
+// Files that an option names and a check cannot do without.
+//
+// One with a mistake throws a `UsageError` with its name and line, one that is missing or cannot be used a `TempfailError`.
+
+import type { Files } from "../ports/runtime.ts";
+import { readSmallFile } from "../ports/small_file.ts";
+import { orTempfail, TempfailError, UsageError } from "../ports/start_error.ts";
+import { RulesError } from "../text/line_error.ts";
+import { quote } from "../text/quoting.ts";
+
+interface Parts {
+  readonly files: Pick<Files, "open" | "stat">;
+}
+
+/** What `parse` makes of the file at `path`, which `option` names. */
+export async function readRules<Rules>(
+  { files }: Parts,
+  option: string,
+  path: string,
+  parse: (content: Uint8Array) => Rules,
+): Promise<Rules> {
+  const content = await orTempfail(option, readSmallFile(files, path), () => "give a file that can be read");
+  try {
+    return parse(content);
+  } catch (error) {
+    if (!(error instanceof RulesError)) throw error;
+    throw new UsageError(`option ${option}: ${path}:${error.line}: ${error.message}`);
+  }
+}
+
+/** The path by which the program at `path`, which `option` names, is started. */
+export async function findProgram({ files }: Parts, option: string, path: string): Promise<string> {
+  const { kind, executable } = await orTempfail(option, files.stat(path), () => "give a file that can be executed");
+  if (kind !== "file" || !executable) {
+    throw new TempfailError(
+      `option ${option}: ${quote(path)} cannot be executed: give a program, such as a script with x set`,
+    );
+  }
+  // Without a slash it would be looked for in PATH.
+  return path.includes("/") ? path : `./${path}`;
+}

@@ -1,0 +1,21 @@
+// All settings: the table of their rows, from which their types follow.
+
+import { CHECKS, RESTRICTIONS } from "./catalogue.ts";
+import { GENERAL } from "./general.ts";
+import type { Rows, SettingsOf } from "../options/table.ts";
+
+/** The rows, by part. Their order is that of the help under each heading. */
+export const SETTINGS = { ...optionsOf(RESTRICTIONS), ...optionsOf(CHECKS), ...GENERAL };
+
+export type Settings = SettingsOf<typeof SETTINGS>;
+
+type OptionsOf<Catalogue extends Readonly<Record<string, { options: Rows }>>> = {
+  readonly [Name in keyof Catalogue]: Catalogue[Name]["options"];
+};
+
+function optionsOf<Catalogue extends Readonly<Record<string, { options: Rows }>>>(
+  catalogue: Catalogue,
+): OptionsOf<Catalogue> {
+  const parts = Object.entries(catalogue).map(([name, { options }]) => [name, options]);
+  return Object.fromEntries(parts) as OptionsOf<Catalogue>;
+}
