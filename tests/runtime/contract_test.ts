@@ -223,6 +223,8 @@ print(len(os.fdopen(out, "rb").read()), child.wait())
           // What a shell would take for its own, and line ends at the end.
           "SIGNS=\\047\\042\\044\\050\\140\\134n\\351 *\\012x\\012\\012.",
           "ADDED=\\351",
+          // Nearly as much as a word may hold (execve(2)).
+          `LARGE=${"\\351".repeat(30_000)}`,
         ]
         : [];
       const shell = `exec env -i ${octets.map((one) => `"$(printf '${one}')"`).join(" ")} "$@"`;

@@ -18,8 +18,8 @@ interface BunApi {
   spawn(options: {
     readonly cmd: readonly string[];
     readonly env?: Readonly<Record<string, string | undefined>>;
-    /** A number is a descriptor of ours, which stays open here. */
-    readonly stdio: readonly ["ignore", "ignore" | "pipe", "pipe" | "inherit" | number];
+    /** A number is a descriptor of ours, which stays open here; octets are what the child reads. */
+    readonly stdio: readonly ["ignore" | Uint8Array, "ignore" | "pipe", "pipe" | "inherit" | number];
     readonly detached: true;
   }): BunProcess;
   readonly hash: { crc32(octets: Uint8Array, before: number): number };

@@ -1,7 +1,7 @@
 // Processes on Bun.
 //
-// Known gaps: an environment variable that is added is UTF-8 text; so is one that is inherited, where its name is none that
-// a shell could give.
+// Known gaps: an environment variable that is added is UTF-8 text. One whose name is no name to a shell is not inherited where
+// the value of any is not UTF-8.
 
 import * as fs from "node:fs";
 import process from "node:process";
@@ -17,10 +17,11 @@ export async function start(words: readonly string[], environment: Readonly<Reco
   const pipe = await makePipe();
   let child: BunProcess;
   let stderr: ReadableStreamDefaultReader<Uint8Array>;
+  const { stdin, ...how } = withEnvironment(words, environment);
   try {
     child = bun.spawn({
-      ...withEnvironment(words, environment),
-      stdio: ["ignore", "ignore", pipe?.writeEnd ?? "pipe"],
+      ...how,
+      stdio: [stdin, "ignore", pipe?.writeEnd ?? "pipe"],
       // setsid(2), so the leader of a group of its own.
       detached: true,
     });
@@ -60,50 +61,25 @@ export async function start(words: readonly string[], environment: Readonly<Reco
 
 let inherited: readonly (readonly [string, string | undefined])[] | undefined;
 
+// To Bun a variable is text, in which this stands for octets that are not UTF-8.
+const LOST = "\ufffd";
+
+/** The words that run `words` with the environment that we inherited and, on top of it, what is `added`. */
 function withEnvironment(
   words: readonly string[],
   added: Readonly<Record<string, string>>,
-): { cmd: readonly string[]; env: Readonly<Record<string, string | undefined>> } {
-  inherited ??= Object.entries(process.env).filter(([name]) => !isOurs(name));
-  const isExact = !inherited.some(([name, value]) => value?.includes(LOST) && !(name in added));
-  return {
-    cmd: isExact ? words : ["/bin/sh", "-c", `${repairs(added)}exec "$0" "$@"`, ...words],
-    env: { ...Object.fromEntries(inherited), ...added },
-  };
-}
-
-// What Bun, to which a variable is text, has for octets that are not UTF-8.
-const LOST = "\ufffd";
-
-// A word of a command line has 128 KiB at most (execve(2)).
-const REPAIRS_LIMIT = 100_000;
-
-// What makes a shell give the variables that we inherited the octets that they have lost, except those in `added`: so no word
-// of a client's is in it. What it has no room for, or cannot name, stays as it is.
-function repairs(added: Readonly<Record<string, string>>): string {
-  let script = "";
-  for (const variable of environOctets().split("\0")) {
-    const [, name = "", value = ""] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(variable) ?? [];
-    if (name === "" || name in added || isOurs(name) || !utf8(value).includes(LOST)) continue;
-    const octal = value.replace(/[^A-Za-z0-9]/g, (octet) => `\\0${octet.charCodeAt(0).toString(8).padStart(3, "0")}`);
-    // The dot saves line ends before it, which the shell would drop.
-    const repair = `${name}=$(printf %b '${octal}.'); export ${name}="\${${name}%.}"; `;
-    if (script.length + repair.length < REPAIRS_LIMIT) script += repair;
+): Pick<Parameters<typeof bun.spawn>[0], "cmd" | "env"> & { readonly stdin: "ignore" | Uint8Array } {
+  inherited ??= Object.entries(process.env);
+  const kept = inherited.filter(([name]) => !isOurs(name));
+  if (!kept.some(([name, value]) => value?.includes(LOST) && !(name in added))) {
+    return { cmd: words, env: { ...Object.fromEntries(kept), ...added }, stdin: "ignore" };
   }
-  return script;
-}
-
-// The environment that we were started with, a character for each octet.
-function environOctets(): string {
-  try {
-    return fs.readFileSync("/proc/self/environ", "latin1");
-  } catch {
-    return "";
-  }
-}
-
-function utf8(octets: string): string {
-  return new TextDecoder().decode(Uint8Array.from(octets, (octet) => octet.charCodeAt(0)));
+  // A child that gets no environment of its own has ours octet for octet. A shell then takes what differs from its standard
+  // input: on a command line everybody could read it.
+  const removed = inherited.filter(([name]) => isOurs(name)).map(([name]) => `unset ${name}\n`);
+  const exported = Object.entries(added).map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`);
+  const script = [...removed, ...exported, 'exec "$@" </dev/null\n'].join("");
+  return { cmd: ["/bin/sh", "-s", "--", ...words], stdin: new TextEncoder().encode(script) };
 }
 
 function isThere(pid: number): boolean {
