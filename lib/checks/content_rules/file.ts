@@ -50,10 +50,10 @@ export function parseContentRules(content: Uint8Array): ContentRules {
 const ACTION = "(?:BCC|DISCARD|DUNNO|FILTER|HOLD|IGNORE|INFO|PASS|PREPEND|REDIRECT|REJECT|REPLACE|STRIP|WARN)(?:\\s|$)";
 const FLAGS = "[imsxADEGMOUX]{0,6}";
 const HEADER_CHECKS = [
-  new RegExp(`^!?([/|~!%,;:=@])(?:\\\\.|(?!\\1).)+\\1${FLAGS}\\s+${ACTION}`, "i"),
-  new RegExp(`^!?/(?:\\^.*|.*\\$)/${FLAGS}\\s*$`),
-  new RegExp(`^!/.+/${FLAGS}\\s*$`),
-  new RegExp(`^(?:if\\s+!?/.*/${FLAGS}|endif)\\s*$`, "i"),
+  new RegExp(`^\\s*!?([/|~!%,;:=@])(?:\\\\.|(?!\\1).)+\\1${FLAGS}\\s+${ACTION}`, "i"),
+  new RegExp(`^\\s*!?/(?:\\^.*|.*\\$)/${FLAGS}\\s*$`),
+  new RegExp(`^\\s*!/.+/${FLAGS}\\s*$`),
+  new RegExp(`^\\s*(?:if\\s+!?/.*/${FLAGS}|endif)\\s*$`, "i"),
   // The second line of a long one.
   new RegExp(`^\\s+${ACTION}`),
 ];

@@ -140,6 +140,8 @@ Deno.test("parseContentRules refuses lines of header_checks", () => {
     "/^Subject: make money fast/ REJECT",
     "/^Subject: make money fast/     REJECT No money",
     "/viagra/i DISCARD",
+    "  /viagra/ REJECT",
+    "\tendif",
     "/viagra/xims dunno",
     "/a\\/b/ WARN",
     "!/^From: .*@example\\.org/ REJECT",
