@@ -4,7 +4,7 @@
 // the caller knows: no program stops there, but a person at a terminal does, and should hear why nothing works. Such a
 // line, and one with a bare LF, a bare CR or a NUL inside, is `spoilt`. A reply line may end with a bare LF, as sloppy
 // servers have it, and is not spoilt by that. A line past the limit is `tooLong`; its octets are dropped as they come, so
-// the buffer never holds more than the limit and one read.
+// the buffer never holds more than the limit and one read. A command line is told when it ends, a reply line at once.
 //
 // The octets of a line are a view into the buffer: use them before the next call of `space`.
 
@@ -62,8 +62,10 @@ export class LineBuffer {
   takeLine(limit: number): Line | undefined {
     const lf = this.#findLineEnd();
     if (lf !== -1) return this.#line(lf + 1, limit);
-    if (this.length > limit) this.#drop(this.#end);
-    return undefined;
+    if (this.length <= limit) return undefined;
+    this.#drop(this.#end);
+    // A server whose reply is no reply is given up: nobody waits for the end of the line.
+    return this.#lfEnds ? TOO_LONG : undefined;
   }
 
   /** Whether `takeLine` has one to give. */

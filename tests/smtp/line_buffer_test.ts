@@ -122,15 +122,24 @@ const REPLIES: readonly { wire: string; lines: string[]; waiting?: string }[] = 
   { wire: "a\r\nb\n\nc\r\n", lines: ["line a\r\n", "line b\n", "line \n", "line c\r\n"] },
   { wire: "a\nb\r", lines: ["line a\n"], waiting: "b\r" },
   { wire: "a\rb\n\0\n\r\r\n", lines: ["spoilt a\rb\n", "spoilt \0\n", "spoilt \r\r\n"] },
-  { wire: "123456789\n1234567890\nx\n", lines: ["line 123456789\n", "too long", "line x\n"] },
-  { wire: `${"x".repeat(95)}\nx\r\n`, lines: ["too long", "line x\r\n"] },
+  { wire: "123456789\n1234567890\nx\n", lines: ["line 123456789\n", "too long"] },
+  { wire: `${"x".repeat(95)}\nx\r\n`, lines: ["too long"] },
+  // Nobody waits for its end.
+  { wire: "1234567890x", lines: ["too long"] },
 ];
 
 Deno.test("takeLine ends a reply line at a bare LF too", () => {
   for (const row of REPLIES) {
     for (const chunks of everyCut(row.wire)) {
       const { lines, waiting } = linesOf(chunks, LIMIT, "replies");
-      assert.deepEqual({ lines, waiting }, { lines: row.lines, waiting: row.waiting ?? "" }, JSON.stringify(chunks));
+      const end = lines.indexOf("too long");
+      // The server is given up then, whatever else it says.
+      if (end !== -1) assert.deepEqual(lines.slice(0, end + 1), row.lines, JSON.stringify(chunks));
+      else {assert.deepEqual(
+          { lines, waiting },
+          { lines: row.lines, waiting: row.waiting ?? "" },
+          JSON.stringify(chunks),
+        );}
     }
   }
 });
