@@ -23,9 +23,11 @@ def talk(client, size):
         if not line.startswith(code):
             raise Exception("expected %s, heard %r" % (code.decode(), line))
 
-    # As Postfix's smtpd does: the envelope in one piece (PIPELINING), and the message in another.
+    # As Postfix's smtpd does: whom it has as its client, the envelope in one piece (PIPELINING), and the message in another.
     expect(b"220")
     client.sendall(b"EHLO client.example\r\n")
+    expect(b"250")
+    client.sendall(b"XFORWARD NAME=client.example ADDR=192.0.2.1 PROTO=ESMTP HELO=client.example\r\n")
     expect(b"250")
     client.sendall(b"MAIL FROM:<sender@example.org>\r\nRCPT TO:<recipient@example.net>\r\nDATA\r\n")
     expect(b"250")

@@ -24,7 +24,8 @@ export async function waitForLine(stream: ReadableStream<Uint8Array>): Promise<v
 }
 
 const REPLIES: Readonly<Record<string, string>> = {
-  EHLO: "250-server.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
+  EHLO: "250-server.example\r\n250-PIPELINING\r\n250-XFORWARD NAME ADDR PROTO HELO\r\n250 8BITMIME\r\n",
+  XFOR: "250 2.0.0 Ok\r\n",
   MAIL: "250 2.1.0 Ok\r\n",
   RCPT: "250 2.1.5 Ok\r\n",
   RSET: "250 2.0.0 Ok\r\n",
