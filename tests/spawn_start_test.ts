@@ -1,0 +1,51 @@
+// What is loaded in front of each message in spawn mode, where each message is a process: all that main.ts and main_bun.ts
+// import statically, and all that the command without a name does.
+//
+// What only some runs use is imported when it is wanted, by `await import(...)`.
+
+import assert from "node:assert/strict";
+
+const ROOT = new URL("../", import.meta.url);
+const SERVE = new URL("lib/commands/serve.ts", ROOT);
+
+/** How much may be loaded. Each file costs about 0.1 ms, on Deno. */
+const FILES = 70;
+const OCTETS = 290_000;
+
+/** What no run in spawn mode needs, or not each one. */
+const WANTED_LATER =
+  /^lib\/(?:commands\/(?!commands|serve)|checks\/.*\/|restrictions\/|pattern\/|options\/help|dns\/(?:lookups|stub|message)|modes\/(?!spawn)|spool\/sweep)/;
+
+/** The files that are loaded with `file`, by their names from here. */
+function loadedWith(file: URL, loaded = new Map<string, number>()): ReadonlyMap<string, number> {
+  const name = file.href.slice(ROOT.href.length);
+  if (loaded.has(name)) return loaded;
+  const text = Deno.readTextFileSync(file);
+  loaded.set(name, text.length);
+  for (const [, target = ""] of text.matchAll(/^(?:import|export) (?!type )[^;"]*from "(\.[^"]+)"/gm)) {
+    loadedWith(new URL(target, file), loaded);
+  }
+  return loaded;
+}
+
+for (const entry of ["main.ts", "main_bun.ts"]) {
+  Deno.test(`${entry} loads no more in front of each message than it did`, () => {
+    const loaded = loadedWith(SERVE, new Map(loadedWith(new URL(entry, ROOT))));
+    const names = [...loaded.keys()].sort();
+    // It does look where the imports are.
+    for (const name of ["lib/app.ts", "lib/settings/catalogue.ts", "lib/modes/spawn.ts", "lib/session/session.ts"]) {
+      assert.ok(names.includes(name), `${name} is not among ${names.join(" ")}`);
+    }
+    const tooEarly = names.filter((name) => WANTED_LATER.test(name));
+    assert.deepEqual(tooEarly, [], "Import this when it is wanted, by `await import(...)`");
+    const octets = [...loaded.values()].reduce((sum, size) => sum + size, 0);
+    const hint =
+      "Import what only some runs use by `await import(...)`. Or see what it costs (deno task bench:spawn), " +
+      `raise the bound in ${import.meta.filename} and say why`;
+    assert.ok(
+      names.length <= FILES,
+      `${names.length} files are loaded, ${FILES} are allowed: ${names.join(" ")}. ${hint}.`,
+    );
+    assert.ok(octets <= OCTETS, `${octets} octets are loaded, ${OCTETS} are allowed. ${hint}.`);
+  });
+}
