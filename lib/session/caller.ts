@@ -13,6 +13,7 @@ import { type Ip, parseIp, reversedName, reverseZone } from "../text/ip.ts";
 import type { Dns } from "../dns/lookups.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { ClientFacts } from "../smtp/xforward.ts";
+import { NO_EHLO } from "./transaction.ts";
 
 // An address may have any number of names.
 const NAMES_LIMIT = 5;
@@ -44,13 +45,20 @@ export function callerOf(
 }
 
 /** Its IP address; undefined when it is not known. */
-export function addressOf(envelope: Envelope, connection: Connection, onUnknown: Note): string | undefined {
-  return factsOf(envelope, onUnknown).told || envelope.unforwarded ? envelope.client.address : connection.peer;
+export function addressOf(
+  { client, unforwarded }: Envelope,
+  connection: Connection,
+  onUnknown: Note,
+): string | undefined {
+  if (client.told) return client.address;
+  if (unforwarded === undefined) return connection.peer;
+  onUnknown(unforwarded);
+  return undefined;
 }
 
-/** What XFORWARD has told of it. */
+/** What XFORWARD has told of it, which is all that a filter hears. Without an EHLO there could be no more. */
 export function factsOf({ client, unforwarded }: Envelope, onUnknown: Note): ClientFacts {
-  if (!client.told && unforwarded) onUnknown(unforwarded);
+  if (!client.told && unforwarded !== undefined && unforwarded !== NO_EHLO) onUnknown(unforwarded);
   return client;
 }
 

@@ -13,11 +13,14 @@ import { readAddress } from "../smtp/path.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { type ClientFacts, mergeXforward } from "../smtp/xforward.ts";
 
+/** Why the client is not known of one that has said no EHLO: it does not want to say more, and nobody else can be blamed. */
+export const NO_EHLO = "no EHLO was said, to which downstream could offer XFORWARD";
+
 export class Transaction {
   #phase: Phase = "idle";
   #envelope!: Envelope;
   #refusal: Refusal | undefined;
-  #unforwarded: string | undefined = "no EHLO was said, to which downstream could offer XFORWARD";
+  #unforwarded: string | undefined = NO_EHLO;
   #wasRefused = false;
 
   constructor() {

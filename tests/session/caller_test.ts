@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { emptyEnvelope } from "../../lib/mail/envelope.ts";
 import { addressOf, callerOf as callerOfEnvelope, factsOf } from "../../lib/session/caller.ts";
+import { NO_EHLO } from "../../lib/session/transaction.ts";
 import type { ClientFacts } from "../../lib/smtp/xforward.ts";
 
 type Zone = Readonly<Record<string, readonly string[] | "fails">>;
@@ -73,6 +74,9 @@ Deno.test("callerOf never takes the peer for the client where downstream does no
   assert.deepEqual(factsOf(envelope, onUnknown), {});
   assert.deepEqual(noted, Array(4).fill("not offered"));
   assert.deepEqual(dns.asked, []);
+  // A filter hears nothing of the peer, and so misses nothing where no EHLO was said.
+  assert.deepEqual(factsOf({ ...envelope, unforwarded: NO_EHLO }, onUnknown), {});
+  assert.equal(noted.length, 4);
   // What was told before, or by a command that downstream took, counts.
   const told = { ...envelope, client: { told: true, address: "192.0.2.1" } as const };
   assert.equal(callerOfEnvelope(told, { peer: "127.0.0.1" }, { dns, onUnknown }).address, "192.0.2.1");

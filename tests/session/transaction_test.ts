@@ -1,20 +1,18 @@
 // Tests of lib/session/transaction.ts: whether downstream lets a client say for whom it speaks. The dialogues tell the rest.
 
 import assert from "node:assert/strict";
-import { Transaction } from "../../lib/session/transaction.ts";
+import { NO_EHLO, Transaction } from "../../lib/session/transaction.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
 import { parseCommand } from "../../lib/smtp/command.ts";
 
 const OFFER = "250-mx\r\n250 XFORWARD NAME ADDR";
-const NONE = "no EHLO was said, to which downstream could offer XFORWARD";
-
 const ROWS: readonly {
   talk: readonly (readonly [command: string, reply: string])[];
   unforwarded: string | undefined;
 }[] = [
-  { talk: [], unforwarded: NONE },
-  { talk: [["HELO a", "250 mx"]], unforwarded: NONE },
-  { talk: [["EHLO a", "502 What?"]], unforwarded: NONE },
+  { talk: [], unforwarded: NO_EHLO },
+  { talk: [["HELO a", "250 mx"]], unforwarded: NO_EHLO },
+  { talk: [["EHLO a", "502 What?"]], unforwarded: NO_EHLO },
   { talk: [["EHLO a", OFFER]], unforwarded: undefined },
   { talk: [["ehlo a", "250-mx\r\n250-DSN\r\n250-xforward\r\n250 SIZE"]], unforwarded: undefined },
   { talk: [["EHLO a", "250-mx\r\n250 PIPELINING"]], unforwarded: "downstream offers no XFORWARD" },
