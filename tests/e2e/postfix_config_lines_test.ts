@@ -116,9 +116,14 @@ async function printedParts({ installed }: Site, args: readonly string[]): Promi
 
 /** Runs the commands that stand in comments, as root. */
 async function runCommands(part: string): Promise<void> {
+  // As in root's home, which no other user can enter.
+  const home = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  const cwd = `${home}/directory`;
+  Deno.mkdirSync(cwd);
   const commands = [...part.matchAll(/^# {3}(.*)$/gm)].map(([, command]) => command!);
   assert.ok(commands.length > 0, part);
-  const { status, stderr } = await runCommand(["/bin/sh", "-ec", commands.join("\n")]);
+  const { status, stderr } = await runCommand(["/bin/sh", "-ec", commands.join("\n")], { cwd });
+  Deno.removeSync(home, { recursive: true });
   assert.equal(status, 0, `${commands.join("\n")}\n${stderr}`);
 }
 

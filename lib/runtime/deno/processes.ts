@@ -119,7 +119,7 @@ function killAlone(child: Deno.ChildProcess, signal: Deno.Signal): void {
 // program cannot be executed is left to the shell to find, which exits with 126 or 127 then: an older setsid exits with 1,
 // by which a filter rejects a message.
 function spawnGroupLeader(words: readonly string[], environment: Readonly<Record<string, string>>): Deno.ChildProcess {
-  const options = { env: environment, stdin: "null", stdout: "null", stderr: "piped" } as const;
+  const options = { ...place(), env: environment, stdin: "null", stdout: "null", stderr: "piped" } as const;
   try {
     const args = words[0] === SHELL ? [...words] : [SHELL, "-c", 'exec "$0" "$@"', ...words];
     return new Deno.Command("/usr/bin/setsid", { ...options, args }).spawn();
@@ -134,10 +134,22 @@ function spawnGroupLeader(words: readonly string[], environment: Readonly<Record
   }
 }
 
+// Deno starts nothing where it cannot reach the working directory by its path. Root's home, where runuser(1) was typed, is
+// such a place for another user.
+function place(): { cwd?: string } {
+  try {
+    Deno.statSync(Deno.cwd());
+    return {};
+  } catch {
+    return { cwd: "/" };
+  }
+}
+
 export async function startSelf(args: readonly string[], stderr: "stdout" | "inherit"): Promise<BackgroundSelf> {
   const [program = "", ...words] = [...stderr === "stdout" ? ERR_TO_OUT : [], ...ownWords(), ...args];
   try {
     const child = new Deno.Command(program, {
+      ...place(),
       args: words,
       stdin: "null",
       stdout: "piped",
