@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { RecordType, Resolver } from "../../lib/ports/runtime.ts";
 import { type DnsAnswer, type DnsHandler, DnsServer } from "../fakes/dns_server.ts";
+import { freePort } from "../fakes/ports.ts";
 import type { ContractCase } from "./contract.ts";
 
 type Expected = readonly string[] | IoErrorKind;
@@ -17,14 +18,17 @@ interface Row {
   readonly name: string;
   readonly handler: DnsHandler;
   readonly type?: RecordType;
+  /** Where it is to be reached; else what comes decides. */
+  readonly limit?: number;
   readonly expected: Expected;
   /** The transports of the questions that it takes; any where it does not matter. */
   readonly asked?: string;
 }
 
-const LIMIT = 600;
-// The timers of a busy machine.
-const SLACK = 1000;
+// Milliseconds, more than any answer takes.
+const LIMIT = 20_000;
+// For a machine that is busy with other things.
+const SLACK = 10_000;
 
 const ONE: DnsAnswer = { records: [{ data: "127.0.0.2" }] };
 
@@ -81,12 +85,24 @@ const ROWS: readonly Row[] = [
   { name: "NOTIMP", handler: () => ({ code: 4 }), expected: "other", asked: "udp" },
   { name: "REFUSED", handler: () => ({ code: 5 }), expected: "other", asked: "udp" },
   { name: "a referral", handler: () => ({ flags: 0 }), expected: "other", asked: "udp" },
-  { name: "silence, after it was asked again", handler: () => "silent", expected: "timeout", asked: "udp udp" },
-  { name: "octets that are no answer", handler: () => Uint8Array.of(1, 2, 3), expected: "timeout" },
-  { name: "an answer to another question, by its id", handler: () => ({ ...ONE, idOffset: 1 }), expected: "timeout" },
+  {
+    name: "silence, after it was asked again",
+    handler: () => "silent",
+    limit: 1200,
+    expected: "timeout",
+    asked: "udp udp",
+  },
+  { name: "octets that are no answer", handler: () => Uint8Array.of(1, 2, 3), limit: 300, expected: "timeout" },
+  {
+    name: "an answer to another question, by its id",
+    handler: () => ({ ...ONE, idOffset: 1 }),
+    limit: 300,
+    expected: "timeout",
+  },
   {
     name: "an answer to another question, by its name",
     handler: () => ({ ...ONE, name: "other.test" }),
+    limit: 300,
     expected: "timeout",
   },
   { name: "an answer that promises more than it holds", handler: () => ({ ...ONE, missing: 3 }), expected: "other" },
@@ -94,10 +110,11 @@ const ROWS: readonly Row[] = [
   {
     name: "an answer behind one that is none",
     handler: after("silent", ONE),
+    limit: 2000,
     expected: ["127.0.0.2"],
     asked: "udp udp",
   },
-  { name: "a slow answer", handler: () => ({ ...ONE, delay: LIMIT / 4 }), expected: ["127.0.0.2"] },
+  { name: "a slow answer", handler: () => ({ ...ONE, delay: 150 }), expected: ["127.0.0.2"] },
   // Much.
   {
     name: "a truncated answer is asked for by TCP",
@@ -114,6 +131,7 @@ const ROWS: readonly Row[] = [
   {
     name: "a truncated answer, and TCP is silent",
     handler: byTransport({ truncated: true }, "silent"),
+    limit: 2000,
     expected: "timeout",
     asked: "udp tcp udp tcp",
   },
@@ -160,13 +178,13 @@ function after(first: DnsAnswer | "silent", later: DnsAnswer): DnsHandler {
 }
 
 export const DNS_CONTRACT: readonly ContractCase[] = [
-  ...ROWS.map(({ name, handler, type = "A", expected, asked }): ContractCase => ({
+  ...ROWS.map(({ name, handler, type = "A", limit = LIMIT, expected, asked }): ContractCase => ({
     name: `resolver: ${name}`,
     play: ({ resolver }) =>
       withServer(handler, async (server) => {
         const start = performance.now();
-        assert.deepEqual(await outcome(resolver, "name.test", type, server), expected);
-        assert.ok(performance.now() - start < LIMIT + SLACK, `took ${performance.now() - start} ms`);
+        assert.deepEqual(await outcome(resolver, "name.test", type, server, limit), expected);
+        assert.ok(performance.now() - start < limit + SLACK, `took ${performance.now() - start} ms`);
         if (asked !== undefined) assert.equal(server.questions.map(({ over }) => over).join(" "), asked);
       }),
   })),
@@ -244,10 +262,7 @@ export const DNS_CONTRACT: readonly ContractCase[] = [
   {
     name: "resolver: a server that is not there",
     play: async ({ resolver }) => {
-      const server = await DnsServer.start(() => ONE);
-      const { port } = server;
-      await server.close();
-      const result = await outcome(resolver, "name.test", "A", { port });
+      const result = await outcome(resolver, "name.test", "A", { port: await freePort() }, 600);
       // Not every runtime hears of ICMP.
       assert.ok(result === "refused" || result === "timeout", String(result));
     },
@@ -278,11 +293,11 @@ export const DNS_CONTRACT: readonly ContractCase[] = [
         const start = performance.now();
         const names = Array.from({ length: 10_000 }, (_, at) => `n${at}.test`);
         const asking = names.map((name) => outcome(resolver, name, "A", server, limit));
-        // Nobody is asked a second time yet.
-        while (server.questions.length < 100) await new Promise((resolve) => setTimeout(resolve, 10));
-        assert.equal(server.questions.length, 100);
         assert.ok((await Promise.all(asking)).every((answer) => answer === "timeout"));
-        assert.ok(performance.now() - start < limit + 2 * SLACK, `took ${performance.now() - start} ms`);
+        assert.ok(performance.now() - start < limit + SLACK, `took ${performance.now() - start} ms`);
+        // Most were never asked.
+        const asked = new Set(server.questions.map(({ name }) => name)).size;
+        assert.ok(asked >= 100 && asked < 1000, `${asked} were asked`);
         server.handler = () => ONE;
         assert.deepEqual(await outcome(resolver, "later.test", "A", server), ["127.0.0.2"]);
       }),
