@@ -115,9 +115,8 @@ async function tryOut(words: readonly string[]): Promise<void> {
     await client.expectEnd();
     client.close();
     assert.equal(fake.messages.at(-1)?.text, filtered);
-    // The filter wants to know the client, of whom nobody spoke.
-    assert.match(await nextLine(syslog), /postprox\[[0-9]+\]: warning: .*client is not known/);
-    assert.match(await nextLine(syslog), /postprox\[[0-9]+\]: .*verdict=/);
+    const [line] = await within(syslog.receive(), () => "a line in syslog");
+    assert.match(new TextDecoder().decode(line), /postprox\[[0-9]+\]: .*verdict=/);
 
     await spawner.useCommand([...words]);
     const misused = (await spawner.connect()).client;
@@ -185,9 +184,4 @@ async function compile(args: readonly string[], env: Readonly<Record<string, str
 
 function zeros(count: number): number[] {
   return new Array(count).fill(0);
-}
-
-async function nextLine(syslog: Deno.DatagramConn): Promise<string> {
-  const [line] = await within(syslog.receive(), () => "a line in syslog");
-  return new TextDecoder().decode(line);
 }
