@@ -6,17 +6,19 @@ import type { Outcome } from "./run.ts";
 
 const HEAD = `# What happens when something fails
 
-Made by \`deno task faults\`, which lets each input or output operation of a session fail once, in turn, with each error that
-the system can give there, and judges what follows. \`deno task faults --write\` writes this page anew.
+\`deno task faults\` makes each input or output operation of a session fail once, in turn, with each error that the system can
+give there. It judges what happens then. \`deno task faults --write\` writes this page again.
 
-The client sends three messages through a filter: a small one, one that is too large for memory, one that the filter
-replaces; and two without a filter. Without a fault it hears 250 to each of them. "closed" is a connection that ends
-early, "421, closed" one that ends with that reply; a reply that is not in the table went lost with the connection.
-Downstream's column counts the messages that reached it whole; what it had of others it drops. The log's column has what
-is written without \`-v\`.
+The client sends three messages through a filter: a small one, one that is too large for memory, and one that the filter
+replaces. It also sends two messages without a filter. Without a fault it hears 250 to each of them.
 
-A fault never makes a 2xx that downstream did not say, never delivers a message twice or a part of one, and leaves no
-connection, timer or process. Only a file that cannot be removed stays, until the sweep at the next start.
+- "closed" is a connection that ends early. "421, closed" is one that ends with that reply. A reply that is not in the table was
+  lost with the connection.
+- Downstream's column counts the messages that reached it whole. Downstream drops parts of messages.
+- The log's column has the lines that postprox writes without \`-v\`.
+
+After a fault postprox never says a 2xx that downstream did not say. It never delivers a message twice, or a part of a message. It
+leaves no connection, timer or process. Only a file that cannot be removed stays, until the next start removes it.
 `;
 
 /** The whole page. */
