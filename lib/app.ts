@@ -4,7 +4,7 @@
 // standard error in one line; where that is the client's socket, as under spawn(8), it must not, and so the client hears
 // 421 and the log gets the line.
 
-import { OPTIONS, readWords, SERVE } from "./commands/commands.ts";
+import { allOptions, readWords, SERVE } from "./commands/commands.ts";
 import { logBug, logCannotStart, logUsage } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { journalPrefix, type LogTarget, openLogger, SYSLOG } from "./log/sinks.ts";
@@ -28,7 +28,7 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
       throw new UsageError(`${name} has no use where standard output is a mail client: give HOST:PORT`);
     }
     const execute = await command.load();
-    return await execute({ runtime, args, line, options: OPTIONS });
+    return await execute({ runtime, args, line, options: allOptions });
   } catch (error) {
     if (error instanceof StartError) return await complain(runtime, error, log);
     return await failOnBug(runtime, error);

@@ -3,7 +3,7 @@
 // Options are completed by both their names, and values to what their kind offers. In place of HOST:PORT host names are
 // offered. bash needs no bash-completion package.
 
-import { OPTIONS } from "../lib/commands/commands.ts";
+import { allOptions } from "../lib/commands/commands.ts";
 import type { Offer } from "../lib/options/kinds.ts";
 import { type OptionRow, withDefault } from "../lib/options/table.ts";
 import { writeFiles } from "./dist.ts";
@@ -126,4 +126,4 @@ ${lines.join("\n")}
 `;
 }
 
-if (import.meta.main) await writeFiles("completions", "/completions", () => completionFiles(OPTIONS));
+if (import.meta.main) await writeFiles("completions", "/completions", () => completionFiles(allOptions()));

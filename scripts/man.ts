@@ -4,7 +4,7 @@
 // text in docs/man/options.mdoc or, where that has none, its line of --help. Whatever is asked for and is not there is an
 // error, so that neither can fall behind the other.
 
-import { OPTIONS, readWords } from "../lib/commands/commands.ts";
+import { allOptions, readWords } from "../lib/commands/commands.ts";
 import { postfixLine } from "../lib/commands/postfix_config.ts";
 import { formatPostfixConfig } from "../lib/commands/postfix_config/postfix_config.ts";
 import { type OptionRow, withDefault } from "../lib/options/table.ts";
@@ -110,4 +110,4 @@ function read(file: string): string {
   return Deno.readTextFileSync(new URL(file, root));
 }
 
-if (import.meta.main) await writeFiles("man", "", () => ({ "postprox.8": manualPage(OPTIONS) }));
+if (import.meta.main) await writeFiles("man", "", () => ({ "postprox.8": manualPage(allOptions()) }));

@@ -10,7 +10,7 @@
 // The texts for dpkg and systemd are in scripts/package/.
 
 import { createHash } from "node:crypto";
-import { OPTIONS, readWords } from "../lib/commands/commands.ts";
+import { allOptions, readWords } from "../lib/commands/commands.ts";
 import { postfixLine } from "../lib/commands/postfix_config.ts";
 import { formatPostfixConfig } from "../lib/commands/postfix_config/postfix_config.ts";
 import { formatUnit } from "../lib/commands/postfix_config/systemd_unit.ts";
@@ -103,10 +103,10 @@ async function lookAt(path: string): Promise<Executable> {
 
 function debItems(executable: Executable): readonly Item[] {
   const doc = "usr/share/doc/postprox";
-  const completions = completionFiles(OPTIONS);
+  const completions = completionFiles(allOptions());
   return [
     { to: "usr/sbin/postprox", content: { copyOf: executable.path }, program: true },
-    { to: "usr/share/man/man8/postprox.8.gz", content: manualPage(OPTIONS), compressed: true },
+    { to: "usr/share/man/man8/postprox.8.gz", content: manualPage(allOptions()), compressed: true },
     { to: "usr/share/bash-completion/completions/postprox", content: completions["postprox.bash"]! },
     { to: "usr/share/zsh/vendor-completions/_postprox", content: completions["_postprox"]! },
     { to: "usr/share/fish/vendor_completions.d/postprox.fish", content: completions["postprox.fish"]! },
@@ -126,8 +126,8 @@ function debItems(executable: Executable): readonly Item[] {
 function tarballItems(executable: Executable): readonly Item[] {
   return [
     { to: "postprox", content: { copyOf: executable.path }, program: true },
-    { to: "postprox.8", content: manualPage(OPTIONS) },
-    ...Object.entries(completionFiles(OPTIONS)).map(([name, content]) => ({ to: `completions/${name}`, content })),
+    { to: "postprox.8", content: manualPage(allOptions()) },
+    ...Object.entries(completionFiles(allOptions())).map(([name, content]) => ({ to: `completions/${name}`, content })),
     { to: "systemd/postprox.service", content: unit() },
     { to: "systemd/default", content: source("scripts/package/default") },
     { to: "systemd/tmpfiles.conf", content: source("scripts/package/tmpfiles.conf") },

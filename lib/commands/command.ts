@@ -25,5 +25,5 @@ export interface Call {
   /** What was read of it, without the word that names the command. */
   readonly line: CommandLine<Settings>;
   /** All options that there are. */
-  readonly options: readonly OptionRow[];
+  readonly options: () => readonly OptionRow[];
 }

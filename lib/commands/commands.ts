@@ -38,7 +38,9 @@ export const COMMANDS: readonly CommandRow[] = [
 ];
 
 /** All options that there are. */
-export const OPTIONS: readonly OptionRow[] = [...rowsOf(SETTINGS), ...optionsOf(COMMANDS)];
+export function allOptions(): readonly OptionRow[] {
+  return [...rowsOf(SETTINGS), ...optionsOf(COMMANDS)];
+}
 
 /** The command that `args` name, and what was read of them. */
 export function readWords(

@@ -27,7 +27,7 @@ standard error; anything else means that the filter failed.
 `;
 
 export const help: Command = async ({ runtime, options }) => {
-  runtime.stdio.writeOut(helpText(options));
+  runtime.stdio.writeOut(helpText(options()));
   return 0;
 };
 

@@ -1,11 +1,13 @@
 // Tests of lib/commands/help.ts and lib/options/help.ts.
 
 import assert from "node:assert/strict";
-import { OPTIONS } from "../../lib/commands/commands.ts";
+import { allOptions } from "../../lib/commands/commands.ts";
 import { helpText } from "../../lib/commands/help.ts";
 import { COUNT } from "../../lib/options/kinds.ts";
 import { formatOptions } from "../../lib/options/help.ts";
 import { option, optional, withDefault } from "../../lib/options/table.ts";
+
+const OPTIONS = allOptions();
 
 Deno.test("helpText names each option with its value, and says something of it, within 80 columns", () => {
   const lines = helpText(OPTIONS).split("\n");

@@ -4,11 +4,13 @@
 // Needs bash, zsh, fish and python3, and says so where one is missing.
 
 import assert from "node:assert/strict";
-import { OPTIONS } from "../../lib/commands/commands.ts";
+import { allOptions } from "../../lib/commands/commands.ts";
 import { withDefault } from "../../lib/options/table.ts";
 import { completionFiles } from "../../scripts/completions.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
 import { runCommand } from "../e2e/start.ts";
+
+const OPTIONS = allOptions();
 
 const TYPIST = fromFileUrl(new URL("./typist.py", import.meta.url));
 const NAMES = OPTIONS.flatMap(({ short, long }) => short ? [`-${short}`, `--${long}`] : [`--${long}`]);

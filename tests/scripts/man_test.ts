@@ -3,10 +3,12 @@
 // Needs mandoc and groff (Debian's groff-base), and says so where one is missing.
 
 import assert from "node:assert/strict";
-import { OPTIONS } from "../../lib/commands/commands.ts";
+import { allOptions } from "../../lib/commands/commands.ts";
 import { VERSION } from "../../lib/commands/version.ts";
 import { manualPage } from "../../scripts/man.ts";
 import { runCommand } from "../e2e/start.ts";
+
+const OPTIONS = allOptions();
 
 const HERE = import.meta.url;
 

@@ -3,11 +3,13 @@
 // that the program has.
 
 import assert from "node:assert/strict";
-import { OPTIONS } from "../../lib/commands/commands.ts";
+import { allOptions } from "../../lib/commands/commands.ts";
 import { helpText } from "../../lib/commands/help.ts";
 import { withDefault } from "../../lib/options/table.ts";
 import { completionFiles } from "../../scripts/completions.ts";
 import { manualPage } from "../../scripts/man.ts";
+
+const OPTIONS = allOptions();
 
 const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
 
