@@ -8,9 +8,9 @@ const USAGE = `Usage: postprox HOST:PORT [-c COMMAND] [-d DIR] [-t SEC] [-rv] [-
        postprox --postfix-config[=spawn|listen] [HOST:PORT] [OPTION...]
        postprox -hLV
 
-Relay SMTP from standard input to the mail server at HOST:PORT (port 25 where
-none is given; also [IPV6]:PORT, inet:HOST:PORT and unix:PATH), have a filter
-judge each message, and pass it on or refuse it.
+Relay SMTP from standard input to the mail server at HOST:PORT. A filter judges
+each message, and postprox passes it on or refuses it. The default port is 25.
+[IPV6]:PORT, inet:HOST:PORT and unix:PATH work too.
 `;
 
 const HEADINGS = {
@@ -21,9 +21,10 @@ const HEADINGS = {
   information: "Information",
 };
 
-const EXIT_CODES = `COMMAND finds the message in the file $EMAIL. Exit status 0 passes it, or what
-COMMAND has written to the file $OUTFILE; 1 refuses it with the last line of
-standard error; anything else means that the filter failed.
+const EXIT_CODES = `COMMAND finds the message in the file $EMAIL. Exit status 0 passes the message,
+or the content of the file $OUTFILE if COMMAND has written there. Exit status 1
+refuses the message with the last line of standard error. Any other status is a
+failure.
 `;
 
 export const help: Command = async ({ runtime, options }) => {

@@ -48,7 +48,7 @@ export const RESTRICTIONS = {
       check: flag({
         long: "check-sender-domain",
         group: "checks",
-        help: "refuse a sender that is no valid address, or whose domain has no MX and no address",
+        help: "refuse a sender that is not a valid address, or whose domain has no MX and no address",
       }),
     },
     isAsked: ({ check }) => check,
@@ -71,7 +71,7 @@ export const RESTRICTIONS = {
         kind: SECONDS,
         default: 30_000,
         group: "checks",
-        help: "wait so long before a refusal by deny_delay or noto_delay (default {default})",
+        help: "wait this long before a refusal by deny_delay or noto_delay (default {default})",
       }),
     },
     isAsked: ({ file }) => file !== undefined,
@@ -95,8 +95,8 @@ export const RESTRICTIONS = {
         long: "dnsbl",
         kind: DNS_LIST,
         group: "checks",
-        help: "refuse recipients of a client listed in ZONE; ADDRESSES (such as 127.0.0.2-11) are the answers that " +
-          "count; may be repeated",
+        help: "refuse recipients of a client listed in ZONE; with ADDRESSES (such as 127.0.0.2-11), only these " +
+          "answers count; may be repeated",
       }),
       dnswl: repeated({
         long: "dnswl",
@@ -174,7 +174,7 @@ export const CHECKS = {
         kind: COMMAND,
         default: "",
         group: "filter",
-        help: "run COMMAND with sh -c on each message; without it all mail passes",
+        help: "run COMMAND with sh -c for each message; without it all mail passes",
       }),
       allowDiscard: flag({
         long: "allow-discard",
@@ -184,19 +184,20 @@ export const CHECKS = {
       strictExit: flag({
         long: "strict-exit",
         group: "filter",
-        help: "take exit status 1 of COMMAND for a failure unless its last line begins with a 4xx or 5xx code",
+        help: "treat exit status 1 of COMMAND as a failure unless its last line begins with a 4xx or 5xx code",
       }),
       exitStatuses: repeated({
         long: "exit-status",
         kind: EXIT_STATUSES,
         group: "filter",
-        help: "what exit statuses of COMMAND, such as 69,100-110, mean: reject, tempfail, discard, pass or fail; " +
+        help:
+          "give exit statuses of COMMAND, such as 69,100-110, a meaning: reject, tempfail, discard, pass or fail; " +
           "may be repeated",
       }),
       editInPlace: flag({
         long: "edit-in-place",
         group: "filter",
-        help: "let COMMAND change the file EMAIL: what it leaves there is sent",
+        help: "let COMMAND change the file EMAIL, and send the changed file",
       }),
     },
     isAsked: ({ command }) => command !== "",
