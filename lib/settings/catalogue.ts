@@ -1,9 +1,8 @@
-// What there is that looks at mail: a row for each check of a message, and for each restriction of senders and recipients,
-// with its options and how it is loaded.
+// The catalogue of checks and restrictions: a row for each, with its options and how it is loaded.
 //
-// spawn(8) starts one process for each message, so a row imports what it is made of when it is asked for, and not before.
-// A file that an option names is read then: one with a mistake throws a `UsageError` with its name and line, and one that is
-// missing or cannot be read a `TempfailError`.
+// spawn(8) starts one process for each message, so a row imports its files when it is asked for, and not before. If an option
+// names a file, that is read then: a mistake in it throws a `UsageError` with its name and line. A file that is missing or
+// cannot be read throws a `TempfailError`.
 
 import type { Check } from "../checks/check.ts";
 import type { ListUse } from "../dns/list.ts";
@@ -33,7 +32,7 @@ export interface LoadParts {
 export interface LoadedRestriction {
   /** Absent where nothing is restricted after all. */
   readonly restriction?: Restriction;
-  /** The DNS lists that are named. */
+  /** The DNS lists that it asks, or would ask. */
   readonly lists: readonly ListUse[];
 }
 

@@ -45,7 +45,7 @@ async function loadCheck(parts: LoadParts, settings: Settings): Promise<Check> {
   return chain(parts.runtime.clock, checks);
 }
 
-// Who asks the restrictions that `settings` want; empty where they want none.
+// Makes the one that asks the restrictions of `settings`. Where there are none, it makes nothing.
 async function loadAdmission(parts: ChecksParts & LoadParts, settings: Settings): Promise<Omit<Checks, "check">> {
   const loaded = await loadRestrictions(parts, settings);
   const lists = loaded.flatMap(({ lists }) => lists);
