@@ -179,7 +179,9 @@ export class Session {
     } catch (error) {
       if (!(error instanceof IoError || error instanceof DownstreamLost)) throw error;
       this.#outcome = "unreachable";
-      this.#log.downstreamUnreachable(options.downstream, error.message);
+      const isLate = this.#downstream && clock.now() >= due;
+      const why = isLate ? `no greeting within ${options.connectTimeout / 1000} s` : error.message;
+      this.#log.downstreamUnreachable(options.downstream, why);
       await this.#sayLast(OWN_REPLIES.downstreamUnreachable);
       return undefined;
     }
