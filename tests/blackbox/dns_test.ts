@@ -22,7 +22,7 @@ const TIMEOUT = 0.5;
 // Of the checks here none waits for another, except that the sender is looked at before his recipients are.
 const LOOKUPS_IN_TURN = 2;
 // A start of the program in spawn mode, on a busy machine.
-const SLACK = 3;
+const SLACK = 20;
 
 const options = () => [
   `--dns-server=127.0.0.1:${server.port}`,

