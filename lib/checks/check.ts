@@ -28,7 +28,7 @@ export interface JudgeOptions {
 
 export interface CheckedMessage {
   readonly envelope: Envelope;
-  /** The address of the client: XFORWARD's, or that of the peer of our own connection where that may be it. */
+  /** The address of the client: from XFORWARD, or of the peer of our own connection where that may be the client. */
   readonly clientAddress: string | undefined;
   readonly spool: Spool;
   /** What begins each line of its session in the log. */

@@ -86,7 +86,7 @@ export class SessionLog {
     this.#write("error", words, () => ({ command: command.trimEnd(), ...this.#about(), reply: replyText(reply) }));
   }
 
-  /** A check or a restriction wants to know the client; why it cannot. Once in a session. */
+  /** A check or a restriction wants to know the client, and cannot. One line in a session. */
   clientNotKnown(why: string): void {
     if (this.#saidNotKnown) return;
     this.#saidNotKnown = true;

@@ -10,7 +10,7 @@ export interface Envelope {
   /** The accepted forward-paths, in order; it grows while the transaction goes on. */
   readonly recipients: string[];
   readonly client: ClientFacts;
-  /** Why XFORWARD could not say who the client is, in plain words. Absent where it could; then the peer is it, or told. */
+  /** Why the client could not use XFORWARD, in plain words; absent where it could. */
   readonly unforwarded?: string | undefined;
   /** What the rules file asks for, for at least one of the recipients; absent where there is no rules file: all. */
   readonly contentChecks?: Set<ContentCheck>;

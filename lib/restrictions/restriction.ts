@@ -18,7 +18,7 @@ export interface Restriction {
 }
 
 export interface RestrictionContext {
-  /** The client: XFORWARD's, or the peer of our own connection where that may be it. To look at it is to want to know it. */
+  /** The client: from XFORWARD, or the peer of our own connection where that may be it. Look at it only when needed. */
   readonly client: Caller;
   readonly dns: Dns;
   readonly signal: AbortSignal;

@@ -2,7 +2,7 @@
 // `#answer`, each with its reason.
 //
 // Replies are returned, not written; the 354 and the 334 in mid-command are the exceptions. Throws `SmtpError` to end the
-// session with a reply, `ClientLost` when nobody is there to hear one, and `DownstreamLost`. Who calls has the client watched.
+// session with a reply, `ClientLost` when nobody is there to hear one, and `DownstreamLost`. The caller watches the client.
 
 import type { Refusal, Ruling } from "../restrictions/restriction.ts";
 import type { Envelope } from "../mail/envelope.ts";
@@ -83,7 +83,7 @@ export class Answers {
         return this.#refuse(OWN_REPLIES.lineSpoilt, "a line with a bare CR, LF or NUL");
       case "TOO-LONG":
         return this.#refuse(OWN_REPLIES.lineTooLong, "a line that is too long");
-      // LMTP's greeting (RFC 2033), behind which a message has one reply for each recipient: ours would be out of step.
+      // LMTP's greeting (RFC 2033). After it a message gets one reply for each recipient, and ours would be out of step.
       case "LHLO":
       case "STARTTLS":
       case "BURL":

@@ -1,6 +1,6 @@
-// Who the client is, for restrictions and checks: whom XFORWARD names, or the peer of our own connection where nobody was
-// named. Where downstream does not let the client use XFORWARD, it is not known: the peer is Postfix then, whose address
-// strangers must not borrow. Whoever looks at a client that is so not known has the log told why.
+// Who the client is, for restrictions and checks: the one that XFORWARD names, or the peer of our own connection where
+// nobody was named. Where downstream does not let the client use XFORWARD, the client is not known. The peer is Postfix then,
+// and strangers must not borrow its address. The log is told why when somebody looks at a client that is so not known.
 //
 // XFORWARD's name is taken as it is: downstream's neighbour has looked it up, and says whether DNS failed there. A name of
 // which nobody spoke, as that of our own peer, is looked up when it is asked for: by its address, and from there back to
@@ -56,7 +56,7 @@ export function addressOf(
   return undefined;
 }
 
-/** What XFORWARD has told of it, which is all that a filter hears. Without an EHLO there could be no more. */
+/** What XFORWARD has told of it. A filter hears nothing else, so nothing is missing where the client has said no EHLO. */
 export function factsOf({ client, unforwarded }: Envelope, onUnknown: Note): ClientFacts {
   if (!client.told && unforwarded !== undefined && unforwarded !== NO_EHLO) onUnknown(unforwarded);
   return client;

@@ -4,7 +4,7 @@
 // client that pipelines gets as few packets as it sent. Waits throw `SmtpError` 421 after `timeout` and `ClientLost`
 // when the connection breaks; the end of input is null where a command may be missing, and `ClientLost` in a message.
 //
-// Who waits for something else has the client watched meanwhile: `presence` tells whether it is still there.
+// `watch` notices that the client leaves while it waits for something else; `presence` tells whether it is still there.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Clock } from "../ports/runtime.ts";
@@ -30,16 +30,16 @@ const HELD_LIMIT = 16384;
 export type BadLine = { readonly verb: "SPOILT" | "TOO-LONG" };
 
 /**
- * Whether the client is there, as far as it was read. One that has closed its sending side counts as gone, for a program
- * that is no more looks like that; but not where a QUIT stands before, which is how one ends that sends all it has to say
- * at once and then listens.
+ * Whether the client is still there, as far as its input was read. A client that has closed its sending side counts as
+ * gone, because a client that has ended looks the same. It does not count as gone when it has said QUIT before: then it has
+ * said all that it wanted, and now it listens.
  */
 export type Presence = "here" | "quitting" | "gone" | "broken";
 
 // A line whose verb is QUIT, as `parseCommand` knows it.
 const QUIT_LINE = /(?:^|\n)[\t\v\f\r ]*QUIT(?:[\t\v\f\r ][^\n]*)?\r\n/i;
 
-/** After how long `watchSoon` watches, in milliseconds. Most replies come sooner, and reading ahead costs time. */
+/** The moment after which `watchSoon` watches, in milliseconds. Most replies come sooner, and reading ahead costs time. */
 export const WATCH_DELAY = 100;
 
 const SPOILT: BadLine = { verb: "SPOILT" };
@@ -54,7 +54,7 @@ export class Client {
   #flushing: Promise<void> | undefined;
   #quits = false;
   readonly #soon: Deadline;
-  /** Called when the client may have left while it is watched. */
+  /** Called when a client that is watched has left, or has closed its sending side. */
   onEnded: () => void = () => {};
 
   /** `timeout` is the time in milliseconds that the client may be silent, or take no reply. */
@@ -127,19 +127,19 @@ export class Client {
     return this.#quits || QUIT_LINE.test(textOf(this.#conn.peek())) ? "quitting" : "gone";
   }
 
-  /** Why nobody is there any more: `ClientLost`, or a bug by which nothing could be read. */
+  /** Why the client is gone: `ClientLost`, or the bug because of which it could not be read. */
   get lost(): Error {
     const { ended } = this.#conn;
     if (ended instanceof Error && !(ended instanceof IoError)) return ended;
     return new ClientLost("client left while it had to wait", { cause: ended });
   }
 
-  /** Whether it has said a whole line more. */
+  /** Whether another whole line has come. */
   get hasLine(): boolean {
     return this.#conn.hasLine;
   }
 
-  /** Reads ahead until the client is read from again; `onEnded` is called if it has left or leaves. */
+  /** Reads ahead until the next read from the client. Calls `onEnded` when the client has left, or leaves. */
   watch(): void {
     const look = () => {
       if (this.#conn.ended) this.onEnded();
@@ -148,7 +148,7 @@ export class Client {
     look();
   }
 
-  /** The same, where the client is not read from within a moment. */
+  /** Does the same a moment later, unless the client is read from before. */
   watchSoon(): void {
     this.#soon.start(this.#clock.now() + WATCH_DELAY, () => this.watch());
   }

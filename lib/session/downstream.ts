@@ -1,10 +1,10 @@
 // The server that we call: one command out, one whole reply back.
 //
-// Every failure closes the connection, and each later call throws the same: `DownstreamLost`, or what `interrupt` was given,
-// or a bug. While nobody asks anything, a NOOP goes out now and then, so that downstream does not take us for dead; its
-// reply, like that to our own RSET, is heard before the next command is said, never together with it. A reply that nobody
-// asked for ends the connection too: it would be taken for the reply to the next command, be that the final dot. That
-// downstream takes leave in its own right, by a 421 or by closing, is told at once to who has asked for it by `heed`.
+// Every failure closes the connection, and each later call throws the same error: `DownstreamLost`, the reason that was given
+// to `interrupt`, or a bug. While nobody asks anything, a NOOP goes out now and then, so that downstream does not take us for
+// dead. The reply to that NOOP, or to our own RSET, is heard before the next command is said. A reply that nobody asked for
+// ends the connection too, because it would be taken for the reply to the next command, even to the final dot. Downstream may
+// leave of its own accord, by a 421 or by closing: `heed` tells this at once.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Clock } from "../ports/runtime.ts";
@@ -37,13 +37,13 @@ export class Downstream {
   readonly #clock: Clock;
   readonly #options: DownstreamOptions;
   readonly #idle: Deadline;
-  /** Whether a caller waits for it; otherwise it rests, or answers our own NOOP or RSET. */
+  /** Whether a caller waits for downstream. Otherwise it rests, or answers our own NOOP or RSET. */
   #asked = true;
   /** The end of our own NOOP or RSET, as long as its reply has not been heard. */
   #own: Promise<void> | undefined;
   /** Whether a QUIT of ours would be heard as one: not behind a 3xx reply, and not twice. */
   #mayQuit = true;
-  /** What it says unasked, and what is wrong with that. */
+  /** What downstream says unasked; and the first such reply that is no 421. */
   #unasked = new ReplyReader();
   #outOfTurn: string | undefined;
   #onLeft: ((why: DownstreamLeft) => void) | undefined;
@@ -60,7 +60,7 @@ export class Downstream {
     return this.#lost !== undefined;
   }
 
-  /** The greeting, which has to come by `due`. */
+  /** Hears the greeting, by `due`. */
   async greeting(due: number): Promise<Reply> {
     const reply = await this.#hear(due);
     this.#rest();
@@ -123,7 +123,7 @@ export class Downstream {
     return reply;
   }
 
-  /** Calls `onLeft` when downstream takes leave unasked, and at once where it has done so since it was asked last. */
+  /** Calls `onLeft` when downstream leaves of its own accord; at once when it has left since the last question. */
   heed(onLeft: ((why: DownstreamLeft) => void) | undefined): void {
     this.#onLeft = onLeft;
     if (!onLeft || this.#asked) return;
@@ -149,7 +149,7 @@ export class Downstream {
     this.#lose(new DownstreamLost(why));
   }
 
-  /** Makes the current wait, and every later one, throw `reason`; closes when downstream has something to say or to hear. */
+  /** Makes the current wait, and every later one, throw `reason`. Closes at once when downstream owes a reply. */
   interrupt(reason: Error): void {
     this.#onLeft = undefined;
     if (this.#asked || this.#own) this.#lose(reason);
@@ -159,7 +159,7 @@ export class Downstream {
   async #exchange(command: Uint8Array, due: number): Promise<Reply> {
     this.#asked = true;
     if (this.#own) await this.#ownEnded(due);
-    // Not before: at the end of our own command it rests, and sets the timer.
+    // Again, and not before: downstream rests at the end of our own command, and that sets the timer.
     this.#asked = true;
     this.#idle.stop();
     await this.#say(command, due);
@@ -184,7 +184,7 @@ export class Downstream {
     this.#look();
   }
 
-  // Half a reply may become a 421. What else it is that nobody asked for, its next reader will find.
+  // Half a reply may become a 421. Anything else that downstream says unasked is an error at the next question.
   #look(): void {
     if (!this.#onLeft || this.#asked || this.#own || this.isLost) return;
     const wrong = this.#saidUnasked();
@@ -213,7 +213,7 @@ export class Downstream {
     this.#own = own;
   }
 
-  // Who asks next finds the connection lost; that downstream has left, or a bug, is told before.
+  // The next question throws the same error. A bug is told before, and so is that downstream has left.
   #failUnasked(error: unknown): void {
     const lost = this.#lose(error);
     if (!isForeseen(lost)) this.#options.onBug?.(lost);
@@ -227,7 +227,7 @@ export class Downstream {
   async #say(octets: Uint8Array, due: number): Promise<void> {
     if (this.#lost) throw this.#lost;
     try {
-      // It must not be taken for the reply to what we say next.
+      // A reply that has come already is not the reply to what we say now.
       const wrong = this.#saidUnasked();
       if (wrong) throw wrong;
       await this.#conn.write(octets, due);
@@ -236,7 +236,7 @@ export class Downstream {
     }
   }
 
-  // What is wrong with what downstream has said, or done, since we heard its last reply.
+  // Downstream should be silent after its last reply. The error when it was not, or has closed.
   #saidUnasked(): Error | undefined {
     for (let line; !this.#outOfTurn && (line = this.#conn.takeLine(REPLY_LINE_LIMIT));) {
       try {
@@ -270,7 +270,7 @@ export class Downstream {
     }
   }
 
-  // Closes, and gives what the caller shall throw: why downstream was lost first, or a bug.
+  // Closes, and gives the error that the caller throws: the one by which downstream was lost first, or a bug.
   #lose(error: unknown): Error {
     const lost = meaningOf(error);
     this.#lost ??= lost;
@@ -285,13 +285,13 @@ function leftWith(farewell: Reply): DownstreamLeft {
   return new DownstreamLeft(`downstream said ${replyText(farewell)}`, { farewell });
 }
 
-// A bug, where reading failed in a way that nobody foresaw.
+// The error is a bug when reading failed in a way that nobody foresaw.
 function leftBy(ended: End): Error {
   if (ended === "closed") return new DownstreamLeft("downstream closed the connection");
   return ended instanceof IoError ? new DownstreamLeft(ended.message, { cause: ended }) : ended;
 }
 
-// Of an error of the wire for the session; one that nobody foresaw stays as it is.
+// What an error of the connection means for the session. An error that nobody foresaw stays as it is.
 function meaningOf(error: unknown): Error {
   if (error instanceof MalformedReply) return new DownstreamLost(error.message, { cause: error });
   if (!(error instanceof IoError)) return error instanceof Error ? error : new Error(String(error));

@@ -5,8 +5,9 @@
 // a reply, `ClientLost` when nobody is there to hear one, or `DownstreamLost`; anything else is a bug: 421 to the
 // client, the stack to the log.
 //
-// A client that leaves ends it whatever is waited for, so that a downstream that hangs holds nobody's place. Only a message
-// whose final dot is out may still be answered for a while, for the log to say what became of it.
+// A client that leaves ends the session, whatever the session waits for: a downstream that hangs must not keep it. There is
+// one exception. When the final dot of a message is out, downstream has a while to answer, so that the log can tell the
+// outcome.
 
 import type { Check } from "../checks/check.ts";
 import { SessionLog } from "../log/events.ts";
@@ -52,12 +53,14 @@ export type SessionEnd = "ended" | "unreachable";
 // Downstream has the message and owes the reply: most answer within a second. In milliseconds.
 export const SHUTDOWN_GRACE = 10_000;
 
-// How long downstream may still say what became of a message when its client has left.
+// The client has left, and downstream owes the reply to its message. After this time the outcome is unknown.
 const LEFT_GRACE = 3_000;
 
-// How long one that has closed its sending side is still given replies: 3 s with the moment before that is noticed. Behind a
-// QUIT, how long downstream's reply to that is waited for; then it is ours.
+// The client has closed its sending side, and downstream owes replies to it. The session ends after this time; with the
+// moment before we notice it, this is 3 s.
 const OWED_PATIENCE = 3_000 - WATCH_DELAY;
+
+// The client has closed its sending side after a QUIT. After this time the reply to that QUIT is our own.
 const QUIT_PATIENCE = 10_000;
 
 export class Session {
@@ -144,7 +147,7 @@ export class Session {
     this.#timers.push(this.#parts.runtime.clock.after(delay, callback));
   }
 
-  // Called whenever the client is looked at and has left, or has closed its sending side.
+  // Called when the client has left, or has closed its sending side; perhaps several times.
   #lookAfterClient(): void {
     const leave = () => this.#end(this.#client.lost, LEFT_GRACE);
     const { presence } = this.#client;
@@ -185,19 +188,19 @@ export class Session {
       await this.#sayLast(OWN_REPLIES.downstreamUnreachable);
       return undefined;
     }
-    // What the client says to that is between it and downstream.
+    // The client hears it all the same, and may answer.
     if (replyClass(greeting) !== 2) {
       this.#outcome = "unreachable";
       this.#log.turnedAway(options.downstream, greeting);
     }
     await this.#client.say(greeting);
-    // Also to a client that has spoken before it.
+    // A client that has already sent commands hears it at once, too.
     await this.#client.flush();
     this.#over = greeting.code === 421;
     return this.#downstream;
   }
 
-  // A bug of which nobody waits for the consequences.
+  // A bug in something that nobody waits for.
   #failUnasked(error: unknown): void {
     this.#log.bug(error);
     this.failOnBug();
@@ -283,7 +286,7 @@ export class Session {
     try {
       this.#log.bug(error);
     } catch {
-      // It may be the log that is broken.
+      // The log may be what is broken.
     }
   }
 
@@ -298,7 +301,7 @@ export class Session {
   }
 }
 
-// What a client hears at the end. One that has left may have closed only its own side, and is owed what was held back.
+// The last reply of the session. A client that has left hears none, but it may still hear what was held back for it.
 function farewellFor(error: unknown): Reply | undefined {
   if (error instanceof ClientLost) return undefined;
   if (error instanceof SmtpError) return error.reply;

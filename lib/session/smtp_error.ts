@@ -25,10 +25,10 @@ export class DownstreamLost extends Error {
   override readonly name: string = "DownstreamLost";
 }
 
-/** Downstream has ended the session in its own right. */
+/** Downstream has ended the session of its own accord. */
 export class DownstreamLeft extends DownstreamLost {
   override readonly name = "DownstreamLeft";
-  /** The 421 by which it said so. */
+  /** Its 421, if it said one. */
   readonly farewell: Reply | undefined;
 
   constructor(why: string, { farewell, ...options }: ErrorOptions & { readonly farewell?: Reply } = {}) {

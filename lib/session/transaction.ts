@@ -2,7 +2,7 @@
 //
 // Everything known of one message is forgotten at the end of its transaction, at RSET, EHLO, HELO and a new MAIL; what
 // XFORWARD told stays until the end of the transaction that it stands before (XFORWARD_README). Whether downstream lets
-// the client use XFORWARD at all holds for the session: one that may not has no means to say for whom it speaks.
+// the client use XFORWARD at all is known for the session. A client that may not use it cannot say for whom it speaks.
 
 import type { Refusal, Ruling } from "../restrictions/restriction.ts";
 import { emptyEnvelope, type Envelope } from "../mail/envelope.ts";
@@ -13,7 +13,7 @@ import { readAddress } from "../smtp/path.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { type ClientFacts, mergeXforward } from "../smtp/xforward.ts";
 
-/** Why the client is not known of one that has said no EHLO: it does not want to say more, and nobody else can be blamed. */
+/** Why a client is not known that has said no EHLO. This is its own decision, and no fault of downstream's. */
 export const NO_EHLO = "no EHLO was said, to which downstream could offer XFORWARD";
 
 export class Transaction {
@@ -92,7 +92,7 @@ export class Transaction {
     this.#unforwarded = offers(reply, "XFORWARD") ? undefined : "downstream offers no XFORWARD";
   }
 
-  // Who has tried to speak for somebody else does so without being allowed to.
+  // This client speaks for somebody else, and may not say for whom. That holds for its later messages, too.
   #learnRefused(reply: Reply): void {
     this.#wasRefused = true;
     this.#unforwarded = `downstream refused XFORWARD: ${replyText(reply)}`;

@@ -1,7 +1,8 @@
-// To have one side wait for the other, and to notice when waiting has no sense any more.
+// One side waits for the other. Waiting ends when it makes no sense any more.
 //
-// The client's wait ends when the session has to end, with the reason of its signal; that the client has left is such a
-// reason. Commands that it has sent ahead do not count as leaving. A wait for the client ends when downstream leaves.
+// While the client waits, the session may have to end, also because the client leaves; the wait then throws the reason of
+// the signal `stop`. A client that has sent commands ahead is still there. While downstream waits, it may leave; the wait for
+// the client then throws that.
 
 import type { Clock } from "../ports/runtime.ts";
 import type { Client } from "./client.ts";
@@ -45,7 +46,7 @@ export async function pause(waiting: Waiting, delay: number): Promise<void> {
     }));
 }
 
-/** What the client says next. When it is silent and downstream leaves, this throws why. */
+/** What the client says next. Throws `DownstreamLeft` when the client is silent and downstream leaves. */
 export async function whileDownstreamStays<Said>(
   { client, downstream }: { readonly client: Client; readonly downstream: Downstream },
   hear: () => Promise<Said>,

@@ -3,7 +3,7 @@
 // The arguments are NAME=VALUE pairs, values in xtext, names in any case. `[UNAVAILABLE]` and `[TEMPUNAVAIL]` mean that
 // the value is not known; the latter, that it could be some other time. One transaction's attributes may come in several
 // commands, of which the later one wins; an attribute that we do not know is kept out of the result. A control character in
-// a value becomes "?", as in Postfix: it could begin a line of its own in a reply, a log or what a filter writes.
+// a value becomes "?", as in Postfix: it could begin a new line in a reply, in the log or in what a filter writes.
 
 import { decodeXtext } from "./xtext.ts";
 

@@ -154,7 +154,7 @@ async function matchesSource(pattern: SourcePattern, client: Caller, parts: Matc
   const name = () => nameOf(client, parts.doubt);
   if (!ip) {
     const named = await name();
-    // Who is not known has neither an address nor a name that a pattern could be about.
+    // A client that is not known has no address and no name that a pattern could match.
     if (named === NO_NAME) return pattern.kind === "known" && !pattern.wanted;
   }
   const anyAddress: Host["anyAddress"] = async (test) => ip ? test(ip) : false;
