@@ -1,7 +1,9 @@
-// The command --postfix-config: the lines for Postfix, with notes on what is not there on this machine.
+// The command --postfix-config: the lines for Postfix, with notes on what is dangerous and what is not there on this machine.
 
 import { whyNoProgram } from "../checks/program/command.ts";
+import { isReachable, type OwnServerPorts } from "../modes/own_server.ts";
 import { FILE } from "../options/kinds.ts";
+import { formatAddress } from "../ports/address.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Files } from "../ports/runtime.ts";
 import type { CommandLine } from "../options/command_line.ts";
@@ -16,7 +18,8 @@ const USUAL_DOWNSTREAM = "127.0.0.1:10026";
 export const postfixConfig: Command = async ({ runtime, line }) => {
   const { files, processes, stdio } = runtime;
   const asked = postfixLine(line);
-  stdio.writeOut(formatPostfixConfig(asked, processes.selfWords(), await missingHere(files, asked)));
+  const notes = [...await openToOthers(runtime, asked), ...await missingHere(files, asked)];
+  stdio.writeOut(formatPostfixConfig(asked, processes.selfWords(), notes));
   return 0;
 };
 
@@ -25,6 +28,17 @@ export function postfixLine({ settings, operands, given, command }: CommandLine<
   const mode = command?.text === "listen" ? "listen" : "spawn";
   const named = operands.length === 0 ? [USUAL_DOWNSTREAM] : operands;
   return { mode, settings, given, operand: named[0]!, downstream: parseOperands(named) };
+}
+
+async function openToOthers(
+  ports: OwnServerPorts,
+  { settings: { listen: { address } } }: PostfixLine,
+): Promise<string[]> {
+  if (!address || !await isReachable(ports, address)) return [];
+  const at = formatAddress(address);
+  return [
+    `Other hosts can connect to ${at}. Without a firewall this is an open relay: the second server trusts this host.`,
+  ];
 }
 
 /** What the options name and is not there, in sentences. The lines may be for another machine, so it is no error. */

@@ -16,20 +16,24 @@ Deno.test("run prints the lines for Postfix on standard output, with the program
   }
 });
 
-Deno.test("run says beside the lines for Postfix what is not there on this machine, and still prints them", async () => {
+Deno.test("run says beside the lines for Postfix what is dangerous or not there, and still prints them", async () => {
   const rows: readonly [args: string[], says: RegExp | undefined][] = [
     [["-c", "/missing/filter -x"], /The filter cannot be run .*\/missing\/filter.* all mail passes unchecked\./],
     [["-r", "-c", "/missing/filter"], /Until it can, each message is answered with 451\./],
     [["--extchk=/missing/x"], /The file of --extchk is not there .*\/missing\/x/],
-    // What only the shell can read.
+    [["-c", '/missing/filter <"$EMAIL"'], /The filter cannot be run .*\/missing\/filter/],
+    // A word that only the shell can read.
     [["-c", "exec /missing/filter"], undefined],
+    [["-c", "/missing/$name"], undefined],
+    [["-l", "0.0.0.0:10025"], /Other hosts can connect to 0\.0\.0\.0:10025\. Without a firewall this is an open relay/],
+    [["-l", "127.0.0.1:10025"], undefined],
   ];
   for (const [args, says] of rows) {
     const runtime = new FakeRuntime();
     assert.equal(await run(runtime, ["--postfix-config", ...args]), 0);
     const comments = runtime.out.slice(0, runtime.out.indexOf("# ---- once")).replaceAll("\n# ", " ");
     if (says) assert.match(comments, says);
-    else assert.doesNotMatch(comments, /on this machine/);
+    else assert.doesNotMatch(comments, /on this machine|open relay/);
     assert.match(runtime.out, /^smtpd_proxy_filter = /m);
     assert.equal(runtime.err, "");
   }

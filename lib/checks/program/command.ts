@@ -56,9 +56,9 @@ export function commandCheck(
   };
 }
 
-/** The program that a command of plain words names by its path; undefined for what only the shell can read. */
+/** The program that the first word of a command names by its path; undefined for a word that only the shell can read. */
 function programOf(command: string): string | undefined {
-  return PLAIN_WORDS.test(command) ? command.split(" ", 1)[0] : undefined;
+  return /^\s*(\/[A-Za-z0-9_.\/+-]+)(?=\s|$)/.exec(command)?.[1];
 }
 
 /** Why the program that a command names cannot be run; undefined where it can, and for what only the shell can read. */
