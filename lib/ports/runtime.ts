@@ -126,11 +126,10 @@ export interface Checksum {
 }
 
 export interface File {
-  /** Writes all of `octets` at the end. */
+  /** Writes all of `octets` at the end. Nobody reads or appends meanwhile. */
   append(octets: Uint8Array): Promise<void>;
-  /** Goes back to the first octet, for `read`. */
-  rewind(): Promise<void>;
-  read(into: Uint8Array): Promise<number | null>;
+  /** Reads what stands from octet `at` on; the count of octets, or null at the end. Any number may read at once. */
+  read(into: Uint8Array, at: number): Promise<number | null>;
   stat(): Promise<FileFacts>;
   /** Sets the time of its last change back by a second: the next change is told by its time, however soon it comes. */
   backdate(): Promise<void>;

@@ -22,7 +22,7 @@ export async function readSmallFile(files: Pick<Files, "open">, path: string): P
     let size = 0;
     for (;;) {
       const room = new Uint8Array(READ_SIZE);
-      const count = await file.read(room);
+      const count = await file.read(room, size);
       if (count === null) return withoutMark(concat(parts));
       parts.push(room.subarray(0, count));
       size += count;

@@ -60,7 +60,7 @@ async function wordsFor(files: Files, directory: string): Promise<string> {
 
 async function beginningOf(file: File): Promise<string> {
   const octets = new Uint8Array(READ_SIZE);
-  const count = await file.read(octets);
+  const count = await file.read(octets, 0);
   return textOf(octets.subarray(0, count ?? 0));
 }
 

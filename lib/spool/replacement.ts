@@ -41,14 +41,14 @@ export class Replacement implements MessageSource {
   }
 }
 
-/** Just `length` octets from where the file stands: a program may have written more, or less, into it since. */
+/** The first `length` octets of a file, no more and no less: a program may have written into it since. */
 export async function* readChunks(file: File, length: number): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(READ_SIZE);
-  for (let left = length; left > 0;) {
-    const count = await file.read(buffer.subarray(0, Math.min(left, READ_SIZE)));
+  for (let at = 0; at < length;) {
+    const count = await file.read(buffer.subarray(0, Math.min(length - at, READ_SIZE)), at);
     if (count === null) throw new IoError("other", "spool file is shorter than its message");
     yield buffer.subarray(0, count);
-    left -= count;
+    at += count;
   }
 }
 

@@ -219,7 +219,6 @@ export class Spool implements MessageSource {
       return;
     }
     await this.#writeAll();
-    await this.#file!.rewind();
     yield* readChunks(this.#file!, this.#size);
   }
 

@@ -167,7 +167,6 @@ export class FakeDisk implements Files {
 
   #handle(path: string, isLocked = false): File {
     const node = this.#node("open", path);
-    let at = 0;
     let isOpen = true;
     this.handles++;
     const check = () => {
@@ -186,17 +185,12 @@ export class FakeDisk implements Files {
         node.octets = concat([node.octets, octets.slice()]);
         node.modified = node.changed = this.#clock.now();
       },
-      rewind: async () => {
-        check();
-        at = 0;
-      },
-      read: async (into) => {
+      read: async (into, at) => {
         check();
         this.#note("read", path);
         if (at >= node.octets.length) return null;
         const some = node.octets.subarray(at, at + into.length);
         into.set(some);
-        at += some.length;
         return some.length;
       },
       stat: async () => {

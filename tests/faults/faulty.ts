@@ -17,7 +17,6 @@ export const OPERATIONS = [
   "stat of a file",
   "set the time of a file",
   "stat of a path",
-  "rewind",
   "open",
   "read back",
   "unlink",
@@ -40,7 +39,6 @@ export const KINDS: Readonly<Record<Operation, readonly IoErrorKind[]>> = {
   "stat of a file": ["other"],
   "set the time of a file": ["denied", "other"],
   "stat of a path": ["missing", "denied", "other"],
-  "rewind": ["other"],
   "open": ["missing", "denied", "other"],
   "read back": ["other"],
   "unlink": ["denied", "other"],
@@ -140,13 +138,9 @@ export class Faulty {
         this.#pass("append");
         await inner.append(octets);
       },
-      rewind: async () => {
-        this.#pass("rewind");
-        await inner.rewind();
-      },
-      read: async (into) => {
+      read: async (into, at) => {
         this.#pass("read back");
-        return await inner.read(into);
+        return await inner.read(into, at);
       },
       stat: async () => {
         this.#pass("stat of a file");

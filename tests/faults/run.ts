@@ -119,7 +119,6 @@ const SPOOL: readonly Operation[] = [
   "append",
   "stat of a file",
   "stat of a path",
-  "rewind",
   "open",
   "read back",
 ];

@@ -400,7 +400,7 @@ sys.stdin.read()
     },
   },
   {
-    name: "files: what is appended is read again after rewind, small and large",
+    name: "files: what is appended is read again from any place, small and large",
     play: async ({ files }, dir) => {
       const file = await files.create(`${dir}/spool`);
       const large = pattern(300_000);
@@ -410,12 +410,27 @@ sys.stdin.read()
       assert.deepEqual(await file.stat(), await files.stat(`${dir}/spool`));
       assert.equal((await file.stat()).size, 300_008);
       for (let turn = 0; turn < 2; turn++) {
-        await file.rewind();
         assert.equal(await readFile(file), `small${text(large)}end`);
-        assert.equal(await file.read(new Uint8Array(10)), null);
+        assert.equal(await file.read(new Uint8Array(10), 300_008), null);
       }
+      const into = new Uint8Array(10);
+      assert.equal(text(into.subarray(0, (await file.read(into, 300_003))!)), text(large.subarray(-2)) + "end");
+      // What is appended behind a look at the beginning stands at the end.
+      await file.read(into, 0);
+      await file.append(octets("more"));
+      assert.equal(text(into.subarray(0, (await file.read(into, 300_005))!)), "endmore");
       file.close();
-      assert.equal(fs.statSync(`${dir}/spool`).size, 300_008);
+      assert.equal(fs.statSync(`${dir}/spool`).size, 300_012);
+    },
+  },
+  {
+    name: "files: any number of readers read one file at once, each from its own place",
+    play: async ({ files }, dir) => {
+      const file = await files.create(`${dir}/spool`);
+      await file.append(pattern(300_000));
+      const wholes = await Promise.all([65536, 4096, 999].map((size) => readFile(file, size)));
+      for (const whole of wholes) assert.ok(whole === text(pattern(300_000)));
+      file.close();
     },
   },
   {
@@ -425,7 +440,6 @@ sys.stdin.read()
       await file.append(octets("kept"));
       await files.remove(`${dir}/spool`);
       fs.writeFileSync(`${dir}/spool`, "other");
-      await file.rewind();
       assert.equal(await readFile(file), "kept");
       file.close();
       const other = await files.open(`${dir}/spool`);
@@ -886,12 +900,13 @@ async function readText(conn: Conn, count: number): Promise<string> {
   return text(await readOctets(conn, count));
 }
 
-async function readFile(file: { read(into: Uint8Array): Promise<number | null> }): Promise<string> {
-  const into = new Uint8Array(65536);
+async function readFile(
+  file: { read(into: Uint8Array, at: number): Promise<number | null> },
+  size = 65536,
+): Promise<string> {
+  const into = new Uint8Array(size);
   let whole = "";
-  for (let count = await file.read(into); count !== null; count = await file.read(into)) {
-    whole += text(into.subarray(0, count));
-  }
+  for (let count; (count = await file.read(into, whole.length)) !== null;) whole += text(into.subarray(0, count));
   return whole;
 }
 

@@ -47,8 +47,12 @@ Deno.test("files.create makes a file with mode 0600 that can be written and read
       await file.append(large);
       await file.append(bytesOf("end"));
       assert.deepEqual((await file.stat()).size, 3_000_003);
-      await file.rewind();
-      const back = await readAll((into) => file.read(into));
+      let at = 0;
+      const back = await readAll(async (into) => {
+        const count = await file.read(into, at);
+        at += count ?? 0;
+        return count;
+      });
       assert.equal(back.length, 3_000_003);
       assert.ok(large.every((octet, at) => back[at] === octet));
     } finally {

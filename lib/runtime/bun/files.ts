@@ -54,8 +54,7 @@ const BACK = 1000;
 class NodeFile implements File {
   readonly #path: string;
   readonly #descriptor: number;
-  // node has no lseek(2): where to read is said with each call, where to write is the end.
-  #readFrom = 0;
+  // node has no lseek(2): where to write is said with each call.
   #size = 0;
   readonly #isLog: boolean;
 
@@ -82,15 +81,10 @@ class NodeFile implements File {
     }
   }
 
-  async rewind(): Promise<void> {
-    this.#readFrom = 0;
-  }
-
-  async read(into: Uint8Array): Promise<number | null> {
+  async read(into: Uint8Array, at: number): Promise<number | null> {
     if (into.length === 0) return 0;
     try {
-      const count = fs.readSync(this.#descriptor, into, 0, into.length, this.#readFrom);
-      this.#readFrom += count;
+      const count = fs.readSync(this.#descriptor, into, 0, into.length, at);
       return count === 0 ? null : count;
     } catch (error) {
       throw ioError(error, `cannot read ${this.#path}`);

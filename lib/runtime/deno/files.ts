@@ -44,6 +44,9 @@ const BACK = 1000;
 class DenoFile implements File {
   readonly #path: string;
   readonly #file: Deno.FsFile;
+  // Where the kernel reads or writes next: it has one place for both.
+  #at = 0;
+  #end = 0;
 
   constructor(path: string, file: Deno.FsFile) {
     this.#path = path;
@@ -52,28 +55,34 @@ class DenoFile implements File {
 
   async append(octets: Uint8Array): Promise<void> {
     try {
+      this.#goTo(this.#end);
       for (let written = 0; written < octets.length;) {
-        written += await this.#file.write(written === 0 ? octets : octets.subarray(written));
+        const count = await this.#file.write(written === 0 ? octets : octets.subarray(written));
+        written += count;
+        this.#at = this.#end += count;
       }
     } catch (error) {
       throw ioError(error, `cannot write ${this.#path}`);
     }
   }
 
-  async rewind(): Promise<void> {
+  // The place is sought and read from in one turn, so that no other reader comes between.
+  async read(into: Uint8Array, at: number): Promise<number | null> {
     try {
-      this.#file.seekSync(0, Deno.SeekMode.Start);
+      this.#goTo(at);
+      const count = this.#file.readSync(into);
+      this.#at += count ?? 0;
+      return count;
     } catch (error) {
       throw ioError(error, `cannot read ${this.#path}`);
     }
   }
 
-  async read(into: Uint8Array): Promise<number | null> {
-    try {
-      return this.#file.readSync(into);
-    } catch (error) {
-      throw ioError(error, `cannot read ${this.#path}`);
-    }
+  // What is no file has no places to go to, and is read as it comes.
+  #goTo(at: number): void {
+    if (at === this.#at) return;
+    this.#file.seekSync(at, Deno.SeekMode.Start);
+    this.#at = at;
   }
 
   async stat(): Promise<FileFacts> {
