@@ -157,9 +157,9 @@ const ROWS: readonly Row[] = [
   ],
   [
     "a filter may change EMAIL",
-    "session/message.ts",
-    "const isSpoilt = mayPass(verdict) && !await message.spool.isIntact();",
-    "const isSpoilt = false;",
+    "checks/program/command.ts",
+    "options.editInPlace || await email.isIntact()",
+    "true",
     "session/message_test.ts",
     "blackbox/filter_outcome_test.ts",
   ],
@@ -274,8 +274,8 @@ const ROWS: readonly Row[] = [
   [
     "OUTFILE is not looked at",
     "checks/program/command.ts",
-    "return await replacementOf(spool) ?? verdict;",
-    "return verdict;",
+    "await outfile.written(message) ?? await email?.changed()",
+    "await email?.changed()",
     "checks/program/command_test.ts",
   ],
   [
@@ -439,13 +439,27 @@ const ROWS: readonly Row[] = [
   // --- files, processes, modes
   [
     "spool files that no filter wants keep their names",
-    "spool/spool.ts",
-    "      await this.#files.remove(path);\n      this.#names.length = 0;\n",
-    "",
+    "spool/files.ts",
+    "else await this.#forget(path, file);",
+    "else this.#paths.push(path);",
     "spool/",
     "blackbox/spool_test.ts",
   ],
-  ["spool files are left", "spool/spool.ts", "this.#files.remove(name)", "name", "spool/"],
+  ["spool files are left", "spool/files.ts", "this.disk.remove(path)))", "path))", "spool/"],
+  [
+    "two readers of a file share one place",
+    "runtime/deno/files.ts",
+    "    if (at === this.#at) return;\n",
+    "    if (at !== 0 || at === this.#at) return;\n",
+    "runtime/",
+  ],
+  [
+    "the next check sees the message as it came",
+    "checks/chain.ts",
+    "message = messageOf(message, verdict.content);",
+    "",
+    "checks/chain_test.ts",
+  ],
   [
     "nothing is swept",
     "spool/sweep.ts",

@@ -8,16 +8,11 @@ export interface Envelope {
   /** The reverse-path without its brackets: the empty string is the null sender, undefined is not known. */
   readonly sender: string | undefined;
   /** The accepted forward-paths, in order; it grows while the transaction goes on. */
-  readonly recipients: string[];
+  readonly recipients: readonly string[];
   readonly client: ClientFacts;
   /** Why the client could not use XFORWARD, in plain words; absent where it could. */
   readonly unforwarded?: string | undefined;
-  /** What the rules file asks for, for at least one of the recipients; absent where there is no rules file: all. */
-  readonly contentChecks?: Set<ContentCheck>;
 }
-
-/** The checks of content that a rules file turns on with `allow-filter` and `allow-extchk`. */
-export type ContentCheck = "filter" | "extchk";
 
 export function emptyEnvelope(client: ClientFacts = {}): Envelope {
   return { sender: undefined, recipients: [], client };

@@ -5,7 +5,7 @@
 // for its ruling any more.
 
 import type { Dns } from "../dns/lookups.ts";
-import type { ContentCheck, Envelope } from "../mail/envelope.ts";
+import type { Envelope } from "../mail/envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
 
 export interface Restriction {
@@ -32,6 +32,9 @@ export interface Caller {
   /** Its name in DNS; undefined when it has none. Throws `IoError` when that could not be found out. */
   name(): Promise<string | undefined>;
 }
+
+/** The checks of content that a rules file turns on with `allow-filter` and `allow-extchk`. */
+export type ContentCheck = "filter" | "extchk";
 
 /** `contentChecks` are what a rules file asks for; absent: no opinion. */
 export type Ruling = { readonly kind: "allow"; readonly contentChecks?: readonly ContentCheck[] } | Refusal;

@@ -156,11 +156,11 @@ export class Answers {
 
   async #data(command: Command): Promise<Reply> {
     if (command.argument.trim() !== "") return this.#refuse(OWN_REPLIES.dataArgument, "DATA with an argument");
-    const { phase, envelope, refusal } = this.#transaction;
+    const { phase, envelope, refusal, asked } = this.#transaction;
     if (phase === "idle") return this.#refuse(OWN_REPLIES.needMail, "DATA without MAIL");
     if (phase === "mail") return this.#refuse(OWN_REPLIES.noRecipients, "DATA without a recipient");
     // What it throws ends the session, and is said of this message.
-    const { reply, delivered } = await takeMessage(this.#parts, { envelope, refusal }, this.#parts.stop);
+    const { reply, delivered } = await takeMessage(this.#parts, { envelope, refusal, asked }, this.#parts.stop);
     this.#parts.log.dialogue(textOf(command.raw), reply);
     this.#transaction.end();
     if (delivered) this.unheard = envelope;

@@ -11,7 +11,7 @@ import type { Clock } from "../ports/runtime.ts";
 import { bytesOf, concat, textOf } from "../text/octets.ts";
 import { DotEncoder, encodedRoom } from "../smtp/dot_codec.ts";
 import { MalformedReply, type Reply, REPLY_LINE_LIMIT, replyClass, ReplyReader, replyText } from "../smtp/reply.ts";
-import type { MessageSource } from "../mail/verdict.ts";
+import type { Content } from "../mail/message.ts";
 import { Deadline } from "../wire/deadline.ts";
 import type { End, LineConn } from "../wire/line_conn.ts";
 import { DownstreamLeft, DownstreamLost, isForeseen } from "./smtp_error.ts";
@@ -96,7 +96,7 @@ export class Downstream {
    * throws to stop. The result holds the last octets, the final dot among them: with those the message is downstream's.
    * Once this has thrown, downstream waits in the middle of a message; `abandon` it.
    */
-  async sendContent(source: MessageSource, due: number, mayGoOn: () => void): Promise<Uint8Array> {
+  async sendContent(source: Content, due: number, mayGoOn: () => void): Promise<Uint8Array> {
     this.#asked = true;
     const encoder = new DotEncoder(source.lineEnds);
     let out = new Uint8Array(0);

@@ -10,7 +10,7 @@
 // is unknown: the client hears 451, and the log says "possible duplicate". All of it has one time limit, from the
 // client's final dot on, for Postfix does not wait longer and its client would then send again what we still deliver.
 
-import type { Check } from "../checks/check.ts";
+import type { Check, CheckOptions } from "../checks/check.ts";
 import type { Refusal } from "../restrictions/restriction.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { SessionLog } from "../log/events.ts";
@@ -20,9 +20,11 @@ import { bytesOf } from "../text/octets.ts";
 import { decodable, decodedRoom, DotDecoder } from "../smtp/dot_codec.ts";
 import { messageIdOf } from "../mime/message_id.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
+import { SpoolFiles } from "../spool/files.ts";
 import { isFull, Spool } from "../spool/spool.ts";
 import { newSpoolName } from "../spool/directory.ts";
-import { mayPass, type MessageSource, settle, type Settled } from "../mail/verdict.ts";
+import { type Content, type Mail, type Message, messageOf } from "../mail/message.ts";
+import { settle, type Settled } from "../mail/verdict.ts";
 import { addressOf, factsOf } from "./caller.ts";
 import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
@@ -75,6 +77,15 @@ interface Refused {
   readonly reply: Reply;
 }
 
+/** What is known of a message before its content. */
+export interface Taken {
+  readonly envelope: Envelope;
+  /** What the client hears to it, whatever it is. */
+  readonly refusal?: Refusal | undefined;
+  /** The checks that the rules ask for; absent: all. */
+  readonly asked?: ReadonlySet<string> | undefined;
+}
+
 /** What became of a message: `reply` is what the client hears to its final dot. */
 interface Outcome {
   readonly verdict: string;
@@ -91,24 +102,26 @@ interface Outcome {
  */
 export async function takeMessage(
   parts: MessageParts,
-  { envelope, refusal }: { envelope: Envelope; refusal?: Refusal | undefined },
+  { envelope, refusal, asked }: Taken,
   stop: AbortSignal,
 ): Promise<MessageEnd> {
   const { client, downstream, files, log, options, pid, clock } = parts;
-  const spool = new Spool(files, {
+  const spoolFiles = new SpoolFiles(files, {
     directory: options.spoolDirectory,
     name: newSpoolName(pid),
     named: parts.check.needsFile,
   });
+  const spool = new Spool(spoolFiles);
   try {
     await client.say(OWN_REPLIES.startMessage);
     const received = await receive(parts, spool, stop);
     const deadline = clock.now() + options.messageTimeout;
     const known = refusal ? refused(refusal.why, refusal.reply) : received.refusal;
     const start = clock.now();
-    const decision = known ?? await judge(parts, { envelope, spool }, { deadline, stop });
+    const message = messageOf(mailOf(parts, envelope), spool);
+    const decision = known ?? await judge(parts, message, { deadline, stop, files: spoolFiles, asked });
     const filterTime = clock.now() - start;
-    const outcome = await carryOut(parts, decision, { spool, deadline, stop });
+    const outcome = await carryOut(parts, decision, { message, deadline, stop });
     if (!outcome.taken) downstream.reset();
     log.message({ ...outcome, messageId: received.messageId, size: received.size, filterTime });
     return { reply: outcome.reply, delivered: outcome.taken && replyClass(outcome.reply) === 2 };
@@ -187,11 +200,6 @@ function refused(why: string, reply: Reply): Refused {
 
 // --- judge
 
-interface InHand {
-  readonly envelope: Envelope;
-  readonly spool: Spool;
-}
-
 interface Limits {
   /** When the client must have its reply, on the clock. */
   readonly deadline: number;
@@ -200,8 +208,8 @@ interface Limits {
 
 async function judge(
   { client, check, clock, log, options }: MessageParts,
-  message: InHand,
-  { deadline, stop }: Limits,
+  message: Message,
+  { deadline, stop, files, asked }: Limits & Pick<CheckOptions, "files" | "asked">,
 ): Promise<Decision> {
   const aborter = new AbortController();
   const abort = () => aborter.abort();
@@ -215,31 +223,17 @@ async function judge(
     const owed = check.needsFile ? client.flush() : undefined;
     owed?.catch(abort);
     const limit = deadline - 2 * answerReserve(options) - clock.now();
-    const onUnknown = (why: string) => log.clientNotKnown(why);
-    const { envelope } = message;
-    const checked = {
-      ...message,
-      sessionId: log.id,
-      envelope: {
-        ...envelope,
-        get client() {
-          return factsOf(envelope, onUnknown);
-        },
-      },
-      get clientAddress() {
-        return addressOf(envelope, client, onUnknown);
-      },
-    };
-    const verdict = await check.judge(checked, { signal: aborter.signal, limit, notice: (text) => log.notice(text) });
+    const { signal } = aborter;
+    const verdict = await check.judge(message, { signal, limit, files, asked, notice: (text) => log.notice(text) });
     stop.throwIfAborted();
     // A signal to end waits for no client that takes nothing.
     if (owed) await whileClientStays({ client, stop }, () => owed);
-    const isSpoilt = mayPass(verdict) && !await message.spool.isIntact();
-    const decision = isSpoilt
-      ? refused("filter changed EMAIL", OWN_REPLIES.messageFailed)
+    const decision = verdict.kind === "spoilt"
+      ? refused(verdict.why, OWN_REPLIES.messageFailed)
       : settle(verdict, options.rejectUnsure);
-    if (verdict.kind === "unsure") log.filterFailed(verdict.why, "reply" in decision ? decision.reply.code : "passed");
-    if (isSpoilt) log.filterChangedEmail();
+    const failure = verdict.kind === "spoilt" ? verdict.failure : verdict.kind === "unsure" ? verdict.why : undefined;
+    if (failure !== undefined) log.filterFailed(failure, "reply" in decision ? decision.reply.code : "passed");
+    if (verdict.kind === "spoilt") log.filterChangedEmail();
     return decision;
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
@@ -250,6 +244,24 @@ async function judge(
   } finally {
     stop.removeEventListener("abort", abort);
   }
+}
+
+// What is said of the message does not change any more. Only a check that looks at the client has it looked for.
+function mailOf({ client, log }: MessageParts, envelope: Envelope): Mail {
+  const { sender, recipients } = envelope;
+  const onUnknown = (why: string) => log.clientNotKnown(why);
+  return {
+    id: log.id,
+    envelope: Object.freeze({ sender, recipients: Object.freeze(recipients) }),
+    client: {
+      get facts() {
+        return factsOf(envelope, onUnknown);
+      },
+      get address() {
+        return addressOf(envelope, client, onUnknown);
+      },
+    },
+  };
 }
 
 // --- deliver
@@ -264,11 +276,15 @@ function answerReserve({ messageTimeout }: MessageOptions): number {
   return messageTimeout * RESERVE_SHARE;
 }
 
-async function carryOut(parts: MessageParts, decision: Decision, limits: Limits & { spool: Spool }): Promise<Outcome> {
+async function carryOut(
+  parts: MessageParts,
+  decision: Decision,
+  limits: Limits & { message: Message },
+): Promise<Outcome> {
   const { kind, why } = decision;
   if (kind === "accept" || kind === "replace") {
     const verdict = kind === "replace" ? "replace" : decision.unchecked ? "unchecked" : "pass";
-    const source = kind === "accept" ? limits.spool : decision.content;
+    const source = kind === "accept" ? limits.message : decision.content;
     return { verdict, reason: why, ...await deliver(parts, source, limits) };
   }
   if (kind === "discard") parts.log.discarded(why);
@@ -277,7 +293,7 @@ async function carryOut(parts: MessageParts, decision: Decision, limits: Limits 
 
 async function deliver(
   { downstream, clock, log, options }: MessageParts,
-  source: MessageSource,
+  source: Content,
   { deadline, stop }: Limits,
 ): Promise<{ reply: Reply; taken: boolean }> {
   const dueIn = (patience: number) => Math.min(deadline, clock.now() + patience);

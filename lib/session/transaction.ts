@@ -4,7 +4,7 @@
 // XFORWARD told stays until the end of the transaction that it stands before (XFORWARD_README). Whether downstream lets
 // the client use XFORWARD at all is known for the session. A client that may not use it cannot say for whom it speaks.
 
-import type { Refusal, Ruling } from "../restrictions/restriction.ts";
+import type { ContentCheck, Refusal, Ruling } from "../restrictions/restriction.ts";
 import { emptyEnvelope, type Envelope } from "../mail/envelope.ts";
 import type { Command } from "../smtp/command.ts";
 import { offers } from "../smtp/ehlo.ts";
@@ -19,6 +19,8 @@ export const NO_EHLO = "no EHLO was said, to which downstream could offer XFORWA
 export class Transaction {
   #phase: Phase = "idle";
   #envelope!: Envelope;
+  #recipients: string[] = [];
+  #asked: Set<ContentCheck> | undefined;
   #refusal: Refusal | undefined;
   #unforwarded: string | undefined = NO_EHLO;
   #wasRefused = false;
@@ -38,6 +40,11 @@ export class Transaction {
   /** The first refusal of ours that the client has not heard yet. */
   get refusal(): Refusal | undefined {
     return this.#refusal;
+  }
+
+  /** What the rules ask for, for at least one of the recipients; undefined where no rules file has spoken. */
+  get asked(): ReadonlySet<ContentCheck> | undefined {
+    return this.#asked;
   }
 
   /** The envelope as it is when downstream accepts the MAIL `command`. */
@@ -71,7 +78,7 @@ export class Transaction {
         break;
       case "RCPT":
         if (before === "idle") break;
-        this.#envelope.recipients.push(recipientOf(command));
+        this.#recipients.push(recipientOf(command));
         this.#take(ruling);
         break;
     }
@@ -100,16 +107,15 @@ export class Transaction {
   }
 
   #begin(envelope: Envelope): void {
-    this.#envelope = envelope;
+    this.#recipients = [];
+    this.#envelope = { ...envelope, recipients: this.#recipients };
     this.#refusal = undefined;
+    this.#asked = undefined;
   }
 
   #take(ruling: Ruling | undefined): void {
     if (ruling?.kind === "refuse") this.#refusal ??= ruling;
-    else if (ruling?.contentChecks) {
-      const contentChecks = new Set([...this.#envelope.contentChecks ?? [], ...ruling.contentChecks]);
-      this.#envelope = { ...this.#envelope, contentChecks };
-    }
+    else if (ruling?.contentChecks) this.#asked = new Set([...this.#asked ?? [], ...ruling.contentChecks]);
   }
 }
 

@@ -2,16 +2,19 @@
 
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
-import type { Check, CheckedMessage } from "../../lib/checks/check.ts";
-import { type ContentCheck, emptyEnvelope } from "../../lib/mail/envelope.ts";
+import type { Check } from "../../lib/checks/check.ts";
+import { messageOf } from "../../lib/mail/message.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
-import { Spool } from "../../lib/spool/spool.ts";
 import { settle, type Verdict } from "../../lib/mail/verdict.ts";
+import { MAIL, newSpool } from "../fakes/spool.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
-const CONTENT = { lineEnds: "lf", async *chunks() {} } as const;
-const OTHER = { lineEnds: "lf", async *chunks() {} } as const;
+const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
+const MESSAGE = messageOf(MAIL, spool);
+
+const CONTENT = { ...MESSAGE, size: 1 };
+const OTHER = { ...MESSAGE, size: 2 };
 const VERDICTS: Record<Verdict["kind"], Verdict> = {
   accept: { kind: "accept", why: "clean" },
   replace: { kind: "replace", why: "changed", content: CONTENT },
@@ -19,19 +22,19 @@ const VERDICTS: Record<Verdict["kind"], Verdict> = {
   defer: { kind: "defer", why: "later", reply: formatReply("450 Later") },
   discard: { kind: "discard", why: "gone", reply: formatReply("250 Ok") },
   unsure: { kind: "unsure", why: "silent" },
+  spoilt: { kind: "spoilt", why: "lost" },
 };
 
-const MESSAGE: CheckedMessage = {
-  envelope: emptyEnvelope(),
-  clientAddress: undefined,
-  sessionId: "0123456789",
-  spool: new Spool(new FakeRuntime().files, { directory: "/tmp", name: "x", named: false }),
-};
-const OPTIONS = { signal: new AbortController().signal, limit: 1000, notice: () => {} };
+const OPTIONS = { signal: new AbortController().signal, limit: 1000, notice: () => {}, files };
 
 type Kind = Verdict["kind"];
 
-function member(verdict: Verdict, askedFor?: ContentCheck): Check {
+function passed(verdict: Verdict, rejectUnsure = false) {
+  assert.ok(verdict.kind !== "spoilt");
+  return settle(verdict, rejectUnsure);
+}
+
+function member(verdict: Verdict, askedFor?: string): Check {
   return { name: verdict.kind, needsFile: false, judge: async () => verdict, ...(askedFor ? { askedFor } : {}) };
 }
 
@@ -49,6 +52,8 @@ const ROWS: readonly { checks: readonly Kind[]; verdict: Kind; asked: number }[]
   { checks: ["accept", "unsure"], verdict: "unsure", asked: 2 },
   { checks: ["unsure", "reject"], verdict: "reject", asked: 2 },
   { checks: ["replace", "unsure", "reject"], verdict: "reject", asked: 3 },
+  // A message that is lost is not looked at any more.
+  { checks: ["unsure", "spoilt", "accept"], verdict: "spoilt", asked: 2 },
   // A replacement counts when nothing behind it refuses.
   { checks: ["replace", "reject"], verdict: "reject", asked: 2 },
   { checks: ["accept", "replace"], verdict: "replace", asked: 2 },
@@ -61,8 +66,7 @@ Deno.test("chain asks until one refuses", async () => {
     const members = checks.map((kind): Check => ({
       name: kind,
       needsFile: false,
-      judge: async (message, options) => {
-        assert.equal(message, MESSAGE);
+      judge: async (_message, options) => {
         assert.deepEqual(options, OPTIONS);
         count++;
         return VERDICTS[kind];
@@ -77,9 +81,9 @@ Deno.test("chain: a message that passes though one could not tell is what the ot
   for (const kinds of [["replace", "unsure"], ["unsure", "replace"], ["replace", "unsure", "accept"]] as const) {
     const members = kinds.map((kind) => member(VERDICTS[kind]));
     const verdict = await chain(new FakeClock(), members).judge(MESSAGE, OPTIONS);
-    const passing = settle(verdict, false);
+    const passing = passed(verdict);
     assert.ok(passing.kind === "replace" && passing.content === CONTENT, kinds.join());
-    assert.equal(settle(verdict, true).kind, "defer", kinds.join());
+    assert.equal(passed(verdict, true).kind, "defer", kinds.join());
   }
 });
 
@@ -94,13 +98,41 @@ Deno.test("chain: what no check has looked at, or could tell of, is unchecked; w
   ];
   for (const [kinds, unchecked] of rows) {
     const verdict = await chain(new FakeClock(), kinds.map((kind) => member(VERDICTS[kind]))).judge(MESSAGE, OPTIONS);
-    const passing = settle(verdict, false);
+    const passing = passed(verdict);
     assert.ok(passing.kind === "accept");
     assert.equal(passing.unchecked, unchecked, kinds.join());
   }
-  const notAsked = { ...MESSAGE, envelope: { ...emptyEnvelope(), contentChecks: new Set<ContentCheck>() } };
-  const passing = await chain(new FakeClock(), [member(VERDICTS.accept, "filter")]).judge(notAsked, OPTIONS);
+  const noneAsked = { ...OPTIONS, asked: new Set<string>() };
+  const passing = await chain(new FakeClock(), [member(VERDICTS.accept, "filter")]).judge(MESSAGE, noneAsked);
   assert.ok(passing.kind === "accept" && passing.unchecked);
+});
+
+Deno.test("chain shows each check the message as the one before has left it", async () => {
+  const seen: number[] = [];
+  const members = [
+    VERDICTS.accept,
+    VERDICTS.replace,
+    VERDICTS.unsure,
+    {
+      kind: "replace",
+      why: "changed again",
+      content: OTHER,
+    } as const,
+    VERDICTS.accept,
+  ].map((verdict): Check => ({
+    ...member(verdict),
+    judge: async (message) => {
+      assert.ok(
+        message.id === MESSAGE.id && message.envelope === MESSAGE.envelope && message.client === MESSAGE.client,
+      );
+      seen.push(message.size);
+      return verdict;
+    },
+  }));
+  const verdict = await chain(new FakeClock(), members).judge(MESSAGE, OPTIONS);
+  assert.deepEqual(seen, [0, 0, 1, 1, 2]);
+  const passing = passed(verdict);
+  assert.ok(passing.kind === "replace" && passing.content === OTHER);
 });
 
 Deno.test("chain gives the last replacement", async () => {
@@ -110,7 +142,7 @@ Deno.test("chain gives the last replacement", async () => {
 });
 
 Deno.test("chain asks a check of content when the rules file asked for it, and when there is none", async () => {
-  const rows: readonly [contentChecks: ContentCheck[] | undefined, verdict: Kind][] = [
+  const rows: readonly [asked: string[] | undefined, verdict: Kind][] = [
     [undefined, "reject"],
     [["filter"], "reject"],
     [["filter", "extchk"], "reject"],
@@ -119,10 +151,9 @@ Deno.test("chain asks a check of content when the rules file asked for it, and w
     [[], "discard"],
   ];
   const members = [member(VERDICTS.reject, "filter"), member(VERDICTS.defer, "extchk"), member(VERDICTS.discard)];
-  for (const [contentChecks, verdict] of rows) {
-    const envelope = { ...emptyEnvelope(), ...(contentChecks ? { contentChecks: new Set(contentChecks) } : {}) };
-    const given = await chain(new FakeClock(), members).judge({ ...MESSAGE, envelope }, OPTIONS);
-    assert.equal(given.kind, verdict, `${contentChecks}`);
+  for (const [asked, verdict] of rows) {
+    const given = await chain(new FakeClock(), members).judge(MESSAGE, { ...OPTIONS, asked: asked && new Set(asked) });
+    assert.equal(given.kind, verdict, `${asked}`);
   }
 });
 

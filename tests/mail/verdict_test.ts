@@ -2,14 +2,13 @@
 
 import assert from "node:assert/strict";
 import { formatReply, replyClass } from "../../lib/smtp/reply.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
+import { newSpool } from "../fakes/spool.ts";
 import { settle, type Verdict } from "../../lib/mail/verdict.ts";
 
-const CONTENT = {
-  lineEnds: "lf",
-  async *chunks() {},
-} as const;
+const CONTENT = newSpool(new FakeRuntime().files).spool;
 
-const FIRM: readonly Verdict[] = [
+const FIRM: readonly Exclude<Verdict, { kind: "spoilt" }>[] = [
   { kind: "accept", why: "clean" },
   { kind: "replace", why: "rewritten", content: CONTENT },
   { kind: "reject", why: "spam", reply: formatReply("554 5.7.1 No") },

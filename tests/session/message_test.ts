@@ -600,8 +600,8 @@ Deno.test("what a check cannot read is logged as that, and 451 without -r too", 
   const check: Check = {
     name: "reads",
     needsFile: false,
-    judge: async ({ spool }) => {
-      for await (const _chunk of spool.chunks());
+    judge: async (message) => {
+      for await (const _chunk of message.chunks());
       return { kind: "accept", why: "read" };
     },
   };

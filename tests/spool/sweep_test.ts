@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { File } from "../../lib/ports/runtime.ts";
 import { newSpoolName, type SpoolEnding, spoolPath } from "../../lib/spool/directory.ts";
 import { mark } from "../../lib/spool/mark.ts";
-import { Spool } from "../../lib/spool/spool.ts";
+import { newSpool } from "../fakes/spool.ts";
 import { sweepSpoolDirectory } from "../../lib/spool/sweep.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
@@ -160,10 +160,10 @@ Deno.test("a spool whose files have names marks them before there is one, and ta
   const runtime = booted();
   const { files } = runtime;
   const name = newSpoolName(1);
-  const spool = new Spool(files, { directory: DIRECTORY, name, named: true });
+  const { spool, files: spoolFiles } = newSpool(files, { name });
   files.operations.length = 0;
-  await spool.path();
-  await spool.outfile();
+  await spool.file();
+  (await spoolFiles.create("out")).file.close();
   const made = files.operations.filter((one) => one.startsWith("create "));
   assert.deepEqual(made, ["lock", "eml", "out"].map((ending) => `create ${DIRECTORY}/${name}.${ending}`));
   // A program may replace, move and remove what it was given.
@@ -186,8 +186,8 @@ Deno.test("a spool does without a mark where there can be none, and leaves nothi
     const runtime = booted();
     prepare(runtime);
     const name = newSpoolName(1);
-    const spool = new Spool(runtime.files, { directory: DIRECTORY, name, named: true });
-    await spool.path();
+    const { spool } = newSpool(runtime.files, { name });
+    await spool.file();
     assert.deepEqual(runtime.files.paths, [`${DIRECTORY}/${name}.eml`]);
     await spool.remove();
     assert.deepEqual(runtime.files.paths, []);
@@ -197,8 +197,8 @@ Deno.test("a spool does without a mark where there can be none, and leaves nothi
 
 Deno.test("a spool whose files have no names needs no mark", async () => {
   const runtime = booted();
-  const spool = new Spool(runtime.files, { directory: DIRECTORY, name: newSpoolName(1), named: false });
-  await spool.path();
+  const { spool } = newSpool(runtime.files, { named: false });
+  await spool.file();
   assert.ok(!runtime.files.operations.some((one) => one.endsWith(".lock")));
   await spool.remove();
 });

@@ -8,6 +8,7 @@ import type { Clock } from "../../ports/runtime.ts";
 import type { Match, Work } from "../../pattern/pattern.ts";
 import { textOf } from "../../text/octets.ts";
 import { formatReply } from "../../smtp/reply.ts";
+import type { MailClient } from "../../mail/message.ts";
 import type { Verdict } from "../../mail/verdict.ts";
 import type { Check } from "../check.ts";
 import { limitText, type TimedOut } from "../time_limit.ts";
@@ -37,21 +38,17 @@ export function contentRulesCheck(
     name: "content rules",
     needsFile: false,
     askedFor: "filter",
-    judge: async ({ envelope, clientAddress, spool }, { signal, limit, notice }): Promise<Verdict> => {
+    judge: async (message, { signal, limit, notice }): Promise<Verdict> => {
       const allowance = new Allowance({ clock, turn, work: timeout }, { signal, limit });
       const scan = patterns.scan();
       let match: Match | undefined;
-      for await (const chunk of spool.chunks()) {
+      for await (const chunk of message.chunks()) {
         match = await allowance.finish(scan.take(chunk));
         if (match || allowance.isOver) break;
       }
       if (!allowance.isOver) match ??= await allowance.finish(scan.end());
       if (match) {
-        notice(
-          `Rejecting message with content: ${shown(match.line)} from ${envelope.client.name ?? "unknown"} [${
-            clientAddress ?? "unknown"
-          }]`,
-        );
+        notice(`Rejecting message with content: ${shown(match.line)} from ${shownClient(message.client)}`);
         return { kind: "reject", why: `matches ${file}:${lines[match.expression]}`, reply: REJECTED };
       }
       if (allowance.isOver) {
@@ -110,6 +107,10 @@ class Allowance {
     }
     return undefined;
   }
+}
+
+function shownClient({ facts, address }: MailClient): string {
+  return `${facts.name ?? "unknown"} [${address ?? "unknown"}]`;
 }
 
 function shown(line: Uint8Array): string {

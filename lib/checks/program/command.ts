@@ -6,13 +6,13 @@
 // Environment: EMAIL, OUTFILE and RECIPIENTSFILE are files, SESSIONID is ours. All others are in a stranger's hands, handed
 // on as they are, and bounded in length; SENDERADDRESS by the bound of a command line.
 
-import type { Envelope } from "../../mail/envelope.ts";
+import type { Content, MailClient, Message, MessageFile } from "../../mail/message.ts";
 import { IoError } from "../../ports/io_error.ts";
 import type { Clock, Files, Processes } from "../../ports/runtime.ts";
 import { bytesOf, cutUtf8, textOf } from "../../text/octets.ts";
-import type { Spool } from "../../spool/spool.ts";
+import { giveCopy, giveRecipients, Outfile } from "../../spool/hand_over.ts";
 import type { Verdict } from "../../mail/verdict.ts";
-import type { Check, CheckedMessage } from "../check.ts";
+import type { Check } from "../check.ts";
 import { type ExitOptions, verdictOfCommand } from "./command_result.ts";
 import { type RunOptions, runProgram } from "./process.ts";
 
@@ -37,21 +37,25 @@ export function commandCheck(
   return {
     name: "command",
     needsFile: true,
-    judge: async ({ envelope, spool, sessionId }, { signal, limit }): Promise<Verdict> => {
-      const outfile = await spool.outfile();
-      const email = options.editInPlace ? await spool.copy() : await spool.path();
+    judge: async (message, { signal, limit, files }): Promise<Verdict> => {
+      const { id, envelope, client } = message;
+      const outfile = await Outfile.in(files);
+      const email = options.editInPlace ? await giveCopy(files, message) : await message.file();
       const environment = {
-        EMAIL: email,
-        OUTFILE: outfile,
-        RECIPIENTSFILE: await spool.recipientsFile(envelope.recipients),
-        SESSIONID: sessionId,
-        ...envelopeVariables(envelope),
+        EMAIL: email.path,
+        OUTFILE: outfile.path,
+        RECIPIENTSFILE: await giveRecipients(files, envelope.recipients),
+        SESSIONID: id,
+        ...envelopeVariables(envelope, client),
       };
       const { timeout } = options;
       const { end, lastLine } = await runCommand(ports, options.command, { environment, timeout, limit, signal });
       const verdict = verdictOfCommand(end, lastLine, options);
-      if (verdict.kind !== "accept") return verdict;
-      return await replacementOf(spool) ?? verdict;
+      const left = verdict.kind === "accept"
+        ? await versionOf(message, { outfile, email: options.editInPlace ? email : undefined }) ?? verdict
+        : verdict;
+      if ("reply" in left || options.editInPlace || await email.isIntact()) return left;
+      return { kind: "spoilt", why: "filter changed EMAIL", failure: left.kind === "unsure" ? left.why : undefined };
     },
   };
 }
@@ -88,8 +92,11 @@ async function runCommand(
 }
 
 /** The envelope as a filter sees it. */
-export function envelopeVariables(envelope: CheckedMessage["envelope"]): Record<string, string> {
-  const { recipients, client } = envelope;
+export function envelopeVariables(
+  envelope: Message["envelope"],
+  { facts }: Pick<MailClient, "facts">,
+): Record<string, string> {
+  const { recipients } = envelope;
   const sender = envelope.sender === "" ? "<>" : envelope.sender ?? "";
   return {
     SENDER: cut(sender),
@@ -97,10 +104,10 @@ export function envelopeVariables(envelope: CheckedMessage["envelope"]): Record<
     RECIPIENT: cut(recipients[0] ?? ""),
     RECIPIENTS: joinRecipients(recipients),
     RECIPIENTCOUNT: String(recipients.length),
-    REMOTEIP: cut(client.address ?? ""),
-    REMOTENAME: cut(client.name ?? ""),
-    HELO: cut(client.helo ?? ""),
-    QUEUEID: cut(client.ident ?? ""),
+    REMOTEIP: cut(facts.address ?? ""),
+    REMOTENAME: cut(facts.name ?? ""),
+    HELO: cut(facts.helo ?? ""),
+    QUEUEID: cut(facts.ident ?? ""),
   };
 }
 
@@ -109,15 +116,19 @@ function cut(value: string): string {
 }
 
 // In octets.
-function joinRecipients(recipients: Envelope["recipients"]): string {
+function joinRecipients(recipients: readonly string[]): string {
   const joined = bytesOf(recipients.slice(0, RECIPIENTS_LIMIT + 2).join(","));
   if (joined.length <= RECIPIENTS_LIMIT) return textOf(joined);
   return `${textOf(cutUtf8(joined, RECIPIENTS_LIMIT - 3))}...`;
 }
 
-async function replacementOf(spool: Spool): Promise<Verdict | undefined> {
+// The command's own version, in OUTFILE or in the file that it may edit.
+async function versionOf(
+  message: Content,
+  { outfile, email }: { outfile: Outfile; email: MessageFile | undefined },
+): Promise<Verdict | undefined> {
   try {
-    const content = await spool.written() ?? await spool.changedCopy();
+    const content = await outfile.written(message) ?? await email?.changed();
     return content && { kind: "replace", why: "filter changed the message", content };
   } catch (error) {
     if (!(error instanceof IoError)) throw error;

@@ -8,7 +8,7 @@
 // late or not startable (as with too many recipients for execve(2)), is 451, whatever -r says. The last line of standard
 // error goes to the log.
 
-import type { Envelope } from "../../mail/envelope.ts";
+import type { Message } from "../../mail/message.ts";
 import { IoError } from "../../ports/io_error.ts";
 import type { Clock, Processes } from "../../ports/runtime.ts";
 import { formatReply } from "../../smtp/reply.ts";
@@ -34,13 +34,14 @@ export function externalChecker(
     name: "external checker",
     needsFile: true,
     askedFor: "extchk",
-    judge: async ({ envelope, clientAddress, spool }, { signal, limit, notice }): Promise<Verdict> => {
+    judge: async (message, { signal, limit, notice }): Promise<Verdict> => {
       // -r has no say in it, so that this is no "could not tell".
       const failed = (why: string): Verdict => {
         if (!signal.aborted) notice(why);
         return { kind: "defer", why, reply: FAILED };
       };
-      const words = [path, ...checkerArguments(await spool.path(), envelope, clientAddress)];
+      const file = await message.file();
+      const words = [path, ...checkerArguments(file.path, message.envelope, message.client.address)];
       const { end, lastLine } = await runProgram(ports, words, { environment: {}, timeout, limit, signal });
       if ("exit" in end && end.exit === 1) {
         const said = lastLine === "" ? "rejected" : `said: ${lastLine}`;
@@ -48,8 +49,9 @@ export function externalChecker(
       }
       if (!("exit" in end) || end.exit !== 0) return failed(failureOf("external checker", end, lastLine));
       try {
-        if (!await spool.takeChange()) return { kind: "accept", why: "external checker passed" };
-        return { kind: "replace", why: "external checker changed the message", content: spool };
+        const content = await file.changed();
+        if (!content) return { kind: "accept", why: "external checker passed" };
+        return { kind: "replace", why: "external checker changed the message", content };
       } catch (error) {
         if (!(error instanceof IoError)) throw error;
         return failed(`external checker passed, but ${error.message}`);
@@ -59,7 +61,11 @@ export function externalChecker(
 }
 
 /** The arguments for a message in `file`. */
-export function checkerArguments(file: string, { sender, recipients }: Envelope, client = ""): string[] {
+export function checkerArguments(
+  file: string,
+  { sender, recipients }: Message["envelope"],
+  client = "",
+): string[] {
   const from = sender === "" ? "<>" : sender ?? "";
   return ["-s", file, "-a", client, "-f", from, "-t", String(recipients.length), ...recipients];
 }

@@ -10,7 +10,7 @@
 // `parseRules` throws a `RulesError` with the line, what is wrong in it and what would be right. It refuses what can match
 // nothing, such as a network of 33 bits, which smtpd passed over in silence.
 
-import type { ContentCheck } from "../../mail/envelope.ts";
+import type { ContentCheck } from "../restriction.ts";
 import { quote } from "../../text/quoting.ts";
 import { RulesError } from "../../text/line_error.ts";
 import { type AddressPattern, isCovered, parseAddress, parseSource, type SourcePattern } from "./patterns.ts";

@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { contentRulesCheck } from "../../../lib/checks/content_rules/content_rules.ts";
 import { parseContentRules } from "../../../lib/checks/content_rules/file.ts";
 import { SharedTurn } from "../../../lib/wire/shared_turn.ts";
-import { emptyEnvelope, type Envelope } from "../../../lib/mail/envelope.ts";
+import { messageOf } from "../../../lib/mail/message.ts";
+import type { ClientFacts } from "../../../lib/smtp/xforward.ts";
 import { bytesOf, textOf } from "../../../lib/text/octets.ts";
-import { Spool } from "../../../lib/spool/spool.ts";
 import type { Clock } from "../../../lib/ports/runtime.ts";
 import type { Verdict } from "../../../lib/mail/verdict.ts";
-import { fillSpool } from "../../fakes/fill_spool.ts";
+import { fillSpool, MAIL, newSpool } from "../../fakes/spool.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { FakeRuntime } from "../../fakes/runtime.ts";
 import { octets } from "../../smtp/octets.ts";
@@ -43,10 +43,10 @@ interface Judged {
 
 async function judge(
   content: Uint8Array,
-  options: { envelope?: Partial<Envelope>; rules?: string; clock?: Clock; signal?: AbortSignal; limit?: number } = {},
+  options: { client?: ClientFacts; rules?: string; clock?: Clock; signal?: AbortSignal; limit?: number } = {},
 ): Promise<Judged> {
   const { rules = RULES, clock = new FakeClock(), signal = new AbortController().signal, limit = 80_000 } = options;
-  const spool = new Spool(new FakeRuntime().files, { directory: "/tmp", name: "postprox-1-0", named: false });
+  const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
   await fillSpool(spool, content);
   const notices: string[] = [];
   const check = contentRulesCheck(clock, parseContentRules(octets(rules)), {
@@ -54,14 +54,10 @@ async function judge(
     timeout: 30_000,
     turn: new SharedTurn(clock),
   });
-  const envelope = { ...emptyEnvelope(), ...options.envelope };
   const notice = (text: string) => void notices.push(text);
-  const clientAddress = envelope.client.address;
-  const verdict = await check.judge({ envelope, clientAddress, spool, sessionId: "0123456789" }, {
-    signal,
-    limit,
-    notice,
-  });
+  const facts = options.client ?? {};
+  const message = messageOf({ ...MAIL, client: { facts, address: facts.address } }, spool);
+  const verdict = await check.judge(message, { signal, limit, notice, files });
   await spool.remove();
   return { verdict, notices };
 }
@@ -88,7 +84,7 @@ Deno.test("contentRulesCheck refuses with 550 and logs the line and the client",
     ],
   ];
   for (const [text, notice, rule] of rows) {
-    const { verdict, notices } = await judge(bytesOf(text), { envelope: { client } });
+    const { verdict, notices } = await judge(bytesOf(text), { client });
     assert.deepEqual(notices, notice === undefined ? [] : [notice]);
     assert.equal(verdict.kind, notice === undefined ? "accept" : "reject", text);
     if (verdict.kind !== "reject") continue;
@@ -104,7 +100,7 @@ Deno.test("contentRulesCheck says unknown for what is not known of the client", 
     [{ name: "mx.example" }, "mx.example [unknown]"],
   ] as const;
   for (const [client, words] of rows) {
-    const { notices } = await judge(bytesOf("needle\n"), { envelope: { client } });
+    const { notices } = await judge(bytesOf("needle\n"), { client });
     assert.deepEqual(notices, [`Rejecting message with content: needle from ${words}`]);
   }
 });

@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { commandCheck, envelopeVariables } from "../../../lib/checks/program/command.ts";
-import { emptyEnvelope, type Envelope } from "../../../lib/mail/envelope.ts";
+import { type Message, messageOf } from "../../../lib/mail/message.ts";
+import type { ClientFacts } from "../../../lib/smtp/xforward.ts";
 import { IoError } from "../../../lib/ports/io_error.ts";
 import { bytesOf, textOf } from "../../../lib/text/octets.ts";
-import { Spool } from "../../../lib/spool/spool.ts";
 import type { Verdict } from "../../../lib/mail/verdict.ts";
 import type { FakeChild } from "../../fakes/processes.ts";
-import { fillSpool } from "../../fakes/fill_spool.ts";
+import { fillSpool, MAIL, newSpool } from "../../fakes/spool.ts";
 import { FakeRuntime } from "../../fakes/runtime.ts";
 import { settled } from "../../fakes/settled.ts";
 
@@ -24,16 +24,15 @@ async function run(
   options: { command?: string; text?: string; limit?: number; runtime?: FakeRuntime; editInPlace?: boolean } = {},
 ): Promise<Run> {
   const runtime = options.runtime ?? new FakeRuntime();
-  const spool = new Spool(runtime.files, { directory: "/tmp", name: "postprox-1-0", named: true });
+  const { spool, files } = newSpool(runtime.files);
   await fillSpool(spool, bytesOf(options.text ?? "text\n"));
   const { command = "exit $x", editInPlace = false } = options;
   const exit = { allowDiscard: false, strictExit: false, exitStatus: new Map() };
   const check = commandCheck(runtime, { command, timeout: 30_000, ...exit, editInPlace });
   const aborter = new AbortController();
   let verdict: Verdict | undefined;
-  const judgeOptions = { signal: aborter.signal, limit: options.limit ?? 90_000, notice: () => {} };
-  const message = { envelope: emptyEnvelope(), clientAddress: undefined, spool, sessionId: "0123456789" };
-  void check.judge(message, judgeOptions).then((given) => verdict = given);
+  const judgeOptions = { signal: aborter.signal, limit: options.limit ?? 90_000, notice: () => {}, files };
+  void check.judge(messageOf(MAIL, spool), judgeOptions).then((given) => verdict = given);
   await settled();
   return {
     runtime,
@@ -274,7 +273,7 @@ Deno.test("commandCheck looks at OUTFILE after exit 0 and only then", async () =
     { leave: (files, path) => files.overwrite(path, bytesOf("x")), status: 1, kind: "reject" },
     { leave: (files, path) => files.replace(path, bytesOf("x"), "directory"), kind: "unsure" },
     { leave: (files, path) => files.replace(path, bytesOf("x"), "other"), kind: "unsure" },
-    { leave: (files) => files.fail("stat", "denied"), kind: "unsure" },
+    { leave: (files) => files.fail("stat", "denied", { ending: ".out" }), kind: "unsure" },
   ];
   for (const [at, { leave, status = 0, kind }] of rows.entries()) {
     const { child, runtime, verdict } = await run();
@@ -286,8 +285,10 @@ Deno.test("commandCheck looks at OUTFILE after exit 0 and only then", async () =
 
 // --- envelopeVariables
 
-function variables(envelope: Partial<Envelope>): Record<string, string> {
-  return envelopeVariables({ ...emptyEnvelope(), ...envelope });
+function variables(
+  { client: facts = {}, ...envelope }: Partial<Message["envelope"]> & { client?: ClientFacts },
+): Record<string, string> {
+  return envelopeVariables({ ...MAIL.envelope, ...envelope }, { facts });
 }
 
 Deno.test("envelopeVariables: what is not known is blank, and the null sender is <>", () => {

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { checkerArguments, externalChecker } from "../../../lib/checks/program/extchk.ts";
-import { emptyEnvelope, type Envelope } from "../../../lib/mail/envelope.ts";
-import { bytesOf, concat, textOf } from "../../../lib/text/octets.ts";
-import { Spool } from "../../../lib/spool/spool.ts";
-import type { MessageSource, Verdict } from "../../../lib/mail/verdict.ts";
-import { fillSpool } from "../../fakes/fill_spool.ts";
+import { type Content, type Message, messageOf } from "../../../lib/mail/message.ts";
+import { bytesOf, textOf } from "../../../lib/text/octets.ts";
+import type { Spool } from "../../../lib/spool/spool.ts";
+import type { Verdict } from "../../../lib/mail/verdict.ts";
+import { fillSpool, MAIL, newSpool, readAll } from "../../fakes/spool.ts";
 import type { FakeChild } from "../../fakes/processes.ts";
 import { FakeRuntime } from "../../fakes/runtime.ts";
 import { settled } from "../../fakes/settled.ts";
@@ -25,7 +25,7 @@ interface Run {
 
 async function run(options: { text?: string; limit?: number; runtime?: FakeRuntime } = {}): Promise<Run> {
   const runtime = options.runtime ?? new FakeRuntime();
-  const spool = new Spool(runtime.files, { directory: "/tmp", name: "postprox-1-0", named: true });
+  const { spool, files } = newSpool(runtime.files);
   await fillSpool(spool, bytesOf(options.text ?? "text\n"));
   const check = externalChecker(runtime, { path: "/usr/lib/check", timeout: 30_000 });
   const aborter = new AbortController();
@@ -35,9 +35,9 @@ async function run(options: { text?: string; limit?: number; runtime?: FakeRunti
     signal: aborter.signal,
     limit: options.limit ?? 90_000,
     notice: (text: string) => void notices.push(text),
+    files,
   };
-  const message = { envelope: emptyEnvelope(), clientAddress: undefined, spool, sessionId: "0123456789" };
-  void check.judge(message, judgeOptions).then((given) => verdict = given);
+  void check.judge(messageOf(MAIL, spool), judgeOptions).then((given) => verdict = given);
   await settled();
   return {
     runtime,
@@ -53,14 +53,16 @@ async function run(options: { text?: string; limit?: number; runtime?: FakeRunti
   };
 }
 
-async function textIn(source: MessageSource): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of source.chunks()) chunks.push(chunk.slice());
-  return textOf(concat(chunks));
+async function textIn(content: Content): Promise<string> {
+  return textOf(await readAll(content));
 }
 
 Deno.test("checkerArguments says the envelope, a stranger's words literally", () => {
-  const rows: readonly [envelope: Partial<Envelope>, client: string | undefined, words: readonly string[]][] = [
+  const rows: readonly [
+    envelope: Partial<Message["envelope"]>,
+    client: string | undefined,
+    words: readonly string[],
+  ][] = [
     [
       { sender: "a@b", recipients: ["c@d", "e@f"] },
       "192.0.2.1",
@@ -77,7 +79,7 @@ Deno.test("checkerArguments says the envelope, a stranger's words literally", ()
     ],
   ];
   for (const [envelope, client, words] of rows) {
-    assert.deepEqual(checkerArguments("F", { ...emptyEnvelope(), ...envelope }, client), words);
+    assert.deepEqual(checkerArguments("F", { ...MAIL.envelope, ...envelope }, client), words);
   }
 });
 

@@ -1,0 +1,143 @@
+// A file that a program is given, and what the program makes of it.
+//
+// Before the program starts it is remembered what the file is like; afterwards that tells whether it still holds the
+// message. What it holds instead is content like any other, which the next program can be given.
+
+import type { Content, MessageFile } from "../mail/message.ts";
+import { IoError } from "../ports/io_error.ts";
+import type { Checksum, File, FileFacts } from "../ports/runtime.ts";
+import type { LineEnds } from "../smtp/dot_codec.ts";
+import { checksumOf, isSame, isSameFile, isUntouched, lineEndsOf, type Readable, readChunks } from "./content.ts";
+import type { SpoolFiles } from "./files.ts";
+
+export interface GivenFileParts {
+  readonly path: string;
+  /** What stands there, open. */
+  readonly file: File;
+  /** What the file holds. */
+  readonly content: Content;
+  /** That of the content, where it is in this file alone: the program may change it there. */
+  readonly checksum?: Checksum["value"] | undefined;
+}
+
+/** Gives a program a file of a message. */
+export async function giveFile(files: SpoolFiles, parts: GivenFileParts): Promise<MessageFile> {
+  try {
+    // A change sets its time, and is told by that, however soon it comes.
+    await parts.file.backdate();
+  } catch (error) {
+    // It is another user's, whom an external checker has become: then a change has a few milliseconds to hide in.
+    if (!(error instanceof IoError)) throw error;
+  }
+  return new GivenFile(files, parts, await parts.file.stat());
+}
+
+class GivenFile implements MessageFile {
+  readonly path: string;
+  readonly #files: SpoolFiles;
+  readonly #parts: GivenFileParts;
+  // As it was given.
+  readonly #facts: FileFacts;
+
+  constructor(files: SpoolFiles, parts: GivenFileParts, facts: FileFacts) {
+    this.path = parts.path;
+    this.#files = files;
+    this.#parts = parts;
+    this.#facts = facts;
+  }
+
+  async changed(): Promise<Content | undefined> {
+    const { path, content: { size, crLines } } = this.#parts;
+    const now = await this.#files.disk.stat(path);
+    if (now.kind !== "file") throw new IoError("other", `${path} is no regular file any more`);
+    if (now.size === 0 && size > 0) throw new IoError("other", `${path} was left empty`);
+    if (await this.#isMessage(now, this.#now(now))) return undefined;
+    return await versionIn(this.#files, path, { size: now.size, crLines });
+  }
+
+  async isIntact(): Promise<boolean> {
+    const { path, file, content, checksum } = this.#parts;
+    const now = await orMissing(this.#files.disk.stat(path));
+    if (now && !await this.#isMessage(now, this.#now(now))) return false;
+    // What is delivered is in memory, or in the file that has just been looked at.
+    if (checksum === undefined || (now && isSameFile(now, this.#facts))) return true;
+    return await this.#isMessage(await file.stat(), content);
+  }
+
+  // Whether a file that is `now` so, with what is to be `read` there, is the message.
+  async #isMessage(now: FileFacts, read: Readable): Promise<boolean> {
+    const { content, checksum } = this.#parts;
+    if (isUntouched(now, this.#facts)) return true;
+    if (now.kind !== "file" || now.size !== content.size) return false;
+    if (checksum === undefined) return await isSame(read, content);
+    return (await checksumOf(read, this.#files.disk.newChecksum())).value === checksum;
+  }
+
+  #now({ size }: FileFacts): Readable {
+    return new Version(this.#files, this.path, { size, lineEnds: "lf", crLines: 0 });
+  }
+}
+
+/** A program's own version of a message, in the file at `path`. `crLines` are those of the message. */
+export async function versionIn(
+  files: SpoolFiles,
+  path: string,
+  { size, crLines }: { size: number; crLines: number },
+): Promise<Content> {
+  const read = new Version(files, path, { size, lineEnds: "lf", crLines });
+  return new Version(files, path, { size, lineEnds: await lineEndsOf(read, crLines), crLines });
+}
+
+/**
+ * It is read from where its name leads then: the program may have replaced it by a rename. It has the size that it was
+ * judged with: something may still run that changes the file. Once it is given to another program it is held open, since
+ * that may remove it.
+ */
+class Version implements Content {
+  readonly size: number;
+  readonly lineEnds: LineEnds;
+  readonly crLines: number;
+  readonly #files: SpoolFiles;
+  readonly #path: string;
+  #held: File | undefined;
+  #given: Promise<MessageFile> | undefined;
+
+  constructor(files: SpoolFiles, path: string, { size, lineEnds, crLines }: Omit<Content, "chunks" | "file">) {
+    this.#files = files;
+    this.#path = path;
+    this.size = size;
+    this.lineEnds = lineEnds;
+    this.crLines = crLines;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    if (this.#held) return yield* readChunks(this.#held, this.size);
+    const file = await this.#files.disk.open(this.#path);
+    try {
+      yield* readChunks(file, this.size);
+    } finally {
+      file.close();
+    }
+  }
+
+  file(): Promise<MessageFile> {
+    return this.#given ??= this.#give();
+  }
+
+  async #give(): Promise<MessageFile> {
+    const path = this.#path;
+    const file = this.#held = await this.#files.disk.open(path);
+    this.#files.closeLater(file);
+    const { value: checksum } = await checksumOf(this, this.#files.disk.newChecksum());
+    return await giveFile(this.#files, { path, file, content: this, checksum });
+  }
+}
+
+export async function orMissing(facts: Promise<FileFacts>): Promise<FileFacts | undefined> {
+  try {
+    return await facts;
+  } catch (error) {
+    if (error instanceof IoError && error.kind === "missing") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+// What a program is given beside the message: a copy that it may change, a place for its own version, the recipients.
+//
+// The files are those of the message, and are removed with it. All I/O failures are thrown as `IoError`.
+
+import type { Content, MessageFile } from "../mail/message.ts";
+import { IoError } from "../ports/io_error.ts";
+import { bytesOf } from "../text/octets.ts";
+import type { SpoolFiles } from "./files.ts";
+import { giveFile, orMissing, versionIn } from "./given_file.ts";
+
+// A recipient is at most as long as a command line, of 2048 octets.
+const RECIPIENTS_AT_A_TIME = 100;
+
+/** A copy of a message that a program may change; the message stays what it is. */
+export async function giveCopy(files: SpoolFiles, content: Content): Promise<MessageFile> {
+  const { path, file } = await files.create("edit");
+  try {
+    for await (const chunk of content.chunks()) await file.append(chunk);
+    return await giveFile(files, { path, file, content });
+  } finally {
+    file.close();
+  }
+}
+
+/** An empty file for a program's own version of a message. */
+export class Outfile {
+  readonly path: string;
+  readonly #files: SpoolFiles;
+
+  static async in(files: SpoolFiles): Promise<Outfile> {
+    const { path, file } = await files.create("out");
+    file.close();
+    return new Outfile(files, path);
+  }
+
+  private constructor(files: SpoolFiles, path: string) {
+    this.#files = files;
+    this.path = path;
+  }
+
+  /** What a program has written there of `message`; undefined for nothing. Throws `IoError` for what is no file. */
+  async written({ crLines }: Content): Promise<Content | undefined> {
+    const now = await orMissing(this.#files.disk.stat(this.path));
+    // The program may remove the file that it does not need.
+    if (!now) return undefined;
+    if (now.kind !== "file") throw new IoError("other", `${this.path} is no regular file`);
+    return now.size === 0 ? undefined : await versionIn(this.#files, this.path, { size: now.size, crLines });
+  }
+}
+
+/** The path of a file with the `recipients`, each on a line that ends with LF. None of them has a LF in it. */
+export async function giveRecipients(files: SpoolFiles, recipients: readonly string[]): Promise<string> {
+  const { path, file } = await files.create("rcpt");
+  try {
+    for (let at = 0; at < recipients.length; at += RECIPIENTS_AT_A_TIME) {
+      const some = recipients.slice(at, at + RECIPIENTS_AT_A_TIME);
+      await file.append(bytesOf(some.map((recipient) => `${recipient}\n`).join("")));
+    }
+  } finally {
+    file.close();
+  }
+  return path;
+}
