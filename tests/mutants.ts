@@ -196,10 +196,10 @@ const ROWS: readonly Row[] = [
   // --- what judges
   [
     "-r is the other way round",
-    "mail/verdict.ts",
+    "checks/policy.ts",
     "return rejectUnsure ?",
     "return !rejectUnsure ?",
-    "mail/verdict_test.ts",
+    "checks/policy_test.ts",
   ],
   [
     "a filter that fails rejects",
@@ -259,9 +259,9 @@ const ROWS: readonly Row[] = [
   ],
   [
     "-r is not handed on",
-    "commands/serve.ts",
-    "rejectUnsure: judging.rejectUnsure",
-    "rejectUnsure: false",
+    "settings/load_checks.ts",
+    "policyOf(settings.judging)",
+    "policyOf({ rejectUnsure: false })",
     "blackbox/filter_outcome_test.ts",
   ],
   [
@@ -324,9 +324,16 @@ const ROWS: readonly Row[] = [
   [
     "the first check that could not tell ends the chain",
     "checks/chain.ts",
-    'if (verdict.kind === "unsure") unsure ??= verdict.why;',
-    'if (verdict.kind === "unsure") return verdict;',
+    "if (refused && !isDoubt(verdict))",
+    "if (refused)",
     "checks/chain_test.ts",
+  ],
+  [
+    "what strangers use up gets their mail past the filter",
+    "checks/policy.ts",
+    'if (verdict.cause === "no means")',
+    'if (verdict.cause === "no means" && rejectUnsure)',
+    "checks/policy_test.ts",
   ],
   [
     "an external checker's failure passes",

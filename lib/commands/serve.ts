@@ -49,13 +49,12 @@ export function parseOperands([operand, second]: readonly string[]): Address {
   return parseDownstream(operand);
 }
 
-function sessionOptions({ session, spool, judging }: Settings, downstream: Address): SessionOptions {
+function sessionOptions({ session, spool }: Settings, downstream: Address): SessionOptions {
   return {
     ...session,
     tarpitAfter: session.tarpitAfter || undefined,
     downstream,
     spoolDirectory: spool.directory,
-    rejectUnsure: judging.rejectUnsure,
   };
 }
 

@@ -5,6 +5,7 @@
 
 import { formatAddress } from "../ports/address.ts";
 import type { Envelope } from "../mail/envelope.ts";
+import { failureIn, type Finding, type Judgement } from "../mail/judgement.ts";
 import type { Address } from "../ports/runtime.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
 import { type Fields, formatField, formatFields, isWanted, type Level, type Logger } from "./logger.ts";
@@ -118,19 +119,22 @@ export class SessionLog {
     this.#write("error", "cannot read what is to be delivered", () => ({ reason: why, ...this.#about() }));
   }
 
-  filterChangedEmail(): void {
-    const words = "message not delivered: the filter has changed EMAIL, which it may do only with --edit-in-place";
-    this.#write("error", words, () => this.#about());
-  }
-
   noTimeLeft(): void {
     const words = "message not delivered: no time was left for that when it had been checked";
     this.#write("error", words, () => this.#about());
   }
 
-  /** `consequence` is what became of the message: it passed, or the code of the reply to it. */
-  filterFailed(why: string, consequence: "passed" | number): void {
-    this.#write("error", "message not checked", () => ({ reason: why, message: consequence, ...this.#about() }));
+  /** What of the findings is worth a line even without -v: a check that could not tell, a message that is lost. */
+  judged({ decision, findings }: Judgement): void {
+    const failure = failureIn(findings);
+    // What became of the message: it passed, or the code of the reply to it.
+    const message = "reply" in decision ? decision.reply.code : "passed";
+    if (failure !== undefined) {
+      this.#write("error", "message not checked", () => ({ reason: failure, message, ...this.#about() }));
+    }
+    if (!findings.some(({ verdict }) => verdict.kind === "spoilt")) return;
+    const words = "message not delivered: the filter has changed EMAIL, which it may do only with --edit-in-place";
+    this.#write("error", words, () => this.#about());
   }
 
   /** A message that the client takes for delivered went nowhere: worth a line even without -v. */
@@ -180,17 +184,17 @@ export class SessionLog {
     readonly reason: string;
     readonly messageId: string | undefined;
     readonly size: number;
-    readonly filterTime: number;
+    readonly findings: readonly Finding[];
     readonly reply: Reply;
   }): void {
-    const { verdict, reason, messageId, size, filterTime, reply } = message;
+    const { verdict, reason, messageId, size, findings, reply } = message;
     this.#write("info", "message", () => ({
       verdict,
       reason,
       ...this.#about(),
       message_id: messageId,
       size,
-      filter_ms: Math.round(filterTime),
+      filter_ms: Math.round(findings.reduce((sum, { time }) => sum + time, 0)),
       reply: replyText(reply),
     }));
   }

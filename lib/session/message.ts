@@ -10,7 +10,7 @@
 // is unknown: the client hears 451, and the log says "possible duplicate". All of it has one time limit, from the
 // client's final dot on, for Postfix does not wait longer and its client would then send again what we still deliver.
 
-import type { Check, CheckOptions } from "../checks/check.ts";
+import type { Judge, JudgeOptions } from "../checks/check.ts";
 import type { Refusal } from "../restrictions/restriction.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { SessionLog } from "../log/events.ts";
@@ -23,8 +23,8 @@ import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { SpoolFiles } from "../spool/files.ts";
 import { isFull, Spool } from "../spool/spool.ts";
 import { newSpoolName } from "../spool/directory.ts";
+import type { Decision, Judgement, Refused } from "../mail/judgement.ts";
 import { type Content, type Mail, type Message, messageOf } from "../mail/message.ts";
-import { settle, type Settled } from "../mail/verdict.ts";
 import { addressOf, factsOf } from "./caller.ts";
 import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
@@ -35,7 +35,7 @@ import { whileClientStays } from "./waiting.ts";
 export interface MessageParts {
   readonly client: Client;
   readonly downstream: Downstream;
-  readonly check: Check;
+  readonly judge: Judge;
   readonly files: Files;
   readonly clock: Clock;
   readonly log: SessionLog;
@@ -45,7 +45,6 @@ export interface MessageParts {
 
 export interface MessageOptions {
   readonly spoolDirectory: string;
-  readonly rejectUnsure: boolean;
   readonly bareNewline: "accept" | "reject";
   /** In octets as RFC 1870 counts them. */
   readonly maxMessageSize: number | undefined;
@@ -67,15 +66,6 @@ const END_OF_DATA_LENGTH = 3;
 const HEADER_LIMIT = 65_536;
 
 const DATA = bytesOf("DATA\r\n");
-
-/** What is to become of a message: the checks' verdict, or a refusal of our own. */
-type Decision = Settled | Refused;
-
-interface Refused {
-  readonly kind: "refused";
-  readonly why: string;
-  readonly reply: Reply;
-}
 
 /** What is known of a message before its content. */
 export interface Taken {
@@ -109,7 +99,7 @@ export async function takeMessage(
   const spoolFiles = new SpoolFiles(files, {
     directory: options.spoolDirectory,
     name: newSpoolName(pid),
-    named: parts.check.needsFile,
+    named: parts.judge.needsFile,
   });
   const spool = new Spool(spoolFiles);
   try {
@@ -117,13 +107,13 @@ export async function takeMessage(
     const received = await receive(parts, spool, stop);
     const deadline = clock.now() + options.messageTimeout;
     const known = refusal ? refused(refusal.why, refusal.reply) : received.refusal;
-    const start = clock.now();
     const message = messageOf(mailOf(parts, envelope), spool);
-    const decision = known ?? await judge(parts, message, { deadline, stop, files: spoolFiles, asked });
-    const filterTime = clock.now() - start;
-    const outcome = await carryOut(parts, decision, { message, deadline, stop });
+    const { decision, findings } = known
+      ? { decision: known, findings: [] }
+      : await judge(parts, message, { deadline, stop, files: spoolFiles, asked });
+    const outcome = await carryOut(parts, decision, { deadline, stop });
     if (!outcome.taken) downstream.reset();
-    log.message({ ...outcome, messageId: received.messageId, size: received.size, filterTime });
+    log.message({ ...outcome, messageId: received.messageId, size: received.size, findings });
     return { reply: outcome.reply, delivered: outcome.taken && replyClass(outcome.reply) === 2 };
   } finally {
     await removeSpool(spool, log);
@@ -145,7 +135,7 @@ async function removeSpool(spool: Spool, log: SessionLog): Promise<void> {
 interface Received {
   readonly size: number;
   readonly messageId: string | undefined;
-  readonly refusal?: Decision;
+  readonly refusal?: Refused;
 }
 
 async function receive({ client, log, options }: MessageParts, spool: Spool, stop: AbortSignal): Promise<Received> {
@@ -207,10 +197,10 @@ interface Limits {
 }
 
 async function judge(
-  { client, check, clock, log, options }: MessageParts,
+  { client, judge, clock, log, options }: MessageParts,
   message: Message,
-  { deadline, stop, files, asked }: Limits & Pick<CheckOptions, "files" | "asked">,
-): Promise<Decision> {
+  { deadline, stop, files, asked }: Limits & Pick<JudgeOptions, "files" | "asked">,
+): Promise<Judgement> {
   const aborter = new AbortController();
   const abort = () => aborter.abort();
   client.watch();
@@ -220,27 +210,17 @@ async function judge(
     stop.throwIfAborted();
     // A filter takes its time: what the client is owed so far does not wait for it. Nor does it wait for the client: who is
     // slow to take that would leave it no time, and a filter that has none is no filter.
-    const owed = check.needsFile ? client.flush() : undefined;
+    const owed = judge.needsFile ? client.flush() : undefined;
     owed?.catch(abort);
     const limit = deadline - 2 * answerReserve(options) - clock.now();
     const { signal } = aborter;
-    const verdict = await check.judge(message, { signal, limit, files, asked, notice: (text) => log.notice(text) });
+    const notice = (text: string) => log.notice(text);
+    const judgement = await judge.judge(message, { signal, limit, files, asked, notice });
     stop.throwIfAborted();
     // A signal to end waits for no client that takes nothing.
     if (owed) await whileClientStays({ client, stop }, () => owed);
-    const decision = verdict.kind === "spoilt"
-      ? refused(verdict.why, OWN_REPLIES.messageFailed)
-      : settle(verdict, options.rejectUnsure);
-    const failure = verdict.kind === "spoilt" ? verdict.failure : verdict.kind === "unsure" ? verdict.why : undefined;
-    if (failure !== undefined) log.filterFailed(failure, "reply" in decision ? decision.reply.code : "passed");
-    if (verdict.kind === "spoilt") log.filterChangedEmail();
-    return decision;
-  } catch (error) {
-    if (!(error instanceof IoError)) throw error;
-    // Whatever -r says: strangers may have used up what we need to run a filter, and that must not get their mail past it.
-    const refusal = spoolRefusal(error);
-    log.filterFailed(error.message, refusal.reply.code);
-    return refusal;
+    log.judged(judgement);
+    return judgement;
   } finally {
     stop.removeEventListener("abort", abort);
   }
@@ -276,19 +256,11 @@ function answerReserve({ messageTimeout }: MessageOptions): number {
   return messageTimeout * RESERVE_SHARE;
 }
 
-async function carryOut(
-  parts: MessageParts,
-  decision: Decision,
-  limits: Limits & { message: Message },
-): Promise<Outcome> {
-  const { kind, why } = decision;
-  if (kind === "accept" || kind === "replace") {
-    const verdict = kind === "replace" ? "replace" : decision.unchecked ? "unchecked" : "pass";
-    const source = kind === "accept" ? limits.message : decision.content;
-    return { verdict, reason: why, ...await deliver(parts, source, limits) };
-  }
-  if (kind === "discard") parts.log.discarded(why);
-  return { verdict: kind, reason: why, reply: decision.reply, taken: false };
+async function carryOut(parts: MessageParts, decision: Decision, limits: Limits): Promise<Outcome> {
+  const { kind: verdict, why: reason } = decision;
+  if ("message" in decision) return { verdict, reason, ...await deliver(parts, decision.message, limits) };
+  if (verdict === "discard") parts.log.discarded(reason);
+  return { verdict, reason, reply: decision.reply, taken: false };
 }
 
 async function deliver(

@@ -2,6 +2,7 @@
 //
 // They say little to strangers: no path, no name of a part, no error text. The log says the rest.
 
+import { NO_SPACE, NOT_HANDLED } from "../mail/judgement.ts";
 import { formatReply } from "../smtp/reply.ts";
 
 export const OWN_REPLIES = {
@@ -29,7 +30,7 @@ export const OWN_REPLIES = {
   tooManyRecipients: formatReply("452 4.5.3 Too many recipients"),
 
   messageTooLarge: formatReply("552 5.3.4 Message size exceeds fixed limit"),
-  noSpace: formatReply("452 4.3.1 Insufficient system storage"),
-  messageFailed: formatReply("451 4.3.0 Message could not be handled, try again later"),
+  noSpace: NO_SPACE,
+  messageFailed: NOT_HANDLED,
   bareNewline: formatReply("550 5.5.2 Message has a bare CR or LF"),
 } as const;

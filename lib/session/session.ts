@@ -9,7 +9,7 @@
 // one exception. When the final dot of a message is out, downstream has a while to answer, so that the log can tell the
 // outcome.
 
-import type { Check } from "../checks/check.ts";
+import type { Judge } from "../checks/check.ts";
 import { SessionLog } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import { IoError } from "../ports/io_error.ts";
@@ -42,7 +42,7 @@ export interface SessionParts extends SessionChecks {
 
 /** What looks at the mail of a session. */
 export interface SessionChecks {
-  readonly check: Check;
+  readonly judge: Judge;
   /** Who asks the restrictions; absent where there are none. */
   readonly newAdmission?: ((parts: AdmissionParts) => Admission) | undefined;
 }
@@ -207,10 +207,10 @@ export class Session {
   }
 
   #newAnswers(downstream: Downstream): Answers {
-    const { runtime: { clock, files, pid, resolver }, check, newAdmission, options } = this.#parts;
+    const { runtime: { clock, files, pid, resolver }, judge, newAdmission, options } = this.#parts;
     const parts = { client: this.#client, clock, stop: this.#stop.signal, log: this.#log };
     const admission = newAdmission?.({ ...parts, resolver, deferred: options.deferRcptRefusals });
-    return new Answers({ ...parts, downstream, admission, check, files, pid, options });
+    return new Answers({ ...parts, downstream, admission, judge, files, pid, options });
   }
 
   // A connection that nobody waits for any more is closed when it comes.

@@ -1,7 +1,8 @@
-// From the settings to what looks at mail: the restrictions of a session, and the check of its messages.
+// From the settings to what looks at mail: the restrictions of a session, and the judge of its messages.
 
 import { chain } from "../checks/chain.ts";
-import type { Check } from "../checks/check.ts";
+import type { Check, Judge } from "../checks/check.ts";
+import { policyOf } from "../checks/policy.ts";
 import type { DnsOptions } from "../dns/lookups.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Runtime } from "../ports/runtime.ts";
@@ -33,20 +34,20 @@ export interface ChecksParts extends Pick<Checks, "dns"> {
 /** What `settings` want to look at mail. Throws a `StartError`. */
 export async function loadChecks({ runtime, logger, dns }: ChecksParts, settings: Settings): Promise<Checks> {
   const parts = { runtime, logger, dns, turn: new SharedTurn(runtime.clock) };
-  return { check: await loadCheck(parts, settings), ...await loadAdmission(parts, settings) };
+  return { judge: await loadJudge(parts, settings), ...await loadAdmission(parts, settings) };
 }
 
-async function loadCheck(parts: LoadParts, settings: Settings): Promise<Check> {
+async function loadJudge(parts: LoadParts, settings: Settings): Promise<Judge> {
   const checks: Check[] = [];
   for (const [name, row] of Object.entries<CheckRow>(CHECKS)) {
     const own = settings[name as keyof typeof CHECKS];
     if (row.isAsked(own)) checks.push(await row.load(own, settings, parts));
   }
-  return chain(parts.runtime.clock, checks);
+  return chain(parts.runtime.clock, checks, policyOf(settings.judging));
 }
 
 // Makes the one that asks the restrictions of `settings`. Where there are none, it makes nothing.
-async function loadAdmission(parts: ChecksParts & LoadParts, settings: Settings): Promise<Omit<Checks, "check">> {
+async function loadAdmission(parts: ChecksParts & LoadParts, settings: Settings): Promise<Omit<Checks, "judge">> {
   const loaded = await loadRestrictions(parts, settings);
   const lists = loaded.flatMap(({ lists }) => lists);
   refuseNameOfNoList(settings, lists);

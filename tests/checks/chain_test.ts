@@ -1,148 +1,143 @@
-// Tests of lib/checks/chain.ts: the first refusal ends it, "could not tell" is never lost, and who is asked at all.
+// Tests of lib/checks/chain.ts: the first refusal ends it, "could not tell" is never lost, changes compose, and who is asked
+// at all.
 
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import type { Check } from "../../lib/checks/check.ts";
+import { policyOf } from "../../lib/checks/policy.ts";
+import type { Decision, Judgement } from "../../lib/mail/judgement.ts";
 import { messageOf } from "../../lib/mail/message.ts";
+import type { Verdict } from "../../lib/mail/verdict.ts";
+import { IoError } from "../../lib/ports/io_error.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
-import { settle, type Verdict } from "../../lib/mail/verdict.ts";
-import { MAIL, newSpool } from "../fakes/spool.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
+import { MAIL, newSpool } from "../fakes/spool.ts";
 
 const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
 const MESSAGE = messageOf(MAIL, spool);
 
 const CONTENT = { ...MESSAGE, size: 1 };
 const OTHER = { ...MESSAGE, size: 2 };
-const VERDICTS: Record<Verdict["kind"], Verdict> = {
+
+const VERDICTS = {
   accept: { kind: "accept", why: "clean" },
   replace: { kind: "replace", why: "changed", content: CONTENT },
+  other: { kind: "replace", why: "changed again", content: OTHER },
   reject: { kind: "reject", why: "bad", reply: formatReply("550 No") },
   defer: { kind: "defer", why: "later", reply: formatReply("450 Later") },
   discard: { kind: "discard", why: "gone", reply: formatReply("250 Ok") },
-  unsure: { kind: "unsure", why: "silent" },
+  failed: { kind: "unsure", cause: "failed", why: "silent" },
+  late: { kind: "unsure", cause: "late", why: "slow" },
+  noMeans: { kind: "unsure", cause: "no means", why: "no process", isFull: false },
   spoilt: { kind: "spoilt", why: "lost" },
-};
+} as const satisfies Record<string, Verdict>;
+
+type Name = keyof typeof VERDICTS;
 
 const OPTIONS = { signal: new AbortController().signal, limit: 1000, notice: () => {}, files };
 
-type Kind = Verdict["kind"];
-
-function passed(verdict: Verdict, rejectUnsure = false) {
-  assert.ok(verdict.kind !== "spoilt");
-  return settle(verdict, rejectUnsure);
+function member(name: Name, askedFor?: string): Check {
+  return { name, needsFile: false, judge: async () => VERDICTS[name], ...(askedFor ? { askedFor } : {}) };
 }
 
-function member(verdict: Verdict, askedFor?: string): Check {
-  return { name: verdict.kind, needsFile: false, judge: async () => verdict, ...(askedFor ? { askedFor } : {}) };
+async function judged(
+  members: readonly Check[],
+  { rejectUnsure = false, asked, clock = new FakeClock() }: {
+    rejectUnsure?: boolean;
+    asked?: readonly string[] | undefined;
+    clock?: FakeClock;
+  } = {},
+): Promise<Judgement> {
+  const judge = chain(clock, members, policyOf({ rejectUnsure }));
+  return await judge.judge(MESSAGE, { ...OPTIONS, asked: asked && new Set(asked) });
 }
 
-const ROWS: readonly { checks: readonly Kind[]; verdict: Kind; asked: number }[] = [
-  { checks: [], verdict: "accept", asked: 0 },
-  { checks: ["accept"], verdict: "accept", asked: 1 },
-  { checks: ["accept", "accept"], verdict: "accept", asked: 2 },
+/** `-r` is the decision under -r, where that is another one; `size` that of the message that passes. */
+const ROWS: readonly {
+  checks: readonly Name[];
+  decision: Decision["kind"];
+  why: string;
+  "-r"?: Decision["kind"];
+  asked?: number;
+  size?: number;
+}[] = [
+  { checks: [], decision: "unchecked", why: "no check was asked for" },
+  { checks: ["accept"], decision: "pass", why: "clean" },
+  { checks: ["accept", "accept"], decision: "pass", why: "clean" },
   // The first that refuses ends it.
-  { checks: ["reject", "defer"], verdict: "reject", asked: 1 },
-  { checks: ["defer", "reject"], verdict: "defer", asked: 1 },
-  { checks: ["discard", "reject"], verdict: "discard", asked: 1 },
-  { checks: ["accept", "reject", "accept"], verdict: "reject", asked: 2 },
+  { checks: ["reject", "defer"], decision: "reject", why: "bad", asked: 1 },
+  { checks: ["defer", "reject"], decision: "defer", why: "later", asked: 1 },
+  { checks: ["discard", "reject"], decision: "discard", why: "gone", asked: 1 },
+  { checks: ["accept", "reject", "accept"], decision: "reject", why: "bad", asked: 2 },
   // Who could not tell does not stop the others, and is heard when nobody refuses.
-  { checks: ["unsure", "accept"], verdict: "unsure", asked: 2 },
-  { checks: ["accept", "unsure"], verdict: "unsure", asked: 2 },
-  { checks: ["unsure", "reject"], verdict: "reject", asked: 2 },
-  { checks: ["replace", "unsure", "reject"], verdict: "reject", asked: 3 },
-  // A message that is lost is not looked at any more.
-  { checks: ["unsure", "spoilt", "accept"], verdict: "spoilt", asked: 2 },
-  // A replacement counts when nothing behind it refuses.
-  { checks: ["replace", "reject"], verdict: "reject", asked: 2 },
-  { checks: ["accept", "replace"], verdict: "replace", asked: 2 },
-  { checks: ["replace", "accept"], verdict: "replace", asked: 2 },
+  { checks: ["failed"], decision: "unchecked", why: "silent", "-r": "defer" },
+  { checks: ["failed", "late"], decision: "unchecked", why: "silent", "-r": "defer" },
+  { checks: ["late", "accept"], decision: "pass", why: "slow", "-r": "defer" },
+  { checks: ["accept", "failed"], decision: "pass", why: "silent", "-r": "defer" },
+  { checks: ["failed", "reject"], decision: "reject", why: "bad" },
+  { checks: ["replace", "late", "reject"], decision: "reject", why: "bad" },
+  // Without means nobody can tell, and a message that is lost is not looked at any more.
+  { checks: ["accept", "noMeans", "reject"], decision: "refused", why: "no process", asked: 2 },
+  { checks: ["failed", "noMeans", "reject"], decision: "refused", why: "no process", asked: 2 },
+  { checks: ["failed", "spoilt", "accept"], decision: "refused", why: "lost", asked: 2 },
+  { checks: ["replace", "spoilt"], decision: "refused", why: "lost" },
+  // A replacement counts when nothing behind it refuses, and the last one passes.
+  { checks: ["replace", "reject"], decision: "reject", why: "bad" },
+  { checks: ["accept", "replace"], decision: "replace", why: "changed", size: 1 },
+  { checks: ["replace", "accept"], decision: "replace", why: "changed", size: 1 },
+  { checks: ["replace", "other"], decision: "replace", why: "changed again", size: 2 },
+  { checks: ["replace", "failed"], decision: "replace", why: "silent", "-r": "defer", size: 1 },
+  { checks: ["failed", "replace", "accept"], decision: "replace", why: "silent", "-r": "defer", size: 1 },
 ];
 
-Deno.test("chain asks until one refuses", async () => {
-  for (const { checks, verdict, asked } of ROWS) {
-    let count = 0;
-    const members = checks.map((kind): Check => ({
-      name: kind,
-      needsFile: false,
-      judge: async (_message, options) => {
-        assert.deepEqual(options, OPTIONS);
-        count++;
-        return VERDICTS[kind];
-      },
-    }));
-    assert.equal((await chain(new FakeClock(), members).judge(MESSAGE, OPTIONS)).kind, verdict, checks.join());
-    assert.equal(count, asked, checks.join());
+Deno.test("chain asks until one refuses, and says what each found", async () => {
+  for (const { checks, decision, why, asked = checks.length, size = 0, ...row } of ROWS) {
+    for (const rejectUnsure of [false, true]) {
+      const name = `${checks}, -r ${rejectUnsure}`;
+      const judgement = await judged(checks.map((name) => member(name)), { rejectUnsure });
+      assert.equal(judgement.decision.kind, rejectUnsure ? row["-r"] ?? decision : decision, name);
+      assert.equal(judgement.decision.why, why, name);
+      if ("message" in judgement.decision) assert.equal(judgement.decision.message.size, size, name);
+      const expected = checks.slice(0, asked).map((check) => ({ check, verdict: VERDICTS[check], time: 0 }));
+      assert.deepEqual(judgement.findings, expected, name);
+    }
   }
-});
-
-Deno.test("chain: a message that passes though one could not tell is what the others made of it", async () => {
-  for (const kinds of [["replace", "unsure"], ["unsure", "replace"], ["replace", "unsure", "accept"]] as const) {
-    const members = kinds.map((kind) => member(VERDICTS[kind]));
-    const verdict = await chain(new FakeClock(), members).judge(MESSAGE, OPTIONS);
-    const passing = passed(verdict);
-    assert.ok(passing.kind === "replace" && passing.content === CONTENT, kinds.join());
-    assert.equal(passed(verdict, true).kind, "defer", kinds.join());
-  }
-});
-
-Deno.test("chain: what no check has looked at, or could tell of, is unchecked; what one has accepted is not", async () => {
-  const rows: readonly [kinds: readonly Kind[], unchecked: true | undefined][] = [
-    [[], true],
-    [["unsure"], true],
-    [["unsure", "unsure"], true],
-    [["accept"], undefined],
-    [["unsure", "accept"], undefined],
-    [["accept", "unsure"], undefined],
-  ];
-  for (const [kinds, unchecked] of rows) {
-    const verdict = await chain(new FakeClock(), kinds.map((kind) => member(VERDICTS[kind]))).judge(MESSAGE, OPTIONS);
-    const passing = passed(verdict);
-    assert.ok(passing.kind === "accept");
-    assert.equal(passing.unchecked, unchecked, kinds.join());
-  }
-  const noneAsked = { ...OPTIONS, asked: new Set<string>() };
-  const passing = await chain(new FakeClock(), [member(VERDICTS.accept, "filter")]).judge(MESSAGE, noneAsked);
-  assert.ok(passing.kind === "accept" && passing.unchecked);
 });
 
 Deno.test("chain shows each check the message as the one before has left it", async () => {
   const seen: number[] = [];
-  const members = [
-    VERDICTS.accept,
-    VERDICTS.replace,
-    VERDICTS.unsure,
-    {
-      kind: "replace",
-      why: "changed again",
-      content: OTHER,
-    } as const,
-    VERDICTS.accept,
-  ].map((verdict): Check => ({
-    ...member(verdict),
-    judge: async (message) => {
+  const names = ["accept", "replace", "failed", "other", "accept"] as const;
+  const members = names.map((name): Check => ({
+    ...member(name),
+    judge: async (message, options) => {
       assert.ok(
         message.id === MESSAGE.id && message.envelope === MESSAGE.envelope && message.client === MESSAGE.client,
       );
+      assert.deepEqual(options, OPTIONS);
       seen.push(message.size);
-      return verdict;
+      return VERDICTS[name];
     },
   }));
-  const verdict = await chain(new FakeClock(), members).judge(MESSAGE, OPTIONS);
+  await judged(members);
   assert.deepEqual(seen, [0, 0, 1, 1, 2]);
-  const passing = passed(verdict);
-  assert.ok(passing.kind === "replace" && passing.content === OTHER);
 });
 
-Deno.test("chain gives the last replacement", async () => {
-  const members = [member(VERDICTS.replace), member({ kind: "replace", why: "changed", content: OTHER })];
-  const verdict = await chain(new FakeClock(), members).judge(MESSAGE, OPTIONS);
-  assert.ok(verdict.kind === "replace" && verdict.content === OTHER);
+Deno.test("chain: a check that fails for want of means ends it, and one that has a mistake is a bug", async () => {
+  const failing = (error: Error): Check => ({ ...member("accept"), judge: () => Promise.reject(error) });
+  for (const [kind, code] of [["exhausted", 451], ["no-space", 452], ["other", 451]] as const) {
+    for (const rejectUnsure of [false, true]) {
+      const members = [failing(new IoError(kind, "in vain")), member("reject")];
+      const { decision, findings } = await judged(members, { rejectUnsure });
+      assert.ok(decision.kind === "refused" && decision.reply.code === code && decision.why === "in vain");
+      assert.equal(findings.length, 1);
+    }
+  }
+  await assert.rejects(judged([failing(new TypeError("oops"))]), TypeError);
 });
 
 Deno.test("chain asks a check of content when the rules file asked for it, and when there is none", async () => {
-  const rows: readonly [asked: string[] | undefined, verdict: Kind][] = [
+  const rows: readonly [asked: string[] | undefined, decision: Decision["kind"]][] = [
     [undefined, "reject"],
     [["filter"], "reject"],
     [["filter", "extchk"], "reject"],
@@ -150,18 +145,19 @@ Deno.test("chain asks a check of content when the rules file asked for it, and w
     // What nobody can turn off is asked always.
     [[], "discard"],
   ];
-  const members = [member(VERDICTS.reject, "filter"), member(VERDICTS.defer, "extchk"), member(VERDICTS.discard)];
-  for (const [asked, verdict] of rows) {
-    const given = await chain(new FakeClock(), members).judge(MESSAGE, { ...OPTIONS, asked: asked && new Set(asked) });
-    assert.equal(given.kind, verdict, `${asked}`);
+  const members = [member("reject", "filter"), member("defer", "extchk"), member("discard")];
+  for (const [asked, decision] of rows) {
+    assert.equal((await judged(members, { asked })).decision.kind, decision, `${asked}`);
   }
+  const none = await judged([member("accept", "filter")], { asked: [] });
+  assert.ok(none.decision.kind === "unchecked" && none.findings.length === 0);
 });
 
-Deno.test("chain shares the time among its checks, and asks nobody when it is over", async () => {
+Deno.test("chain shares the time among its checks, says how much each took, and asks nobody when it is over", async () => {
   const clock = new FakeClock();
   const limits: number[] = [];
   const slow: Check = {
-    name: "slow one",
+    name: "slow",
     needsFile: false,
     judge: async (_message, { limit }) => {
       limits.push(limit);
@@ -169,14 +165,22 @@ Deno.test("chain shares the time among its checks, and asks nobody when it is ov
       return VERDICTS.accept;
     },
   };
-  const verdict = await chain(clock, [slow, slow, slow]).judge(MESSAGE, OPTIONS);
+  const { decision, findings } = await judged([slow, slow, slow], { clock });
   assert.deepEqual(limits, [1000, 400]);
-  assert.ok(verdict.kind === "unsure" && /slow one/.test(verdict.why));
+  assert.deepEqual(findings.map(({ time }) => time), [600, 600, 0]);
+  assert.ok(decision.kind === "pass" && /no time was left for slow/.test(decision.why));
+  const { verdict } = findings[2]!;
+  assert.ok(verdict.kind === "unsure" && verdict.cause === "late");
 });
 
 Deno.test("chain needs a file when one of its members does", () => {
-  const one = (needsFile: boolean): Check => ({ name: "x", needsFile, judge: async () => VERDICTS.accept });
-  assert.equal(chain(new FakeClock(), []).needsFile, false);
-  assert.equal(chain(new FakeClock(), [one(false)]).needsFile, false);
-  assert.equal(chain(new FakeClock(), [one(false), one(true)]).needsFile, true);
+  const needs = (...all: readonly boolean[]) =>
+    chain(
+      new FakeClock(),
+      all.map((needsFile) => ({ ...member("accept"), needsFile })),
+      policyOf({ rejectUnsure: false }),
+    ).needsFile;
+  assert.equal(needs(), false);
+  assert.equal(needs(false), false);
+  assert.equal(needs(false, true), true);
 });

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import { commandCheck, type CommandOptions } from "../../lib/checks/program/command.ts";
-import type { Check } from "../../lib/checks/check.ts";
+import type { Check, Judge } from "../../lib/checks/check.ts";
+import { policyOf, type PolicyOptions } from "../../lib/checks/policy.ts";
 import type { Restriction } from "../../lib/restrictions/restriction.ts";
 import { restrictions } from "../../lib/restrictions/chain.ts";
 import { rulesRestriction } from "../../lib/restrictions/rules/rules.ts";
@@ -19,7 +20,8 @@ import { FakeRuntime } from "./runtime.ts";
 import { spelled } from "../smtp/octets.ts";
 import { settled } from "./settled.ts";
 
-export const OPTIONS: SessionOptions = {
+/** The options of a session and of what judges its messages. */
+export const OPTIONS: SessionOptions & PolicyOptions = {
   downstream: { transport: "tcp", host: "127.0.0.1", port: 10026 },
   connectTimeout: 30_000,
   clientTimeout: 300_000,
@@ -41,12 +43,14 @@ export const OPTIONS: SessionOptions = {
 
 export interface ConversationOptions {
   readonly runtime?: FakeRuntime;
-  readonly options?: Partial<SessionOptions>;
+  readonly options?: Partial<typeof OPTIONS>;
   /** Whether a filter command is given. */
   readonly filter?: boolean;
   readonly filterOptions?: Partial<Omit<CommandOptions, "command">>;
   /** Instead of a filter command. */
   readonly check?: Check;
+  /** Instead of any check. */
+  readonly judge?: Judge;
   /** A rules file. */
   readonly rules?: string | undefined;
   /** In place of a rules file. */
@@ -83,12 +87,14 @@ export class Conversation {
         }),
       ]));
     const lists = new ListStates(this.logger);
+    const checks = options.check ? [options.check] : options.filter ? [filter] : [];
+    const settings = { ...OPTIONS, ...options.options };
     this.session = new Session(this.client.conn, {
       runtime: this.runtime,
       logger: this.logger,
-      check: options.check ?? chain(this.runtime.clock, options.filter ? [filter] : []),
+      judge: options.judge ?? chain(this.runtime.clock, checks, policyOf(settings)),
       newAdmission: restriction && ((parts) => new Admission(restriction, { timeout: 5_000, lists }, parts)),
-      options: { ...OPTIONS, ...options.options },
+      options: settings,
     });
   }
 

@@ -8,6 +8,7 @@
 // `around` lets the fault tests stand between the session and its runtime.
 
 import { chain } from "../../lib/checks/chain.ts";
+import { policyOf } from "../../lib/checks/policy.ts";
 import { commandCheck } from "../../lib/checks/program/command.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Conn, ProcessEnd, Runtime } from "../../lib/ports/runtime.ts";
@@ -223,12 +224,15 @@ class World {
     this.#session = new Session(this.#around.client?.(conn) ?? conn, {
       runtime,
       logger: this.#played.log,
-      check: chain(runtime.clock, settings.filter ? [filter] : []),
+      judge: chain(
+        runtime.clock,
+        settings.filter ? [filter] : [],
+        policyOf({ rejectUnsure: settings.rejectUnsure ?? false }),
+      ),
       options: {
         ...OPTIONS,
         clientTimeout: LIMITS.client,
         replyTimeout: LIMITS.reply,
-        rejectUnsure: settings.rejectUnsure ?? false,
         bareNewline: settings.rejectBareNewline ? "reject" : "accept",
         maxMessageSize: settings.maxMessageSize,
         sessionTimeout: settings.sessionTimeout ?? OPTIONS.sessionTimeout,

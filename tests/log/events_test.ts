@@ -33,13 +33,15 @@ Deno.test("each event is one line that nothing in its fields can tear", () => {
   log.discarded(EVIL);
   log.unreadable(EVIL);
   log.spoolFailed(EVIL);
-  log.filterFailed(EVIL, 451);
-  log.message({ verdict: "pass", reason: EVIL, messageId: EVIL, size: 1, filterTime: 1.6, reply: REPLY });
+  const verdict = { kind: "spoilt", why: EVIL, failure: EVIL } as const;
+  const findings = [{ check: "command", verdict, time: 1.6 }];
+  log.judged({ decision: { kind: "refused", why: EVIL, reply: REPLY }, findings });
+  log.message({ verdict: "pass", reason: EVIL, messageId: EVIL, size: 1, findings, reply: REPLY });
   log.restricted({ ruling: { why: EVIL, reply: REPLY }, envelope: ENVELOPE, recipient: EVIL, deferred: true });
   log.tarPit(5);
   log.bug(new Error(EVIL));
   const ofSession = logger.lines.length;
-  assert.equal(ofSession, 19);
+  assert.equal(ofSession, 20);
   events.logUsage(logger, EVIL);
   events.logListening(logger, { transport: "unix", path: EVIL });
   events.logFilterMissing(logger, EVIL);
@@ -78,7 +80,7 @@ Deno.test("SessionLog.message shows ten recipients and their number", () => {
     reason: "clean",
     messageId: "<a=1@b>",
     size: 7,
-    filterTime: 12.4,
+    findings: [7.2, 5.2].map((time) => ({ check: "clamd", verdict: { kind: "accept", why: "clean" }, time })),
     reply: formatReply("250 Ok"),
   });
   const [line] = logger.lines;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
+import { policyOf } from "../../lib/checks/policy.ts";
 import { listenMode } from "../../lib/modes/listen.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Address } from "../../lib/ports/runtime.ts";
@@ -31,7 +32,7 @@ class Listening {
     const parts = {
       runtime: this.runtime,
       logger: this.logger,
-      check: chain(this.runtime.clock, []),
+      judge: chain(this.runtime.clock, [], policyOf(OPTIONS)),
       options: OPTIONS,
     };
     const remake = () => this.remake();
@@ -73,7 +74,12 @@ Deno.test("listenMode says that it is ready once, after it has bound", async () 
   assert.deepEqual(listening.listener.at, ADDRESS);
   const failing = new FakeRuntime();
   failing.network.bindRefusal = "in-use";
-  const parts = { runtime: failing, logger: new FakeLogger(), check: chain(failing.clock, []), options: OPTIONS };
+  const parts = {
+    runtime: failing,
+    logger: new FakeLogger(),
+    judge: chain(failing.clock, [], policyOf(OPTIONS)),
+    options: OPTIONS,
+  };
   await assert.rejects(
     listenMode(parts, {
       address: ADDRESS,
@@ -279,10 +285,11 @@ Deno.test("listenMode opens the log anew at SIGHUP and goes on", async () => {
   await listening.client();
 });
 
-/** A check that refuses everything with `text`. */
+/** A judge that refuses everything with `text`. */
 function refusing(text: string): SessionChecks {
   const reply = formatReply(text);
-  return { check: { name: "test", needsFile: false, judge: async () => ({ kind: "reject", why: "test", reply }) } };
+  const decision = { kind: "reject", why: "test", reply } as const;
+  return { judge: { needsFile: false, judge: async () => ({ decision, findings: [] }) } };
 }
 
 /** The reply to a message that a check refuses. */

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
+import { policyOf } from "../../lib/checks/policy.ts";
 import { spawnMode } from "../../lib/modes/spawn.ts";
 import { OPTIONS } from "../fakes/conversation.ts";
 import { FakeLogger } from "../fakes/logger.ts";
@@ -18,7 +19,7 @@ async function spawn(prepare: (runtime: FakeRuntime) => void = () => {}): Promis
   const runtime = new FakeRuntime();
   const logger = new FakeLogger();
   prepare(runtime);
-  const status = spawnMode({ runtime, logger, check: chain(runtime.clock, []), options: OPTIONS });
+  const status = spawnMode({ runtime, logger, judge: chain(runtime.clock, [], policyOf(OPTIONS)), options: OPTIONS });
   await settled();
   return { runtime, logger, status };
 }

@@ -1,7 +1,7 @@
 // Tests of lib/session/admission.ts and transaction.ts in a session: what restrictions see, and what checks are told.
 
 import assert from "node:assert/strict";
-import type { Check, CheckOptions } from "../../lib/checks/check.ts";
+import type { Judge, JudgeOptions } from "../../lib/checks/check.ts";
 import type { Restriction } from "../../lib/restrictions/restriction.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import { Conversation, type ConversationOptions } from "../fakes/conversation.ts";
@@ -16,20 +16,19 @@ async function greeted(options: ConversationOptions): Promise<Conversation> {
   return talk;
 }
 
-/** A check that keeps what is asked for. */
-function watcher(): { check: Check; all: CheckOptions["asked"][] } {
-  const all: CheckOptions["asked"][] = [];
-  const check: Check = {
-    name: "watcher",
+/** A judge that keeps what is asked for. */
+function watcher(): { judge: Judge; all: JudgeOptions["asked"][] } {
+  const all: JudgeOptions["asked"][] = [];
+  const judge: Judge = {
     needsFile: false,
-    judge: async ({ envelope }, { asked, notice }) => {
-      assert.ok(Object.isFrozen(envelope) && Object.isFrozen(envelope.recipients));
+    judge: async (message, { asked, notice }) => {
+      assert.ok(Object.isFrozen(message.envelope) && Object.isFrozen(message.envelope.recipients));
       all.push(asked);
       notice("seen by\r\nthe watcher");
-      return { kind: "accept", why: "seen" };
+      return { decision: { kind: "pass", why: "seen", message }, findings: [] };
     },
   };
-  return { check, all };
+  return { judge, all };
 }
 
 async function sendMessage(talk: Conversation, rcpts: readonly [address: string, reply: string][]): Promise<void> {
@@ -55,8 +54,8 @@ allow-extchk|allow-filter:ALL:ALL:both@mx
     [["filter@mx", "extchk@mx"], ["filter", "extchk"]],
     [["none@mx", "both@mx"], ["extchk", "filter"]],
   ];
-  const { check, all } = watcher();
-  const talk = await greeted({ check, rules });
+  const { judge, all } = watcher();
+  const talk = await greeted({ judge, rules });
   for (const [addresses, expected] of rows) {
     // One that downstream refuses asks for nothing.
     await sendMessage(talk, [...addresses.map((address): [string, string] => [address, "250 Ok"]), [
@@ -70,9 +69,9 @@ allow-extchk|allow-filter:ALL:ALL:both@mx
 });
 
 Deno.test("without a rules file nobody asks for a content check, and so all are run", async () => {
-  const { check, all } = watcher();
+  const { judge, all } = watcher();
   const other: Restriction = { name: "other", recipient: async () => ({ kind: "allow" }) };
-  for (const options of [{ check }, { check, restriction: other }]) {
+  for (const options of [{ judge }, { judge, restriction: other }]) {
     const talk = await greeted(options);
     await sendMessage(talk, [["c@mx", "250 Ok"]]);
     assert.deepEqual(all.splice(0), [undefined]);

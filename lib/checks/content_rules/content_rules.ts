@@ -35,7 +35,7 @@ export function contentRulesCheck(
   { file, timeout, turn }: ContentRulesOptions,
 ): Check {
   return {
-    name: "content rules",
+    name: "filter-rules",
     needsFile: false,
     askedFor: "filter",
     judge: async (message, { signal, limit, notice }): Promise<Verdict> => {
@@ -52,9 +52,15 @@ export function contentRulesCheck(
         return { kind: "reject", why: `matches ${file}:${lines[match.expression]}`, reply: REJECTED };
       }
       if (allowance.isOver) {
-        return { kind: "unsure", why: `content rules took longer than ${limitText(allowance.exceeded)}` };
+        return {
+          kind: "unsure",
+          cause: "late",
+          why: `content rules took longer than ${limitText(allowance.exceeded)}`,
+        };
       }
-      if (scan.isUnsure) return { kind: "unsure", why: "content rules gave up on a line, at a back-reference" };
+      if (scan.isUnsure) {
+        return { kind: "unsure", cause: "failed", why: "content rules gave up on a line, at a back-reference" };
+      }
       return { kind: "accept", why: "no content rule matches" };
     },
   };

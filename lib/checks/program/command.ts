@@ -132,6 +132,6 @@ async function versionOf(
     return content && { kind: "replace", why: "filter changed the message", content };
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
-    return { kind: "unsure", why: `filter passed, but ${error.message}` };
+    return { kind: "unsure", cause: "failed", why: `filter passed, but ${error.message}` };
   }
 }

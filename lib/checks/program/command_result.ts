@@ -42,7 +42,7 @@ export function verdictOfCommand(end: ProgramEnd, line: string, options: ExitOpt
     case "discard":
       return refusal(isSuccess(line) ? replyFromText(line, { success: true }) : DISCARDED, words("filter discarded"));
     case "fail":
-      return { kind: "unsure", why: failureOf("filter", end, line) };
+      return { kind: "unsure", cause: "timedOut" in end ? "late" : "failed", why: failureOf("filter", end, line) };
   }
 }
 

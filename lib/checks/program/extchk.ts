@@ -31,7 +31,7 @@ export function externalChecker(
   { path, timeout }: ExternalCheckerOptions,
 ): Check {
   return {
-    name: "external checker",
+    name: "extchk",
     needsFile: true,
     askedFor: "extchk",
     judge: async (message, { signal, limit, notice }): Promise<Verdict> => {

@@ -1,0 +1,37 @@
+// What follows from a finding. This is the one place that knows -r.
+
+import { type Finding, NO_SPACE, NOT_HANDLED, type Refused } from "../mail/judgement.ts";
+import { formatReply } from "../smtp/reply.ts";
+
+export interface PolicyOptions {
+  /** -r: a message that a check could not judge does not pass. */
+  readonly rejectUnsure: boolean;
+}
+
+/** Settles a finding: how it refuses the message, or undefined where the message may pass. */
+export type Policy = (finding: Finding) => Refused | undefined;
+
+/** RFC 3463: 4.3.0, other or undefined mail system status. */
+const NOT_CHECKED = formatReply("451 4.3.0 Message could not be checked, try again later");
+
+export function policyOf({ rejectUnsure }: PolicyOptions): Policy {
+  return ({ verdict }) => {
+    const { why } = verdict;
+    switch (verdict.kind) {
+      case "accept":
+      case "replace":
+        return undefined;
+      case "unsure":
+        // Whatever -r says: strangers may have used up what we need to run a filter, and that must not get their mail past
+        // it.
+        if (verdict.cause === "no means") {
+          return { kind: "refused", why, reply: verdict.isFull ? NO_SPACE : NOT_HANDLED };
+        }
+        return rejectUnsure ? { kind: "defer", why, reply: NOT_CHECKED } : undefined;
+      case "spoilt":
+        return { kind: "refused", why, reply: NOT_HANDLED };
+      default:
+        return verdict;
+    }
+  };
+}

@@ -1,0 +1,56 @@
+// What was decided about a message, and what each check found.
+//
+// A decision is carried out as it is. The findings are for people: for the log, and for whatever counts or shows them.
+
+import { formatReply, type Reply } from "../smtp/reply.ts";
+import type { Message } from "./message.ts";
+import type { Verdict } from "./verdict.ts";
+
+export interface Judgement {
+  readonly decision: Decision;
+  /** In the order in which the checks were asked. A check that was not asked has none. */
+  readonly findings: readonly Finding[];
+}
+
+export interface Finding {
+  /** The name of the check. */
+  readonly check: string;
+  readonly verdict: Verdict;
+  /** Milliseconds that it took. */
+  readonly time: number;
+}
+
+/** `why` is for the log. */
+export type Decision = Passing | Refused;
+
+/** `message` is what the checks have made of it. `unchecked`: no check has looked at it, or none could tell. */
+export interface Passing {
+  readonly kind: "pass" | "replace" | "unchecked";
+  readonly why: string;
+  readonly message: Message;
+}
+
+/** `refused` where no check has an opinion: we cannot handle the message. Nothing is delivered of a `discard` either. */
+export interface Refused {
+  readonly kind: "reject" | "defer" | "discard" | "refused";
+  readonly why: string;
+  readonly reply: Reply;
+}
+
+/** RFC 3463: 4.3.1, mail system full; 4.3.0, other or undefined mail system status. */
+export const NO_SPACE = formatReply("452 4.3.1 Insufficient system storage");
+export const NOT_HANDLED = formatReply("451 4.3.0 Message could not be handled, try again later");
+
+/** Why a message was not checked as it should have been; undefined where it was, or where a check refused it anyway. */
+export function failureIn(findings: readonly Finding[]): string | undefined {
+  const verdicts = findings.map(({ verdict }) => verdict);
+  if (verdicts.some((verdict) => "reply" in verdict)) return undefined;
+  const last = verdicts.at(-1);
+  // That alone decides.
+  if (last?.kind === "unsure" && last.cause === "no means") return last.why;
+  return verdicts.map(failureOf).find((failure) => failure !== undefined);
+}
+
+function failureOf(verdict: Verdict): string | undefined {
+  return verdict.kind === "unsure" ? verdict.why : verdict.kind === "spoilt" ? verdict.failure : undefined;
+}
