@@ -24,6 +24,9 @@ export interface Load {
 /** Ordinary mail, that a process meets before its memory is measured: its code is compiled then, and its heap grown. */
 const WARM_UP = { size: 5000, connections: 10 };
 
+/** A heap that grows by no more than this over some hundred messages has its size. */
+const SETTLED_KIB = 512;
+
 /** Starts a server that takes all mail and forgets it. */
 async function startSink(): Promise<{ port: number; stop: () => Promise<void> }> {
   const port = await freePort();
@@ -84,8 +87,13 @@ export class EnduranceBed {
     return this.#postprox.port;
   }
 
+  /** Sends so many messages, and then more until the memory has found its size, which on a busy machine takes longer. */
   async warmUp(count: number): Promise<void> {
-    await this.send({ ...WARM_UP, count });
+    let before = 0;
+    for (let rounds = 0; rounds < 20 && this.memory() - before > SETTLED_KIB; rounds++) {
+      before = this.memory();
+      await this.send({ ...WARM_UP, count: rounds === 0 ? count : count / 4 });
+    }
   }
 
   /** Sends messages by smtp-source, each in a session of its own; throws unless each got a 2xx. */
