@@ -11,6 +11,7 @@ import { IoError } from "../ports/io_error.ts";
 import type { Checksum, File } from "../ports/runtime.ts";
 import { READ_SIZE, readChunks } from "./content.ts";
 import type { SpoolFiles } from "./files.ts";
+import { giveFile } from "./given_file.ts";
 
 // Most mail is smaller than this. It bounds the memory of a session, and it is what is written to a file at a time.
 const MEMORY_LIMIT = 262_144;
@@ -113,8 +114,6 @@ export class Spool implements Content {
   }
 
   async #give(): Promise<MessageFile> {
-    // Whoever runs a program has loaded it already.
-    const { giveFile } = await import("./given_file.ts");
     const isInMemory = this.#isInMemory;
     if (isInMemory) await (await this.#openFile()).append(this.beginning);
     else await this.#writeAll();
