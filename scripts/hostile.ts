@@ -14,7 +14,7 @@ import { caseOf, isContent, type Splits } from "../tests/hostile/play.ts";
 import { BEGIN, END, fingerprint, formatTables, keyOf, type Results, waysOf } from "../tests/hostile/results.ts";
 import type { Row } from "../tests/hostile/row.ts";
 import { type ServerName, SERVERS, versionOf } from "../tests/hostile/servers.ts";
-import { within } from "../tests/fakes/client.ts";
+import { within } from "../tests/rig/wait.ts";
 import { type Mode, Rig } from "../tests/blackbox/rig.ts";
 
 const LETTERS: Record<ServerName, string> = {

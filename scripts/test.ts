@@ -28,7 +28,7 @@ const USAGE = "usage: deno task test [--install] [--fail-fast] [--jobs=N] [--lim
 
 const TESTS = `${ROOT}tests/`;
 
-/** Below the ports of outgoing connections (tests/fakes/ports.ts). */
+/** Below the ports of outgoing connections (tests/rig/ports.ts). */
 const PORTS = { first: 20_000, count: 12_000 };
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

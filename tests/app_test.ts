@@ -6,7 +6,7 @@ import { IoError } from "../lib/ports/io_error.ts";
 import { bytesOf } from "../lib/text/octets.ts";
 import { mark } from "../lib/spool/mark.ts";
 import { VERSION } from "../lib/commands/version.ts";
-import { until } from "./fakes/client.ts";
+import { until } from "./rig/wait.ts";
 import { FakeRuntime } from "./fakes/runtime.ts";
 import { settled } from "./fakes/settled.ts";
 

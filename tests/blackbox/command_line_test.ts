@@ -6,8 +6,9 @@
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
 import { freePort, runProgram, Spawner, startOnPipes } from "../e2e/start.ts";
-import { show, within } from "../fakes/client.ts";
-import { Downstream } from "../fakes/downstream.ts";
+import { show } from "../rig/octets.ts";
+import { within } from "../rig/wait.ts";
+import { Server } from "../rig/server.ts";
 import { type Case, CONTENT, deliver, playAlone, table } from "./rig.ts";
 
 const REFUSE = "echo 550 5.7.1 no >&2; exit 1";
@@ -23,7 +24,7 @@ const UNDERSTOOD: readonly (readonly [string, readonly string[], RegExp])[] = [
 ];
 
 Deno.test("How the command line is understood", async (test) => {
-  const fake = await Downstream.start();
+  const fake = await Server.start();
   const spawner = await Spawner.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {
@@ -59,12 +60,12 @@ for (const mode of ["spawn", "listen"] as const) {
       },
     };
     await test.step("inet:localhost:PORT", () => {
-      const operand = (fake: Downstream) => `inet:${fake.operand.replace("127.0.0.1", "localhost")}`;
+      const operand = (fake: Server) => `inet:${fake.operand.replace("127.0.0.1", "localhost")}`;
       return playAlone(mode, { operand }, passes);
     });
     await test.step("unix:PATH", async () => {
       const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
-      const fake = await Downstream.start(`${dir}/socket`);
+      const fake = await Server.start({ path: `${dir}/socket` });
       try {
         await playAlone(mode, { operand: () => fake.operand }, {
           name: "a message passes",
@@ -301,7 +302,7 @@ table("On pipes", { modes: ["spawn"] }, [
 ]);
 
 Deno.test("The program can be started from another directory, with an empty environment", async () => {
-  const fake = await Downstream.start();
+  const fake = await Server.start();
   const spawner = await Spawner.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {

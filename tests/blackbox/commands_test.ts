@@ -4,8 +4,9 @@
 // the proxy and never reach downstream. Extensions that are hidden from the client are in extensions_test.ts.
 
 import assert from "node:assert/strict";
-import type { Script } from "../fakes/downstream.ts";
-import { type Client, show, utf8 } from "../fakes/client.ts";
+import type { Script } from "../rig/server.ts";
+import { type Client } from "../rig/client.ts";
+import { show, utf8 } from "../rig/octets.ts";
 import { assertCode, type Case, expectUsable, table } from "./rig.ts";
 
 const VERBS = ["HELO", "EHLO", "XFORWARD", "MAIL", "RCPT", "RSET", "NOOP", "VRFY", "*"];

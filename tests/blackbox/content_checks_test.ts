@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { runProgram } from "../e2e/start.ts";
-import { show } from "../fakes/client.ts";
+import { show } from "../rig/octets.ts";
 import { type Case, CONTENT, deliver, expectUsable, startMessage, table, type Talk } from "./rig.ts";
 
 const FILTER = `# ban friend@public emails

@@ -4,7 +4,8 @@
 // independent readers (oracle.ts), each of which takes other bytes for a line end: all must see the same one end of data.
 
 import assert from "node:assert/strict";
-import { type Client, show, utf8 } from "../fakes/client.ts";
+import { type Client } from "../rig/client.ts";
+import { show, utf8 } from "../rig/octets.ts";
 import { fooledReaders, seeded, stuff, unstuff } from "./oracle.ts";
 import { type Case, CONTENT, deliver, expectUsable, startMessage, table, type Talk } from "./rig.ts";
 

@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { kill, runProgram, Spawner } from "../e2e/start.ts";
-import { show, within } from "../fakes/client.ts";
+import { show } from "../rig/octets.ts";
+import { within } from "../rig/wait.ts";
 import { type Case, CONTENT, deliver, expectUsable, startMessage, table, type Talk } from "./rig.ts";
 
 const RULES = `# Each line has a recipient of its own.

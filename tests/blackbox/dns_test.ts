@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { kill, Listening } from "../e2e/start.ts";
-import { until, within } from "../fakes/client.ts";
+import { until, within } from "../rig/wait.ts";
 import { type DnsAnswer, type DnsHandler, DnsServer } from "../fakes/dns_server.ts";
 import { type Case, deliver, expectUsable, read, RECIPIENT, table, type Talk } from "./rig.ts";
 

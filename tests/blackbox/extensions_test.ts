@@ -4,7 +4,7 @@
 // forwarded, in whatever spelling; a 3xx that nobody asked for ends the session; AUTH passes, whatever its lines look like.
 
 import assert from "node:assert/strict";
-import { show } from "../fakes/client.ts";
+import { show } from "../rig/octets.ts";
 import { assertCode, type Case, expectUsable, table } from "./rig.ts";
 
 const HIDDEN = ["STARTTLS", "CHUNKING", "BINARYMIME", "BURL", "CHECKPOINT", "XEXCH50", "XCLIENT"];

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
 import { Spawner } from "../e2e/start.ts";
-import { show, utf8 } from "../fakes/client.ts";
-import { Downstream } from "../fakes/downstream.ts";
+import { show, utf8 } from "../rig/octets.ts";
+import { Server } from "../rig/server.ts";
 import { type Case, CONTENT, deliver, RECIPIENT, SENDER, table, type Talk } from "./rig.ts";
 
 /** Writes the whole environment to `$D/env`, NUL after each variable. */
@@ -403,7 +403,7 @@ table("EMAIL and OUTFILE", { filter: true, shared: true }, [
 ]);
 
 Deno.test("EMAIL, OUTFILE and RECIPIENTSFILE are private whatever the umask", async () => {
-  const fake = await Downstream.start();
+  const fake = await Server.start();
   const spawner = await Spawner.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {

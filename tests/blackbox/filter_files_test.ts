@@ -2,8 +2,8 @@
 // end with a CR of their own.
 
 import assert from "node:assert/strict";
-import { show } from "../fakes/client.ts";
-import { decodeMessage } from "../fakes/downstream.ts";
+import { show } from "../rig/octets.ts";
+import { decodeMessage } from "../rig/server.ts";
 import { type Case, CONTENT, deliver, expectUsable, table, type Talk } from "./rig.ts";
 
 /** More than the program keeps in memory. */

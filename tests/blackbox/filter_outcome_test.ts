@@ -6,8 +6,9 @@
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
 import { isAlive, kill } from "../e2e/start.ts";
-import { show, until } from "../fakes/client.ts";
-import { Downstream } from "../fakes/downstream.ts";
+import { show } from "../rig/octets.ts";
+import { until } from "../rig/wait.ts";
+import { Server } from "../rig/server.ts";
 import { fooledReaders } from "./oracle.ts";
 import {
   assertCode,
@@ -485,7 +486,7 @@ for (const mode of ["spawn", "listen"] as const) {
 }
 
 Deno.test("The exit status counts also where whoever started the program ignores SIGCHLD", async () => {
-  const fake = await Downstream.start();
+  const fake = await Server.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {
     const args = [

@@ -6,7 +6,7 @@
 // long anything took.
 
 import assert from "node:assert/strict";
-import { until } from "../fakes/client.ts";
+import { until } from "../rig/wait.ts";
 import { isAlive, kill } from "../e2e/start.ts";
 import { assertCode, type Case, CONTENT, deliver, expectUsable, startMessage, table, type Talk } from "./rig.ts";
 

@@ -1,9 +1,9 @@
 // The greeting: downstream's is the client's, whatever it says; and where no downstream can be had, 421 4.3.2.
 
 import assert from "node:assert/strict";
-import { createServer, type Server } from "node:net";
-import { type Client, show } from "../fakes/client.ts";
-import { Downstream } from "../fakes/downstream.ts";
+import { type Client } from "../rig/client.ts";
+import { show } from "../rig/octets.ts";
+import { Server } from "../rig/server.ts";
 import { freePort, Listening } from "../e2e/start.ts";
 import { type Case, expectUsable, table, type Talk } from "./rig.ts";
 
@@ -178,21 +178,20 @@ Deno.test("Listen mode: downstream comes back, and so does service", async () =>
     await client.expect(421);
     await client.expectEnd();
     client.close();
-    server = createServer((socket) => void socket.on("error", () => {}).resume().end("220 back again\r\n"));
-    await new Promise<void>((ready) => server!.listen(port, "127.0.0.1", ready));
+    server = await Server.start({ port });
     const again = (await program.connect()).client;
     await again.expect(220);
     again.close();
   } finally {
     await program.stop();
-    await new Promise<void>((closed) => server ? server.close(() => closed()) : closed());
+    await server?.stop();
     Deno.removeSync(dir, { recursive: true });
   }
 });
 
 Deno.test("Downstream on a unix socket (listen mode)", async () => {
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
-  const fake = await Downstream.start(`${dir}/socket`);
+  const fake = await Server.start({ path: `${dir}/socket` });
   const program = await Listening.start([fake.operand, "-d", dir, `--log=${dir}/log`]);
   try {
     const { client } = await program.connect();

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
 import { freePort, isAlive, isListening, kill, Listening, runCommand, runProgram, Spawner } from "../e2e/start.ts";
-import { type Client, connectTo, until, within } from "../fakes/client.ts";
-import { Downstream } from "../fakes/downstream.ts";
+import { type Client, connectTo } from "../rig/client.ts";
+import { until, within } from "../rig/wait.ts";
+import { Server } from "../rig/server.ts";
 import { CONTENT, deliver, expectUsable, listNames, startMessage, table } from "./rig.ts";
 
 /** The process that listens on a port, found through /proc. */
@@ -27,13 +28,13 @@ function listenerOf(port: number): number {
 }
 
 interface Bed {
-  readonly fake: Downstream;
+  readonly fake: Server;
   readonly dir: string;
 }
 
 /** A fake downstream server and a directory, for the time of a test. */
 async function withBed(body: (bed: Bed) => Promise<void>): Promise<void> {
-  const fake = await Downstream.start();
+  const fake = await Server.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   Deno.mkdirSync(`${dir}/spool`);
   try {
@@ -225,7 +226,7 @@ const OWN_SERVER: readonly (readonly [listen: string, server: string])[] = [
 
 Deno.test("-l at the address of HOST:PORT, however it is spelled: wrong use, and nothing is started or left", async (test) => {
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
-  const server = await Downstream.start(`${dir}/server`);
+  const server = await Server.start({ path: `${dir}/server` });
   try {
     Deno.mkdirSync(`${dir}/directory`);
     Deno.symlinkSync(dir, `${dir}/directory_link`);

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { kill, Spawner } from "../e2e/start.ts";
-import { until, within } from "../fakes/client.ts";
-import { Downstream } from "../fakes/downstream.ts";
+import { until, within } from "../rig/wait.ts";
+import { Server } from "../rig/server.ts";
 import { CONTENT, deliver, read, table, type Talk } from "./rig.ts";
 
 function lines(talk: Talk): string[] {
@@ -161,7 +161,7 @@ table("With -vv", { filter: true, options: () => ["-vv"] }, [
 ]);
 
 Deno.test("Where the log goes", async (test) => {
-  const fake = await Downstream.start();
+  const fake = await Server.start();
   const spawner = await Spawner.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   const session = async (args: readonly string[]) => {

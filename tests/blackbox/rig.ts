@@ -6,8 +6,10 @@
 // the proxy has closed its connections, its spool directory is empty, and it never spoke to downstream out of turn.
 
 import assert from "node:assert/strict";
-import { Downstream, type Script } from "../fakes/downstream.ts";
-import { binary, type Client, DEADLINE, type Reply, show, until, within } from "../fakes/client.ts";
+import { type Script, Server } from "../rig/server.ts";
+import { type Client, type Reply } from "../rig/client.ts";
+import { show, spelled } from "../rig/octets.ts";
+import { DEADLINE, until, within } from "../rig/wait.ts";
 import { type Environment, isAlive, kill, Listening, type Process, Spawner } from "../e2e/start.ts";
 
 export type Mode = "spawn" | "listen";
@@ -23,7 +25,7 @@ export interface Setup {
   /** Starts what a test needs besides, plays the test, and ends that. */
   readonly around?: (play: () => Promise<void>) => Promise<void>;
   /** A downstream that is something else than the fake server. */
-  readonly operand?: (fake: Downstream, dir: string) => string;
+  readonly operand?: (fake: Server, dir: string) => string;
   /** The spool directory, where it is not the test's own. */
   readonly spool?: (dir: string) => string;
   /** The cases are played one after the other in one conversation, as long as it lasts; RSET comes between them. */
@@ -63,7 +65,7 @@ export class Talk {
     readonly mode: Mode,
     readonly dir: string,
     readonly spool: string,
-    readonly downstream: Downstream,
+    readonly downstream: Server,
     program: Listening | Spawner,
     shared?: Client,
   ) {
@@ -236,7 +238,7 @@ export async function playAlone(mode: Mode, setup: Setup, row: Case): Promise<vo
 /** The program with one set of options, its directory and its downstream. */
 export class Rig {
   readonly dir: string;
-  readonly downstream: Downstream;
+  readonly downstream: Server;
   #mode: Mode;
   #setup: Setup;
   #spool: string;
@@ -244,7 +246,7 @@ export class Rig {
   #program: Listening | Spawner | undefined;
   #shared: Client | undefined;
 
-  private constructor(mode: Mode, setup: Setup, dir: string, downstream: Downstream) {
+  private constructor(mode: Mode, setup: Setup, dir: string, downstream: Server) {
     this.#mode = mode;
     this.#setup = setup;
     this.dir = dir;
@@ -255,7 +257,7 @@ export class Rig {
   static async start(mode: Mode, setup: Setup): Promise<Rig> {
     const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
     Deno.mkdirSync(`${dir}/spool`);
-    const rig = new Rig(mode, setup, dir, await Downstream.start());
+    const rig = new Rig(mode, setup, dir, await Server.start());
     writeFilter(dir, "exit 0");
     await rig.#startProgram();
     return rig;
@@ -377,7 +379,7 @@ export function listNames(dir: string): string[] {
 /** A file in binary text; empty if it is not there. */
 export function read(path: string): string {
   try {
-    return binary(Deno.readFileSync(path));
+    return spelled(Deno.readFileSync(path));
   } catch {
     return "";
   }

@@ -1,8 +1,9 @@
 // One conversation: pipelining, several messages, XFORWARD, and what DATA needs before it is DATA.
 
 import assert from "node:assert/strict";
-import { type Client, show } from "../fakes/client.ts";
-import type { Script } from "../fakes/downstream.ts";
+import { type Client } from "../rig/client.ts";
+import { show } from "../rig/octets.ts";
+import type { Script } from "../rig/server.ts";
 import { assertCode, type Case, CONTENT, deliver, expectUsable, startMessage, table, type Talk } from "./rig.ts";
 
 /** What the filter saw of the envelope, one variable per line. */

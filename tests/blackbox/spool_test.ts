@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
 import { isAlive, kill, runCommand, runProgram, Spawner } from "../e2e/start.ts";
-import { until, within } from "../fakes/client.ts";
-import { Downstream } from "../fakes/downstream.ts";
+import { until, within } from "../rig/wait.ts";
+import { Server } from "../rig/server.ts";
 import { isLeftOut } from "../needs.ts";
 import {
   assertCode,
@@ -136,7 +136,7 @@ async function onFullDisk(test: Deno.TestContext, mode: Mode, full: string): Pro
 }
 
 async function underFileLimit(): Promise<void> {
-  const fake = await Downstream.start();
+  const fake = await Server.start();
   const spawner = await Spawner.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {

@@ -7,8 +7,9 @@
 import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../scripts/compile.ts";
 import { deliver, listNames } from "../blackbox/rig.ts";
-import { connectTo, until, within } from "../fakes/client.ts";
-import { Downstream } from "../fakes/downstream.ts";
+import { connectTo } from "../rig/client.ts";
+import { until, within } from "../rig/wait.ts";
+import { Server } from "../rig/server.ts";
 import { isLeftOut } from "../needs.ts";
 import { fromFileUrl } from "./paths.ts";
 import { freePort, isListening, kill, Spawner } from "./start.ts";
@@ -97,7 +98,7 @@ Deno.test({
 /** All that needs a permission: a filter, its files, the log of each kind, both modes, the sweep, wrong use. */
 async function tryOut(words: readonly string[]): Promise<void> {
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
-  const fake = await Downstream.start(`${dir}/downstream`);
+  const fake = await Server.start({ path: `${dir}/downstream` });
   const spawner = await Spawner.start();
   // Deno guards /dev, where syslog's socket is, more than other directories.
   const logDir = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "postprox_test_" });

@@ -4,7 +4,7 @@
 // Without Postfix, or without root, each test fails and says so.
 
 import { strict as assert } from "node:assert";
-import { freePorts } from "../fakes/ports.ts";
+import { freePorts } from "../rig/ports.ts";
 import { install, startListening } from "./installed.ts";
 import { createPostfix, type Postfix, USER } from "./postfix.ts";
 import { cleanUp } from "./postfix_bed.ts";

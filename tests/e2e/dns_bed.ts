@@ -4,10 +4,10 @@
 // Nothing of the system's own name servers is read or touched. Needs root and Debian's nsd, rbldnsd and dnsmasq-base, and
 // says so where they are missing. What was started is ended by its pid.
 
-import { freePorts } from "../fakes/ports.ts";
+import { freePorts } from "../rig/ports.ts";
 import { findProgram } from "./postfix.ts";
 import { isAlive, kill } from "./start.ts";
-import { until } from "./until.ts";
+import { until } from "../rig/wait.ts";
 
 export interface DnsBed {
   /** For --dns-server. */
@@ -97,10 +97,14 @@ export async function openDnsBed(): Promise<DnsBed> {
       ...LISTS.map(([_type, zone]) => `--server=/${zone}/127.0.0.1#${listPort}`),
     ]);
     const questions = [`host.${ZONE}`, "2.0.0.127.bl.test"];
-    await until("the name servers", async () => {
-      if (children.some(({ pid }) => !isAlive(pid))) throw new Error("a name server has ended");
-      return await canResolve(questions, port);
-    }, 20);
+    await until(
+      async () => {
+        if (children.some(({ pid }) => !isAlive(pid))) throw new Error("a name server has ended");
+        return await canResolve(questions, port);
+      },
+      "the name servers",
+      20_000,
+    );
     return { server: `127.0.0.1:${port}`, stop };
   } catch (error) {
     await stop();

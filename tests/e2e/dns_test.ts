@@ -5,8 +5,8 @@
 
 import assert from "node:assert/strict";
 import { type Case, deliver, read, RECIPIENT, table, type Talk } from "../blackbox/rig.ts";
-import { until } from "../fakes/client.ts";
-import { freePorts } from "../fakes/ports.ts";
+import { until } from "../rig/wait.ts";
+import { freePorts } from "../rig/ports.ts";
 import { type DnsBed, openDnsBed } from "./dns_bed.ts";
 import { install } from "./installed.ts";
 import { createPostfix, type Postfix, USER } from "./postfix.ts";

@@ -9,7 +9,7 @@
 import { fromFileUrl } from "./paths.ts";
 import { filesBelow, groupOfUser, makeDirectory, MARK, type Postfix, readOctets, USER, userId } from "./postfix.ts";
 import { programWords } from "./program.ts";
-import { until, within } from "./until.ts";
+import { until, within } from "../rig/wait.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 
@@ -69,7 +69,7 @@ export async function startListening(installed: Installed, words: readonly strin
 export async function stop(pid: number): Promise<void> {
   Deno.kill(pid, "SIGTERM");
   try {
-    await until(`the end of postprox, process ${pid}, after SIGTERM`, () => !isAlive(pid), 10);
+    await until(() => !isAlive(pid), `the end of postprox, process ${pid}, after SIGTERM`, 10_000);
   } catch (error) {
     Deno.kill(pid, "SIGKILL");
     throw error;
@@ -100,7 +100,7 @@ async function runAsUser({ program, spool }: Installed, args: readonly string[])
     gid: groupOfUser(USER),
     stdin: "null",
   });
-  const output = await within(30, `the end of postprox ${args.join(" ")}`, command.output());
+  const output = await within(command.output(), `the end of postprox ${args.join(" ")}`, 30_000);
   if (output.success) return;
   const said = new TextDecoder().decode(output.stderr);
   throw new Error(`postprox ${args.join(" ")} failed with status ${output.code}: ${said}`);

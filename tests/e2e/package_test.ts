@@ -6,8 +6,9 @@
 
 import assert from "node:assert/strict";
 import { deliver, exists, listNames, read } from "../blackbox/rig.ts";
-import { connectTo, until, within } from "../fakes/client.ts";
-import { Downstream } from "../fakes/downstream.ts";
+import { connectTo } from "../rig/client.ts";
+import { until, within } from "../rig/wait.ts";
+import { Server } from "../rig/server.ts";
 import { isLeftOut } from "../needs.ts";
 import { fromFileUrl } from "./paths.ts";
 import { freePort, isListening, kill } from "./start.ts";
@@ -234,7 +235,7 @@ async function useService(): Promise<void> {
   const unit = read(UNIT);
   const start = /^ExecStart=(.*)$/m.exec(unit)?.[1] ?? "";
   assert.equal(/^User=(.*)$/m.exec(unit)?.[1], "postprox");
-  const fake = await Downstream.start();
+  const fake = await Server.start();
   const port = await freePort();
   const filter = `case "$EMAIL" in ${SPOOL}/*) ;; *) exit 9 ;; esac; ` +
     `{ echo "X-Filtered-By: $(id -un)"; cat "$EMAIL"; } >"$OUTFILE"`;
@@ -370,7 +371,7 @@ async function rotate(
   { sh }: Pick<Systemd, "sh">,
   { setOptions, becomes }: {
     setOptions: (options: string) => Promise<unknown>;
-    becomes: (state: string) => Promise<void>;
+    becomes: (state: string) => Promise<unknown>;
   },
 ): Promise<void> {
   const messages = async (files: string) => Number(await sh(`cat ${files} | grep -c ' message verdict=' || :`));

@@ -8,7 +8,7 @@
 
 import { Buffer } from "node:buffer";
 import { headerChecks, MAILBOXES, mainCf, masterCf } from "./postfix_config.ts";
-import { until } from "./until.ts";
+import { until } from "../rig/wait.ts";
 
 /** Neither root nor Postfix: who owns the Maildirs and runs the proxy. */
 export const USER = "nobody";
@@ -84,7 +84,7 @@ export class Postfix {
     try {
       if (isDirectory(`${this.dir}/etc`)) await this.#postfix("stop");
     } finally {
-      await until(`the removal of ${this.dir}`, () => remove(this.dir), 10);
+      await until(() => remove(this.dir), `the removal of ${this.dir}`, 10_000);
       const writer = this.#keeper.stdin.getWriter();
       await writer.write(new TextEncoder().encode("done\n"));
       await writer.close();
@@ -99,14 +99,14 @@ export class Postfix {
 
   /** The log since `mark`, once every SMTP server that spoke with somebody is done with it and the queue is empty. */
   async settledLog(mark: number): Promise<string> {
-    return await until("all SMTP sessions over, the queue empty", () => {
+    return await until(() => {
       const log = this.log(mark);
       const open = new Map<string, boolean>();
       for (const [_, pid = "", event] of log.matchAll(/smtpd\[(\d+)\]: (connect|disconnect) from /g)) {
         open.set(pid, event === "connect");
       }
       return open.size > 0 && ![...open.values()].includes(true) && this.queue().length === 0 && log;
-    });
+    }, "all SMTP sessions over, the queue empty");
   }
 
   /** Files of messages that were neither delivered nor dropped. */

@@ -5,7 +5,7 @@
 // All of that is started once, since Postfix takes a second to start and another to stop.
 // openBed() either gives all of it or cleans up and throws; closeBed() ends whatever a test has left.
 
-import { freePorts } from "../fakes/ports.ts";
+import { freePorts } from "../rig/ports.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "./postfix_config.ts";
 import { install, type Installed, isAlive, processesOf, startListening, stop } from "./installed.ts";
 import { createPostfix, type Postfix, USER } from "./postfix.ts";

@@ -5,13 +5,13 @@
 // user postprox; a user that was not there before is removed at the end. Needs root and Debian's postfix.
 
 import assert from "node:assert/strict";
-import { freePorts } from "../fakes/ports.ts";
+import { freePorts } from "../rig/ports.ts";
 import { install, type Installed, isAlive, stop } from "./installed.ts";
 import { createPostfix, filesBelow, findProgram, type Postfix, readOctets } from "./postfix.ts";
 import { beforeFilter, DOMAIN } from "./postfix_config.ts";
 import { isListening, runCommand } from "./start.ts";
 import { sendMail } from "./smtp_client.ts";
-import { until } from "./until.ts";
+import { until } from "../rig/wait.ts";
 
 const PRINTED_USER = "postprox";
 
@@ -142,7 +142,7 @@ async function paste({ postfix, isUp }: Site, parts: Map<string, string>): Promi
   assert.ok(parts.has("then"));
   const { status, stderr } = await runCommand([findProgram("postfix"), "-c", `${postfix.dir}/etc`, "reload"]);
   assert.equal(status, 0, stderr);
-  await until("both new servers", isUp);
+  await until(isUp, "both new servers");
 }
 
 /** Sends two messages: one passes, the other is refused by the filter; and looks at what the filter was given. */
@@ -162,10 +162,10 @@ async function assertFilters(site: Site, seen: string, { argument }: { argument:
   await postfix.settledLog(mark);
   assert.deepEqual(postfix.delivered("lines").map(({ text }) => text), [text]);
   assert.equal(new TextDecoder().decode(Deno.readFileSync(seen)), argument);
-  const log = await until("the log lines of -v", () => {
+  const log = await until(() => {
     const text = readOctets(`${open}/postprox.log`);
     return text.includes("verdict=pass") && text.includes("verdict=reject") && text;
-  });
+  }, "the log lines of -v");
   assert.match(log, /client=.*127\.0\.0\.2/);
   assert.deepEqual(filesBelow(`${postfix.dir}/open/spool`), []);
   assert.equal(Deno.statSync(`${open}/spool`).mode! & 0o777, 0o700);

@@ -12,7 +12,7 @@ import { filesBelow, readOctets } from "./postfix.ts";
 import type { Bed, Setup } from "./postfix_bed.ts";
 import { DOMAIN } from "./postfix_config.ts";
 import { expectCode, sendMail, SmtpClient } from "./smtp_client.ts";
-import { until } from "./until.ts";
+import { until } from "../rig/wait.ts";
 
 /** What a message has to survive: 8-bit text, NUL, dots, empty lines, long lines, words of the dialogue. */
 const HARD_LINES = [
@@ -108,8 +108,8 @@ export async function usingProxy(
   if (setup.mode === "spawn") {
     const isServing = ([_, words]: [number, string]) => words.includes("/spawn-patient.log");
     const find = () => [...processesOf(bed.postfix)].find(isServing)?.[0];
-    await until("the end of earlier sessions", () => find() === undefined);
-    return await use(bed.before(setup), () => until("a postprox under spawn", find));
+    await until(() => find() === undefined, "the end of earlier sessions");
+    return await use(bed.before(setup), () => until(find, "a postprox under spawn"));
   }
   const pid = await startListening(bed.installed, bed.words("listen-late"), bed.latePort);
   bed.listeners.add(pid);
@@ -178,7 +178,7 @@ export function assertQueued(log: string, count: number): void {
 export async function assertKilled({ installed }: Bed, tag: string): Promise<void> {
   const pids = readOctets(`${installed.seen}/${tag}.pids`).trim().split(" ").map(Number);
   assert.equal(pids.length, 2);
-  await until(`the end of the filter's processes ${pids}`, () => !pids.some(isAlive), 10);
+  await until(() => !pids.some(isAlive), `the end of the filter's processes ${pids}`, 10_000);
 }
 
 /** No server died, no bug was logged, and postprox ended well: 64 is for wrong options, 75 for no downstream. */

@@ -34,7 +34,7 @@ import {
   usingProxy,
 } from "./postfix_mail.ts";
 import { CLIENT_ADDRESS, CLIENT_NAME, expectCode, sendMail, SmtpClient } from "./smtp_client.ts";
-import { until } from "./until.ts";
+import { until } from "../rig/wait.ts";
 
 let bed: Bed | undefined;
 let problem: unknown;
@@ -90,8 +90,8 @@ for (const setup of SETUPS) {
     );
     const own = `${bed.installed.logs}/${setup.mode}-patient.log`;
     const line = await until(
-      "the line of -v",
       () => readOctets(own).match(`.*${sender(tag).replace("+", "\\+")}.*\n`)?.[0],
+      "the line of -v",
     );
     const queueId = log.match(/ queued as (\w+)/)?.[1] ?? "no queue id";
     for (const word of [CLIENT_ADDRESS, CLIENT_NAME, alice(tag), `queued as ${queueId}`]) {
@@ -292,7 +292,7 @@ for (const setup of SETUPS) {
   });
 
   e2e(`${name}: all that was done left no spool file and no complaint`, async (bed) => {
-    await until("an empty spool directory", () => filesBelow(bed.installed.spool).length === 0, 5);
+    await until(() => filesBelow(bed.installed.spool).length === 0, "an empty spool directory", 5_000);
     assert.deepEqual(bed.postfix.queue(), []);
     assertNoComplaint(bed);
   });
@@ -341,9 +341,9 @@ for (const mode of MODES) {
         await client.expect(250, `RCPT TO:<${alice(tag)}>`);
         await client.expect(354, "DATA");
         client.send(header("pass", tag) + "a line\r\n".repeat(50_000));
-        await until("a spool file", () => filesBelow(bed.installed.spool).length > 0);
+        await until(() => filesBelow(bed.installed.spool).length > 0, "a spool file");
         await stop(await pid());
-        await until("an empty spool directory", () => filesBelow(bed.installed.spool).length === 0, 5);
+        await until(() => filesBelow(bed.installed.spool).length === 0, "an empty spool directory", 5_000);
         client.send("the last line\r\n.\r\n");
         assert.match(await client.hear(), /^4\d\d /);
       } finally {
@@ -361,13 +361,13 @@ for (const mode of MODES) {
       const client = await SmtpClient.greet(port);
       const reply = client.sendMessage(message).then(({ end }) => end).finally(() => client.vanish());
       await until(
-        "the filter at work",
         () => filesBelow(bed.installed.seen).some((file) => file.endsWith(`/${tag}.pids`)),
+        "the filter at work",
       );
       await stop(await pid());
       assert.match(await reply, /^4\d\d /);
       await assertKilled(bed, tag);
-      await until("an empty spool directory", () => filesBelow(bed.installed.spool).length === 0, 5);
+      await until(() => filesBelow(bed.installed.spool).length === 0, "an empty spool directory", 5_000);
     });
     assertNothingCame(bed, tag, await bed.postfix.settledLog(mark));
   });
@@ -450,7 +450,7 @@ e2e("spawn with wrong options: a stranger hears 421 4.3.5 and nothing else", asy
     await client.vanish();
   }
   const warning = `warning: command ${bed.installed.program} exit status 64\n`;
-  await until("the exit status in Postfix's log", () => bed.postfix.log(mark).includes(warning));
+  await until(() => bed.postfix.log(mark).includes(warning), "the exit status in Postfix's log");
 });
 
 e2e("the after-filter server, without a proxy, does fall for a false end of data", async (bed) => {
@@ -464,9 +464,11 @@ e2e("the after-filter server, without a proxy, does fall for a false end of data
 
 e2e("at the end listen mode goes by SIGTERM, and neither process nor spool file is left", async (bed) => {
   await stopListeners(bed);
-  await until("the end of all that postprox started", () => processesOf(bed.postfix).size === 0, 10).catch((error) => {
-    throw new Error(`${error}: ${[...processesOf(bed.postfix).values()]}`);
-  });
+  await until(() => processesOf(bed.postfix).size === 0, "the end of all that postprox started", 10_000).catch(
+    (error) => {
+      throw new Error(`${error}: ${[...processesOf(bed.postfix).values()]}`);
+    },
+  );
   assert.deepEqual(filesBelow(bed.installed.spool), []);
   assert.deepEqual(bed.postfix.queue(), []);
   assertNoComplaint(bed);

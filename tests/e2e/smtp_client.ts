@@ -8,9 +8,8 @@
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 import { strict as assert } from "node:assert";
-import { within } from "./until.ts";
+import { within } from "../rig/wait.ts";
 
-const REPLY_SECONDS = 60;
 const WHOLE_REPLY = /^(?:\d{3}-[^\r\n]*\r\n)*\d{3}(?: [^\r\n]*)?\r\n/;
 
 /** The address that the client speaks from. */
@@ -48,9 +47,8 @@ export class SmtpClient {
     const socket = connect({ host: "127.0.0.1", port, localAddress: CLIENT_ADDRESS, noDelay: true });
     const client = new SmtpClient(socket);
     await within(
-      REPLY_SECONDS,
-      `a connection to port ${port}`,
       new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject)),
+      `a connection to port ${port}`,
     );
     return client;
   }
@@ -82,7 +80,7 @@ export class SmtpClient {
 
   /** Whatever is still said until the other end closes. */
   async hearToTheEnd(): Promise<string> {
-    await within(REPLY_SECONDS, "the end of the connection", this.#closed);
+    await within(this.#closed, "the end of the connection");
     return this.#heard;
   }
 
@@ -122,13 +120,13 @@ export class SmtpClient {
   async vanish(): Promise<void> {
     this.#socket.end();
     this.#socket.destroySoon();
-    await within(REPLY_SECONDS, "the connection's end on our side", this.#closed);
+    await within(this.#closed, "the connection's end on our side");
   }
 
   /** Gone at once, by a reset. */
   async reset(): Promise<void> {
     this.#socket.resetAndDestroy();
-    await within(REPLY_SECONDS, "the connection's end on our side", this.#closed);
+    await within(this.#closed, "the connection's end on our side");
   }
 
   async #hearUnlessOver(): Promise<string | undefined> {
@@ -140,7 +138,7 @@ export class SmtpClient {
       }
       if (this.#over) return undefined;
       const more = new Promise<void>((resolve) => this.#wake = resolve);
-      await within(REPLY_SECONDS, `a reply; heard so far: ${JSON.stringify(this.#heard)}`, more);
+      await within(more, `a reply; heard so far: ${JSON.stringify(this.#heard)}`);
     }
   }
 }

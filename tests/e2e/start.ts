@@ -3,8 +3,9 @@
 //
 // Spawner needs python3, since Deno cannot hand a socket to a child as its standard input.
 
-import { type Client, clientOfPipes, connectTo, until, within } from "../fakes/client.ts";
-import { freePort } from "../fakes/ports.ts";
+import { type Client, clientOfPipes, connectTo } from "../rig/client.ts";
+import { until, within } from "../rig/wait.ts";
+import { freePort } from "../rig/ports.ts";
 import { fromFileUrl } from "./paths.ts";
 import { programWords } from "./program.ts";
 

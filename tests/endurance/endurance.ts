@@ -5,10 +5,10 @@
 // that does not do what it should (a reply is missing, a message is refused) throws instead.
 
 import assert from "node:assert/strict";
-import { type Client, connectTo } from "../fakes/client.ts";
-import { Downstream } from "../fakes/downstream.ts";
+import { type Client, connectTo } from "../rig/client.ts";
+import { Server } from "../rig/server.ts";
 import { Listening } from "../e2e/start.ts";
-import { until } from "../e2e/until.ts";
+import { until } from "../rig/wait.ts";
 import { EnduranceBed, type Figure, type Load } from "./endurance_bed.ts";
 
 const KIB_PER_MB = 1_000_000 / 1024;
@@ -50,7 +50,7 @@ export async function sendMany(
     }
     const seconds = (performance.now() - started) / 1000;
     const messages = load.count * batches;
-    await until("the end of all sessions", () => bed.descriptors() <= descriptors);
+    await until(() => bed.descriptors() <= descriptors, "the end of all sessions");
     assert.equal(bed.log(), "", "something was worth a line in the log");
     assert.deepEqual(bed.spooled(), []);
     const warm = series.slice(Math.floor(batches * WARM_UP_SHARE));
@@ -138,7 +138,7 @@ export async function sendLarge(size: number, options: readonly string[], warmUp
 /** One transaction with `count` recipients, sent in one go; downstream refuses none. */
 export async function addressMany(count: number): Promise<Figure[]> {
   const directory = await Deno.makeTempDir({ prefix: "postprox-endurance-" });
-  const downstream = await Downstream.start();
+  const downstream = await Server.start();
   try {
     const postprox = await Listening.start([
       "-c",
@@ -257,7 +257,7 @@ export async function flood(limit: number, beyond: number): Promise<Figure[]> {
       const count = refused.filter((code) => code === 421).length;
       // Those inside have noticed nothing.
       for (const client of held) await client.expect(250, "NOOP");
-      await until("the end of the refused connections", () => bed.descriptors() <= descriptors);
+      await until(() => bed.descriptors() <= descriptors, "the end of the refused connections");
 
       await held[0]!.expect(221, "QUIT");
       await held[0]!.end();
@@ -288,7 +288,7 @@ export async function flood(limit: number, beyond: number): Promise<Figure[]> {
 /** Connects until a client is greeted; how many tries that took. */
 async function served(bed: EnduranceBed): Promise<number> {
   let tries = 0;
-  await until("a client to be served after the flood", async () => {
+  await until(async () => {
     tries++;
     const client = await connectTo(bed);
     try {
@@ -296,6 +296,6 @@ async function served(bed: EnduranceBed): Promise<number> {
     } finally {
       client.close();
     }
-  });
+  }, "a client to be served after the flood");
   return tries;
 }

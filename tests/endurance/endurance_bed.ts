@@ -3,7 +3,7 @@
 
 import { findProgram } from "../e2e/postfix.ts";
 import { freePort, isListening, kill, Listening } from "../e2e/start.ts";
-import { until } from "../e2e/until.ts";
+import { until } from "../rig/wait.ts";
 
 /** One measured value beside its bound. */
 export interface Figure {
@@ -37,7 +37,7 @@ async function startSink(): Promise<{ port: number; stop: () => Promise<void> }>
     stdout: "null",
     stderr: "null",
   }).spawn();
-  await until("smtp-sink to listen", () => isListening(port));
+  await until(() => isListening(port), "smtp-sink to listen");
   return {
     port,
     stop: async () => {

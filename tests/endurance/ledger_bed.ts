@@ -12,8 +12,8 @@ import { fromFileUrl } from "../e2e/paths.ts";
 import { createPostfix, findProgram, type Postfix, readOctets, USER } from "../e2e/postfix.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "../e2e/postfix_config.ts";
 import { kill } from "../e2e/start.ts";
-import { until } from "../e2e/until.ts";
-import { freePorts } from "../fakes/ports.ts";
+import { until } from "../rig/wait.ts";
+import { freePorts } from "../rig/ports.ts";
 
 /** The proxies, by what makes them differ. `FILTER` stands for the path of the filter. */
 const PROXIES = {
@@ -155,7 +155,7 @@ export async function killListeners({ listeners, kills }: LedgerBed): Promise<vo
     kill(pid);
     kills.push({ pid, at: Date.now() });
   }
-  await until("the end of the listening proxies", () => ![...listeners.values()].some(isAlive));
+  await until(() => ![...listeners.values()].some(isAlive), "the end of the listening proxies");
 }
 
 /** SIGKILL for one process that spawn(8) has started, where there is one; its filter is left to itself. */
@@ -202,9 +202,13 @@ export async function downstreamSettled({ after, afterPort }: LedgerBed): Promis
     return address === local && (state === ESTABLISHED || state === CLOSE_WAIT);
   };
   const isQuiet = () => !Deno.readTextFileSync("/proc/net/tcp").split("\n").some(isOpen) && after.queue().length === 0;
-  await until("the after-filter Postfix to be done", async () => {
-    if (!isQuiet()) return false;
-    await new Promise((resume) => setTimeout(resume, 200));
-    return isQuiet();
-  }, 60);
+  await until(
+    async () => {
+      if (!isQuiet()) return false;
+      await new Promise((resume) => setTimeout(resume, 200));
+      return isQuiet();
+    },
+    "the after-filter Postfix to be done",
+    60_000,
+  );
 }

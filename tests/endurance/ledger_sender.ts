@@ -5,7 +5,7 @@
 // a reply, whoever ended it. Ways to leave: "finish" closes one direction and reads on, "close" is close(2), "reset" RST.
 
 import assert from "node:assert/strict";
-import { type Client, connectTo, parseReply, type Reply } from "../fakes/client.ts";
+import { type Client, connectTo, parseReply, type Reply } from "../rig/client.ts";
 import { DOMAIN } from "../e2e/postfix_config.ts";
 
 /** What the filter shall do; filter.sh knows these words. */

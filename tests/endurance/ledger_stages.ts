@@ -16,7 +16,7 @@ import {
 } from "./ledger_bed.ts";
 import type { Leaving, Order, Plan, Point } from "./ledger_sender.ts";
 import { kill } from "../e2e/start.ts";
-import { until } from "../e2e/until.ts";
+import { until } from "../rig/wait.ts";
 
 export interface Stage {
   readonly front: Front;
@@ -91,7 +91,7 @@ async function restartDownstream(bed: LedgerBed, random: Random): Promise<void> 
   await stopDownstream(bed);
   await startDownstream(bed);
   const isBack = () => Deno.connect({ port: bed.afterPort }).then((conn) => conn.close() ?? true, () => false);
-  await until("downstream to accept connections", isBack);
+  await until(isBack, "downstream to accept connections");
 }
 
 async function killDownstream(bed: LedgerBed, random: Random): Promise<void> {

@@ -13,11 +13,11 @@ import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
 import { Admission } from "../../lib/session/admission.ts";
 import { Session, type SessionEnd, type SessionOptions } from "../../lib/session/session.ts";
-import { Peer } from "./conn_pair.ts";
+import { Peer } from "../rig/conn_pair.ts";
 import { FakeLogger } from "./logger.ts";
 import type { FakeChild } from "./processes.ts";
 import { FakeRuntime } from "./runtime.ts";
-import { spelled } from "../smtp/octets.ts";
+import { spelled } from "../rig/octets.ts";
 import { settled } from "./settled.ts";
 
 /** The options of a session and of what judges its messages. */

@@ -3,7 +3,7 @@
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Address, Clock, Conn, DatagramSender, Listener, Network, UdpSocket } from "../../lib/ports/runtime.ts";
 import { textOf } from "../../lib/text/octets.ts";
-import { connPair, type Peer } from "./conn_pair.ts";
+import { connPair, type Peer } from "../rig/conn_pair.ts";
 
 export class FakeNetwork implements Network {
   /** What a `connect` does: gives a connection, fails, or gets no answer until its limit. */

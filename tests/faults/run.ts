@@ -8,7 +8,7 @@
 import type { IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Input, Step } from "../fuzz/input.ts";
 import { judge, standing } from "../fuzz/judge.ts";
-import { ReplyScan } from "../fuzz/replies.ts";
+import { ReplyScan } from "../rig/replies.ts";
 import { type Played, playInput } from "../fuzz/world.ts";
 import { settled } from "../fakes/settled.ts";
 import { type Fault, Faulty, KINDS, type Operation, OPERATIONS } from "./faulty.ts";

@@ -4,7 +4,7 @@
 // only what it is a mutation of does. Inputs that meet something new, a feature of the dialogue or one feature behind
 // another, are kept as the stock for mutations. What breaks a rule is given back as it is, to be kept as JSON.
 
-import { seeded } from "../smtp/octets.ts";
+import { seeded } from "../rig/octets.ts";
 import { chance, generate, mutate, pick } from "./generate.ts";
 import type { Input } from "./input.ts";
 import { judge, type Judgement, standing } from "./judge.ts";

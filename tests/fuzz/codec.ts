@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { decodedRoom, DotDecoder, DotEncoder, encodedRoom, type LineEnds } from "../../lib/smtp/dot_codec.ts";
 import { fooled, guarded, slowDecode, slowEncode } from "../smtp/dot_reference.ts";
-import { octets, randomCut, randomText, seeded, spelled } from "../smtp/octets.ts";
+import { octets, randomCut, randomText, seeded, spelled } from "../rig/octets.ts";
 
 const LETTERS = "a.\r\n\0".split("");
 const PIECES = [

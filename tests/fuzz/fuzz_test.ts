@@ -4,7 +4,7 @@
 // POSTPROX_TEST_SEED chooses another row of inputs.
 
 import assert from "node:assert/strict";
-import { SEED } from "../smtp/octets.ts";
+import { SEED } from "../rig/octets.ts";
 import { Campaign, tryInput } from "./campaign.ts";
 import { tryCodec } from "./codec.ts";
 import { readCorpus } from "./corpus.ts";

@@ -10,8 +10,8 @@
 
 import { OWN_REPLIES } from "../../lib/session/own_replies.ts";
 import { fooled, guarded, slowDecode, slowEncode } from "../smtp/dot_reference.ts";
-import { spelled } from "../smtp/octets.ts";
-import { type HeardReply, ReplyScan } from "./replies.ts";
+import { spelled } from "../rig/octets.ts";
+import { type HeardReply, ReplyScan } from "../rig/replies.ts";
 import type { Request } from "./mx.ts";
 import { type FilterRun, LIMITS, type Moment, type Played, type Standing } from "./world.ts";
 

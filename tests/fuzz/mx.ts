@@ -4,10 +4,10 @@
 // content only after its own 354 and up to CR LF . CR LF alone. Whatever offends is a complaint, with no excuse. What it
 // says is up to the input. A `request` is all that wants a reply: the greeting is the reply to the connection.
 
-import type { Peer } from "../fakes/conn_pair.ts";
-import { octets, randomCut, seeded, spelled } from "../smtp/octets.ts";
+import type { Peer } from "../rig/conn_pair.ts";
+import { octets, randomCut, seeded, spelled } from "../rig/octets.ts";
 import type { Answer } from "./input.ts";
-import { ReplyScan } from "./replies.ts";
+import { ReplyScan } from "../rig/replies.ts";
 
 export interface Request {
   readonly kind: "greeting" | "command" | "line" | "content";

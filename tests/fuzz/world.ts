@@ -13,13 +13,13 @@ import { commandCheck } from "../../lib/checks/program/command.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Conn, ProcessEnd, Runtime } from "../../lib/ports/runtime.ts";
 import { Session, type SessionEnd, SHUTDOWN_GRACE } from "../../lib/session/session.ts";
-import { Peer } from "../fakes/conn_pair.ts";
+import { Peer } from "../rig/conn_pair.ts";
 import { OPTIONS } from "../fakes/conversation.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import type { FakeChild } from "../fakes/processes.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
-import { octets, randomCut, seeded, spelled } from "../smtp/octets.ts";
+import { octets, randomCut, seeded, spelled } from "../rig/octets.ts";
 import type { Cut, Filter, Input, Step } from "./input.ts";
 import { Mx } from "./mx.ts";
 

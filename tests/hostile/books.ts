@@ -4,7 +4,7 @@
 // holds when the server has taken what the client sent, each message whole, and nothing else under that tag.
 
 import { Listening, Spawner } from "../e2e/start.ts";
-import { type Client, connectTo } from "../fakes/client.ts";
+import { type Client, connectTo } from "../rig/client.ts";
 import type { Mode } from "../blackbox/rig.ts";
 import { cutsOf, isContent, packets, type Splits, tagged } from "./play.ts";
 import type { RealServer, Taken } from "./real_server.ts";

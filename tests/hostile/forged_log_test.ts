@@ -5,8 +5,10 @@
 import assert from "node:assert/strict";
 import { type Case, type Mode, Rig, type Talk } from "../blackbox/rig.ts";
 import { Listening, Spawner } from "../e2e/start.ts";
-import { type Client, show, until } from "../fakes/client.ts";
-import { Downstream } from "../fakes/downstream.ts";
+import { type Client } from "../rig/client.ts";
+import { show } from "../rig/octets.ts";
+import { until } from "../rig/wait.ts";
+import { Server } from "../rig/server.ts";
 
 /** Octets with which a line can be ended, hidden, coloured or made to look like another. */
 const FORGERIES: readonly string[] = [
@@ -117,7 +119,7 @@ async function forgeInFile(talk: Talk, text: string): Promise<void> {
 }
 
 async function forgeInSyslog(mode: Mode): Promise<void> {
-  const fake = await Downstream.start();
+  const fake = await Server.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   const socket = Deno.listenDatagram({ transport: "unixpacket", path: `${dir}/syslog` });
   const received: string[] = [];

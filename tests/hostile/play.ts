@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { type Case, type Talk } from "../blackbox/rig.ts";
 import { fooledReaders } from "../blackbox/oracle.ts";
-import { type Client, type Reply, show } from "../fakes/client.ts";
+import { type Client, type Reply } from "../rig/client.ts";
+import { show } from "../rig/octets.ts";
 import { type Heard, type Row, TAG } from "./row.ts";
 
 /**

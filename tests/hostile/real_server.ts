@@ -1,7 +1,7 @@
 // A real mail server, and how one that stays in the foreground is run in a directory of its own.
 
 import { isListening, kill } from "../e2e/start.ts";
-import { until, within } from "../fakes/client.ts";
+import { until, within } from "../rig/wait.ts";
 
 /** A message that a server has taken. */
 export interface Taken {

@@ -4,7 +4,7 @@
 // message, addresses hold the word TAG: whoever plays the row puts seven characters of his own in its place, and so knows
 // its messages again. A message that is smuggled, and so must never exist, has `smuggled` in its addresses.
 
-import type { Script } from "../fakes/downstream.ts";
+import type { Script } from "../rig/server.ts";
 
 /** Seven characters, so that a tag of the same length leaves the offsets of a row as they are. */
 export const TAG = "rowTAG0";

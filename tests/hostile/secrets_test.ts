@@ -9,7 +9,8 @@ import { denoRuntime } from "../../lib/runtime/deno/runtime.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { type Case, CONTENT, deliver, startMessage, table } from "../blackbox/rig.ts";
 import { runCommand } from "../e2e/start.ts";
-import { type Client, until } from "../fakes/client.ts";
+import { type Client } from "../rig/client.ts";
+import { until } from "../rig/wait.ts";
 
 // --- spool files
 

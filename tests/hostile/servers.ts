@@ -10,8 +10,8 @@ import { fromFileUrl } from "../e2e/paths.ts";
 import { createPostfix, filesBelow, readOctets } from "../e2e/postfix.ts";
 import { afterFilter } from "../e2e/postfix_config.ts";
 import { kill, runCommand } from "../e2e/start.ts";
-import { until, within } from "../fakes/client.ts";
-import { freePort } from "../fakes/ports.ts";
+import { until, within } from "../rig/wait.ts";
+import { freePort } from "../rig/ports.ts";
 import type { RealServer } from "./real_server.ts";
 import { startExim, startOpensmtpd } from "./unpacked_servers.ts";
 

@@ -5,7 +5,7 @@
 
 import { filesBelow, groupOfUser, readOctets, USER, userId } from "../e2e/postfix.ts";
 import { runCommand } from "../e2e/start.ts";
-import { freePort } from "../fakes/ports.ts";
+import { freePort } from "../rig/ports.ts";
 import { ownDirectory, type RealServer, serve } from "./real_server.ts";
 
 /** Unpacks a Debian package that cannot be installed beside Postfix. */

@@ -11,7 +11,7 @@
 import assert from "node:assert/strict";
 import { PatternError } from "../../lib/pattern/pattern.ts";
 import type { Syntax } from "../../lib/pattern/parser.ts";
-import { octets, randomText, seeded } from "../smtp/octets.ts";
+import { octets, randomText, seeded } from "../rig/octets.ts";
 import { finish, linesOf, setOf } from "./lines.ts";
 
 type Random = () => number;

@@ -1,6 +1,6 @@
 // The expressions against GNU grep, a batch of each kind (grep.ts). POSTPROX_TEST_SEED chooses other ones.
 
-import { SEED } from "../smtp/octets.ts";
+import { SEED } from "../rig/octets.ts";
 import { BATCHES, compareWithGrep } from "./grep.ts";
 
 for (const batch of BATCHES) {

@@ -2,7 +2,7 @@
 
 import { type Match, PatternSet, type Work } from "../../lib/pattern/pattern.ts";
 import type { Syntax } from "../../lib/pattern/parser.ts";
-import { octets, spelled } from "../smtp/octets.ts";
+import { octets, spelled } from "../rig/octets.ts";
 
 /** The lines of `bytes`, each without its end. */
 export function linesOf(bytes: Uint8Array): string[] {

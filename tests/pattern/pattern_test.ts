@@ -9,7 +9,7 @@ import { LineScanner } from "../../lib/pattern/line_scanner.ts";
 import { parsePattern, type Syntax } from "../../lib/pattern/parser.ts";
 import { compilePattern, type Match, PatternError } from "../../lib/pattern/pattern.ts";
 import { Program } from "../../lib/pattern/program.ts";
-import { everyCut, octets, randomCut, randomText, SEED, seeded, spelled } from "../smtp/octets.ts";
+import { everyCut, octets, randomCut, randomText, SEED, seeded, spelled } from "../rig/octets.ts";
 import { finish, setOf } from "./lines.ts";
 
 type Row = readonly [source: string, matching: readonly string[], others: readonly string[]];

@@ -11,7 +11,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Child, Conn, Listener, Runtime } from "../../lib/ports/runtime.ts";
-import { freePort } from "../fakes/ports.ts";
+import { freePort } from "../rig/ports.ts";
 
 export interface ContractCase {
   readonly name: string;

@@ -9,7 +9,7 @@ import { once } from "node:events";
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { RecordType, Resolver } from "../../lib/ports/runtime.ts";
 import { type DnsAnswer, type DnsHandler, DnsServer } from "../fakes/dns_server.ts";
-import { freePort } from "../fakes/ports.ts";
+import { freePort } from "../rig/ports.ts";
 import type { ContractCase } from "./contract.ts";
 
 type Expected = readonly string[] | IoErrorKind;

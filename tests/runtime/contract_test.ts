@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { BUN_VERSION } from "../../scripts/compile_bun.ts";
 import { isAlive, kill, runCommand } from "../e2e/start.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
-import { until } from "../fakes/client.ts";
+import { until } from "../rig/wait.ts";
 import { isLeftOut } from "../needs.ts";
 
 const here = (name: string) => fromFileUrl(new URL(name, import.meta.url));

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { PlainChecksum } from "../../lib/runtime/shared/plain_checksum.ts";
-import { seeded } from "../smtp/octets.ts";
+import { seeded } from "../rig/octets.ts";
 
 function checksumOf(...pieces: readonly Uint8Array[]): string {
   const checksum = new PlainChecksum();

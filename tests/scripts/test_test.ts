@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { fromFileUrl } from "../e2e/paths.ts";
 import { isAlive, runCommand } from "../e2e/start.ts";
-import { until, within } from "../fakes/client.ts";
+import { until, within } from "../rig/wait.ts";
 
 const here = (name: string) => fromFileUrl(new URL(name, import.meta.url));
 

@@ -6,7 +6,7 @@ import { ClientLost, SmtpError } from "../../lib/session/smtp_error.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import { LineConn } from "../../lib/wire/line_conn.ts";
 import { FakeClock } from "../fakes/clock.ts";
-import { connPair, type Peer } from "../fakes/conn_pair.ts";
+import { connPair, type Peer } from "../rig/conn_pair.ts";
 
 const OK = formatReply("250 Ok");
 

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { parseCommand, shownVerb, type Verb } from "../../lib/smtp/command.ts";
-import { octets, SEED, seeded, spelled } from "./octets.ts";
+import { octets, SEED, seeded, spelled } from "../rig/octets.ts";
 
 // A verb that is missing here does not pass the type check.
 const VERBS = Object.keys(

@@ -13,7 +13,7 @@ import {
   type LineEnds,
 } from "../../lib/smtp/dot_codec.ts";
 import { fooled, guarded, READERS, slowDecode, slowEncode } from "./dot_reference.ts";
-import { everyCut, everyText, octets, randomCut, randomText, SEED, seeded, spelled } from "./octets.ts";
+import { everyCut, everyText, octets, randomCut, randomText, SEED, seeded, spelled } from "../rig/octets.ts";
 
 const LETTERS = "a.\r\n\0";
 const END = "\r\n.\r\n";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { filterEhlo } from "../../lib/smtp/ehlo.ts";
 import type { Reply } from "../../lib/smtp/reply.ts";
-import { octets, spelled } from "./octets.ts";
+import { octets, spelled } from "../rig/octets.ts";
 
 function replyOf(lines: string[], code = 250): Reply {
   const text = lines.map((line, at) => `${code}${at < lines.length - 1 ? "-" : " "}${line}\r\n`).join("");

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { LineBuffer } from "../../lib/smtp/line_buffer.ts";
-import { everyCut, octets, randomCut, randomText, SEED, seeded, spelled } from "./octets.ts";
+import { everyCut, octets, randomCut, randomText, SEED, seeded, spelled } from "../rig/octets.ts";
 
 const LIMIT = 10;
 

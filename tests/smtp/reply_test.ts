@@ -14,7 +14,7 @@ import {
   ReplyReader,
   replyText,
 } from "../../lib/smtp/reply.ts";
-import { everyCut, octets, randomText, SEED, seeded, spelled } from "./octets.ts";
+import { everyCut, octets, randomText, SEED, seeded, spelled } from "../rig/octets.ts";
 
 /** The replies in `chunks` as [code, octets]; "malformed" where the reading ended with that. */
 function read(chunks: readonly string[]): ([number, string] | "malformed")[] {

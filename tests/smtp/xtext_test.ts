@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { bytesOf } from "../../lib/text/octets.ts";
 import { decodeXtext } from "../../lib/smtp/xtext.ts";
-import { randomText, SEED, seeded } from "./octets.ts";
+import { randomText, SEED, seeded } from "../rig/octets.ts";
 
 const ROWS: readonly { xtext: string; text: string }[] = [
   // RFC 3461 s.4, xchar: printable ASCII but "+" and "=" stands for itself.

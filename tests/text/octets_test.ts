@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { bytesOf, concat, CR, CRLF, DOT, HT, isSpace, LF, NUL, SP, textOf } from "../../lib/text/octets.ts";
-import { octets, SEED, seeded, spelled } from "../smtp/octets.ts";
+import { octets, SEED, seeded, spelled } from "../rig/octets.ts";
 
 const TEXTS: readonly { octets: string; text: string }[] = [
   // ASCII is what SMTP is made of (RFC 5321 s.2.4); control octets are octets like any other.

@@ -6,7 +6,7 @@ import type { Conn } from "../../lib/ports/runtime.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { LineConn } from "../../lib/wire/line_conn.ts";
 import { FakeClock } from "../fakes/clock.ts";
-import { connPair, type Peer } from "../fakes/conn_pair.ts";
+import { connPair, type Peer } from "../rig/conn_pair.ts";
 import { settled } from "../fakes/settled.ts";
 
 interface Wire {

@@ -12,7 +12,7 @@ import type { Verdict } from "../../../lib/mail/verdict.ts";
 import { fillSpool, MAIL, newSpool } from "../../fakes/spool.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { FakeRuntime } from "../../fakes/runtime.ts";
-import { octets } from "../../smtp/octets.ts";
+import { octets } from "../../rig/octets.ts";
 
 const RULES = "# rules\nneedle\n^From: Friend@public\\.com\n\n\\(..\\)\\1\\1\\1\\1\n";
 

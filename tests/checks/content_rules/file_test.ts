@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { parseContentRules } from "../../../lib/checks/content_rules/file.ts";
 import { RulesError } from "../../../lib/text/line_error.ts";
 import { finish } from "../../pattern/lines.ts";
-import { octets } from "../../smtp/octets.ts";
+import { octets } from "../../rig/octets.ts";
 
 /** The file on the Spammer Deterrent page. */
 const EXAMPLE = `# ban friend@public emails

@@ -7,8 +7,10 @@
 // (CRLF . CRLF alone ends it), and as `violations` all that a correct client never does: bytes sent before the reply that
 // they should have waited for, line ends other than CRLF, NULs in commands. Text is binary: one character is one byte.
 
-import { createServer, type Server, type Socket } from "node:net";
-import { type Address, binary, bytes, DEADLINE, show, within } from "./client.ts";
+import { type AddressInfo, createServer, type Server as Listener, type Socket } from "node:net";
+import { type Address } from "./client.ts";
+import { octets, show, spelled } from "./octets.ts";
+import { DEADLINE, within } from "./wait.ts";
 
 /** What the server does at one point; nothing given means the plain reply. */
 export interface Step {
@@ -80,7 +82,7 @@ export class Session {
     this.#socket = socket;
     this.#changed = changed;
     socket.on("data", (chunk: Uint8Array) => {
-      const text = binary(chunk);
+      const text = spelled(chunk);
       this.received += text;
       this.#input += text;
       this.#notify();
@@ -110,7 +112,7 @@ export class Session {
 
   /** Sends bytes that nobody asked for. */
   send(raw: string): Promise<void> {
-    return new Promise((sent) => this.#socket.write(bytes(raw), () => sent()));
+    return new Promise((sent) => this.#socket.write(octets(raw), () => sent()));
   }
 
   close(): void {
@@ -220,32 +222,29 @@ export class Session {
   }
 }
 
-export class Downstream {
+export class Server {
   /** What happens in the sessions to come, and in those that run. */
   script: Script = {};
   sessions: Session[] = [];
   readonly address: Address;
-  #server: Server;
+  #listener: Listener;
   #used = new Map<string, number>();
   #waiting = new Set<() => void>();
 
-  private constructor(server: Server, address: Address) {
-    this.#server = server;
+  private constructor(listener: Listener, address: Address) {
+    this.#listener = listener;
     this.address = address;
-    server.on("connection", (socket: Socket) => this.#accept(socket));
+    listener.on("connection", (socket: Socket) => this.#accept(socket));
   }
 
-  /** Starts a server on a free port of 127.0.0.1, or on a unix socket. */
-  static async start(path?: string): Promise<Downstream> {
-    const server = createServer({ allowHalfOpen: true });
+  /** Starts a server on a port of 127.0.0.1, a free one if it is 0, or on a unix socket. */
+  static async start(at: Address = { port: 0 }): Promise<Server> {
+    const listener = createServer({ allowHalfOpen: true });
     await new Promise<void>((ready, failed) => {
-      server.once("error", failed);
-      if (path === undefined) server.listen(0, "127.0.0.1", ready);
-      else server.listen(path, ready);
+      listener.once("error", failed);
+      listener.listen("path" in at ? at : { ...at, host: "127.0.0.1" }, ready);
     });
-    const bound = server.address();
-    const address = path === undefined && bound !== null && typeof bound === "object" ? { port: bound.port } : null;
-    return new Downstream(server, address ?? { path: path! });
+    return new Server(listener, "path" in at ? at : { port: (listener.address() as AddressInfo).port });
   }
 
   /** As the program's operand. */
@@ -308,7 +307,7 @@ export class Downstream {
   }
 
   /** Waits until the condition holds; it is looked at whenever something has come. */
-  async until(holds: (self: Downstream) => boolean, what: string, deadline: number = DEADLINE): Promise<void> {
+  async until(holds: (self: Server) => boolean, what: string, deadline: number = DEADLINE): Promise<void> {
     if (holds(this)) return;
     let look = () => {};
     const seen = new Promise<void>((resolve) => {
@@ -324,7 +323,7 @@ export class Downstream {
 
   async stop(): Promise<void> {
     this.reset();
-    await new Promise<void>((closed) => this.#server.close(() => closed()));
+    await new Promise<void>((closed) => this.#listener.close(() => closed()));
   }
 
   #accept(socket: Socket): void {

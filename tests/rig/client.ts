@@ -7,9 +7,8 @@
 
 import assert from "node:assert/strict";
 import { createConnection, type Socket } from "node:net";
-
-/** Milliseconds after which a wait has failed. Far above what a busy machine needs; POSTPROX_TEST_DEADLINE changes it. */
-export const DEADLINE = Number(Deno.env.get("POSTPROX_TEST_DEADLINE") ?? 60_000);
+import { octets, show, spelled } from "./octets.ts";
+import { DEADLINE, within } from "./wait.ts";
 
 /** One whole reply: its code, the texts of its lines, and its bytes. */
 export interface Reply {
@@ -26,57 +25,6 @@ export interface Wire {
   close(): void;
   /** Closes with RST, where there is such a thing. */
   reset(): void;
-}
-
-/** The promise, or an error that says what was waited for. */
-export async function within<T>(promise: Promise<T>, what: () => string, deadline: number = DEADLINE): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited ${deadline} ms in vain for ${what()}`)), deadline);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Looks again and again until the condition holds; for what has no event to wait for. */
-export async function until(
-  holds: () => boolean | Promise<boolean>,
-  what: () => string,
-  deadline: number = DEADLINE,
-): Promise<void> {
-  const end = performance.now() + deadline;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`Waited ${deadline} ms in vain for ${what()}`);
-    await new Promise((again) => setTimeout(again, 10));
-  }
-}
-
-/** Binary text to bytes. */
-export function bytes(text: string): Uint8Array<ArrayBuffer> {
-  const result = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) result[i] = text.charCodeAt(i);
-  return result;
-}
-
-/** Bytes to binary text. */
-export function binary(data: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < data.length; i += 8192) text += String.fromCharCode(...data.subarray(i, i + 8192));
-  return text;
-}
-
-/** Ordinary text to the binary text of its UTF-8 bytes. */
-export function utf8(text: string): string {
-  return binary(new TextEncoder().encode(text));
-}
-
-/** Binary text as it may be shown in a message: control bytes escaped, long texts cut. */
-export function show(text: string, most = 300): string {
-  const cut = text.length > most ? `${text.slice(0, most)}... (${text.length} bytes)` : text;
-  return JSON.stringify(cut);
 }
 
 export class Client {
@@ -115,7 +63,7 @@ export class Client {
   async say(text: string): Promise<void> {
     this.#dialogue.push(`C: ${show(text)}`);
     await within(
-      this.#wire.write(bytes(text)).catch(() => {}),
+      this.#wire.write(octets(text)).catch(() => {}),
       () => `the peer to take what was said\n${this.#told()}`,
     );
   }
@@ -123,7 +71,7 @@ export class Client {
   /** Sends these bytes, each in a write of its own. */
   async sayByteByByte(text: string): Promise<void> {
     this.#dialogue.push(`C: ${show(text)} byte by byte`);
-    const all = bytes(text);
+    const all = octets(text);
     const writes = [];
     for (let i = 0; i < all.length; i++) {
       writes.push(this.#wire.write(all.subarray(i, i + 1)).catch(() => {}));
@@ -263,7 +211,7 @@ export function clientOfPipes(child: Deno.ChildProcess): Client {
 
 async function readPipe(pipe: ReadableStream<Uint8Array>, client: Client): Promise<void> {
   try {
-    for await (const chunk of pipe) client.arrived(binary(chunk));
+    for await (const chunk of pipe) client.arrived(spelled(chunk));
   } catch {
     // A pipe that breaks has ended.
   }
@@ -271,7 +219,7 @@ async function readPipe(pipe: ReadableStream<Uint8Array>, client: Client): Promi
 }
 
 function socketWire(socket: Socket, client: Client): Wire {
-  socket.on("data", (chunk: Uint8Array) => client.arrived(binary(chunk)));
+  socket.on("data", (chunk: Uint8Array) => client.arrived(spelled(chunk)));
   socket.on("end", () => client.ended());
   socket.on("close", () => client.ended());
   socket.on("error", () => {});

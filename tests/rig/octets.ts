@@ -1,6 +1,6 @@
-// What the tables of this folder share: octets written as text, all the ways to cut them, and seeded random numbers.
+// What tests share: octets written as text, all the ways to cut them, and seeded random numbers.
 //
-// One character of a table is one octet (latin1), so that a row can spell any octet, NUL and 0xff included. A failure
+// One character of a text is one octet (latin1), so that a row can spell any octet, NUL and 0xff included. A failure
 // shows the octets as JSON. POSTPROX_TEST_SEED chooses another run of random inputs; each failure prints its seed.
 
 /** The seed of this run's random inputs. */
@@ -16,8 +16,19 @@ export function octets(text: string): Uint8Array<ArrayBuffer> {
 /** The inverse of `octets`. */
 export function spelled(bytes: Uint8Array): string {
   let text = "";
-  for (const octet of bytes) text += String.fromCharCode(octet);
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
   return text;
+}
+
+/** Ordinary text as the octets of its UTF-8 are spelled. */
+export function utf8(text: string): string {
+  return spelled(new TextEncoder().encode(text));
+}
+
+/** Octets as a message may show them: control octets escaped, long texts cut. */
+export function show(text: string, most = 300): string {
+  const cut = text.length > most ? `${text.slice(0, most)}... (${text.length} octets)` : text;
+  return JSON.stringify(cut);
 }
 
 /** `text` whole, cut in two at every point, and one octet at a time. */

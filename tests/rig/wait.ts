@@ -1,0 +1,45 @@
+// Waiting for what happens elsewhere: in another process, a log, a directory.
+//
+// Nothing waits for ever, and nothing sleeps for a time that was guessed. A deadline is far above what a busy machine
+// needs: it only turns a hang into a failure that says what was waited for.
+
+/** Milliseconds after which a wait has failed. POSTPROX_TEST_DEADLINE changes it. */
+export const DEADLINE = Number(Deno.env.get("POSTPROX_TEST_DEADLINE") ?? 60_000);
+
+/** Milliseconds between two looks. */
+const PAUSE = 10;
+
+/** What is waited for, for people; a function where it has to be looked up. */
+export type Name = string | (() => string);
+
+/** The promise, or an error that says what was waited for. */
+export async function within<T>(promise: Promise<T>, what: Name, deadline: number = DEADLINE): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(inVain(what, deadline)), deadline);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The first answer of `ask` that is neither undefined nor false. It asks again and again: for what has no event. */
+export async function until<T>(
+  ask: () => T | undefined | false | Promise<T | undefined | false>,
+  what: Name,
+  deadline: number = DEADLINE,
+): Promise<T> {
+  const end = performance.now() + deadline;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined && answer !== false) return answer;
+    if (performance.now() > end) throw inVain(what, deadline);
+    await new Promise((again) => setTimeout(again, PAUSE));
+  }
+}
+
+function inVain(what: Name, deadline: number): Error {
+  return new Error(`Waited ${deadline} ms in vain for ${typeof what === "string" ? what : what()}`);
+}
