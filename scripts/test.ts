@@ -137,7 +137,7 @@ async function install(): Promise<void> {
 // --- the run
 
 async function runAll(files: readonly string[]): Promise<void> {
-  console.log(`${files.length} test files, ${options.jobs} at a time`);
+  console.log(`${counted(files.length, "test file")}, ${options.jobs} at a time`);
   sayLeftOut();
   for (const signal of SIGNALS) Deno.addSignalListener(signal, interrupt);
   // First what takes longest: what runs alone, then what needs something.
@@ -194,7 +194,7 @@ function interrupt(): void {
 
 function report(): never {
   if (isInterrupted) {
-    console.log(`interrupted after ${outcomes.length} files`);
+    console.log(`interrupted after ${counted(outcomes.length, "file")}`);
     Deno.exit(130);
   }
   sayLeftOut();
@@ -206,9 +206,10 @@ function report(): never {
   for (const { suite } of unmet) console.log(`FAILED ${suite.where}: left out in spite of --install`);
   const sum = (count: (outcome: Outcome) => number) => outcomes.reduce((all, outcome) => all + count(outcome), 0);
   const failed = sum(({ failed }) => failed) + unmet.length;
+  const steps = counted(sum(({ steps }) => steps), "step");
   console.log(
-    `${sum(({ passed }) => passed)} passed (${sum(({ steps }) => steps)} steps), ${failed} failed, ` +
-      `${leftOut.length} suites left out; ${outcomes.length} files, ${elapsed()} s`,
+    `${sum(({ passed }) => passed)} passed (${steps}), ${failed} failed, ` +
+      `${counted(leftOut.length, "suite")} left out; ${counted(outcomes.length, "file")}, ${elapsed()} s`,
   );
   Deno.exit(failed > 0 ? 1 : 0);
 }
@@ -250,6 +251,10 @@ function sayStatus(text: string): void {
   if (!Deno.stdout.isTerminal()) return;
   const { columns } = Deno.consoleSize();
   Deno.stdout.writeSync(new TextEncoder().encode(`\r\x1b[K${text.slice(0, columns - 1)}`));
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function elapsed(): number {

@@ -60,7 +60,7 @@ Deno.test("the test runner tells of all that goes wrong in a test file, and of e
     for (const [name, [_, says]] of Object.entries(FILES)) {
       await test.step(name, () => assert.match(stdout, says));
     }
-    assert.match(stdout, /\n5 passed \(1 steps\), 9 failed, 0 suites left out; 10 files, \d+ s\n$/);
+    assert.match(stdout, /\n5 passed \(1 step\), 9 failed, 0 suites left out; 10 files, \d+ s\n$/);
     assert.equal([...stdout.matchAll(/^FAILED .*_test\.ts: /gm)].length, 9);
     assert.equal(status, 1);
     const pid = readPid(dir)!;
@@ -71,7 +71,7 @@ Deno.test("the test runner tells of all that goes wrong in a test file, and of e
 Deno.test("the test runner ends with status 0 when all is well", () =>
   inFolder({ passes: FILES["passes"]![0] }, async (dir) => {
     const { status, stdout } = await runCommand([...WORDS, `${dir}/passes_test.ts`]);
-    assert.match(stdout, /\n1 passed \(1 steps\), 0 failed, 0 suites left out; 1 files, \d+ s\n$/);
+    assert.match(stdout, /\n1 passed \(1 step\), 0 failed, 0 suites left out; 1 file, \d+ s\n$/);
     assert.equal(status, 0);
   }));
 
