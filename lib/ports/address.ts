@@ -1,6 +1,6 @@
-// Addresses as they stand on a command line, in rules and in messages. Pure.
+// Addresses, as they stand on a command line, in rules and in messages. Pure.
 //
-// What is no address throws a `UsageError` that names the text and shows a right one.
+// A text that is no address throws a `UsageError`, which quotes the text and shows a right one.
 
 import { parseIp } from "../text/ip.ts";
 import { bytesOf } from "../text/octets.ts";
@@ -12,7 +12,7 @@ import { UsageError } from "./start_error.ts";
 const SMTP_PORT = 25;
 const DNS_PORT = 53;
 
-/** What a socket's address has room for, beside the NUL at its end (unix(7)). */
+/** The octets that a socket's address has room for, without the NUL at its end (unix(7)). */
 const UNIX_PATH_LIMIT = 107;
 
 /** `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. */
@@ -87,7 +87,7 @@ function parseHost(host: string, text: string, hint: string): string {
     throw new UsageError(`${quote(text)} has no IP address in its brackets: ${hint}`);
   }
   if (host === "") throw new UsageError(`${quote(text)} names no host: ${hint}`);
-  // Labels with a point between them, which have hyphens inside only.
+  // Labels with a dot between them. A label has hyphens only inside.
   if (!/^\w+(?:(?:-+|\.)\w+)*\.?$/.test(host)) {
     throw new UsageError(`${quote(host)} is no host name: ${hint}`);
   }

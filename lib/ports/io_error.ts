@@ -1,7 +1,7 @@
-// One vocabulary for what goes wrong between the program and the machine.
+// One vocabulary for everything that goes wrong between the program and the machine.
 //
-// Adapters translate each failure of theirs into an `IoError`; nobody above looks at a runtime's own error classes.
-// `message` is for the log and names what was tried.
+// Each adapter translates its failures into `IoError`. No other code looks at a runtime's own error classes. `message`
+// is for the log and names what was tried.
 
 export type IoErrorKind =
   | "timeout"
@@ -12,12 +12,12 @@ export type IoErrorKind =
   | "closed"
   | "in-use"
   | "exists"
-  /** A socket takes streams, and not datagrams, or the other way round. */
+  /** The socket takes streams and not datagrams, or the other way round. */
   | "wrong-type"
   | "missing"
   | "denied"
   | "no-space"
-  /** No descriptor, process or memory is left to us, be it for a moment. */
+  /** We have no descriptor, process or memory left, perhaps only for a moment. */
   | "exhausted"
   | "other";
 
@@ -56,7 +56,7 @@ const KINDS: Readonly<Record<string, IoErrorKind>> = {
   EACCES: "denied",
   EPERM: "denied",
   EROFS: "denied",
-  // A quota or a size limit that is reached is no different for the sender: there is no room for this message now.
+  // A quota or a size limit makes no difference to the sender: this message has no room now.
   ENOSPC: "no-space",
   EDQUOT: "no-space",
   EFBIG: "no-space",

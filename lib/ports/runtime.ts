@@ -1,7 +1,7 @@
-// What the program needs of the machine below it: interfaces only.
+// What the program needs of the machine: interfaces only.
 //
-// `deno.ts` and `bun.ts` implement them, and a test does in memory. Every failure of an operation is an `IoError`,
-// whatever the runtime calls it. Times are in milliseconds.
+// `runtime/deno/` and `runtime/bun/` implement them, and tests implement them in memory. Every failure of an operation
+// is an `IoError` on every runtime. Times are in milliseconds.
 
 export interface Runtime {
   readonly pid: number;
@@ -14,14 +14,14 @@ export interface Runtime {
   readonly stdio: Stdio;
   /** Ends the process at once. */
   exit(status: number): never;
-  /** Called with errors that nothing caught; without it the runtime would write them to file descriptor 2. */
+  /** `report` gets the errors that nothing caught. Without it, the runtime would write them to file descriptor 2. */
   onBug(report: (error: unknown) => void): void;
 }
 
 export interface Clock {
   /** Milliseconds that never go back. */
   now(): number;
-  /** Runs `callback` once after `delay`; the result cancels it. */
+  /** Runs `callback` once after `delay`. The result cancels it. */
   after(delay: number, callback: () => void): () => void;
 }
 
@@ -30,32 +30,32 @@ export type Address =
   | { readonly transport: "unix"; readonly path: string };
 
 export interface Network {
-  /** Connects within `limit`, to the first address of the host that answers. */
+  /** Connects to the first address of the host that answers. Gives up after `limit`. */
   connect(to: Address, limit: number): Promise<Conn>;
-  /** A unix socket takes connections of everybody, as a port does; its directory says who reaches it. */
+  /** Everybody may connect to a unix socket, as to a port. The permissions of its directory say who reaches it. */
   listen(at: Address): Promise<Listener>;
   /** The IP addresses of a host, as the system knows them (getaddrinfo(3)). */
   addressesOf(host: string): Promise<readonly string[]>;
-  /** A sender of datagrams to a unix socket, which is how syslog is reached. */
+  /** A sender of datagrams to a unix socket. Syslog is reached this way. */
   datagrams(path: string): Promise<DatagramSender>;
-  /** A UDP socket with a port of its own, for what goes to `server` and comes from it; all else is dropped. */
+  /** A UDP socket with a port of its own. It sends only to `server`, and drops datagrams from anyone else. */
   udp(server: NameServer): Promise<UdpSocket>;
 }
 
 export interface Listener {
-  /** The next connection; rejects with kind `closed` after `close`. */
+  /** The next connection. After `close` it throws an error of kind `closed`. */
   accept(): Promise<Conn>;
   close(): void;
 }
 
 export interface Conn {
-  /** The IP address of the peer; undefined for a unix socket or a pipe. To ask may cost a look at all connections. */
+  /** The IP address of the peer; undefined for a unix socket or a pipe. A call may have to look at all connections. */
   readonly peer?: string | undefined;
-  /** Reads into `into`; the count of octets, or null at the end. One read at a time. */
+  /** Reads into `into`. Gives the count of octets, or null at the end. Only one read at a time. */
   read(into: Uint8Array): Promise<number | null>;
   /** Writes all of `octets`. */
   write(octets: Uint8Array): Promise<void>;
-  /** Ends the connection, and a read that waits with it where the runtime can. */
+  /** Ends the connection. It also ends a read that waits, if the runtime can do that. */
   close(): void;
 }
 
@@ -67,7 +67,7 @@ export interface UdpSocket {
   send(octets: Uint8Array): Promise<void>;
   /** The next datagram. */
   receive(): Promise<Uint8Array>;
-  /** Ends a `receive` that waits with kind `closed`. */
+  /** Ends a `receive` that waits, with an error of kind `closed`. */
   close(): void;
 }
 
@@ -75,10 +75,16 @@ export type RecordType = "A" | "AAAA" | "MX" | "NS" | "PTR" | "TXT";
 
 export interface Resolver {
   /**
-   * The records of `type` at `name`, an ASCII domain name without a final dot: addresses, host names without a final
-   * dot (of an MX the host alone; the null MX of RFC 7505 is the empty string), or texts, their strings joined. Empty
-   * when it is certain that there are none. Throws `IoError` when that could not be found out; `timeout` when it took
-   * longer than `limit` milliseconds. The server is the system's where none is given.
+   * The records of `type` at `name`; empty if it is certain that there are none. `name` is an ASCII domain name without
+   * a final dot. The result depends on the type:
+   *
+   * - A, AAAA: addresses
+   * - NS, PTR: host names without a final dot
+   * - MX: the hosts alone; the null MX of RFC 7505 is the empty string
+   * - TXT: texts, the strings of each joined
+   *
+   * Throws `IoError` if the lookup fails. Its kind is `timeout` if the lookup took longer than `limit` milliseconds.
+   * Without a `server`, the system's name servers are asked.
    */
   resolve(name: string, type: RecordType, options: ResolveOptions): Promise<readonly string[]>;
 }
@@ -86,54 +92,56 @@ export interface Resolver {
 export interface ResolveOptions {
   readonly limit: number;
   readonly server?: NameServer | undefined;
-  /** A DNS list is asked. Such lookups do not have to wait until others are over. */
+  /** The lookup asks a DNS list. It does not have to wait for lookups of other kinds. */
   readonly isList?: boolean;
 }
 
-/** A name server to ask instead of the system's; `address` is an IP address. */
+/** A name server to ask instead of the system's. `address` is an IP address. */
 export interface NameServer {
   readonly address: string;
   readonly port: number;
 }
 
 export interface Files {
-  /** Makes a file with mode 0600, and fails with `exists` where the name is taken, be it a link. */
+  /** Makes a file with mode 0600. Fails with `exists` if the name is taken, even by a link. */
   create(path: string): Promise<File>;
   /**
-   * Likewise a file that is locked until it is closed or this process ends, however it ends (flock(2)), with these few
-   * octets in it. Undefined, and no file, where there are no locks.
+   * Makes a file like `create`, with a lock and these few octets in it. The lock lasts until the file is closed or this
+   * process ends in any way (flock(2)). If the system has no locks, it makes no file, and the result is undefined.
    */
   createLocked(path: string, octets: Uint8Array): Promise<File | undefined>;
   /** Opens a file for reading. */
   open(path: string): Promise<File>;
-  /** Opens a file to append to, making it with mode 0640 where there is none. */
+  /** Opens a file to append to. If there is none, makes it with mode 0640. */
   openLog(path: string): Promise<File>;
   /** Follows links. */
   stat(path: string): Promise<FileFacts>;
-  /** Removes a file, or what a filter made of it, a directory say; that it is gone already is no error. */
+  /** Removes a file, or what a filter has put in its place, such as a directory. It is no error if nothing is there. */
   remove(path: string): Promise<void>;
   /** The names in a directory. */
   list(directory: string): Promise<string[]>;
   newChecksum(): Checksum;
 }
 
-/** Tells whether the same content comes a second time. It is for accidents: who wants to can make other content fit. */
+/**
+ * Tells whether the same content comes a second time. It finds accidents only: anyone can make other content that fits.
+ */
 export interface Checksum {
-  /** Takes the next octets; it makes no difference where the content is cut. */
+  /** Takes the next octets. It does not matter where the content is cut. */
   push(octets: Uint8Array): void;
-  /** Of all octets so far; to be compared with that of the same runtime. */
+  /** The checksum of all octets so far. Compare it only with one of the same runtime. */
   readonly value: string | number;
 }
 
 export interface File {
-  /** Writes all of `octets` at the end. Nobody reads or appends meanwhile. */
+  /** Writes all of `octets` at the end. Do not read or append meanwhile. */
   append(octets: Uint8Array): Promise<void>;
-  /** Reads what stands from octet `at` on; the count of octets, or null at the end. Any number may read at once. */
+  /** Reads from octet `at` on. Gives the count of octets, or null at the end. Any number of reads may run at once. */
   read(into: Uint8Array, at: number): Promise<number | null>;
   stat(): Promise<FileFacts>;
-  /** Sets the time of its last change back by a second: the next change is told by its time, however soon it comes. */
+  /** Sets the time of the last change back by a second, so that even an immediate change shows in that time. */
   backdate(): Promise<void>;
-  /** Whether it is certain that nobody has it locked (flock(2)). */
+  /** Whether it is certain that nobody holds a lock on it (flock(2)). */
   isUnlocked(): Promise<boolean>;
   close(): void;
 }
@@ -141,16 +149,16 @@ export interface File {
 export interface FileFacts {
   readonly kind: "file" | "directory" | "socket" | "other";
   readonly size: number;
-  /** Of the last change to the content; undefined where the system does not tell. */
+  /** The time of the last change to the content; undefined if the system does not tell. */
   readonly modified: number | undefined;
-  /** Of the last change to anything of it, its name and times too; nobody can set it back. */
+  /** The time of the last change to the content, names or times. Nobody can set it back. */
   readonly changed: number | undefined;
-  /** Whether it may be executed by someone. */
+  /** Whether someone may execute it. */
   readonly executable: boolean;
-  /** Both together say which file it is, under whatever name. */
+  /** The device and the inode together identify the file, under any name. */
   readonly device: number;
   readonly inode: number;
-  /** Whether it belongs to the user that this process runs as. */
+  /** Whether it belongs to the user that runs this process. */
   readonly isOwn: boolean;
 }
 
@@ -158,24 +166,27 @@ export interface Processes {
   /** Starts `words` as the leader of a process group of its own, with stdin and stdout at /dev/null. */
   start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child>;
   /**
-   * Starts this same program again, in the background, with these arguments and without the group of its parent. Its
-   * standard error is its standard output where it is not inherited.
+   * Starts this same program again, in the background, with these arguments and outside its parent's group. With
+   * `stdout`, its standard error goes where its standard output goes.
    */
   startSelf(args: readonly string[], stderr: "stdout" | "inherit"): Promise<BackgroundSelf>;
-  /** The words that start this same program anywhere, in front of its arguments: absolute paths, no environment needed. */
+  /**
+   * The words that start this same program from any directory and environment, without its arguments. Paths are
+   * absolute.
+   */
   selfWords(): readonly string[];
 }
 
 export interface Child {
-  /** How it ended. */
+  /** How the child ended. */
   readonly ended: Promise<ProcessEnd>;
-  /** Reads from its standard error. What it gives is good until the next call, which takes the memory back. */
+  /** Reads from its standard error. Use the octets before the next call, which takes the memory back. */
   readStderr(): Promise<Uint8Array | null>;
-  /** Stops reading; what the child writes after that is its own affair. */
+  /** Stops reading. Later output of the child does not matter. */
   closeStderr(): void;
-  /** Whether somebody is left in its process group. */
+  /** Whether its process group still has members. */
   hasGroup(): boolean;
-  /** Sends a signal to the whole process group; that nobody is left is no error. */
+  /** Sends a signal to the whole process group. It is no error if the group is empty. */
   signalGroup(signal: "SIGTERM" | "SIGKILL"): void;
 }
 
@@ -184,7 +195,7 @@ export type ProcessEnd = { readonly exit: number } | { readonly signal: string }
 export interface BackgroundSelf {
   readonly ended: Promise<ProcessEnd>;
   readonly stdout: ReadableStream<Uint8Array>;
-  /** Lets the program end while this one runs on. */
+  /** Lets this program end while the started one runs on. */
   release(): void;
 }
 
@@ -198,13 +209,15 @@ export interface Signals {
 export interface Stdio {
   /** Standard input and output as one connection. */
   conn(): Conn;
-  /** Whether standard input and output are one socket, as under Postfix's spawn(8), where standard error is it as well. */
+  /**
+   * Whether standard input and output are one socket. Under Postfix's spawn(8) they are, and standard error is it, too.
+   */
   isSpawned(): boolean;
   /** Whether standard error is the same as standard input. */
   isErrInput(): boolean;
   /** Whether standard error is systemd's journal (JOURNAL_STREAM, systemd.exec(5)). */
   isErrJournal(): boolean;
-  /** Writes all of `octets` to standard error; who reads it slowly holds up nobody else. Throws `IoError`. */
+  /** Writes all of `octets` to standard error. A slow reader there holds up only this write. Throws `IoError`. */
   appendErr(octets: Uint8Array): Promise<void>;
   writeOut(text: string): void;
   writeErr(text: string): void;

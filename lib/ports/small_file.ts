@@ -1,20 +1,20 @@
-// Small files, read whole: what an administrator wrote.
+// Reads small files whole, such as rules that an administrator wrote.
 
 import { concat, textOf } from "../text/octets.ts";
 import { IoError } from "./io_error.ts";
 import type { Files } from "./runtime.ts";
 
-// No rules need more, and a device has no end.
+// No rules need more. Without a limit, a device would never end.
 const SIZE_LIMIT = 16 * 1024 * 1024;
 
 const READ_SIZE = 65536;
 
-/** The text of the file at `path`, read as UTF-8, its line ends made LF. Throws `IoError`. */
+/** The text of the file at `path`, read as UTF-8. Its line ends become LF. Throws `IoError`. */
 export async function readTextFile(files: Pick<Files, "open">, path: string): Promise<string> {
   return textOf(await readSmallFile(files, path)).replaceAll("\r\n", "\n");
 }
 
-/** The octets of the file at `path`, without the mark that some editors begin UTF-8 with. Throws `IoError`. */
+/** The octets of the file at `path`, without a byte order mark of UTF-8 at its start. Throws `IoError`. */
 export async function readSmallFile(files: Pick<Files, "open">, path: string): Promise<Uint8Array> {
   const file = await files.open(path);
   try {

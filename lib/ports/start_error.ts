@@ -3,23 +3,23 @@
 import { IoError } from "./io_error.ts";
 
 export abstract class StartError extends Error {
-  /** The exit status, one of sysexits.h, by which a service manager knows whether it should try again. */
+  /** The exit status, one of sysexits.h. It tells a service manager whether to try again. */
   abstract readonly status: 64 | 75;
 }
 
-/** Wrong use (EX_USAGE): it stays wrong until the administrator changes the command line or a file that it names. */
+/** Wrong use (EX_USAGE). It stays wrong until the administrator changes the command line or a file that it names. */
 export class UsageError extends StartError {
   override readonly name = "UsageError";
   readonly status = 64;
 }
 
-/** The machine does not allow it now (EX_TEMPFAIL), and may a moment later: a full disk, an address that is taken. */
+/** The machine does not allow it now, but may soon (EX_TEMPFAIL): a full disk, an address that is in use. */
 export class TempfailError extends StartError {
   override readonly name = "TempfailError";
   readonly status = 75;
 }
 
-/** The outcome of `attempt`. An `IoError` becomes a `TempfailError` that names `option` and the `hint`. */
+/** The outcome of `attempt`. An `IoError` becomes a `TempfailError` that names `option` and gives the `hint`. */
 export async function orTempfail<Outcome>(
   option: string,
   attempt: Promise<Outcome>,

@@ -1,12 +1,12 @@
-// Where a conversation stands: one table, moved by replies, never by requests (RFC 5321 s.4.1.4).
+// The phase of a conversation: one table. Replies move the phase, requests never do (RFC 5321 s.4.1.4).
 //
-// Nothing else stores a phase. What is not in the table leaves it as it is: a command that downstream refused, or one
-// that we do not know. So a transaction that only downstream knows of is none to us, and its DATA is refused.
+// Nothing else stores a phase. A command that is not in the table leaves the phase as it is: downstream refused it, or
+// we do not know it. If a transaction exists only downstream, we have none, and we refuse its DATA.
 
 import type { Verb } from "./command.ts";
 import type { ReplyClass } from "./reply.ts";
 
-/** `idle`: no transaction. `mail`: sender accepted. `rcpt`: and at least one recipient. */
+/** `idle`: no transaction. `mail`: downstream accepted a sender. `rcpt`: and at least one recipient. */
 export type Phase = "idle" | "mail" | "rcpt";
 
 const ACCEPTED: Readonly<Record<Phase, Partial<Record<Verb, Phase>>>> = {

@@ -1,20 +1,20 @@
 // Message content between the wire and the spool: line ends, dots, and the end of data (RFC 5321 s.4.5.2).
 //
-// On the wire a line ends with CR LF, a leading dot is doubled, and CR LF . CR LF, and nothing else, is the end. In the
-// spool a line ends with LF and dots are as the author wrote them. A CR in the spool is always a bare one.
+// On the wire a line ends with CR LF, and a leading dot is doubled. CR LF . CR LF is the end, and nothing else is. In
+// the spool a line ends with LF, and dots are as the author wrote them. A CR in the spool is always a bare one.
 //
-// Servers differ in what else they take for the end of data: a bare LF or CR as a line end, a NUL that they drop. What
-// leaves us must hold no end of data for any of them (SMTP smuggling). So, seen with lenient eyes (CR, LF and CR LF end
-// a line, NUL is nothing):
-//   * a bare LF becomes a line end, and the encoder doubles the dot behind it like any other;
-//   * a line that is a single dot only to lenient eyes, since a bare CR or a NUL stands before the dot, gets a second
-//     dot behind the first. To a lenient server that is a doubled dot; nothing else of the message changes.
-// The decoder does this too, so that the filter judges what downstream will read. What the decoder made passes the
-// encoder without a further change. Both keep their state between chunks, however the packets fall.
+// Some servers see an end of data in other octets, too. They take a bare LF or CR for a line end, or drop a NUL. No
+// server may see an end of data inside what we send (SMTP smuggling). So we also look at the content with lenient eyes:
+// CR, LF and CR LF end a line, and NUL is nothing. Then:
+//   * A bare LF becomes a line end. The encoder doubles a dot after it like any other.
+//   * A single dot may be alone on its line only to lenient eyes, because a bare CR or a NUL stands before it. It gets
+//     a second dot after it. To a lenient server that is a doubled dot. Nothing else in the message changes.
+// The decoder does this, too, so the filter judges what downstream will read. The encoder changes nothing more in what
+// the decoder made. Both keep their state between chunks, so packets may end anywhere.
 
 import { CR, DOT, LF, NUL } from "../text/octets.ts";
 
-// Where the next octet stands. "Lenient start": at a line start only for lenient eyes.
+// The place of the next octet. "Lenient start": only lenient eyes see a line start here.
 const START = 0; // behind CR LF, or at the beginning
 const START_DOT = 1; // ... and then a dot
 const START_DOT_CR = 2; // ... and then a dot and a CR
@@ -24,8 +24,8 @@ const LF_START = 5; // behind a bare LF: a line start in the spool, but no place
 const LENIENT_START = 6;
 const LENIENT_DOT = 7; // ... and then a dot
 
-// Copies the octets of `from` that are no controls, from `at` on, and says how many; the last 15 octets of `from` are left
-// to the caller. Up to 16 octets of `into` are spoilt behind them.
+// Copies octets of `from` that are not control characters, from `at` on. Returns how many. It leaves the last 15 octets
+// of `from` to the caller, and may overwrite up to 16 octets of `into` after the copy.
 function copyText(from: DataView, at: number, into: DataView, to: number): number {
   const start = at;
   for (const end = from.byteLength - 16; at <= end; at += 16, to += 16) {
@@ -45,24 +45,24 @@ function copyText(from: DataView, at: number, into: DataView, to: number): numbe
   return at - start;
 }
 
-// Whether one of the four octets in a word is below 0x0e, as CR, LF and NUL are: the subtraction borrows from its high
-// bit.
+// Whether one of the four octets in a word is below 0x0e, as CR, LF and NUL are. The subtraction then borrows from its
+// high bit.
 function hasControl(word: number): boolean {
   return ((word - 0x0e0e0e0e) & ~word & 0x80808080) !== 0;
 }
 
-// The place of the first one.
+// The place of the first such octet.
 function controlIn(word: number): number {
   const controls = (word - 0x0e0e0e0e) & ~word & 0x80808080;
   return (31 - Math.clz32(controls & -controls)) >> 3;
 }
 
-/** Room that `decode` may need for `length` octets: one extra dot for every two, and what was held back. */
+/** The room that `decode` may need for `length` octets: one extra dot for every two, and the octets it held back. */
 export function decodedRoom(length: number): number {
   return length + (length >> 1) + 4;
 }
 
-/** How many octets can be decoded into `room`, whatever they are: the inverse of `decodedRoom`. */
+/** How many octets always fit into `room` when decoded: the inverse of `decodedRoom`. */
 export function decodable(room: number): number {
   return Math.floor((2 * (room - 4) + 1) / 3);
 }
@@ -78,32 +78,34 @@ export class DotDecoder {
   #crLines = 0;
   #last = 0; // octet written
 
-  /** The end of data has been read. */
+  /** Whether the end of data has been read. */
   get done(): boolean {
     return this.#done;
   }
 
-  /** The content had a LF without a CR before it, or a CR without a LF behind it. */
+  /** Whether the content had an LF without a CR before it, or a CR without an LF after it. */
   get bareNewline(): boolean {
     return this.#bareLf || this.#bareCr;
   }
 
-  /** How many lines end with CR LF where they were decoded to: CR CR LF on the wire. */
+  /** How many lines still end with CR LF in the spool: CR CR LF on the wire. */
   get crLines(): number {
     return this.#crLines;
   }
 
-  /** The message's size as RFC 1870 s.5 counts it: octets on the wire, without doubled dots and the end of data. */
+  /**
+   * The size of the message as RFC 1870 s.5 counts it: octets on the wire, without doubled dots and the end of data.
+   */
   get size(): number {
     return this.#size;
   }
 
-  /** How many octets of the last chunk belong to the message, its end of data included. */
+  /** How many octets of the last chunk belong to the message, including its end of data. */
   get consumed(): number {
     return this.#consumed;
   }
 
-  /** Decodes `wire` into `out`, which has `decodedRoom(wire.length)`; returns the octets written. */
+  /** Decodes `wire` into `out`, which has room for `decodedRoom(wire.length)`. Returns how many octets it wrote. */
   decode(wire: Uint8Array, out: Uint8Array): number {
     const length = wire.length;
     const from = new DataView(wire.buffer, wire.byteOffset, length);
@@ -147,7 +149,7 @@ export class DotDecoder {
             state = START_DOT_CR;
             continue;
           }
-          // Further octets on the line: its first dot is not part of it.
+          // The line goes on, so its first dot is not part of it.
           dots++;
           state = octet === DOT ? TEXT : START;
           if (octet === DOT) {
@@ -180,7 +182,7 @@ export class DotDecoder {
           state = LENIENT_START;
           break;
       }
-      // At a line start of one kind or the other, or behind a dot that only lenient eyes see alone on its line.
+      // Here is a line start of either kind, or the place after a dot that only lenient eyes see alone on its line.
       if (octet === CR || octet === LF) {
         if (state === LENIENT_DOT) out[to++] = DOT;
         if (octet === CR) {
@@ -205,10 +207,12 @@ export class DotDecoder {
   }
 }
 
-/** How the lines of a source end: the spool's with LF, a filter's output with LF or CR LF. */
+/** How the lines of a source end: those of the spool with LF, those of a filter's output with LF or CR LF. */
 export type LineEnds = "lf" | "lf-or-crlf";
 
-/** Room that `encode` may need for `length` octets: each LF becomes two, with a dot before each that is no text. */
+/**
+ * The room that `encode` may need for `length` octets: an LF becomes two octets, and each other octet may get a dot.
+ */
 export function encodedRoom(length: number): number {
   return 2 * length + 4;
 }
@@ -222,7 +226,9 @@ export class DotEncoder {
     this.#crlf = lineEnds === "lf-or-crlf";
   }
 
-  /** Encodes `content` into `out`, which has `encodedRoom(content.length)`; returns the octets written. */
+  /**
+   * Encodes `content` into `out`, which has room for `encodedRoom(content.length)`. Returns how many octets it wrote.
+   */
   encode(content: Uint8Array, out: Uint8Array): number {
     const length = content.length;
     const from = new DataView(content.buffer, content.byteOffset, length);
@@ -275,7 +281,7 @@ export class DotEncoder {
     return to;
   }
 
-  /** The octets that end the message: a line end where the last line has none, then the lone dot. */
+  /** The octets that end the message: a line end if the last line has none, then the single dot. */
   end(): Uint8Array {
     const state = this.#state;
     this.#state = START;

@@ -1,8 +1,8 @@
 // The reply to EHLO, without the keywords that a content filter cannot honour.
 //
-// Taken out are extensions by which content would travel in another way than DATA, or be hidden from us, and XCLIENT,
-// by which a stranger could borrow the trust that downstream has in our address. All else stays: a keyword that is
-// lost bounces mail or breaks its signatures. SIZE (RFC 1870) is lowered to our own limit where there is one.
+// Some extensions are taken out. With them content would not travel by DATA, or we could not read it. XCLIENT is taken
+// out because a stranger could use it to borrow downstream's trust in our address. All others stay: without its keyword
+// mail bounces or loses its signatures. SIZE (RFC 1870) is lowered to our own limit if we have one.
 
 import { bytesOf, concat, CRLF, LF, textOf } from "../text/octets.ts";
 import type { Reply } from "./reply.ts";
@@ -32,12 +32,12 @@ export function filterEhlo(reply: Reply, maxSize?: number): Reply {
   return { code: 250, bytes: concat(texts.flatMap((text, at) => [at < last ? MORE : LAST, text, CRLF])) };
 }
 
-/** Whether the reply to EHLO offers the extension `keyword`, which is in capitals. */
+/** Whether the reply to EHLO offers the extension `keyword`. The keyword must be in capitals. */
 export function offers(reply: Reply, keyword: string): boolean {
   return reply.code === 250 && textsOf(reply).slice(1).some((text) => keywordOf(text) === keyword);
 }
 
-// Of each line what stands behind the code, as octets: what is kept is kept as it came.
+// The text of each line after the code, as octets. So the lines that stay do not change.
 function textsOf({ bytes }: Reply): Uint8Array[] {
   const texts: Uint8Array[] = [];
   for (let start = 0, end = 0; start < bytes.length; start = end + 1) {

@@ -1,10 +1,12 @@
-// Octets in, command or reply lines out; the same lines whatever the packets were.
+// Takes octets, gives command or reply lines. The packets make no difference.
 //
-// A command line ends with CR LF (RFC 5321 s.2.3.8). A bare LF ends one as well when nothing follows it for a while, which
-// the caller knows: no program stops there, but a person at a terminal does, and should hear why nothing works. Such a
-// line, and one with a bare LF, a bare CR or a NUL inside, is `spoilt`. A reply line may end with a bare LF, as sloppy
-// servers have it, and is not spoilt by that. A line past the limit is `tooLong`; its octets are dropped as they come, so
-// the buffer never holds more than the limit and one read. A command line is told when it ends, a reply line at once.
+// A command line ends with CR LF (RFC 5321 s.2.3.8). The caller may also end it at a bare LF, if nothing follows for a
+// while. No program stops there, but a person at a terminal does, and should hear why nothing works. Such a line is
+// `spoilt`, and so is a line with a bare LF, a bare CR or a NUL inside. A reply line may end with a bare LF, because
+// sloppy servers send that. It is not spoilt by it.
+//
+// A line past the limit is `tooLong`. The buffer drops its octets as they come, so it never holds more than the limit
+// and one read. It reports a command line that is too long when the line ends, and a reply line at once.
 //
 // The octets of a line are a view into the buffer: use them before the next call of `space`.
 
@@ -15,7 +17,7 @@ export interface Line {
   readonly raw: Uint8Array;
   /** Without the line end. */
   readonly bytes: Uint8Array;
-  /** With a bare LF, a bare CR or a NUL inside; or a command line that a bare LF ended. */
+  /** It has a bare LF, a bare CR or a NUL inside, or it is a command line that a bare LF ended. */
   readonly spoilt: boolean;
   readonly tooLong: boolean;
 }
@@ -23,7 +25,7 @@ export interface Line {
 const NOTHING = new Uint8Array(0);
 const TOO_LONG: Line = { raw: NOTHING, bytes: NOTHING, spoilt: false, tooLong: true };
 
-// Room for any sensible group of pipelined commands, and little enough for thousands of idle connections.
+// Enough for any sensible group of pipelined commands, and little enough for thousands of idle connections.
 const SMALLEST_READ = 2048;
 
 export class LineBuffer {
@@ -39,12 +41,12 @@ export class LineBuffer {
     this.#lfEnds = holds === "replies";
   }
 
-  /** Octets that wait to be taken. */
+  /** How many octets wait to be taken. */
   get length(): number {
     return this.#end - this.#start;
   }
 
-  /** Room for at least `atLeast` octets more, to read into; say `filled` afterwards. */
+  /** Room for at least `atLeast` more octets. Read into it, then call `filled`. */
   space(atLeast = 1): Uint8Array<ArrayBuffer> {
     if (this.#start === this.#end) this.#start = this.#end = this.#searched = 0;
     if (this.#octets.length - this.#end < atLeast || (this.#end > 0 && this.#octets.length - this.#end < 512)) {
@@ -53,60 +55,60 @@ export class LineBuffer {
     return this.#octets.subarray(this.#end);
   }
 
-  /** That `count` octets have been put into `space()`. */
+  /** Says that `space()` now holds `count` more octets. */
   filled(count: number): void {
     this.#end += count;
   }
 
-  /** The next line of at most `limit` octets, or undefined when more octets are needed. */
+  /** The next line of at most `limit` octets; undefined if it needs more octets. */
   takeLine(limit: number): Line | undefined {
     const lf = this.#findLineEnd();
     if (lf !== -1) return this.#line(lf + 1, limit);
     if (this.length <= limit) return undefined;
     this.#drop(this.#end);
-    // A server whose reply is no reply is given up: nobody waits for the end of the line.
+    // A server that sends such a reply is given up, so nothing waits for the end of its line.
     return this.#lfEnds ? TOO_LONG : undefined;
   }
 
-  /** Whether `takeLine` has one to give. */
+  /** Whether `takeLine` would give a line. */
   get hasLine(): boolean {
     return this.#findLineEnd() !== -1;
   }
 
-  /** Whether a line that was too long still goes on. */
+  /** Whether the buffer is still dropping a line that was too long. */
   get isDropping(): boolean {
     return this.#dropping;
   }
 
-  /** Whether a bare LF is the last octet that has come. */
+  /** Whether the last octet that came is a bare LF. */
   get endsWithBareLf(): boolean {
     return this.length > 0 ? this.#octets[this.#end - 1] === LF : this.#dropping && this.#droppedLf;
   }
 
-  /** The line that a bare LF ends, nothing having followed it for a while. */
+  /** The line that a bare LF ends, because nothing has followed for a while. */
   takeBareLine(limit: number): Line {
     return this.#line(this.#end, limit);
   }
 
-  /** Everything that waits, as a view; nothing is taken yet. */
+  /** All octets that wait, as a view. They stay in the buffer. */
   peek(): Uint8Array {
     return this.#octets.subarray(this.#start, this.#end);
   }
 
-  /** That the first `count` octets of `peek()` have been used. */
+  /** Takes the first `count` octets of `peek()` out of the buffer. */
   consume(count: number): void {
     this.#start += count;
     this.#searched = this.#start;
   }
 
-  /** Gives back the room of a large message once nothing waits in it. */
+  /** Gives back the room that a large message took, if nothing waits in it. */
   shrinkIfIdle(): void {
     if (this.length > 0 || this.#octets.length === SMALLEST_READ) return;
     this.#octets = new Uint8Array(SMALLEST_READ);
     this.#start = this.#end = this.#searched = 0;
   }
 
-  // No octet is looked at twice.
+  // Looks at each octet once.
   #findLineEnd(): number {
     for (let from = Math.max(this.#searched, this.#start);;) {
       const lf = this.#octets.indexOf(LF, from);

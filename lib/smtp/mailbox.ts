@@ -1,8 +1,8 @@
-// Mailboxes as RFC 5321 s.4.1.2 has them, and RFC 6531 s.3.3 with characters beyond ASCII. Pure.
+// Mailboxes of RFC 5321 s.4.1.2, with the characters beyond ASCII of RFC 6531 s.3.3. Pure.
 //
-// For those who want to judge an address; what goes downstream is not judged by this. Left out are address literals of
-// other kinds than IPv4 and IPv6, of which there are none. The 64 octets of s.4.5.3.1.1 are what everybody has to take and
-// no bound: bounce addresses of mailing lists have more.
+// This is for code that judges an address. It does not decide what goes downstream. Address literals other than IPv4
+// and IPv6 are left out, because none exist. The 64 octets of s.4.5.3.1.1 are no limit here: every server must take
+// that much, and bounce addresses of mailing lists have more.
 
 export interface Mailbox {
   readonly localPart: string;
@@ -17,7 +17,7 @@ const ATOM = `[${ATOM_TEXT}]+`;
 const QUOTED = `"(?:[ !#-\\[\\]-~${NOT_ASCII}]|\\\\[ -~])*"`;
 const LOCAL_PART = new RegExp(`^(?:${ATOM}(?:\\.${ATOM})*|${QUOTED})$`, "u");
 
-// As people have them: dots anywhere in the local part, underscores in the domain, and a dot at its end.
+// Addresses that people really have: dots anywhere in the local part, underscores in the domain, a dot at its end.
 const ANY_LOCAL_PART = new RegExp(`^(?:[.${ATOM_TEXT}]+|${QUOTED})$`, "u");
 const ANY_LABEL = `[\\w${NOT_ASCII}-]+`;
 const ANY_DOMAIN = new RegExp(`^${ANY_LABEL}(?:\\.${ANY_LABEL})*\\.?$`, "u");
@@ -30,7 +30,7 @@ const BYTE = "(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])";
 const IPV4_LITERAL = new RegExp(`^\\[${BYTE}(?:\\.${BYTE}){3}\\]$`);
 const IPV6_LITERAL = /^\[IPv6:([0-9A-F:.]+)\]$/i;
 
-/** The mailbox in `text`, an address without its angle brackets; undefined where it is none. */
+/** The mailbox in `text`, an address without angle brackets; undefined if it is no mailbox. */
 export function parseMailbox(text: string): Mailbox | undefined {
   const { localPart, domain } = sides(text);
   return LOCAL_PART.test(localPart) && (DOMAIN.test(domain) || isAddressLiteral(domain))
@@ -38,7 +38,7 @@ export function parseMailbox(text: string): Mailbox | undefined {
     : undefined;
 }
 
-/** Whether `text` is a mailbox, or so nearly one that no server takes it for another. */
+/** Whether `text` is a mailbox, or so close to one that no server reads another address in it. */
 export function isUnmistakable(text: string): boolean {
   const { localPart, domain } = sides(text);
   return ANY_LOCAL_PART.test(localPart) && (ANY_DOMAIN.test(domain) || isAddressLiteral(domain));

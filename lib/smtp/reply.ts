@@ -1,9 +1,9 @@
-// Replies: what a server says to a command (RFC 5321 s.4.2).
+// Replies: a server's answers to commands (RFC 5321 s.4.2).
 //
-// A reply is its code and its octets. One from downstream keeps the octets that came, but for a bare LF at the end of a
-// line, which becomes CRLF; one of our own is made by `formatReply`. `ReplyReader` joins the lines of one reply, bounded in
-// length; it throws a `MalformedReply` for what is no reply, since after that nobody can say which command the next line
-// belongs to.
+// A reply is its code and its octets. A reply from downstream keeps its octets, except that a bare LF at the end of a
+// line becomes CRLF. `formatReply` makes our own replies. `ReplyReader` joins the lines of one reply and limits its
+// length. It throws a `MalformedReply` for anything else, because nobody could then say which command the next line
+// answers.
 
 import { bytesOf, concat, CRLF, textOf } from "../text/octets.ts";
 import type { Line } from "./line_buffer.ts";
@@ -17,17 +17,20 @@ export interface Reply {
 /** The first digit of a reply's code: 2 done, 3 go on, 4 later, 5 never (RFC 5321 s.4.2.1). */
 export type ReplyClass = 2 | 3 | 4 | 5;
 
-/** The longest reply line we read. RFC 5321 s.4.5.3.1.5 allows 512 octets; servers that list much in one line exist. */
+/**
+ * The longest reply line that we read. RFC 5321 s.4.5.3.1.5 allows 512 octets, but some servers put long lists in one
+ * line.
+ */
 export const REPLY_LINE_LIMIT = 4096;
 
-// An EHLO reply has some 20 lines and a HELP text a hundred. More than this is no reply but a flood.
+// An EHLO reply has about 20 lines, and a HELP text a hundred. Anything longer is a flood.
 const REPLY_LINES_LIMIT = 1000;
 const REPLY_OCTETS_LIMIT = 65536;
 
 /** RFC 5321 s.4.5.3.1.5: a reply line has at most 512 octets, CRLF included. */
 const OWN_LINE_LIMIT = 512;
 
-/** What downstream said is no SMTP reply. The message tells the log why. */
+/** Downstream said something that is no SMTP reply. The message is for the log and says why. */
 export class MalformedReply extends Error {
   override readonly name = "MalformedReply";
 }
@@ -36,30 +39,30 @@ export function replyClass(reply: Reply): ReplyClass {
   return Math.floor(reply.code / 100) as ReplyClass;
 }
 
-/** A reply of one line, such as `554 5.7.1 Content rejected`; `text` is ASCII and starts with the code. */
+/** A reply of one line, such as `554 5.7.1 Content rejected`. `text` is ASCII and starts with the code. */
 export function formatReply(text: string): Reply {
   return { code: Number(text.slice(0, 3)), bytes: bytesOf(`${text}\r\n`) };
 }
 
 /**
- * One legal reply line out of text that a filter or a scanner wrote: octets that are not printable ASCII are replaced,
- * the line is cut to 512 octets, and where `text` does not start with a 4xx or 5xx code and a space, 554 goes before it.
- * With `success`, a 2xx code is left as it is too.
+ * Makes one legal reply line of text from a filter or a scanner. It replaces octets that are not printable ASCII, and
+ * cuts the line to 512 octets. If `text` does not start with a 4xx or 5xx code and a space, it puts 554 before it. With
+ * `success`, it also accepts a 2xx code.
  */
 export function replyFromText(text: string, options: { success?: boolean } = {}): Reply {
   // deno-lint-ignore no-control-regex
   const printable = text.replace(/[\x00-\x1f\x7f]/g, " ").replace(/[^\x20-\x7e]/g, "?");
-  // A tab behind the code is no space, although it becomes one.
+  // A tab after the code does not count as a space, although it becomes one in the reply.
   const line = startsWithCode(text, options) ? printable : `554 ${printable}`;
   return formatReply(line.slice(0, OWN_LINE_LIMIT - 2));
 }
 
-/** Whether `text` starts with a 4xx or 5xx code and a space; with `success`, or a 2xx code. */
+/** Whether `text` starts with a code and a space. The code is 4xx or 5xx, or with `success` also 2xx. */
 export function startsWithCode(text: string, { success = false }: { success?: boolean } = {}): boolean {
   return (success ? /^[245][0-9][0-9] / : /^[45][0-9][0-9] /).test(text);
 }
 
-/** The reply as text for a log, its lines joined by a blank. */
+/** The reply as text for the log. Blanks join its lines. */
 export function replyText(reply: Reply): string {
   return textOf(reply.bytes).trimEnd().replaceAll("\r\n", " ");
 }
@@ -69,12 +72,12 @@ export class ReplyReader {
   #octets = 0;
   #code = 0;
 
-  /** Whether the lines so far are the beginning of a reply. */
+  /** Whether a reply has begun and is not complete. */
   get isInReply(): boolean {
     return this.#parts.length > 0;
   }
 
-  /** Takes the next line; gives the reply when it was the last one. Throws `MalformedReply`. */
+  /** Takes the next line. Returns the reply if this line is its last one. Throws `MalformedReply`. */
   push(line: Line): Reply | undefined {
     if (line.tooLong) throw new MalformedReply(`reply line of more than ${REPLY_LINE_LIMIT} octets`);
     const code = parseCode(line);
@@ -99,7 +102,8 @@ export class ReplyReader {
   }
 }
 
-// "250", "250 text" and "250-text"; RFC 5321 s.4.2 has servers send a blank after the code, and clients do without.
+// Reads "250", "250 text" and "250-text". RFC 5321 s.4.2 makes servers send a blank after the code, but clients
+// must accept a code without it.
 function parseCode(line: Line): number {
   const text = textOf(line.bytes.subarray(0, 4));
   if (line.spoilt || !/^[2-5][0-9][0-9](?:[ -]|$)/.test(text)) {

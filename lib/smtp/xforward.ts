@@ -1,20 +1,23 @@
-// XFORWARD: what Postfix tells of its own client (XFORWARD_README).
+// XFORWARD: Postfix tells us about its own client (XFORWARD_README).
 //
-// The arguments are NAME=VALUE pairs, values in xtext, names in any case. `[UNAVAILABLE]` and `[TEMPUNAVAIL]` mean that
-// the value is not known; the latter, that it could be some other time. One transaction's attributes may come in several
-// commands, of which the later one wins; an attribute that we do not know is kept out of the result. A control character in
-// a value becomes "?", as in Postfix: it could begin a new line in a reply, in the log or in what a filter writes.
+// The arguments are NAME=VALUE pairs. The values are xtext, and the names may be in any case. `[UNAVAILABLE]` and
+// `[TEMPUNAVAIL]` mean that the value is not known, the second one that it may be known at another time. The attributes
+// of a transaction may come in several commands, and the later command wins. The result has only attributes that we
+// know. A control character in a value becomes "?", as in Postfix. Otherwise it could begin a new line in a reply, in
+// the log, or in a filter's output.
 
 import { decodeXtext } from "./xtext.ts";
 
-/** What is known of the client behind our client. An absent value is not known. */
+/** What we know about the client of our client. An absent value is not known. */
 export interface ClientFacts {
   readonly name?: string;
-  /** The client in front of us has said something of it, be it that nothing is known. */
+  /** Our client has sent XFORWARD, even if only to say that nothing is known. */
   readonly told?: true;
-  /** Why there is no name: it has none, or DNS failed when that was looked up. Absent where nobody spoke of it. */
+  /**
+   * Why there is no name: the client has none, or the DNS lookup failed. Absent if nobody said anything about the name.
+   */
   readonly nameless?: "none" | "failed";
-  /** Without the `IPv6:` that marks an IPv6 address. */
+  /** Without the `IPv6:` before an IPv6 address. */
   readonly address?: string;
   readonly port?: string;
   readonly helo?: string;
@@ -33,7 +36,7 @@ const KEYS: Readonly<Record<string, Exclude<keyof ClientFacts, "told" | "nameles
   SOURCE: "source",
 };
 
-// White space as Postfix knows it: there are other blanks in Unicode, which are part of a value.
+// White space as Postfix defines it. Other blanks of Unicode are part of a value.
 const BLANKS = /[\t-\r ]+/;
 
 // C0, DEL and C1.
@@ -42,7 +45,7 @@ const CONTROL = /\p{Cc}/gu;
 const NEVER = /^\[UNAVAILABLE\]$/i;
 const NOT_NOW = /^\[TEMPUNAVAIL\]$/i;
 
-/** `known` with the attributes of one more XFORWARD command, whose `text` is what follows the verb. */
+/** Adds the attributes of one more XFORWARD command to `known`. `text` is what follows the verb. */
 export function mergeXforward(known: ClientFacts, text: string): ClientFacts {
   const merged: { -readonly [key in keyof ClientFacts]: ClientFacts[key] } = { ...known };
   for (const word of text.split(BLANKS)) {

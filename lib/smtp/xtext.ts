@@ -1,7 +1,7 @@
 // xtext, the quoting of RFC 3461 s.4, as XFORWARD uses it: "+" and two hexadecimal digits stand for one octet.
 //
-// Decoding is total: a value with a "+" that no two digits follow is no xtext and stays as it is, as in Postfix. The
-// octets are read as UTF-8. An encoded NUL becomes "?", for neither an environment variable nor a log line can hold
+// Decoding never fails: a value with a "+" and no two digits after it is no xtext. It stays as it is, as in Postfix.
+// The octets are read as UTF-8. An encoded NUL becomes "?", because an environment variable or a log line cannot hold
 // one.
 
 import { bytesOf, textOf } from "../text/octets.ts";

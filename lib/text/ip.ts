@@ -1,6 +1,7 @@
-// IP addresses as octets: 4 of an IPv4 address, 16 of an IPv6 one. Pure.
+// IP addresses as octets: 4 of an IPv4 address, 16 of an IPv6 address. Pure.
 //
-// An IPv4 address that is mapped into IPv6 (RFC 4291 s.2.5.5.2) is the IPv4 address; a zone (`fe80::1%eth0`) is left out.
+// An IPv4 address that is mapped into IPv6 (RFC 4291 s.2.5.5.2) counts as the IPv4 address. A zone (`fe80::1%eth0`) is
+// left out.
 
 export type Ip = Uint8Array;
 
@@ -10,7 +11,7 @@ export interface Network {
   readonly bits: number;
 }
 
-/** The address in `text`, or undefined where it is none. */
+/** The address in `text`; undefined if there is none. */
 export function parseIp(text: string): Ip | undefined {
   const [address = ""] = text.split("%", 1);
   if (!address.includes(":")) return parseIpv4(address);
@@ -21,8 +22,7 @@ export function parseIp(text: string): Ip | undefined {
 }
 
 /**
- * The name under which a zone of reversed addresses lists `ip`: `4.3.2.1`, or the 32 nibbles of an IPv6 address (RFC
- * 5782 s.2.4).
+ * The name of `ip` in a zone of reversed addresses: `4.3.2.1`, or the 32 nibbles of an IPv6 address (RFC 5782 s.2.4).
  */
 export function reversedName(ip: Ip): string {
   if (ip.length === 4) return [...ip].reverse().join(".");
@@ -37,12 +37,12 @@ export function isWithin(ip: Ip, { address, bits }: Network): boolean {
     (mask === 0 || ((ip[whole]! ^ address[whole]!) & mask) === 0);
 }
 
-/** The zone in which the name of `ip` is looked for (RFC 1035 s.3.5, RFC 3596 s.2.5). */
+/** The zone that holds the name of `ip` (RFC 1035 s.3.5, RFC 3596 s.2.5). */
 export function reverseZone(ip: Ip): "in-addr.arpa" | "ip6.arpa" {
   return ip.length === 4 ? "in-addr.arpa" : "ip6.arpa";
 }
 
-// RFC 1122 s.3.2.1.3 (this network, loopback), RFC 1918, RFC 3927, RFC 4291 s.2.5 (with site-local ones), RFC 4193.
+// RFC 1122 s.3.2.1.3 (this network, loopback), RFC 1918, RFC 3927, RFC 4291 s.2.5 (including site-local), RFC 4193.
 const PRIVATE: readonly Network[] = ([
   ["0.0.0.0", 8],
   ["10.0.0.0", 8],
@@ -55,7 +55,10 @@ const PRIVATE: readonly Network[] = ([
   ["fe80::", 9],
 ] as const).map(([network, bits]) => ({ address: parseIp(network)!, bits }));
 
-/** Whether `ip` is of loopback, of a link-local or of a private network. RFC 6598's addresses, which providers share, are not. */
+/**
+ * Whether `ip` is a loopback, link-local or private address. RFC 6598's addresses, which providers share, are not
+ * private.
+ */
 export function isPrivate(ip: Ip): boolean {
   return PRIVATE.some((network) => isWithin(ip, network));
 }

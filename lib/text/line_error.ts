@@ -1,4 +1,4 @@
-// What is wrong in a line of a rules file, and what would be right.
+// An error in a line of a rules file. Its text says what is wrong and what would be right.
 
 export class RulesError extends Error {
   override readonly name = "RulesError";

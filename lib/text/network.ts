@@ -1,10 +1,10 @@
-// Ranges of IP addresses, as a rules file writes them; pure.
+// Ranges of IP addresses, as a rules file writes them. Pure.
 
 import { type Network, parseIp } from "./ip.ts";
 
 /**
- * `a.b.c.d`, `a.b.c.d/BITS`, `[IPV6]` or `[IPV6]/BITS`, and smtpd's `0/BITS`; undefined for what is none. What the address
- * has behind its first BITS does not count.
+ * Reads `a.b.c.d`, `a.b.c.d/BITS`, `[IPV6]`, `[IPV6]/BITS`, or smtpd's `0/BITS`; undefined for any other text. The bits
+ * of the address after the first BITS do not count.
  */
 export function parseNetwork(text: string): Network | undefined {
   const [, v6, v4, bits] = /^(?:\[([^\]]*)\]|([0-9.]+))(?:\/([0-9]{1,3}))?$/.exec(text) ?? [];

@@ -1,7 +1,7 @@
 // Octets of the SMTP dialogue, and the way from octets to text and back.
 //
-// Commands and replies are handled as octets; text is made of them only to look at them, to log them or to hand them
-// to a filter. `textOf` never throws: what is not UTF-8 becomes U+FFFD. `bytesOf` writes UTF-8.
+// The program handles commands and replies as octets. It makes text of them only to look at them, to log them, or to
+// hand them to a filter. `textOf` never throws: octets that are not UTF-8 become U+FFFD. `bytesOf` writes UTF-8.
 
 export const NUL = 0x00;
 export const HT = 0x09;
@@ -12,13 +12,13 @@ export const DOT = 0x2e;
 
 export const CRLF: Uint8Array = Uint8Array.of(CR, LF);
 
-// String.fromCharCode takes its octets as arguments: a few thousand are safe on every runtime's stack.
+// String.fromCharCode takes the octets as arguments. A few thousand are safe on every runtime's stack.
 const ARGUMENTS = 4096;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** The text of `bytes`, read as UTF-8 (RFC 6531), of which ASCII is a part. */
+/** The text of `bytes`, read as UTF-8 (RFC 6531). ASCII is a part of it. */
 export function textOf(bytes: Uint8Array): string {
   if (bytes.length > ARGUMENTS || !isAscii(bytes)) return decoder.decode(bytes);
   return String.fromCharCode.apply(null, bytes as unknown as number[]);
@@ -36,15 +36,15 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
 }
 
-/** As much of `octets`, which are UTF-8, as `limit` has room for without a character cut in two. */
+/** The first octets of `octets`, at most `limit`. They are UTF-8, and no character is cut in two. */
 export function cutUtf8(octets: Uint8Array, limit: number): Uint8Array {
   let end = Math.min(octets.length, limit);
-  // The further octets of a character are 10xxxxxx.
+  // Each octet of a character after its first has the form 10xxxxxx.
   while (end < octets.length && (octets[end]! & 0xc0) === 0x80) end--;
   return octets.subarray(0, end);
 }
 
-/** True for what C's isspace() calls white space, which is what Postfix skips around a verb. */
+/** Whether C's isspace() calls the octet white space. Postfix skips such octets around a verb. */
 export function isSpace(octet: number): boolean {
   return octet === SP || (octet >= HT && octet <= CR);
 }

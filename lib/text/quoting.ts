@@ -1,11 +1,11 @@
-// Text that somebody else wrote, made safe for one line of a log or of an error message. Pure.
+// Makes foreign text safe for one line of a log or of an error message. Pure.
 
-// Where a line can be torn, or made to look like another: C0 and C1 controls, DEL, the Unicode line ends, and what turns
-// the direction of text round.
+// These characters can break a line or make it look like another one: C0 and C1 controls, DEL, the Unicode line ends,
+// and characters that change the direction of text. The backslash is here because it is the escape.
 // deno-lint-ignore no-control-regex
 const UNSAFE = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\\]/g;
 
-/** `text` with everything escaped that could forge a line or move a terminal's cursor; backslash is the escape. */
+/** Escapes everything in `text` that could forge a line or move a terminal's cursor. The escape is a backslash. */
 export function escapeText(text: string): string {
   return text.replace(UNSAFE, (character) => {
     if (character === "\\") return "\\\\";
@@ -14,7 +14,7 @@ export function escapeText(text: string): string {
   });
 }
 
-/** Text as it stands in an error message, bounded and without what could tear the line. */
+/** Quotes text for an error message. The result is at most about 80 characters of one line. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
 }
