@@ -1,16 +1,16 @@
-// What is known of one message before its content: who sends it, to whom, and for which client.
+// What is known of one message before its content: its sender, its recipients, and its client.
 //
-// Plain data. Sender and recipients are those that downstream accepted; a refused one never gets here.
+// Plain data. It holds only the sender and the recipients that downstream accepted.
 
 import type { ClientFacts } from "../smtp/xforward.ts";
 
 export interface Envelope {
-  /** The reverse-path without its brackets: the empty string is the null sender, undefined is not known. */
+  /** The reverse-path without its brackets. The empty string is the null sender. Undefined means not known. */
   readonly sender: string | undefined;
-  /** The accepted forward-paths, in order; it grows while the transaction goes on. */
+  /** The accepted forward-paths, in order. The list grows during the transaction. */
   readonly recipients: readonly string[];
   readonly client: ClientFacts;
-  /** Why the client could not use XFORWARD, in plain words; absent where it could. */
+  /** Why the client could not use XFORWARD, in plain words; absent if it could. */
   readonly unforwarded?: string | undefined;
 }
 

@@ -1,6 +1,7 @@
-// What was decided about a message, and what each check found.
+// The decision about a message, and what each check found.
 //
-// A decision is carried out as it is. The findings are for people: for the log, and for whatever counts or shows them.
+// The session carries out the decision as it is. The findings are for the log and for anything that counts or shows
+// them.
 
 import { formatReply, type Reply } from "../smtp/reply.ts";
 import type { Message } from "./message.ts";
@@ -8,7 +9,7 @@ import type { Verdict } from "./verdict.ts";
 
 export interface Judgement {
   readonly decision: Decision;
-  /** In the order in which the checks were asked. A check that was not asked has none. */
+  /** In the order of the checks. A check that was not asked has no finding. */
   readonly findings: readonly Finding[];
 }
 
@@ -16,21 +17,21 @@ export interface Finding {
   /** The name of the check. */
   readonly check: string;
   readonly verdict: Verdict;
-  /** Milliseconds that it took. */
+  /** Milliseconds that the check took. */
   readonly time: number;
 }
 
 /** `why` is for the log. */
 export type Decision = Passing | Refused;
 
-/** `message` is what the checks have made of it. `unchecked`: no check has looked at it, or none could tell. */
+/** `message` is the message as the checks have left it. `unchecked`: no check looked at it, or none could decide. */
 export interface Passing {
   readonly kind: "pass" | "replace" | "unchecked";
   readonly why: string;
   readonly message: Message;
 }
 
-/** `refused` where no check has an opinion: we cannot handle the message. Nothing is delivered of a `discard` either. */
+/** `refused`: postprox cannot handle the message, although no check decided so. A `discard` delivers nothing either. */
 export interface Refused {
   readonly kind: "reject" | "defer" | "discard" | "refused";
   readonly why: string;
@@ -41,12 +42,12 @@ export interface Refused {
 export const NO_SPACE = formatReply("452 4.3.1 Insufficient system storage");
 export const NOT_HANDLED = formatReply("451 4.3.0 Message could not be handled, try again later");
 
-/** Why a message was not checked as it should have been; undefined where it was, or where a check refused it anyway. */
+/** Why a message was not checked as it should be; undefined if it was, or if a check refused it anyway. */
 export function failureIn(findings: readonly Finding[]): string | undefined {
   const verdicts = findings.map(({ verdict }) => verdict);
   if (verdicts.some((verdict) => "reply" in verdict)) return undefined;
   const last = verdicts.at(-1);
-  // That alone decides.
+  // This cause decides alone.
   if (last?.kind === "unsure" && last.cause === "no means") return last.why;
   return verdicts.map(failureOf).find((failure) => failure !== undefined);
 }

@@ -1,61 +1,61 @@
-// A message, as whoever judges or delivers it sees it: a read-only view.
+// A message as a check or the delivery sees it: a read-only view.
 //
-// Any number of readers may read it at once. The spool keeps one, and a program makes another of it. What is changed is a
-// new message: nobody who still holds the old one sees a difference. Reading throws `IoError`.
+// Any number of readers may read it at once. The spool holds one, and a program makes another one of it. A changed
+// message is a new message, so readers of the old one see no difference. Reading throws `IoError`.
 
 import type { LineEnds } from "../smtp/dot_codec.ts";
 import type { ClientFacts } from "../smtp/xforward.ts";
 import type { Envelope } from "./envelope.ts";
 
-/** What is said of a message beside its content. */
+/** Everything about a message except its content. */
 export interface Mail {
-  /** What begins each line of its session in the log. */
+  /** The log begins each line of its session with this. */
   readonly id: string;
-  /** Frozen. */
+  /** It is frozen. */
   readonly envelope: Readonly<Pick<Envelope, "sender" | "recipients">>;
   readonly client: MailClient;
 }
 
-/** The client that the message is from. Who looks at it wants to know it: where it is not known, the log says why. */
+/** The client that sent the message. Checks want to know it. If it is not known, the log says why. */
 export interface MailClient {
-  /** What XFORWARD has told of it. */
+  /** Facts from XFORWARD. */
   readonly facts: ClientFacts;
-  /** Its address: XFORWARD's, or that of the peer of our own connection where that may be it. */
+  /** Its address: from XFORWARD, or the peer of our own connection if that may be the client. */
   readonly address: string | undefined;
 }
 
-/** Lines end with LF, and dots are not doubled. */
+/** Lines end with LF. Dots are not doubled. */
 export interface Content {
   /** In octets. */
   readonly size: number;
-  /** What becomes a CR LF on the wire. */
+  /** Which line ends become CR LF on the wire. */
   readonly lineEnds: LineEnds;
-  /** How many lines of the message, as it came, have a CR of their own at their end. */
+  /** How many lines of the message, as it came, have a CR of their own before the line end. */
   readonly crLines: number;
-  /** All of it from the beginning, in pieces. Each is valid until the next one, and is not to be written into. */
+  /** The whole content in pieces. Each is valid until the next one. Do not write into them. */
   chunks(): AsyncIterable<Uint8Array>;
-  /** It in a file, for programs; the same one each time. */
+  /** The content in a file, for programs. Each call gives the same file. */
   file(): Promise<MessageFile>;
 }
 
-/** The file of a message. A program may do with it what it likes: these tell what it did. */
+/** The file of a message. A program may do anything with it, and these functions tell what it did. */
 export interface MessageFile {
   readonly path: string;
   /**
-   * What a program has made of it, in place or by a rename; undefined where that is the message as it was. Throws
-   * `IoError` for a file that is gone, empty or no file.
+   * The content that a program has put there, in place or by a rename; undefined if it is still the message as it was.
+   * Throws `IoError` if the file is gone or empty, or is no regular file.
    */
   changed(): Promise<Content | undefined>;
   /**
-   * Whether it still holds the message, and whether that can still be delivered. A program may have removed it, or moved it
-   * elsewhere; it may not have written into it, nor put another one in its place.
+   * Whether it still holds the message and the message can still be delivered. A program may remove the file or move it
+   * away. It may not write into it, and may not put another file in its place.
    */
   isIntact(): Promise<boolean>;
 }
 
 export interface Message extends Mail, Content {}
 
-/** The message with this content; a message is `mail` of its own, which is how it gets other content. */
+/** The message with this content. To change the content, make a new message with the same `mail`. */
 export function messageOf({ id, envelope, client }: Mail, content: Content): Message {
   const { size, lineEnds, crLines } = content;
   const chunks = () => content.chunks();

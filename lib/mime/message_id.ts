@@ -1,25 +1,25 @@
-// The Message-ID of a message (RFC 5322 s.3.6.4), for the log: Postfix logs it too, and a sender can name it.
+// The Message-ID of a message (RFC 5322 s.3.6.4), for the log. Postfix logs it too, and a sender can name it.
 //
-// Pure. The id is a stranger's text, whatever that is, and has a bound.
+// Pure. The id is a stranger's text, so its length has a bound.
 
 import { HT, LF, SP, textOf } from "../text/octets.ts";
 
 // RFC 5322 s.2.1.1: a line has 998 octets at most. The log shows less.
 const FIELD_LIMIT = 998;
 
-// No name that anybody uses is longer; what is longer begins the body.
+// Nobody uses a longer field name. A longer one begins the body.
 const NAME_LIMIT = 80;
 
 const NAME = /^([!-9;-~]+)[ \t]*:/;
 
 /**
- * The first Message-ID in the header of a message, unfolded; undefined where it has none. `beginning` is the first part of
- * the message, in the spool's form; a header that is longer is looked at as far as that goes.
+ * The first Message-ID in the header of a message, unfolded; undefined if there is none. `beginning` is the first part
+ * of the message, in the spool's form. The search ends where `beginning` ends.
  */
 export function messageIdOf(beginning: Uint8Array): string | undefined {
   for (let at = 0; at < beginning.length;) {
     const name = NAME.exec(textOf(beginning.subarray(at, at + NAME_LIMIT)))?.[1];
-    // An empty line, or something else that begins the body.
+    // An empty line, or another line that begins the body.
     if (name === undefined) return undefined;
     const end = endOfField(beginning, at);
     if (name.toLowerCase() === "message-id") {

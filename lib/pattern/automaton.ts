@@ -1,21 +1,22 @@
-// A deterministic automaton over octets for all expressions of a program at once, built while it runs.
+// A deterministic automaton over octets. It runs all expressions of a program at once, and is built while it runs.
 //
-// A state is the set of places in the expressions that the text so far leads to; the places where each expression begins
-// belong to every state, unsaid. A match shows one octet late, at the line end at the latest.
+// A state is the set of places in the expressions that the text so far leads to. The places where expressions begin
+// belong to every state, so no state lists them. A match shows one octet late, or at the line end.
 //
-// Once built, a step is a look into a table, whatever the number of expressions. States are bounded: when there are too
-// many, all are forgotten. A text that always leads to new ones gains nothing from a table: for a while then, octets are
-// stepped through without one, which takes a time that grows with the number of places, and with nothing else.
+// A step in the part that is built is one look into a table, for any number of expressions. The number of states has a
+// bound. At the bound all states are forgotten. A table is no gain for a text that always leads to new states. So for
+// some octets after that the automaton steps without a table. The time of such a step grows with the number of places,
+// and with nothing else.
 
 import { LF } from "../text/octets.ts";
 import { isWord } from "./octets.ts";
 import type { Program } from "./program.ts";
 import { EDGE, NO_MATCH, OTHER, PlaceSet, type Side, sideOf, Stepper } from "./stepper.ts";
 
-/** A place in a text, kept between two calls of `run`. */
+/** A place in a text. It lasts from one call of `run` to the next. */
 export interface Cursor {
   state: State;
-  /** The number of the expression that has matched, the lowest if there are several. */
+  /** The number of the expression that has matched: the lowest if several have. */
   matched: number | undefined;
 }
 
@@ -31,44 +32,44 @@ interface Step {
   readonly matched: number;
 }
 
-// Rows of the table that are no states: the first for what is not built yet.
+// Two rows of the table are no states. The first stands for a state that is not built yet.
 const MATCH = 1;
 const FIRST_ROW = 2;
 
 /** The generation of a state that has no row. */
 const LOOSE = -1;
 
-// A table of 64 Ki numbers is 256 KiB, and places at 16 bits are as much. They serve all sessions.
+// A table of 64 Ki numbers takes 256 KiB, and the places, of 16 bits each, as much. All sessions share them.
 const TABLE_LIMIT = 65_536;
 const PLACES_LIMIT = 131_072;
 const FIRST_ROWS = 8;
 
-// A state that is built costs as much as some fifty steps without a table, and ten for each of its places. Where the
-// states were of less use before there were too many of them, so many octets do without.
+// To build a state costs as much as about fifty steps without a table, and ten more for each of its places. If there
+// were too many states and they were used less often than that, this many octets do without the table.
 const STATE_WORK = 50;
 const PLACE_WORK = 10;
 const OCTETS_WITHOUT = 1_048_576;
 
-/** So much is done in one call of `run`: a tenth of a millisecond of octets, or a millisecond of places or building. */
+/** The most work of one call of `run`: octets for a tenth of a millisecond, or places or building for a millisecond. */
 export const SLICE = 65_536;
 
 export class Automaton {
   readonly #stepper: Stepper;
-  /** Octets that no expression tells apart are of one class. */
+  /** The class of each octet. Octets that no expression tells apart are of one class. */
   readonly #classOf = new Uint8Array(256);
-  /** An octet of each class. */
+  /** One octet of each class. */
   readonly #octets: number[] = [];
   readonly #begin: Uint16Array;
   readonly #beginSteps: (Step | undefined)[] = [];
-  /** Whether a state has to know what stands before it, even when no assertion is among its places. */
+  /** Whether a state must know what stands before it even if its places have no assertion. */
   readonly #beginAsserts: boolean;
-  /** For each state and class the row of the next state, times the number of classes. */
+  /** The row of the next state for each state and class, times the number of classes. */
   #table: Int32Array;
   #states: State[] = new Array(FIRST_ROW);
   #known = new Map<string, State>();
   #placesKept = 0;
   #generation = 0;
-  /** Octets since the states were forgotten. */
+  /** Octets since all states were last forgotten. */
   #octetsSeen = 0;
   #octetsWithout = 0;
   #work = 0;
@@ -93,8 +94,8 @@ export class Automaton {
   }
 
   /**
-   * Goes on over `octets` from `at`, until an expression matches, which `cursor` then tells, or a slice of work is done.
-   * The place where it stopped: a match is in the line that ends there or behind it.
+   * Continues over `octets` from `at`. It stops when an expression matches, which `cursor` then says, or after a slice
+   * of work. Returns the place where it stopped. The line of a match ends there or later.
    */
   run(cursor: Cursor, octets: Uint8Array, at: number): number {
     this.#work = 0;
@@ -153,7 +154,7 @@ export class Automaton {
     return at;
   }
 
-  // A state that has no row, or lost it meanwhile, is made anew.
+  // Builds a state again if it has no row, or has lost it meanwhile.
   #enter(state: State): State {
     if (state.generation === this.#generation) return state;
     this.#now.length = 0;
@@ -177,7 +178,7 @@ export class Automaton {
     return { state, matched };
   }
 
-  // Takes the places of `#now`, and those where expressions begin, to `#next` with an octet of the class.
+  // Moves the places of `#now`, and the places where expressions begin, to `#next` over an octet of the class.
   #step(before: Side, octetClass: number): number {
     const begun = this.#beginStep(before, octetClass);
     this.#next.length = 0;
@@ -199,7 +200,7 @@ export class Automaton {
   }
 
   #stateOf(places: Uint16Array, side: Side): State {
-    // What stands before is forgotten where nobody asks.
+    // Forgets what stands before if no assertion asks.
     const before = this.#beginAsserts || this.#stepper.hasAsserts(places) ? side : OTHER;
     const key = keyOf(places, before);
     return this.#known.get(key) ?? this.#add(key, places, before);
@@ -248,7 +249,7 @@ export class Automaton {
   }
 }
 
-// String.fromCharCode takes its numbers as arguments: a few thousand are safe on every runtime's stack.
+// String.fromCharCode takes the numbers as arguments. A few thousand are safe on every runtime's stack.
 const ARGUMENTS = 4096;
 
 function keyOf(places: Uint16Array, before: Side): string {

@@ -1,8 +1,7 @@
-// Matches one line with an expression that has back-references, by trying every way in turn.
+// Matches one line with an expression that has back-references: it tries all ways, one after another.
 //
-// Such a search can take a time that grows with two to the power of the line's length. So it is done in slices, and given
-// up after so many steps: then it is not known whether the expression matches. There is no recursion; what is still to
-// be tried is on a stack, which has its bound too.
+// The time of such a search can double with each octet of the line. So the search works in slices and gives up after a
+// number of steps. Then the result is unknown. It uses no recursion: a stack with a bound holds what is still to try.
 
 import { isWord, toLower } from "./octets.ts";
 import type { Instruction, Program } from "./program.ts";
@@ -10,7 +9,7 @@ import type { Assertion } from "./tree.ts";
 
 export type Finding = "match" | "no match" | "not known";
 
-// 8 MB, of a stack with two numbers for each thing to be tried or undone.
+// A stack of 8 MB. It holds two numbers for each thing to try or to undo.
 const STACK_LIMIT = 2_097_152;
 
 export class BackTracker {
@@ -22,11 +21,11 @@ export class BackTracker {
   #start = 0;
   #at = 0;
   #next: number;
-  // An instruction to go on with and the place there, or ~slot and its former value.
+  // Pairs: an instruction to continue with and its place, or ~slot and the slot's former value.
   #stack = new Int32Array(64);
   #depth = 0;
 
-  /** `program` has one expression; `limit` is the number of steps after which the search is given up. */
+  /** `program` has one expression. After `limit` steps the search gives up. */
   constructor(program: Program, line: Uint8Array, limit: number) {
     this.#instructions = program.instructions;
     this.#entry = this.#next = program.entries[0]!;
@@ -35,7 +34,7 @@ export class BackTracker {
     this.#stepsLeft = limit;
   }
 
-  /** Searches on for so many steps; undefined when that did not do. */
+  /** Searches for at most `steps` more steps; undefined if it is not done then. */
   run(steps: number): Finding | undefined {
     const until = Math.max(0, this.#stepsLeft - steps);
     while (this.#stepsLeft > until) {
@@ -48,7 +47,7 @@ export class BackTracker {
     return this.#stepsLeft <= 0 ? "not known" : undefined;
   }
 
-  // False where the line does not have what the instruction wants.
+  // False if the line does not have what the instruction wants.
   #take(instruction: Exclude<Instruction, { kind: "match" }>): boolean {
     this.#next++;
     switch (instruction.kind) {
@@ -75,7 +74,7 @@ export class BackTracker {
     }
   }
 
-  // To the newest of the other ways, or to the next place in the line to start from.
+  // Goes to the newest way that is not tried yet, or to the next place in the line to start from.
   #goBack(): boolean {
     while (this.#depth > 0) {
       this.#depth -= 2;
@@ -96,7 +95,7 @@ export class BackTracker {
   #takeAgain(from: number, until: number): boolean {
     // A group that was left out matches nothing, not even the empty text.
     if (until === -1 || this.#at + until - from > this.#line.length) return false;
-    // Each octet is a step.
+    // Each octet counts as a step.
     this.#stepsLeft -= until - from;
     for (let at = from; at < until; at++) {
       if (toLower(this.#line[at]!) !== toLower(this.#line[this.#at++]!)) return false;

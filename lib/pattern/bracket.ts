@@ -1,8 +1,8 @@
-// Bracket expressions, `[...]` (POSIX s.9.3.5), in either syntax, as GNU grep -i reads them.
+// Bracket expressions, `[...]` (POSIX s.9.3.5), of both syntaxes, as GNU grep -i reads them.
 //
-// The backslash means itself. A range goes by octet values; its ends are compared with case ignored, so that `[Z-a]` is
-// refused, but the range itself is taken as written, and each member then counts in either case. Collating elements and
-// equivalence classes are single octets: the C locale has no others.
+// A backslash means itself. A range goes by octet values. Its two ends are compared without case, so `[Z-a]` is
+// refused. The range itself is taken as written, and then each member counts in both cases. Collating elements and
+// equivalence classes are single octets, because the C locale has no others.
 
 import { textOf } from "../text/octets.ts";
 import { CLASSES, type OctetSet, octetsThat, toUpper } from "./octets.ts";
@@ -10,9 +10,9 @@ import { PatternError } from "./tree.ts";
 
 interface Element {
   readonly test: (octet: number) => boolean;
-  /** The octet, where this may be an end of a range. */
+  /** The octet, if it may be an end of a range. */
   readonly octet?: number;
-  /** Written as one plain octet. */
+  /** Whether it was written as one plain octet. */
   readonly isPlain: boolean;
   readonly end: number;
 }
@@ -27,7 +27,7 @@ const UNMATCHED = "unmatched [: give the ] that ends it";
 const RANGE_END = "a range in brackets ends before it starts, case ignored: give the smaller octet first";
 const NO_RANGE = "a - in brackets has no octet on either side: put it first or last to mean itself";
 
-/** The set that the bracket expression whose `[` is at `at` - 1 stands for, and where what follows it begins. */
+/** Reads the bracket expression whose `[` is at `at` - 1. Returns its set, and where the text after it begins. */
 export function parseBracket(source: Uint8Array, at: number): { set: OctetSet; end: number } {
   const isNegated = source[at] === CARET;
   const start = isNegated ? at + 1 : at;
@@ -55,7 +55,7 @@ function parseElement(source: Uint8Array, at: number, mayBeHyphen: boolean): Ele
   return { test: (other) => other === octet, octet, isPlain: true, end: at + 1 };
 }
 
-// `[:class:]`, `[=x=]` and `[.x.]`, of which the name begins at `at`.
+// Reads `[:class:]`, `[=x=]` or `[.x.]`. The name begins at `at`.
 function parseNamed(source: Uint8Array, at: number, mark: number): Element {
   let end = at;
   while (source[end] !== mark || source[end + 1] !== CLOSE) {
@@ -87,7 +87,7 @@ function rangeOf({ octet: first }: Element, { octet: last }: Element): Element["
   return (octet) => octet >= first && octet <= last;
 }
 
-// `[:space:]` is what people write for `[[:space:]]`.
+// People write `[:space:]` and mean `[[:space:]]`.
 function checkColons(content: Uint8Array): void {
   if (content[0] !== COLON || content.at(-1) !== COLON || content.every((octet) => octet === COLON)) return;
   const text = textOf(content);

@@ -1,7 +1,7 @@
-// Finds the lines of a text that an automaton matches, in a text that comes in chunks of any size.
+// Finds the lines of a text that an automaton matches. The text comes in chunks of any size.
 //
-// Of a line it keeps the beginning, for whoever wants to see it; a line of 50 MB costs no more memory than that. Work is
-// done in slices, between which a caller can let others have their turn.
+// It keeps only the beginning of a line, so a line of 50 MB costs no more memory than that. It works in slices. Between
+// them the caller can give others a turn.
 
 import { concat, LF } from "../text/octets.ts";
 import type { Automaton, Cursor } from "./automaton.ts";
@@ -9,7 +9,7 @@ import type { Automaton, Cursor } from "./automaton.ts";
 export interface FoundLine {
   /** The lowest number of an expression that matches. */
   readonly expression: number;
-  /** The line, or its beginning, without its end; valid until the next step. */
+  /** The line or its beginning, without its line end. Valid until the next step. */
   readonly text: Uint8Array;
   readonly isWhole: boolean;
 }
@@ -18,19 +18,19 @@ export class LineScanner {
   readonly #automaton: Automaton;
   readonly #keep: number;
   readonly #cursor: Cursor;
-  // What came of the present line in the chunks before.
+  // The parts of the present line that came in earlier chunks.
   #kept: Uint8Array[] = [];
   #keptLength = 0;
   #length = 0;
 
-  /** Of a line that goes over several chunks it keeps `keep` octets. */
+  /** Keeps at most `keep` octets of a line that goes over several chunks. */
   constructor(automaton: Automaton, keep: number) {
     this.#automaton = automaton;
     this.#keep = keep;
     this.#cursor = automaton.start();
   }
 
-  /** Goes over the next `chunk`; yields each line that matches when its end has come, and undefined after a slice. */
+  /** Reads the next `chunk`. Yields a line that matches, when its end has come, and undefined after a slice of work. */
   *scan(chunk: Uint8Array): Generator<FoundLine | undefined> {
     let lineStart = 0;
     for (let at = 0; at < chunk.length;) {
@@ -60,7 +60,7 @@ export class LineScanner {
     this.#add(chunk.subarray(lineStart));
   }
 
-  /** The text is at its end: a last line without a line end counts. */
+  /** Ends the text. A last line without a line end counts as a line. */
   *end(): Generator<FoundLine | undefined> {
     if (this.#length > 0) yield* this.scan(Uint8Array.of(LF));
   }

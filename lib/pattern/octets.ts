@@ -1,6 +1,6 @@
-// Sets of octets, and what is a letter among them: ASCII and no more, as in the C locale of POSIX s.7.3.1.
+// Sets of octets, and which octets are letters: only ASCII, as in the C locale of POSIX s.7.3.1.
 //
-// A set is 256 flags, of which that of LF is never 1: lines have none. All of it is blind to case.
+// A set is 256 flags. The flag of LF is never 1, because lines have no LF. Everything here ignores case.
 
 import { HT, isSpace, LF, SP } from "../text/octets.ts";
 
@@ -15,12 +15,12 @@ export function toUpper(octet: number): number {
   return isLower(octet) ? octet - 0x20 : octet;
 }
 
-/** What `\w` matches. */
+/** Whether `\w` matches the octet. */
 export function isWord(octet: number): boolean {
   return isAlpha(octet) || isDigit(octet) || octet === 0x5f;
 }
 
-/** The set of all octets that pass `test`, in either case. */
+/** The octets that pass `test` in upper or lower case. */
 export function octetsThat(test: (octet: number) => boolean): OctetSet {
   const set = new Uint8Array(256);
   for (let octet = 0; octet < 256; octet++) {

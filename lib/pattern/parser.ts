@@ -1,9 +1,12 @@
-// POSIX basic and extended regular expressions (POSIX s.9) with the extensions of GNU, made into a tree.
+// Reads POSIX basic and extended regular expressions (POSIX s.9) with GNU's extensions, and makes trees of them.
 //
-// Where POSIX leaves a case open this follows GNU grep -i 3.8: `*` is a literal where there is nothing before it to
-// repeat (basic), or repeats nothing (extended); `{` that begins no interval is a literal (extended); `^` and `$` are
-// anchors at the ends of an alternative (basic) or anywhere (extended); a backslash before any other octet is ignored.
-// An expression is octets and has no line end. What is wrong throws a `PatternError`.
+// Where POSIX leaves a case open, this does what GNU grep -i 3.8 does:
+// * `*` with nothing before it is a literal in a basic expression. In an extended one it repeats nothing.
+// * `{` that begins no interval is a literal in an extended expression.
+// * `^` and `$` are anchors: in a basic expression at the ends of an alternative, in an extended one anywhere.
+// * A backslash before any other octet is ignored.
+//
+// An expression is octets and has no line end. A wrong expression throws a `PatternError`.
 
 import { isSpace, LF, textOf } from "../text/octets.ts";
 import { parseBracket } from "./bracket.ts";
@@ -15,7 +18,7 @@ export type Syntax = "basic" | "extended";
 // RE_DUP_MAX of glibc.
 const REPEAT_LIMIT = 32_767;
 
-// The parser, the compiler and what reads the tree call themselves so deep.
+// The parser, the compiler and the readers of the tree call themselves at most this deep.
 const NESTING_LIMIT = 250;
 
 const BACKSLASH = 0x5c;
@@ -44,7 +47,7 @@ const ANY: Tree = { kind: "octet", set: octetsThat((octet) => octet !== LF) };
 const LITERALS: Tree[] = [];
 
 interface Token {
-  /** The octet as a character, behind the backslash where there is one. */
+  /** The octet as a character, with the backslash before it if there is one. */
   readonly text: string;
   readonly isEscaped: boolean;
   readonly isOperator: boolean;
@@ -72,9 +75,9 @@ class Parser {
   #at = 0;
   #nesting = 0;
   #groups = 0;
-  /** The groups that have ended, to which a back-reference may lead. */
+  /** The groups that have ended. A back-reference may refer only to these. */
   #ended: ReadonlySet<number> = new Set();
-  /** Whether there is nothing to repeat: at the start of an alternative and behind anchors, basic ones only there. */
+  /** Whether there is nothing to repeat: at the start of an alternative, and after an anchor that stands there. */
   #isStart = true;
 
   constructor(source: Uint8Array, syntax: Syntax) {
@@ -89,7 +92,7 @@ class Parser {
   }
 
   #parseChoice(): Tree {
-    // What ends in one alternative is not there in the next one.
+    // A group that ended in one alternative does not exist in the next one.
     const before = this.#ended;
     let after = before;
     const parts: Tree[] = [];
@@ -118,7 +121,7 @@ class Parser {
 
   #parseRepeated(token: Token, isFirst: boolean): Tree {
     let part = this.#parseAtom(token, isFirst);
-    // Behind an anchor that has nothing before it a basic operator is a literal.
+    // In a basic expression, an operator after an anchor that has nothing before it is a literal.
     for (let depth = 0; !(this.#isBasic && this.#isStart); depth++) {
       const interval = this.#takeRepetition();
       if (!interval) break;
@@ -146,7 +149,7 @@ class Parser {
     return { kind: "octet", set };
   }
 
-  // A basic operator with nothing to repeat is a literal; an extended one, which is not taken here, repeats nothing.
+  // With nothing to repeat, a basic operator is a literal. An extended one repeats nothing and does not get here.
   #parseNothing({ text, isEscaped }: Token): Tree {
     if (!this.#isBasic && (text !== "{" || this.#parseInterval(this.#at + 1))) return EMPTY;
     this.#at += isEscaped ? 2 : 1;
@@ -155,7 +158,7 @@ class Parser {
     return literal(text.charCodeAt(0));
   }
 
-  // GNU grep takes a `)` for a literal behind an operator that has nothing to repeat.
+  // GNU grep takes a `)` for a literal if it follows an operator that has nothing to repeat.
   #checkAlone(): void {
     if (this.#nesting > 0 && this.#source[this.#at - 1] !== CLOSING_BRACE && this.#peek()?.text === ")") {
       const operator = String.fromCharCode(this.#source[this.#at - 1]!);
@@ -202,7 +205,7 @@ class Parser {
     return interval;
   }
 
-  // From behind the brace on. Undefined where an extended brace begins no interval, and so is a literal.
+  // Reads what follows the brace. Undefined if an extended brace begins no interval and so is a literal.
   #parseInterval(at: number): Interval | undefined {
     const rest = textOf(this.#source.subarray(at));
     const [braces, close] = this.#isBasic ? ["\\{\\}", "\\}"] : ["{}", "}"];
@@ -212,7 +215,7 @@ class Parser {
     const bounds = { min: Number(min), max: comma === "" ? Number(min) : max === "" ? Infinity : Number(max) };
     if (!isWhole || bounds.min > bounds.max) {
       if (this.#isBasic && !rest.includes(close)) throw this.#unmatched("{");
-      // GNU grep has one reading for the start of an expression, and another one for all other places.
+      // GNU grep reads the start of an expression in one way, and all other places in another.
       const isLiteral = !isWhole && !rest.startsWith("}") && !(comma !== "" && rest.startsWith(",", length));
       if (!this.#isBasic && (isLiteral || this.#isStart)) return undefined;
       throw new PatternError(`invalid content of ${braces}: give M, M,N with M no larger than N, M, or ,N`);

@@ -1,10 +1,10 @@
-// Regular expressions for text that a stranger chooses: POSIX basic and extended ones with GNU's extensions, matched
-// against octets, blind to case as `LC_ALL=C grep -ai` is.
+// Regular expressions for text that a stranger chooses: POSIX basic and extended ones with GNU's extensions. They match
+// octets without regard to case, as `LC_ALL=C grep -ai` does.
 //
-// JavaScript's own expressions try one way after another, and nothing can stop them. Here most texts cost a few steps for
-// each octet, however many expressions there are, and none costs more than the length of all expressions. Back-references
-// cannot be had so: an expression with one is first approximated by one without, and only a line that passes that is
-// searched, with a bound on the steps.
+// JavaScript's own expressions try one way after another, and nothing can stop them. Here most texts cost a few steps
+// for each octet, for any number of expressions. No octet costs more steps than all expressions are long.
+// Back-references do not work this way. An expression with one gets an approximation without it. Only a line that
+// passes the approximation is searched, with a bound on the steps.
 //
 // A wrong expression throws a `PatternError`.
 
@@ -18,38 +18,38 @@ import { PatternError, type Tree } from "./tree.ts";
 
 export { PatternError };
 
-// An automaton for all expressions together has a state for each subset of those that a text can be in the midst of, and
-// two to the power of their number are too many. Expressions with repeats are dealt out to so many programs.
+// One automaton for all expressions would have a state for each subset of those that a text can be inside of: two to
+// the power of their number. So expressions with repeats are spread over this many programs.
 const PROGRAMS = 16;
 
-/** What a log wants to see of a line. */
+/** The log shows at most this much of a line. */
 const LINE_KEPT = 1000;
 
 /** A longer line is not searched for back-references. */
 const REFERENCE_LINE_LIMIT = 1_048_576;
 
-// Steps of a search for one expression with back-references in one line: a fraction of a second in the text of a message,
-// a few milliseconds in a short text, where nobody else has a turn meanwhile.
+// The bound on steps of one search: one expression with back-references in one line. In the text of a message that
+// takes a fraction of a second. In a short text it takes a few milliseconds, and nobody else gets a turn meanwhile.
 const SEARCH_LIMIT = 10_000_000;
 const SHORT_SEARCH_LIMIT = 100_000;
 const SEARCH_SLICE = 5_000;
 
 export interface Match {
-  /** The number of the expression, counted from 0 as they were added. */
+  /** The number of the expression. The first one that was added has 0. */
   readonly expression: number;
-  /** The line that it matches, without its end. */
+  /** The line that it matches, without its line end. */
   readonly line: Uint8Array;
 }
 
-/** Work that stops after each slice, of a few milliseconds at most, and gives a match when it has found one. */
+/** Work in slices of a few milliseconds at most. It ends with a match, or with undefined if there is none. */
 export type Work = Generator<void, Match | undefined>;
 
 export interface Pattern {
-  /** Whether it matches the octets of `text`, a line; undefined where that could not be found out. */
+  /** Whether it matches the line `text`; undefined if the search gave up. */
   matches(text: Uint8Array): boolean | undefined;
 }
 
-/** One expression, to be tried on short texts. */
+/** Compiles one expression for short texts. */
 export function compilePattern(source: string | Uint8Array, { syntax }: { syntax: Syntax }): Pattern {
   const set = new PatternSet(syntax);
   set.add(typeof source === "string" ? bytesOf(source) : source);
@@ -69,17 +69,17 @@ function finish(work: Work): Match | undefined {
   }
 }
 
-/** Any number of expressions, matched all at once. */
+/** Any number of expressions, all matched at once. */
 export class PatternSet {
   readonly #syntax: Syntax;
   readonly #plain = new Program({ exact: false });
   readonly #repeating: Program[] = [];
-  /** Expressions with back-references: their approximations, and each by its number. */
+  /** The approximations of expressions with back-references, and the expressions themselves by their numbers. */
   readonly #approximate = new Program({ exact: false });
   readonly #referring: { readonly expression: number; readonly program: Program }[] = [];
   #automata: { readonly plain: readonly Automaton[]; readonly approximate: Automaton | undefined } | undefined;
   #size = 0;
-  /** Instructions of all programs but the exact ones. */
+  /** The number of instructions of all programs except the exact ones. */
   #length = 0;
 
   constructor(syntax: Syntax) {
@@ -112,13 +112,13 @@ export class PatternSet {
     return this.#repeating[this.#size % this.#repeating.length]!;
   }
 
-  /** The number of an expression that matches `line`, a short one; undefined where none does. All have been added. */
+  /** The number of an expression that matches the short `line`; undefined if none does. Add all expressions first. */
   find(line: Uint8Array): number | undefined {
     const scan = this.scan({ searchLimit: SHORT_SEARCH_LIMIT });
     return (finish(scan.take(line)) ?? finish(scan.take(Uint8Array.of(LF))))?.expression;
   }
 
-  /** Begins a text. All expressions have been added. */
+  /** Begins a text. Add all expressions first. */
   scan({ searchLimit } = { searchLimit: SEARCH_LIMIT }): Scan {
     const used = [this.#plain, ...this.#repeating].filter(({ entries }) => entries.length > 0);
     this.#automata ??= {
@@ -136,7 +136,7 @@ interface ScanParts {
   readonly searchLimit: number;
 }
 
-/** A text, line by line, from its beginning to the first match. */
+/** A text, read line by line until the first match. */
 export class Scan {
   readonly #parts: ScanParts;
   readonly #plain: readonly LineScanner[];
@@ -149,18 +149,18 @@ export class Scan {
     this.#approximate = parts.approximate && new LineScanner(parts.approximate, REFERENCE_LINE_LIMIT);
   }
 
-  /** Whether there was a line of which it could not be found out whether it matches. */
+  /** Whether the search gave up on some line. */
   get isUnsure(): boolean {
     return this.#isUnsure;
   }
 
-  /** Goes over the next octets of the text. */
+  /** Reads the next octets of the text. */
   *take(chunk: Uint8Array): Work {
     return (yield* this.#firstPlain((scanner) => scanner.scan(chunk))) ??
       (this.#approximate && (yield* this.#firstReferring(this.#approximate.scan(chunk))));
   }
 
-  /** The text is at its end. */
+  /** Ends the text. */
   *end(): Work {
     return (yield* this.#firstPlain((scanner) => scanner.end())) ??
       (this.#approximate && (yield* this.#firstReferring(this.#approximate.end())));

@@ -1,8 +1,8 @@
-// The tree of an expression compiled to a program: instructions for the automaton and for the back-tracker.
+// Compiles the tree of an expression to a program: instructions for the automaton and for the back-tracker.
 //
-// Each instruction has a number; control goes to the next one unless it says otherwise. The automaton takes an
-// approximation of an expression with back-references: what a group has matched may there be any text.
-// A program is bounded; an expression for which it has no room throws a `PatternError`.
+// Each instruction has a number. The next one follows unless the instruction says otherwise. The automaton runs an
+// approximation of an expression with back-references: a back-reference matches any text. The length of a program has a
+// bound. An expression that has no room in it throws a `PatternError`.
 
 import { LF } from "../text/octets.ts";
 import { type OctetSet, octetsThat } from "./octets.ts";
@@ -12,19 +12,22 @@ export type Instruction =
   /** Takes one octet of the set. */
   | { readonly kind: "octet"; readonly set: OctetSet }
   | { readonly kind: "assert"; readonly what: Assertion }
-  /** Goes on at both; the first is to be tried first. */
+  /** Continues at both. The back-tracker tries the first one first. */
   | { readonly kind: "split"; readonly first: number; readonly second: number }
   | { readonly kind: "jump"; readonly to: number }
-  /** The expression of that number matches. */
+  /** The expression with that number matches. */
   | { readonly kind: "match"; readonly expression: number }
   /** For the back-tracker: keeps the place in the text in a slot. */
   | { readonly kind: "save"; readonly slot: number }
-  /** For the back-tracker: goes elsewhere when nothing was taken since the slot was saved. */
+  /** For the back-tracker: jumps if nothing was taken since the slot was saved. */
   | { readonly kind: "leave"; readonly slot: number; readonly to: number }
-  /** For the back-tracker: takes what stands between two slots. */
+  /** For the back-tracker: takes the same text as stands between two slots. */
   | { readonly kind: "refer"; readonly from: number; readonly until: number };
 
-/** What all expressions of one file may need: 10,000 words of four letters. An instruction's number fits in 16 bits. */
+/**
+ * The length that all expressions of one file may need: 10,000 words of four letters. Instruction numbers fit in 16
+ * bits.
+ */
 export const LENGTH_LIMIT = 50_000;
 
 export const TOO_LONG = `it needs an automaton of more than ${LENGTH_LIMIT} steps, all expressions together`;
@@ -37,7 +40,7 @@ export class Program {
   readonly entries: number[] = [];
   slots = 0;
   readonly #isExact: boolean;
-  /** The slot where a group begins; the next one is where it ends. */
+  /** The slot of the beginning of each group. The next slot is for its end. */
   readonly #groups = new Map<number, number>();
 
   /** An `exact` program is for the back-tracker. */
@@ -45,7 +48,7 @@ export class Program {
     this.#isExact = exact;
   }
 
-  /** Adds an expression, known by the number `expression`. */
+  /** Adds an expression under the number `expression`. */
   add(tree: Tree, expression: number): void {
     const start = this.instructions.length;
     try {
@@ -94,7 +97,7 @@ export class Program {
     const start = this.#next;
     for (let count = 0; count < min; count++) {
       this.#compile(part);
-      // Nothing, however often.
+      // Nothing, repeated, is still nothing.
       if (this.#next === start) return;
     }
     if (max === Infinity) return this.#compileLoop(part);
@@ -106,7 +109,7 @@ export class Program {
     for (const split of splits) this.#set(split, { kind: "split", first: split + 1, second: this.#next });
   }
 
-  // A round that takes nothing is the last one.
+  // A round that takes nothing ends the loop.
   #compileLoop(part: Tree): void {
     const split = this.#emit(TO_COME);
     const guard = this.#isExact && mayBeEmpty(part) ? this.slots++ : undefined;
@@ -156,7 +159,7 @@ export class Program {
   }
 }
 
-/** Stands where the instruction is set when it is known where it leads. */
+/** Holds the place of an instruction until its target is known. */
 const TO_COME: Instruction = { kind: "jump", to: 0 };
 
 function mayBeEmpty(tree: Tree): boolean {
@@ -183,7 +186,7 @@ export function hasReferences(tree: Tree): boolean {
   return someTree(tree, "reference");
 }
 
-/** Whether the expression repeats a part: then it is at many places at once in some texts. */
+/** Whether the expression repeats a part. Some texts lead such an expression to many places at once. */
 export function hasRepeats(tree: Tree): boolean {
   return someTree(tree, "repeat");
 }

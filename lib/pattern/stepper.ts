@@ -1,15 +1,15 @@
-// Goes through a program octet by octet, at all places at once, and remembers nothing: a step costs as much as there are
-// places, whatever came before.
+// Runs a program octet by octet, at all its places at once, and remembers no states. The cost of a step is the number
+// of places.
 //
-// The places to which one leads without an octet are found on the way. What an assertion says depends on the octets on
-// both sides, so it is looked at, like the end of an expression, with the octet behind it.
+// Places that need no octet to get to are found on the way. An assertion depends on the octets on both sides. So it is
+// checked together with the octet after it, and so is the end of an expression.
 
 import { LF } from "../text/octets.ts";
 import { isWord, type OctetSet } from "./octets.ts";
 import type { Instruction, Program } from "./program.ts";
 import type { Assertion } from "./tree.ts";
 
-/** What stands beside a place in the text. */
+/** What stands on one side of a place in the text. */
 export type Side = typeof EDGE | typeof WORD | typeof OTHER;
 export const EDGE = 0;
 export const WORD = 1;
@@ -17,11 +17,11 @@ export const OTHER = 2;
 
 export const NO_MATCH = Infinity;
 
-/** Numbers of instructions, each once, in the order in which they came; the same number is never looked for. */
+/** Numbers of instructions in the order in which they came. Each stands there once. */
 export class PlaceSet {
   readonly list: Uint16Array;
   length = 0;
-  /** Where in the list a place is, if it is there. */
+  /** Where a place stands in the list, if it is there. */
   readonly #index: Uint16Array;
 
   constructor(size: number) {
@@ -41,7 +41,7 @@ export class PlaceSet {
   }
 }
 
-// Instructions as numbers in rows, which is much faster than objects of several kinds.
+// Instructions as rows of numbers: much faster than objects of several kinds.
 const KINDS = ["octet", "assert", "split", "jump", "match"] as const;
 const [OCTET, ASSERT, SPLIT, JUMP, MATCH] = [0, 1, 2, 3, 4] as const;
 
@@ -49,7 +49,7 @@ export class Stepper {
   readonly #kinds: Uint8Array;
   readonly #sets: readonly (OctetSet | undefined)[];
   readonly #assertions: readonly (Assertion | undefined)[];
-  /** Where a split or a jump leads, or the number of the expression that matches. */
+  /** The target of a split or a jump, or the number of the expression that matches. */
   readonly #first: Uint16Array;
   readonly #second: Uint16Array;
 
@@ -62,8 +62,8 @@ export class Stepper {
   }
 
   /**
-   * Adds to `next` the places to which those of `now` lead with `octet`, and to `now` those to which they lead without.
-   * The lowest number of an expression that has matched before the octet.
+   * Adds to `next` the places that `octet` leads to from `now`, and to `now` the places that need no octet. Returns the
+   * lowest number of an expression that has matched before the octet.
    */
   step(now: PlaceSet, next: PlaceSet, { before, octet }: { before: Side; octet: number }): number {
     const kinds = this.#kinds;
@@ -87,7 +87,10 @@ export class Stepper {
     return matched;
   }
 
-  /** The places of `set`, and those to which they lead, that take an octet, assert something, or match; in order. */
+  /**
+   * The places that `set` leads to without an octet and that take an octet, assert something, or match. They are in
+   * order.
+   */
   close(set: PlaceSet): Uint16Array {
     for (let at = 0; at < set.length; at++) this.#follow(set, set.list[at]!);
     return set.list.subarray(0, set.length).filter((place) => !this.#leads(place)).sort();

@@ -1,4 +1,4 @@
-// What a regular expression says, as a tree: what the parser makes and the compiler reads.
+// A regular expression as a tree. The parser makes it, the compiler reads it.
 
 import type { OctetSet } from "./octets.ts";
 
@@ -7,16 +7,16 @@ export type Tree =
   | { readonly kind: "octet"; readonly set: OctetSet }
   | { readonly kind: "assert"; readonly what: Assertion }
   | { readonly kind: "sequence" | "choice"; readonly parts: readonly Tree[] }
-  /** `max` is Infinity where there is no bound. */
+  /** `max` is Infinity if there is no bound. */
   | { readonly kind: "repeat"; readonly part: Tree; readonly min: number; readonly max: number }
   | { readonly kind: "group"; readonly part: Tree; readonly number: number }
-  /** What the group of that number matched last. */
+  /** The text that this group matched last. */
   | { readonly kind: "reference"; readonly number: number };
 
-/** What has to hold between two octets. */
+/** A condition between two octets. */
 export type Assertion = "line-start" | "line-end" | "word-start" | "word-end" | "word-edge" | "no-word-edge";
 
-/** An expression that is wrong; the message says what is. */
+/** A wrong expression. The message says what is wrong. */
 export class PatternError extends Error {
   override readonly name = "PatternError";
 }
