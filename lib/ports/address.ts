@@ -32,17 +32,26 @@ function formatPort(host: string, port: number): string {
 
 /** `HOST`, `HOST:PORT`, `[v6addr]:PORT`, `inet:HOST:PORT` or `unix:PATH`. */
 export function parseDownstream(text: string): Address {
-  const hint = "give HOST:PORT, [IPV6]:PORT or unix:PATH, such as 127.0.0.1:10026";
+  return parseServer(text, "127.0.0.1:10026", SMTP_PORT);
+}
+
+/** `HOST:PORT`, `[v6addr]:PORT`, `inet:HOST:PORT` or `unix:PATH`; `example` shows a right one. */
+export function parseScanner(text: string, example: string): Address {
+  return parseServer(text, example);
+}
+
+// Without a `defaultPort` the port has to be there.
+function parseServer(text: string, example: string, defaultPort?: number): Address {
+  const hint = `give HOST:PORT, [IPV6]:PORT or unix:PATH, such as ${example}`;
   const unix = parseUnix(text, hint);
   if (unix) return unix;
   const parts = /^(?:inet:)?(\[[^\]]*\]|[^:]*)(?::([^:]*))?$/i.exec(text);
   if (!parts) throw new UsageError(`${quote(text)} is no server address: ${hint}`);
   const [, host = "", port] = parts;
-  return {
-    transport: "tcp",
-    host: parseHost(host, text, hint),
-    port: port === undefined ? SMTP_PORT : parsePort(port, text),
-  };
+  const number = port === undefined ? defaultPort : parsePort(port, text);
+  const server = parseHost(host, text, hint);
+  if (number === undefined) throw new UsageError(`${quote(text)} has no port: ${hint}`);
+  return { transport: "tcp", host: server, port: number };
 }
 
 /** `PORT`, `IP:PORT`, `[v6addr]:PORT` or `unix:PATH`. */

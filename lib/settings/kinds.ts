@@ -4,12 +4,22 @@ import type { ExitMeaning } from "../checks/program/command_result.ts";
 import { type DnsList, formatDnsList, parseDnsList, parseZone } from "../dns/list.ts";
 import { type LogTarget, SYSLOG } from "../log/sinks.ts";
 import type { Kind } from "../options/kinds.ts";
-import { formatAddress, formatNameServer, parseListen, parseNameServer } from "../ports/address.ts";
+import { formatAddress, formatNameServer, parseListen, parseNameServer, parseScanner } from "../ports/address.ts";
 import type { Address, NameServer } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
 import { quote } from "../text/quoting.ts";
 
 export const LISTEN: Kind<Address> = { shown: "[IP:]PORT", parse: parseListen, print: formatAddress };
+
+/** The address of a scanner; `examples` are those that it mostly has. */
+export function scannerAddress(...examples: readonly [string, ...string[]]): Kind<Address> {
+  return {
+    shown: "ADDRESS",
+    parse: (text) => parseScanner(text, examples.join(" or ")),
+    print: formatAddress,
+    offers: { words: examples },
+  };
+}
 
 export const NAME_SERVER: Kind<NameServer> = { shown: "IP[:PORT]", parse: parseNameServer, print: formatNameServer };
 

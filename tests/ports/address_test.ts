@@ -1,7 +1,7 @@
 // Tests of lib/ports/address.ts.
 
 import assert from "node:assert/strict";
-import { formatAddress, parseDownstream } from "../../lib/ports/address.ts";
+import { formatAddress, parseDownstream, parseScanner } from "../../lib/ports/address.ts";
 import { check } from "../options/check_kind.ts";
 import { tcp } from "./tcp.ts";
 
@@ -59,4 +59,14 @@ Deno.test("parseDownstream reads every form of a server's address", () => {
     "inet:",
     "inet:unix:/x",
   ]);
+});
+
+Deno.test("parseScanner wants a port", () => {
+  check({ parse: (text) => parseScanner(text, "127.0.0.1:3310"), print: formatAddress }, [
+    ["mx:3310", tcp("mx", 3310)],
+    ["inet:mx:3310", tcp("mx", 3310)],
+    ["[::1]:3310", tcp("::1", 3310)],
+    ["unix:/run/x", { transport: "unix", path: "/run/x" }],
+  ], ["", "mx", "inet:mx", "[::1]", "mx:", "mx:0", "3310", "/run/x", "unix:", "::1:3310"]);
+  assert.throws(() => parseScanner("mx", "127.0.0.1:3310"), /"mx" has no port: give .*, such as 127\.0\.0\.1:3310$/);
 });

@@ -11,6 +11,7 @@ import {
   LISTEN,
   LOG,
   NAME_SERVER,
+  scannerAddress,
 } from "../../lib/settings/kinds.ts";
 import { check } from "../options/check_kind.ts";
 import { tcp } from "../ports/tcp.ts";
@@ -125,4 +126,11 @@ Deno.test("EXIT_STATUSES are statuses from 1 to 255, ranges of them, and what th
 Deno.test("exitMeanings takes the last setting of a status", () => {
   const settings = ["1-3=pass", "2,5=fail"].map((text) => EXIT_STATUSES.parse(text));
   assert.deepEqual(exitMeanings(settings), new Map([[1, "pass"], [2, "fail"], [3, "pass"], [5, "fail"]]));
+});
+
+Deno.test("scannerAddress offers its examples, and shows them where a value is wrong", () => {
+  const kind = scannerAddress("127.0.0.1:3310", "unix:/run/x");
+  check(kind, [["127.0.0.1:3310", tcp("127.0.0.1", 3310)]], ["127.0.0.1"]);
+  assert.deepEqual(kind.offers, { words: ["127.0.0.1:3310", "unix:/run/x"] });
+  assert.throws(() => kind.parse("/run/x"), /such as 127\.0\.0\.1:3310 or unix:\/run\/x$/);
 });

@@ -1,0 +1,196 @@
+// A fake scanner for tests, over real TCP on 127.0.0.1 or a unix socket.
+//
+// A `Protocol` says what a whole question is and what the answer. Any number of questions come on a connection, one after the
+// other. With a `fault` the server does something else at one point; `isHealthy` gives it back its health. It records what
+// was asked and how many connections came.
+
+import { createServer, type Server, type Socket } from "node:net";
+import { bytesOf, concat } from "../../lib/text/octets.ts";
+import { freePort } from "../rig/ports.ts";
+
+export interface Protocol {
+  /** How many octets at the beginning of `received` are a whole question; undefined where more has to come. */
+  lengthOf(received: Uint8Array): number | undefined;
+  answer(question: Uint8Array): string | Uint8Array;
+  /** The server closes the connection after an answer; or only where this says so of the question. */
+  readonly closes?: boolean | ((question: Uint8Array) => boolean);
+}
+
+/**
+ * When something goes wrong: as soon as there is a connection, with the first octets, after `half` octets, in place of the
+ * answer, and after half of that.
+ */
+export const POINTS = ["connect", "request", "half request", "reply", "half reply"] as const;
+export type Point = typeof POINTS[number];
+
+/** What goes wrong. "slow": the answer comes one octet at a time, every 100 ms. */
+export const FAULTS = ["close", "reset", "silent", "nonsense", "endless", "slow"] as const;
+export type Fault = typeof FAULTS[number];
+
+export interface FaultAt {
+  readonly at: Point;
+  readonly does: Fault;
+  /** For "half request". */
+  readonly half?: number;
+  /** What "nonsense" is, in place of octets that are nonsense in any protocol. */
+  readonly nonsense?: string | Uint8Array;
+}
+
+/** Of each pair that makes sense: an answer that is slow is one. */
+export const FAULTS_AT: readonly FaultAt[] = POINTS.flatMap((at) => FAULTS.map((does) => ({ at, does })))
+  .filter(({ at, does }) => does !== "slow" || at === "reply" || at === "half reply");
+
+const NONSENSE = "\u0001\u00ff nonsense \u2028 \n\r\n\0";
+const ENDLESS = new Uint8Array(65_536).fill(0x41);
+const SLOW = 100;
+
+export class FakeScanner implements AsyncDisposable {
+  fault: FaultAt | undefined;
+  /** The whole questions, in order. */
+  readonly questions: Uint8Array[] = [];
+  /** How many connections came. */
+  connections = 0;
+  readonly #protocol: Protocol;
+  readonly #path: string | undefined;
+  readonly #sockets = new Set<Socket>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  #server: Server | undefined;
+  #port = 0;
+
+  /** With a `path` it is a unix socket. */
+  static async start(
+    protocol: Protocol,
+    { path, fault }: { path?: string; fault?: FaultAt } = {},
+  ): Promise<FakeScanner> {
+    const scanner = new FakeScanner(protocol, path);
+    scanner.fault = fault;
+    if (path === undefined) scanner.#port = await freePort();
+    await scanner.restart();
+    return scanner;
+  }
+
+  private constructor(protocol: Protocol, path: string | undefined) {
+    this.#protocol = protocol;
+    this.#path = path;
+  }
+
+  /** As an option has it. */
+  get address(): string {
+    return this.#path === undefined ? `127.0.0.1:${this.#port}` : `unix:${this.#path}`;
+  }
+
+  /** How many connections are open. */
+  get open(): number {
+    return this.#sockets.size;
+  }
+
+  isHealthy(): void {
+    this.fault = undefined;
+  }
+
+  /** Listens again at the same address. */
+  async restart(): Promise<void> {
+    const server = this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      if (this.#path === undefined) server.listen(this.#port, "127.0.0.1", resolve);
+      else server.listen(this.#path, resolve);
+    });
+  }
+
+  /** Refuses connections from now on, and breaks those that there are. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    for (const timer of this.#timers) clearTimeout(timer);
+    const closed = new Promise<void>((resolve) => server ? server.close(() => resolve()) : resolve());
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /** Breaks all connections; new ones are welcome. */
+  dropAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #serve(socket: Socket): void {
+    this.connections++;
+    this.#sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on("error", () => {});
+    socket.on("close", () => this.#sockets.delete(socket));
+    socket.on("end", () => socket.end());
+    let received: Uint8Array = new Uint8Array(0);
+    let isFaulty = false;
+    const goesWrong = (at: Point, answer?: Uint8Array) => {
+      if (isFaulty || this.fault?.at !== at) return isFaulty;
+      isFaulty = true;
+      this.#goWrong(socket, this.fault, answer);
+      return true;
+    };
+    if (goesWrong("connect")) return void socket.resume();
+    socket.on("data", (data: Uint8Array) => {
+      received = concat([received, data]);
+      if (goesWrong("request")) return;
+      if (received.length >= (this.fault?.half ?? 64) && goesWrong("half request")) return;
+      for (let length = this.#lengthOf(received); length !== undefined; length = this.#lengthOf(received)) {
+        const question = received.slice(0, length);
+        received = received.slice(length);
+        this.questions.push(question);
+        const said = this.#protocol.answer(question);
+        const answer = typeof said === "string" ? bytesOf(said) : said;
+        if (goesWrong("reply", answer)) return;
+        const half = Math.ceil(answer.length / 2);
+        if (this.fault?.at === "half reply") socket.write(answer.subarray(0, half));
+        if (goesWrong("half reply", answer.subarray(half))) return;
+        socket.write(answer);
+        const { closes = false } = this.#protocol;
+        if (typeof closes === "function" ? closes(question) : closes) socket.end();
+      }
+    });
+  }
+
+  #lengthOf(received: Uint8Array): number | undefined {
+    return received.length === 0 ? undefined : this.#protocol.lengthOf(received);
+  }
+
+  #goWrong(socket: Socket, { does, nonsense = NONSENSE }: FaultAt, answer: Uint8Array | undefined): void {
+    switch (does) {
+      case "close":
+        return void socket.end();
+      case "reset":
+        return void socket.resetAndDestroy();
+      case "silent":
+        return;
+      case "nonsense":
+        return void socket.write(nonsense);
+      case "endless":
+        return this.#flood(socket);
+      case "slow":
+        return this.#drip(socket, answer ?? new Uint8Array(0));
+    }
+  }
+
+  #flood(socket: Socket): void {
+    if (socket.destroyed) return;
+    socket.write(ENDLESS, () => this.#after(1, () => this.#flood(socket)));
+  }
+
+  #drip(socket: Socket, answer: Uint8Array): void {
+    if (socket.destroyed || answer.length === 0) return;
+    socket.write(answer.subarray(0, 1));
+    this.#after(SLOW, () => this.#drip(socket, answer.subarray(1)));
+  }
+
+  #after(delay: number, callback: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      callback();
+    }, delay);
+    this.#timers.add(timer);
+  }
+}
