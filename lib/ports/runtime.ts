@@ -116,10 +116,16 @@ export interface Files {
   openLog(path: string): Promise<File>;
   /** Follows links. */
   stat(path: string): Promise<FileFacts>;
+  /** Like `stat`, but of a link itself. */
+  lstat(path: string): Promise<FileFacts>;
+  /** Gives a file another name, and removes the file that had it. At any moment one of the two is there, and whole. */
+  rename(from: string, to: string): Promise<void>;
   /** Removes a file, or what a filter has put in its place, such as a directory. It is no error if nothing is there. */
   remove(path: string): Promise<void>;
   /** The names in a directory. */
   list(directory: string): Promise<string[]>;
+  /** Waits until the names in a directory are on disk (fsync(2)). */
+  syncDirectory(path: string): Promise<void>;
   newChecksum(): Checksum;
 }
 
@@ -141,13 +147,18 @@ export interface File {
   stat(): Promise<FileFacts>;
   /** Sets the time of the last change back by a second, so that even an immediate change shows in that time. */
   backdate(): Promise<void>;
+  /** Waits until its content is on disk (fsync(2)). */
+  sync(): Promise<void>;
   /** Whether it is certain that nobody holds a lock on it (flock(2)). */
   isUnlocked(): Promise<boolean>;
+  /** Locks it (flock(2)) until it is closed. False if somebody else has locked it, and if there are no locks. */
+  lock(): Promise<boolean>;
   close(): void;
 }
 
 export interface FileFacts {
-  readonly kind: "file" | "directory" | "socket" | "other";
+  /** Only `lstat` gives `link`. */
+  readonly kind: "file" | "directory" | "socket" | "link" | "other";
   readonly size: number;
   /** The time of the last change to the content; undefined if the system does not tell. */
   readonly modified: number | undefined;
@@ -217,6 +228,8 @@ export interface Stdio {
   isErrInput(): boolean;
   /** Whether standard error is systemd's journal (JOURNAL_STREAM, systemd.exec(5)). */
   isErrJournal(): boolean;
+  /** Whether standard output is a terminal. */
+  isOutTerminal(): boolean;
   /** Writes all of `octets` to standard error. A slow reader there holds up only this write. Throws `IoError`. */
   appendErr(octets: Uint8Array): Promise<void>;
   writeOut(text: string): void;

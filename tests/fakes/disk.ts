@@ -8,7 +8,19 @@ import { PlainChecksum } from "../../lib/runtime/shared/plain_checksum.ts";
 import type { Checksum, Clock, File, FileFacts, Files } from "../../lib/ports/runtime.ts";
 import { bytesOf, concat } from "../../lib/text/octets.ts";
 
-export type DiskOperation = "create" | "open" | "openLog" | "stat" | "remove" | "list" | "append" | "read";
+export type DiskOperation =
+  | "create"
+  | "open"
+  | "openLog"
+  | "stat"
+  | "lstat"
+  | "rename"
+  | "remove"
+  | "list"
+  | "syncDirectory"
+  | "append"
+  | "read"
+  | "sync";
 
 interface Node {
   octets: Uint8Array;
@@ -150,6 +162,21 @@ export class FakeDisk implements Files {
     return factsOf(this.#node("stat", path));
   }
 
+  async lstat(path: string): Promise<FileFacts> {
+    this.#note("lstat", path);
+    return factsOf(this.#node("lstat", path));
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    this.#note("rename", to);
+    this.#nodes.set(to, this.#node("rename", from));
+    this.#nodes.delete(from);
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    this.#note("syncDirectory", path);
+  }
+
   async remove(path: string): Promise<void> {
     this.#note("remove", path);
     this.#nodes.delete(path);
@@ -202,9 +229,18 @@ export class FakeDisk implements Files {
         node.modified = this.#clock.now() - 1000;
         node.changed = this.#clock.now();
       },
+      sync: async () => {
+        check();
+        this.#note("sync", path);
+      },
       isUnlocked: async () => {
         check();
         return this.hasLocks && !node.isLocked;
+      },
+      lock: async () => {
+        check();
+        if (!this.hasLocks || node.isLocked) return false;
+        return node.isLocked = isLocked = true;
       },
       close: () => {
         check();

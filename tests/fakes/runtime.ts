@@ -33,6 +33,7 @@ export class FakeRuntime implements Runtime {
   isSpawned = false;
   isErrInput = true;
   isErrJournal = false;
+  isOutTerminal = false;
   /** What writing to standard error fails with. */
   errRefusal: IoErrorKind | undefined;
   out = "";
@@ -49,6 +50,7 @@ export class FakeRuntime implements Runtime {
     isSpawned: () => this.isSpawned,
     isErrInput: () => this.isErrInput,
     isErrJournal: () => this.isErrJournal,
+    isOutTerminal: () => this.isOutTerminal,
     appendErr: async (octets: Uint8Array) => {
       if (this.errRefusal) throw new IoError(this.errRefusal, `cannot write: ${this.errRefusal}`);
       this.err += textOf(octets);

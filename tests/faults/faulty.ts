@@ -150,7 +150,9 @@ export class Faulty {
         this.#pass("set the time of a file");
         await inner.backdate();
       },
+      sync: () => inner.sync(),
       isUnlocked: () => inner.isUnlocked(),
+      lock: () => inner.lock(),
       close: () => inner.close(),
     };
   }

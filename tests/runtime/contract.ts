@@ -512,6 +512,65 @@ sys.stdin.read()
     },
   },
   {
+    name: "files: one of those who have a file open locks it until it closes it",
+    play: async ({ files }, dir) => {
+      fs.writeFileSync(`${dir}/file`, "words");
+      const [one, other] = [await files.open(`${dir}/file`), await files.open(`${dir}/file`)];
+      assert.equal(await one.lock(), true);
+      assert.equal(await other.lock(), false);
+      assert.equal(await other.isUnlocked(), false);
+      assert.equal(spawnSync("flock", ["-n", `${dir}/file`, "true"]).status, 1);
+      one.close();
+      assert.equal(await other.lock(), true);
+      other.close();
+      assert.equal(spawnSync("flock", ["-n", `${dir}/file`, "true"]).status, 0);
+    },
+  },
+  {
+    name: "files: rename takes the place of what is there, and the file that was there lives on for who has it open",
+    play: async ({ files }, dir) => {
+      fs.writeFileSync(`${dir}/new`, "new");
+      fs.writeFileSync(`${dir}/file`, "old");
+      const old = await files.open(`${dir}/file`);
+      await files.rename(`${dir}/new`, `${dir}/file`);
+      assert.equal(fs.readFileSync(`${dir}/file`, "latin1"), "new");
+      assert.equal(await readFile(old), "old");
+      old.close();
+      assert.deepEqual(await files.list(dir), ["file"]);
+      await rejects(files.rename(`${dir}/none`, `${dir}/file`), "missing");
+      assert.equal(fs.readFileSync(`${dir}/file`, "latin1"), "new");
+    },
+  },
+  {
+    name: "files: a file and the names in a directory are waited for until they are on disk",
+    play: async ({ files }, dir) => {
+      const file = await files.create(`${dir}/file`);
+      await file.append(octets("text"));
+      await file.sync();
+      await files.syncDirectory(dir);
+      file.close();
+      await rejects(files.syncDirectory(`${dir}/none`), "missing");
+      // A pipe is on no disk.
+      spawnSync("mkfifo", [`${dir}/pipe`]);
+      const open = fs.openSync(`${dir}/pipe`, "r+");
+      const pipe = await files.open(`${dir}/pipe`);
+      await rejects(pipe.sync(), "other");
+      pipe.close();
+      fs.closeSync(open);
+    },
+  },
+  {
+    name: "files: lstat does not follow a link, be it to nothing",
+    play: async ({ files }, dir) => {
+      fs.writeFileSync(`${dir}/file`, "12345");
+      fs.symlinkSync(`${dir}/none`, `${dir}/link`);
+      assert.equal((await files.lstat(`${dir}/link`)).kind, "link");
+      assert.deepEqual(await files.lstat(`${dir}/file`), await files.stat(`${dir}/file`));
+      assert.equal((await files.lstat(dir)).kind, "directory");
+      await rejects(files.lstat(`${dir}/none`), "missing");
+    },
+  },
+  {
     name: "files: a checksum is the same for the same content, however it is cut, and another for each other content",
     play: async ({ files }) => {
       const valueOf = (...pieces: string[]) => {

@@ -191,6 +191,12 @@ print(len(os.fdopen(out, "rb").read()), child.wait())
     }
   },
 
+  "isOutTerminal is true on a terminal, and only there": async (words) => {
+    assert.equal((await runCommand([...words, "terminal"])).stdout, "false");
+    const terminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))";
+    assert.equal((await runCommand(["python3", "-c", terminal, ...words, "terminal"])).stdout, "true");
+  },
+
   "a child has its three descriptors, whatever was left open for us": async (words) => {
     const { stdout } = await runCommand(["sh", "-c", `"$@" 7</dev/null 9>/dev/null`, "-", ...words, "descriptors"]);
     assert.equal(stdout, "0\n1\n2\n3\n");

@@ -127,6 +127,11 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
     return 0;
   },
 
+  terminal: async (runtime) => {
+    runtime.stdio.writeOut(String(runtime.stdio.isOutTerminal()));
+    return 0;
+  },
+
   // Says what signals and bugs come.
   events: async (runtime) => {
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {

@@ -108,9 +108,23 @@ class NodeFile implements File {
     }
   }
 
+  // Not at once: a disk may take a second for it.
+  async sync(): Promise<void> {
+    try {
+      await promised((done) => fs.fsync(this.#descriptor, (error) => done(error, 0)));
+    } catch (error) {
+      throw ioError(error, `cannot write ${this.#path} to disk`);
+    }
+  }
+
   async isUnlocked(): Promise<boolean> {
     const lock = await locker();
     return lock?.(this.#descriptor, "shared") === true;
+  }
+
+  async lock(): Promise<boolean> {
+    const lock = await locker();
+    return lock?.(this.#descriptor, "exclusive") === true;
   }
 
   /** Locks it and writes `octets` into it, in one turn; false where there are no locks. */
@@ -135,10 +149,17 @@ export async function stat(path: string): Promise<FileFacts> {
   }
 }
 
+export async function lstat(path: string): Promise<FileFacts> {
+  try {
+    return factsOf(fs.lstatSync(path));
+  } catch (error) {
+    throw ioError(error, `cannot look at ${path}`);
+  }
+}
+
 function factsOf(stats: fs.Stats): FileFacts {
-  const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : stats.isSocket() ? "socket" : "other";
   return {
-    kind,
+    kind: kindOf(stats),
     size: stats.size,
     modified: Math.floor(stats.mtimeMs),
     changed: Math.floor(stats.ctimeMs),
@@ -147,6 +168,20 @@ function factsOf(stats: fs.Stats): FileFacts {
     inode: stats.ino,
     isOwn: stats.uid === process.getuid?.(),
   };
+}
+
+function kindOf(stats: fs.Stats): FileFacts["kind"] {
+  if (stats.isFile()) return "file";
+  if (stats.isDirectory()) return "directory";
+  return stats.isSocket() ? "socket" : stats.isSymbolicLink() ? "link" : "other";
+}
+
+export async function rename(from: string, to: string): Promise<void> {
+  try {
+    fs.renameSync(from, to);
+  } catch (error) {
+    throw ioError(error, `cannot rename ${from} to ${to}`);
+  }
 }
 
 export async function remove(path: string): Promise<void> {
@@ -171,6 +206,15 @@ export async function list(directory: string): Promise<string[]> {
     return fs.readdirSync(directory);
   } catch (error) {
     throw ioError(error, `cannot list ${directory}`);
+  }
+}
+
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = openFile(path, { flags: O_RDONLY });
+  try {
+    await directory.sync();
+  } finally {
+    directory.close();
   }
 }
 

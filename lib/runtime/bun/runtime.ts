@@ -7,17 +7,41 @@
 import process from "node:process";
 import { after } from "./api.ts";
 import { datagrams } from "./datagrams.ts";
-import { create, createLocked, list, newChecksum, open, openLog, remove, stat } from "./files.ts";
+import {
+  create,
+  createLocked,
+  list,
+  lstat,
+  newChecksum,
+  open,
+  openLog,
+  remove,
+  rename,
+  stat,
+  syncDirectory,
+} from "./files.ts";
 import { selfWords, start, startSelf } from "./processes.ts";
 import { addressesOf, connect, listen, udp } from "./sockets.ts";
-import { appendErr, isErrInput, isErrJournal, isSpawned, stdioConn, writeSync } from "./stdio.ts";
+import { appendErr, isErrInput, isErrJournal, isOutTerminal, isSpawned, stdioConn, writeSync } from "./stdio.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 import { lazyResolver } from "../shared/resolver.ts";
 
 export function bunRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
   const network = { connect, listen, addressesOf, datagrams, udp };
-  const files = { create, createLocked, open, openLog, stat, remove, list, newChecksum };
+  const files = {
+    create,
+    createLocked,
+    open,
+    openLog,
+    stat,
+    lstat,
+    rename,
+    remove,
+    list,
+    syncDirectory,
+    newChecksum,
+  };
   return {
     pid: process.pid,
     clock,
@@ -31,6 +55,7 @@ export function bunRuntime(): Runtime {
       isSpawned,
       isErrInput,
       isErrJournal,
+      isOutTerminal,
       appendErr,
       writeOut: (text) => writeSync(1, text),
       writeErr: (text) => writeSync(2, text),

@@ -53,6 +53,10 @@ export function isErrJournal(): boolean {
   }
 }
 
+export function isOutTerminal(): boolean {
+  return process.stdout.isTTY === true;
+}
+
 function isOne(descriptor: number, other: number): boolean {
   const [one, two] = [fs.fstatSync(descriptor), fs.fstatSync(other)];
   return one.ino === two.ino && one.dev === two.dev;

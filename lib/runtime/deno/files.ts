@@ -102,9 +102,26 @@ class DenoFile implements File {
     }
   }
 
-  async isUnlocked(): Promise<boolean> {
+  // Not at once: a disk may take a second for it.
+  async sync(): Promise<void> {
     try {
-      return this.#file.tryLockSync(false);
+      await this.#file.sync();
+    } catch (error) {
+      throw ioError(error, `cannot write ${this.#path} to disk`);
+    }
+  }
+
+  async isUnlocked(): Promise<boolean> {
+    return this.#tryLock("shared");
+  }
+
+  async lock(): Promise<boolean> {
+    return this.#tryLock("exclusive");
+  }
+
+  #tryLock(kind: "shared" | "exclusive"): boolean {
+    try {
+      return this.#file.tryLockSync(kind === "exclusive");
     } catch {
       return false;
     }
@@ -113,7 +130,7 @@ class DenoFile implements File {
   /** Locks it and writes `octets` into it, in one turn; false where there are no locks. */
   lockWith(octets: Uint8Array): boolean {
     try {
-      return this.#file.tryLockSync(true) && this.#file.writeSync(octets) === octets.length;
+      return this.#tryLock("exclusive") && this.#file.writeSync(octets) === octets.length;
     } catch {
       return false;
     }
@@ -132,10 +149,17 @@ export async function stat(path: string): Promise<FileFacts> {
   }
 }
 
+export async function lstat(path: string): Promise<FileFacts> {
+  try {
+    return factsOf(Deno.lstatSync(path));
+  } catch (error) {
+    throw ioError(error, `cannot look at ${path}`);
+  }
+}
+
 function factsOf(info: Deno.FileInfo): FileFacts {
-  const kind = info.isFile ? "file" : info.isDirectory ? "directory" : info.isSocket ? "socket" : "other";
   return {
-    kind,
+    kind: kindOf(info),
     size: info.size,
     modified: info.mtime?.getTime(),
     changed: info.ctime?.getTime(),
@@ -144,6 +168,20 @@ function factsOf(info: Deno.FileInfo): FileFacts {
     inode: info.ino ?? 0,
     isOwn: info.uid === Deno.uid(),
   };
+}
+
+function kindOf({ isFile, isDirectory, isSocket, isSymlink }: Deno.FileInfo): FileFacts["kind"] {
+  if (isFile) return "file";
+  if (isDirectory) return "directory";
+  return isSocket ? "socket" : isSymlink ? "link" : "other";
+}
+
+export async function rename(from: string, to: string): Promise<void> {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    throw ioError(error, `cannot rename ${from} to ${to}`);
+  }
 }
 
 export async function remove(path: string): Promise<void> {
@@ -159,6 +197,15 @@ export async function list(directory: string): Promise<string[]> {
     return Array.from(Deno.readDirSync(directory), (entry) => entry.name);
   } catch (error) {
     throw ioError(error, `cannot list ${directory}`);
+  }
+}
+
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = openFile(path, { read: true });
+  try {
+    await directory.sync();
+  } finally {
+    directory.close();
   }
 }
 

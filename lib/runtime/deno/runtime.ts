@@ -1,7 +1,19 @@
 // The runtime ports on Deno 2.9. Only this and the files deno_*.ts say `Deno.`.
 
 import { after } from "./api.ts";
-import { create, createLocked, list, newChecksum, open, openLog, remove, stat } from "./files.ts";
+import {
+  create,
+  createLocked,
+  list,
+  lstat,
+  newChecksum,
+  open,
+  openLog,
+  remove,
+  rename,
+  stat,
+  syncDirectory,
+} from "./files.ts";
 import { selfWords, start, startSelf } from "./processes.ts";
 import { addressesOf, connect, datagrams, listen, udp } from "./sockets.ts";
 import { appendErr, isErrInput, isErrJournal, isSpawned, StdioConn, writeSync } from "./stdio.ts";
@@ -11,7 +23,19 @@ import { lazyResolver } from "../shared/resolver.ts";
 export function denoRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
   const network = { connect, listen, addressesOf, datagrams, udp };
-  const files = { create, createLocked, open, openLog, stat, remove, list, newChecksum };
+  const files = {
+    create,
+    createLocked,
+    open,
+    openLog,
+    stat,
+    lstat,
+    rename,
+    remove,
+    list,
+    syncDirectory,
+    newChecksum,
+  };
   return {
     pid: Deno.pid,
     clock,
@@ -25,6 +49,7 @@ export function denoRuntime(): Runtime {
       isSpawned,
       isErrInput,
       isErrJournal,
+      isOutTerminal: () => Deno.stdout.isTerminal(),
       appendErr,
       writeOut: (text) => writeSync(Deno.stdout, text),
       writeErr: (text) => writeSync(Deno.stderr, text),
