@@ -4,5 +4,5 @@ import { run } from "./lib/app.ts";
 import { bunRuntime } from "./lib/runtime/bun/runtime.ts";
 
 const runtime = bunRuntime();
-// No top-level await: an executable with it starts slower.
+// No top-level await: it makes an executable start slower.
 void run(runtime, process.argv.slice(2)).then((status) => runtime.exit(status));

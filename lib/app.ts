@@ -1,8 +1,8 @@
-// The program: the words of the command line name a command, and it runs.
+// The program: it finds the command that the command line asks for, and runs it.
 //
-// `run` gives the exit status: that of the command, or that of the `StartError` where it cannot start. What is wrong goes to
-// standard error in one line; where that is the client's socket, as under spawn(8), it must not, and so the client hears
-// 421 and the log gets the line.
+// `run` returns the exit status of the command, or of the `StartError` that prevents it. The error goes to standard
+// error in one line. Under spawn(8) standard error is the client's socket. Then the client gets 421 instead, and the
+// log gets the line.
 
 import { allOptions, readWords, SERVE } from "./commands/commands.ts";
 import { logBug, logCannotStart, logUsage } from "./log/events.ts";
@@ -16,7 +16,7 @@ import { textOf } from "./text/octets.ts";
 
 const EX_SOFTWARE = 70;
 
-/** Runs postprox with `args`; the result is its exit status. */
+/** Runs postprox with `args`. Returns its exit status. */
 export async function run(runtime: Runtime, args: readonly string[]): Promise<number> {
   let log: LogTarget | undefined;
   try {
@@ -25,7 +25,7 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
     if (line.wrong) throw line.wrong;
     if (command !== SERVE && runtime.stdio.isSpawned()) {
       const name = command.word ?? `--${command.option?.long}`;
-      throw new UsageError(`${name} has no use where standard output is a mail client: give HOST:PORT`);
+      throw new UsageError(`${name} cannot be used when standard output is a mail client: give HOST:PORT`);
     }
     const execute = await command.load();
     return await execute({ runtime, args, line, options: allOptions });
@@ -53,7 +53,8 @@ function writeErr({ stdio }: Runtime, text: string): void {
   stdio.writeErr(`${journalPrefix("error", stdio.isErrJournal())}postprox: ${text}\n`);
 }
 
-// An error that no code foresaw, before or outside of a session: little for a client, all for the log.
+// Handles an error that no code expected, before or outside a session. The client hears little, the log gets
+// everything.
 async function failOnBug(runtime: Runtime, error: unknown): Promise<number> {
   const logger = await openUsageLog(runtime, undefined);
   logBug(logger, error);
@@ -63,7 +64,7 @@ async function failOnBug(runtime: Runtime, error: unknown): Promise<number> {
   return EX_SOFTWARE;
 }
 
-// Never standard error, which is the client; and syslog when the file that is wanted cannot be had.
+// It never uses standard error, which may be the client. If the wanted file cannot be opened, it uses syslog.
 async function openUsageLog(runtime: Runtime, wanted: LogTarget | undefined): Promise<Logger> {
   try {
     if (wanted?.kind === "file") return await openLogger(runtime, wanted, { verbosity: 0, others: [SYSLOG] });

@@ -93,7 +93,7 @@ const WRONG: readonly {
 
 /** The same for listen mode, which nobody starts under spawn(8). */
 const WRONG_LISTENING: typeof WRONG = [
-  ...([["in-use", /a port that is free/], ["unreachable", /an address of this host/], ["denied", /above 1023/], [
+  ...([["in-use", /a free port/], ["unreachable", /an address of this host/], ["denied", /above 1023/], [
     "unknown-host",
     /an address of this host/,
   ], ["other", /an address of this host/]] as const).map(([kind, hint]) => ({
@@ -105,7 +105,7 @@ const WRONG_LISTENING: typeof WRONG = [
   ...(["missing", "denied", "in-use"] as const).map((kind) => ({
     args: ["mx", "-l", "unix:/run/postprox", "--foreground"],
     status: 75 as const,
-    words: new RegExp(`--listen: .*${kind}.*a path at which nobody listens`),
+    words: new RegExp(`--listen: .*${kind}.*a path in a writable directory`),
     prepare: ({ network, files }: FakeRuntime) => {
       files.replace("/run/postprox", bytesOf(""));
       network.bindRefusal = kind;

@@ -1,4 +1,4 @@
-// What a command is: something that the program can be asked to do.
+// The form of a command: a thing that the program can do.
 
 import type { CommandLine } from "../options/command_line.ts";
 import type { OptionRow } from "../options/table.ts";
@@ -7,23 +7,23 @@ import type { Settings } from "../settings/settings.ts";
 
 /** A row of the table of commands. */
 export interface CommandRow {
-  /** The first word of a command line that names it. */
+  /** The first word of a command line that asks for it. */
   readonly word?: string;
-  /** The option that asks for it, wherever that stands. */
+  /** The option that asks for it. It may stand anywhere. */
   readonly option?: OptionRow;
   readonly load: () => Promise<Command>;
 }
 
-/** Gives the exit status. Throws a `StartError`. */
+/** Runs the command. Returns the exit status. Throws a `StartError`. */
 export type Command = (call: Call) => Promise<number>;
 
-/** How a command was called. */
+/** The call of a command. */
 export interface Call {
   readonly runtime: Runtime;
-  /** The whole command line, as it came. */
+  /** The whole command line, as it was written. */
   readonly args: readonly string[];
-  /** What was read of it, without the word that names the command. */
+  /** The command line after reading, without the word that names the command. */
   readonly line: CommandLine<Settings>;
-  /** All options that there are. */
+  /** All options of the program. */
   readonly options: () => readonly OptionRow[];
 }

@@ -1,6 +1,6 @@
-// The table of commands, and which of them a command line names. Each is loaded when it is named.
+// The table of commands. It says which command a command line asks for. Each is loaded only when it is asked for.
 //
-// A command is named by the first word, or by an option. The one without a name serves mail.
+// The first word or an option names a command. The command without a name serves mail.
 
 import { choice } from "../options/kinds.ts";
 import { type CommandLine, readCommandLine } from "../options/command_line.ts";
@@ -37,12 +37,12 @@ export const COMMANDS: readonly CommandRow[] = [
   },
 ];
 
-/** All options that there are. */
+/** All options of the program. */
 export function allOptions(): readonly OptionRow[] {
   return [...rowsOf(SETTINGS), ...optionsOf(COMMANDS)];
 }
 
-/** The command that `args` name, and what was read of them. */
+/** The command that `args` asks for, and the settings in `args`. */
 export function readWords(
   args: readonly string[],
   commands: readonly CommandRow[] = COMMANDS,

@@ -1,4 +1,4 @@
-// What --help prints.
+// The command --help.
 
 import { formatOptions } from "../options/help.ts";
 import type { OptionRow } from "../options/table.ts";

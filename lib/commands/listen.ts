@@ -1,4 +1,4 @@
-// The start of listen mode: what has to be right before connections are accepted, and what the log says of it.
+// Starts listen mode: checks that all is right before postprox accepts connections, and logs it.
 
 import type { ListWatch } from "../dns/list_watch.ts";
 import { logFilterMissing, logListening, logNotReloaded, logReachable, logReloaded, logSwept } from "../log/events.ts";
@@ -15,7 +15,7 @@ import type { Settings } from "../settings/settings.ts";
 import { sweepSpoolDirectory } from "../spool/sweep.ts";
 import { VERSION } from "./version.ts";
 
-/** Runs listen mode at `address`; gives its exit status. Throws a `StartError`. */
+/** Runs listen mode at `address`. Returns its exit status. Throws a `StartError`. */
 export async function startListening(
   parts: SessionParts & Checks,
   settings: Settings,
@@ -32,11 +32,11 @@ export async function startListening(
     address,
     maxClients: settings.listen.maxClients,
     onReady: async () => {
-      // Now there is a socket that a symbolic link may lead to.
+      // Only now is there a socket that a symbolic link may lead to.
       if (address.transport === "unix") await refuseOwnServer(parts, address);
       logListening(logger, setup);
       if (await isReachable(runtime, address)) logReachable(logger, address);
-      // Whoever started us shall see a log that takes no lines.
+      // If the log takes no lines, the start must fail visibly.
       await logger.flush();
       sayReady(runtime, address);
       watch?.ask();
@@ -48,8 +48,10 @@ export async function startListening(
     },
   });
   return await orTempfail("-l, --listen", listening, ({ kind }) => {
-    if (address.transport === "unix") return "give a path at which nobody listens, in a directory that can be written";
-    const hint = kind === "denied" ? "a port above 1023, as below that only root may" : "a port that is free";
+    if (address.transport === "unix") {
+      return "give a path in a writable directory, and no other program may listen there";
+    }
+    const hint = kind === "denied" ? "a port above 1023, because only root may use lower ones" : "a free port";
     return `give an address of this host and ${hint}`;
   });
 }
@@ -64,11 +66,11 @@ async function refuseOwnServer({ runtime, options: { downstream } }: SessionPart
   if (!await isOwnServer(runtime, address, downstream)) return;
   const [at, server] = [formatAddress(address), formatAddress(downstream)];
   throw new UsageError(
-    `option -l, --listen: postprox would be its own server, for ${server} leads to ${at}: give -l another address`,
+    `option -l, --listen: postprox would be its own server, because ${server} leads to ${at}: give -l another address`,
   );
 }
 
-/** What runs here, for the log. */
+/** The setup of this process, for the log. */
 function setupOf({ options }: SessionParts, settings: Settings, address: Address): Fields {
   const { command, rules, filterRules, extchk } = settings;
   return {
@@ -82,16 +84,17 @@ function setupOf({ options }: SessionParts, settings: Settings, address: Address
   };
 }
 
-// It serves also where nobody listens to that.
+// postprox serves mail even if nobody reads this line.
 function sayReady({ stdio }: Runtime, address: Address): void {
   try {
     stdio.writeOut(`${READY} at ${formatAddress(address)}\n`);
   } catch {
-    // A pipe whose reader has left, say.
+    // For example, it is a pipe, and its reader has closed it.
   }
 }
 
-// No reason not to start, since mail then passes; but nobody shall first hear of it from a message that was not checked.
+// A missing filter does not prevent the start, because mail then passes. But the administrator must hear of it before
+// the first message that nobody checks.
 async function noteMissingFilter({ runtime, logger }: SessionParts, settings: Settings): Promise<void> {
   const { command } = settings.command;
   if (command === "") return;
@@ -100,7 +103,7 @@ async function noteMissingFilter({ runtime, logger }: SessionParts, settings: Se
   if (why !== undefined) logFilterMissing(logger, why);
 }
 
-// A file with a mistake in it must not end the protection by the one that was good.
+// If a file has a mistake now, the rules read before stay in force.
 async function remakeChecks(
   parts: SessionParts & Checks,
   settings: Settings,
@@ -111,7 +114,7 @@ async function remakeChecks(
   try {
     const checks = hasRules ? await loadChecks(parts, settings) : undefined;
     if (checks) logReloaded(logger);
-    // A log file that is new, after a rotation, begins with it.
+    // After a rotation, the new log file begins with this line.
     logListening(logger, setup);
     return checks;
   } catch (error) {

@@ -1,4 +1,5 @@
-// The command --postfix-config: the lines for Postfix, with notes on what is dangerous and what is not there on this machine.
+// The command --postfix-config. It prints the lines for Postfix, with notes on dangers and on what is missing on this
+// machine.
 
 import { whyNoProgram } from "../checks/program/command.ts";
 import { isReachable, type OwnServerPorts } from "../modes/own_server.ts";
@@ -12,7 +13,7 @@ import type { Command } from "./command.ts";
 import { formatPostfixConfig, type PostfixLine } from "./postfix_config/postfix_config.ts";
 import { parseOperands } from "./serve.ts";
 
-/** The server behind postprox where the command line names none. */
+/** The server behind postprox if the command line names none. */
 const USUAL_DOWNSTREAM = "127.0.0.1:10026";
 
 export const postfixConfig: Command = async ({ runtime, line }) => {
@@ -23,7 +24,7 @@ export const postfixConfig: Command = async ({ runtime, line }) => {
   return 0;
 };
 
-/** What a command line with --postfix-config says. Throws a `UsageError`. */
+/** Reads a command line with --postfix-config. Throws a `UsageError`. */
 export function postfixLine({ settings, operands, given, command }: CommandLine<Settings>): PostfixLine {
   const mode = command?.text === "listen" ? "listen" : "spawn";
   const named = operands.length === 0 ? [USUAL_DOWNSTREAM] : operands;
@@ -41,7 +42,10 @@ async function openToOthers(
   ];
 }
 
-/** What the options name and is not there, in sentences. The lines may be for another machine, so it is no error. */
+/**
+ * Says in sentences which files of the options are missing here. It is no error, because the lines may be for another
+ * machine.
+ */
 async function missingHere(files: Pick<Files, "stat">, { settings, given }: PostfixLine): Promise<string[]> {
   const notes: string[] = [];
   const filter = await whyNoProgram(files, settings.command.command);
@@ -52,7 +56,9 @@ async function missingHere(files: Pick<Files, "stat">, { settings, given }: Post
   for (const { row: { long, kind }, text } of given) {
     const why = kind === FILE ? await whyNoFile(files, text) : undefined;
     if (why !== undefined) {
-      notes.push(`The file of --${long} is not there on this machine: ${why}. Until it is, no mail is taken.`);
+      notes.push(
+        `The file of --${long} is missing on this machine: ${why}. Until it is there, postprox accepts no mail.`,
+      );
     }
   }
   return notes;

@@ -1,6 +1,6 @@
-// Serves mail: the log is opened, the checks are loaded, and a mode runs until it ends.
+// The command that serves mail: it opens the log, loads the checks, and runs a mode until the mode ends.
 //
-// Spawn mode is a process for each message: the other modes are loaded when they are wanted.
+// In spawn mode each message has a process of its own. So the other modes are loaded only if they are wanted.
 
 import { type LogTarget, openLogger, SYSLOG } from "../log/sinks.ts";
 import type { Logger } from "../log/logger.ts";
@@ -18,7 +18,7 @@ import type { Command } from "./command.ts";
 export const serve: Command = async ({ runtime, args, line: { settings, operands } }) => {
   const downstream = parseOperands(operands);
   const { address, foreground } = settings.listen;
-  // Else a service whose -l was forgotten would wait for mail on its standard input.
+  // A service with a forgotten -l would otherwise wait for mail on its standard input.
   if (foreground && !address) throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
   if (address && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
@@ -41,7 +41,7 @@ export const serve: Command = async ({ runtime, args, line: { settings, operands
   }
 };
 
-/** The server that the operands of a command line name. Throws a `UsageError`. */
+/** The server that the operands name. Throws a `UsageError`. */
 export function parseOperands([operand, second]: readonly string[]): Address {
   const hint = "see postprox --help";
   if (operand === undefined) throw new UsageError(`no server is named: give HOST:PORT, ${hint}`);
@@ -58,8 +58,8 @@ function sessionOptions({ session, spool }: Settings, downstream: Address): Sess
   };
 }
 
-// A full disk keeps listen mode from its start, so that a service manager tries again. In spawn mode there is a client
-// already, whose session is of more use: a message that finds no room is answered with 452.
+// In listen mode a full disk prevents the start, so that a service manager tries again. In spawn mode a client waits
+// already, and a session helps it more: a message without room gets a 452.
 async function checkTempdir({ files, pid }: Runtime, { spool, listen }: Settings): Promise<void> {
   const check = checkSpoolDirectory(files, spool.directory, { pid, withContent: listen.address !== undefined });
   await orTempfail("-d, --tempdir", check, () => "give a directory that can be written");

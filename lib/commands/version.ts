@@ -1,4 +1,4 @@
-// Name and version of the program, and what --version and --license say of it.
+// The commands --version and --license, and the name and version of the program.
 
 import type { Command } from "./command.ts";
 

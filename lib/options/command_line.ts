@@ -1,8 +1,8 @@
-// The command line to settings, as GNU getopt_long reads one: clustered and attached letters, `--name=value`, unambiguous
-// abbreviations, options before and after the operand, `--`. The last of a repeated option wins, unless its row has each
-// count. Pure.
+// Reads a command line into settings, as GNU getopt_long does: letters in clusters or with their value attached,
+// `--name=value`, unambiguous abbreviations, options before and after the operand, `--`. If an option is repeated, the
+// last one wins, unless its row says that each counts. Pure.
 //
-// A mistake is no exception: the rest of the line is read on, since its caller has to know where the log is.
+// A mistake throws no exception: reading goes on, because the caller needs to know where the log is.
 
 import { UsageError } from "../ports/start_error.ts";
 import { quote } from "../text/quoting.ts";
@@ -11,9 +11,9 @@ import type { OptionRow, Setting, SettingsOf, SettingsTable } from "./table.ts";
 export interface CommandLine<Settings> {
   readonly settings: Settings;
   readonly operands: readonly string[];
-  /** The settings that were given, in order, each with the text of its value. */
+  /** The settings on the command line, in order. Each has the text of its value. */
   readonly given: readonly GivenSetting[];
-  /** The option that asks for a command, with the text of its value; the last of several. */
+  /** The option that asks for a command, with the text of its value. If there are several, it is the last one. */
   readonly command: { readonly option: OptionRow; readonly text: string } | undefined;
   /** The first mistake. */
   readonly wrong: UsageError | undefined;
@@ -134,7 +134,7 @@ class Reader implements CommandLine<unknown> {
 
   #ask(option: OptionRow, text: string): void {
     this.command = { option, text };
-    // What stands behind a mistake is asked for in vain.
+    // After a mistake no option ends the reading.
     this.#isOver = option.endsReading === true && !this.wrong;
   }
 }

@@ -1,11 +1,11 @@
-// The options of a table, as --help lists them. Pure.
+// Formats the options of a table for --help. Pure.
 
 import { type OptionRow, withDefault } from "./table.ts";
 
 const WIDTH = 80;
 const INDENT = 32;
 
-/** The rows under their headings; `headings` has one for each group, in order. */
+/** The rows under their headings. `headings` has one for each group, in order. */
 export function formatOptions(rows: readonly OptionRow[], headings: Readonly<Record<string, string>>): string {
   const lost = rows.find(({ group }) => headings[group] === undefined);
   if (lost) throw new Error(`there is no heading for the group ${lost.group} of --${lost.long}`);

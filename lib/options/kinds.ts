@@ -1,30 +1,31 @@
-// The kinds of values that an option may have: from text to value, back to text, and what a shell offers. Pure.
+// The kinds of values of options: how to read a value, how to print it, and what a shell offers for it. Pure.
 //
-// `parse` throws a `UsageError` that names the text and shows a right one. Times are in milliseconds, sizes in octets.
+// `parse` throws a `UsageError`, which quotes the text and shows a right one. Times are in milliseconds, sizes in
+// octets.
 
 import { UsageError } from "../ports/start_error.ts";
 import { quote } from "../text/quoting.ts";
 
 export interface Kind<Value> {
-  /** What stands for the value in the help. */
+  /** The help shows this in place of a value. */
   readonly shown: string;
   parse(text: string): Value;
-  /** A text of which `parse` makes this value. */
+  /** A text that `parse` reads as this value. */
   print(value: Value): string;
-  /** Absent where a shell has nothing to offer. */
+  /** Absent if a shell has nothing to offer. */
   readonly offers?: Offer;
 }
 
-/** What a shell completes a value to: any of `words`, and what it finds. */
+/** A shell completes a value to any of `words`, and to what it finds. */
 export interface Offer {
   readonly words?: readonly string[];
   readonly finds?: "directories" | "files";
 }
 
-// A week: far beyond any use, and within what a timer can hold.
+// A week. No use needs more, and a timer can hold it.
 const SECONDS_LIMIT = 604_800;
 
-/** A time in seconds above 0, fractions allowed; as milliseconds. */
+/** A time in seconds above 0. Fractions are allowed. The value is in milliseconds. */
 export const SECONDS: Kind<number> = {
   shown: "SEC",
   parse: (text) => {
@@ -36,7 +37,7 @@ export const SECONDS: Kind<number> = {
   print: (milliseconds) => String(milliseconds / 1000),
 };
 
-/** A size in octets above 0, with K, M or G for 1024 and its powers. */
+/** A size in octets above 0. K, M and G stand for 1024 and its powers. */
 export const SIZE: Kind<number> = {
   shown: "SIZE",
   parse: (text) => {
@@ -58,10 +59,10 @@ export const COUNT: Kind<number> = {
   print: String,
 };
 
-/** A `COUNT`, or 0. */
+/** A `COUNT` or 0. */
 export const COUNT_OR_0: Kind<number> = { ...COUNT, parse: (text) => text === "0" ? 0 : COUNT.parse(text) };
 
-/** A number of at least 1, fractions allowed. */
+/** A number of at least 1. Fractions are allowed. */
 export const FACTOR: Kind<number> = {
   shown: "FACTOR",
   parse: (text) => {
@@ -72,7 +73,7 @@ export const FACTOR: Kind<number> = {
   print: String,
 };
 
-/** A line for the shell; the empty one is none. */
+/** A line for the shell. An empty line means that there is no command. */
 export const COMMAND: Kind<string> = {
   shown: "COMMAND",
   parse: (text) => text,

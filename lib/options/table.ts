@@ -1,35 +1,35 @@
-// What a table of options is. It is an argument of whatever reads it: the command line, the help, the manual page, the
-// completions. Nothing here knows an option by its name.
+// The form of a table of options. Each reader gets the table as an argument: the command line, the help, the manual
+// page, the completions. Nothing here knows an option by its name.
 //
-// A table has parts, and a part has a row for each of its settings; the settings have the same two levels. An option that
-// asks for a command, as --help does, is no setting and stands beside the table. A default is written once, in its row: a
-// text about an option has `{default}` where it is to be read.
+// A table has parts. A part has a row for each of its settings. The settings have the same two levels. An option that
+// asks for a command, such as --help, is no setting and stands beside the table. Each default is written once, in its
+// row. A text about an option writes `{default}` in its place.
 
 import type { Kind } from "./kinds.ts";
 
-/** What an option is to its readers. */
+/** What every reader of options needs. */
 export interface OptionRow {
   readonly short?: string;
   readonly long: string;
-  /** Absent: the option takes no value. */
+  /** Absent if the option takes no value. */
   readonly kind?: Kind<unknown>;
-  /** The value may be left out: it follows a "=", or is the next word where that is one of the words that `kind` offers. */
+  /** The value may be left out. It follows a "=". It may also be the next word if that is a word that `kind` offers. */
   readonly valueIsOptional?: true;
-  /** What stands behind it on the command line is not read. */
+  /** The command line is not read beyond this option. */
   readonly endsReading?: true;
-  /** Each of several counts, not the last alone. */
+  /** If the option is repeated, each one counts, and not only the last. */
   readonly isRepeatable?: true;
   readonly help: string;
-  /** Under which heading the help lists it. */
+  /** The help lists it under this heading. */
   readonly group: string;
 }
 
 /** An option that sets a value. */
 export interface Setting<Value> extends OptionRow {
   readonly default: Value;
-  /** The value that was `before`, and after the option with `text`. Throws a `UsageError`. */
+  /** The new value: `before` changed by one option with `text`. Throws a `UsageError`. */
   take(text: string, before: Value): Value;
-  /** What the option is given, once for each text, to have this value. */
+  /** The texts that give the option this value. Each text stands for one time that the option is given. */
   print(value: Value): readonly string[];
 }
 
@@ -40,17 +40,17 @@ export type SettingsTable = Readonly<Record<string, Rows>>;
 export type ValuesOf<Part extends Rows> = { readonly [Field in keyof Part]: Part[Field]["default"] };
 export type SettingsOf<Table extends SettingsTable> = { readonly [Part in keyof Table]: ValuesOf<Table[Part]> };
 
-/** A row as it is written: what follows from its kind is left out. */
+/** A row as a table writes it. The rest follows from its kind. */
 type Written = Pick<OptionRow, "short" | "long" | "help" | "group">;
 
-/** A setting that is the last value that was given. */
+/** A setting whose value is the last one that was given. */
 export function option<Value>(
   row: Written & { readonly kind: Kind<Value>; readonly default: NoInfer<Value> },
 ): Setting<Value> {
   return { ...row, take: (text) => row.kind.parse(text), print: (value) => [row.kind.print(value)] };
 }
 
-/** A setting that is the last value that was given, or none. */
+/** A setting whose value is the last one that was given, or undefined. */
 export function optional<Value>(row: Written & { readonly kind: Kind<Value> }): Setting<Value | undefined> {
   return {
     ...row,
@@ -60,7 +60,7 @@ export function optional<Value>(row: Written & { readonly kind: Kind<Value> }): 
   };
 }
 
-/** A setting that is all values that were given. */
+/** A setting whose value is a list of all values that were given. */
 export function repeated<Value>(row: Written & { readonly kind: Kind<Value> }): Setting<readonly Value[]> {
   return {
     ...row,
@@ -71,12 +71,12 @@ export function repeated<Value>(row: Written & { readonly kind: Kind<Value> }): 
   };
 }
 
-/** Whether the option was given. */
+/** A setting that says whether the option was given. */
 export function flag(row: Written): Setting<boolean> {
   return { ...row, default: false, take: () => true, print: (value) => value ? [""] : [] };
 }
 
-/** How often the option was given. */
+/** A setting that says how often the option was given. */
 export function counted(row: Written): Setting<number> {
   return {
     ...row,
@@ -91,7 +91,7 @@ export function rowsOf(table: SettingsTable): Setting<unknown>[] {
   return Object.values(table).flatMap((part) => Object.values(part));
 }
 
-/** A text about a row, with its default in it. */
+/** A text about a row, with the row's default filled in. */
 export function withDefault(text: string, row: OptionRow): string {
   return text.replaceAll("{default}", () => {
     const [printed] = isSetting(row) ? row.print(row.default) : [];

@@ -1,8 +1,8 @@
 // The catalogue of checks and restrictions: a row for each, with its options and how it is loaded.
 //
-// spawn(8) starts one process for each message, so a row imports its files when it is asked for, and not before. If an option
-// names a file, that is read then: a mistake in it throws a `UsageError` with its name and line. A file that is missing or
-// cannot be read throws a `TempfailError`.
+// spawn(8) starts one process for each message. So a row imports its files only when a setting asks for it. It then
+// also reads a file that an option names. A mistake in that file throws a `UsageError` with the file's name and the
+// line. A file that is missing or cannot be read throws a `TempfailError`.
 
 import type { Check } from "../checks/check.ts";
 import type { ListUse } from "../dns/list.ts";
@@ -14,7 +14,7 @@ import type { SharedTurn } from "../wire/shared_turn.ts";
 import type { GeneralSettings } from "./general.ts";
 import { DNS_LIST, EXIT_STATUSES, exitMeanings } from "./kinds.ts";
 
-/** A row. `Own` are its options, `Made` is what they make. */
+/** A row. `Own` is its options. `Made` is what `load` returns. */
 interface Row<Own extends Rows, Made> {
   readonly options: Own;
   isAsked(own: ValuesOf<Own>): boolean;
@@ -30,13 +30,13 @@ export interface LoadParts {
 }
 
 export interface LoadedRestriction {
-  /** Absent where nothing is restricted after all. */
+  /** Absent if the options restrict nothing. */
   readonly restriction?: Restriction;
-  /** The DNS lists that it asks, or would ask. */
+  /** The DNS lists that it may ask. */
   readonly lists: readonly ListUse[];
 }
 
-// They let the types of a row's options be inferred.
+// These two let TypeScript infer the types of a row's options.
 const check = <Own extends Rows>(row: CheckRow<Own>) => row;
 const restriction = <Own extends Rows>(row: RestrictionRow<Own>) => row;
 
@@ -123,7 +123,7 @@ export const RESTRICTIONS = {
   }),
 };
 
-/** In the order in which they judge: the cheap ones come first, and the command has the last word. */
+/** In the order in which they judge: cheap ones first, and the command last. */
 export const CHECKS = {
   filterRules: check({
     options: {

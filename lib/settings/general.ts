@@ -1,4 +1,4 @@
-// The settings that belong to no single check. Times are in milliseconds, sizes in octets.
+// The settings that belong to no check. Times are in milliseconds, sizes in octets.
 
 import { SYSLOG } from "../log/sinks.ts";
 import { choice, COUNT, COUNT_OR_0, DIRECTORY, FACTOR, SECONDS, SIZE } from "../options/kinds.ts";
@@ -183,7 +183,7 @@ export const GENERAL = {
     keepalive: option({
       long: "keepalive",
       kind: SECONDS,
-      // Postfix under stress hangs up after 10 s of silence (smtpd_timeout).
+      // Under stress, Postfix hangs up after 10 s of silence (smtpd_timeout).
       default: 5_000,
       group: "limits",
       help: "send NOOP to HOST:PORT when it has heard nothing for this long (default {default})",

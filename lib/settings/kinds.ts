@@ -1,4 +1,4 @@
-// The kinds of values that are of postprox alone. How an address or a DNS list is written stands where those live.
+// The kinds of values that only postprox has. The files of addresses and DNS lists say how those are written.
 
 import type { ExitMeaning } from "../checks/program/command_result.ts";
 import { type DnsList, formatDnsList, parseDnsList, parseZone } from "../dns/list.ts";
@@ -11,7 +11,7 @@ import { quote } from "../text/quoting.ts";
 
 export const LISTEN: Kind<Address> = { shown: "[IP:]PORT", parse: parseListen, print: formatAddress };
 
-/** The address of a scanner; `examples` are those that it mostly has. */
+/** The address of a scanner. `examples` are its usual addresses. */
 export function scannerAddress(...examples: readonly [string, ...string[]]): Kind<Address> {
   return {
     shown: "ADDRESS",
@@ -25,7 +25,7 @@ export const NAME_SERVER: Kind<NameServer> = { shown: "IP[:PORT]", parse: parseN
 
 export const DNS_LIST: Kind<DnsList> = { shown: "ZONE[=ADDRESSES]", parse: parseDnsList, print: formatDnsList };
 
-/** The zone of a DNS list, and what strangers hear in its place. */
+/** The zone of a DNS list, and the text that strangers see in place of it. */
 export const LIST_NAME: Kind<readonly [zone: string, name: string]> = {
   shown: "ZONE=TEXT",
   parse: (text) => {
@@ -37,12 +37,12 @@ export const LIST_NAME: Kind<readonly [zone: string, name: string]> = {
       );
     }
     if (/^[ -~]*[!-~][ -~]*$/.test(name)) return [zone, name];
-    throw new UsageError(`${quote(text)} has no text for a reply behind "=": give printable ASCII`);
+    throw new UsageError(`${quote(text)} has no text for a reply after "=": give printable ASCII`);
   },
   print: ([zone, name]) => `${zone}=${name}`,
 };
 
-/** Where the log goes. */
+/** Where the log lines go. */
 export const LOG: Kind<LogTarget> = {
   shown: "WHERE",
   parse: (text) => {
@@ -63,13 +63,13 @@ export const LOG: Kind<LogTarget> = {
 
 const EXIT_MEANINGS: readonly ExitMeaning[] = ["reject", "tempfail", "discard", "pass", "fail"];
 
-/** What some exit statuses of the filter command mean. */
+/** A meaning for some exit statuses of the filter command. */
 export interface ExitStatuses {
   readonly ranges: readonly (readonly [first: number, last: number])[];
   readonly meaning: ExitMeaning;
 }
 
-/** Statuses from 1 to 255 and ranges of them, joined by commas, and what these mean. */
+/** Statuses from 1 to 255 and ranges of them, joined by commas, and their meaning. */
 export const EXIT_STATUSES: Kind<ExitStatuses> = {
   shown: "CODES=WHAT",
   parse: (text) => {
@@ -93,7 +93,7 @@ export const EXIT_STATUSES: Kind<ExitStatuses> = {
   },
 };
 
-/** What each status means; the last setting of one counts. */
+/** The meaning of each status. If a status has several, the last one counts. */
 export function exitMeanings(settings: readonly ExitStatuses[]): Map<number, ExitMeaning> {
   const meanings = new Map<number, ExitMeaning>();
   for (const { ranges, meaning } of settings) {

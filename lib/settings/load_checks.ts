@@ -1,4 +1,4 @@
-// From the settings to what looks at mail: the restrictions of a session, and the judge of its messages.
+// Loads the checks and restrictions that the settings ask for.
 
 import { chain } from "../checks/chain.ts";
 import type { Check, Judge } from "../checks/check.ts";
@@ -21,17 +21,17 @@ import {
 import type { Settings } from "./settings.ts";
 
 export interface Checks extends SessionChecks {
-  /** How DNS is asked, and what is known of its lists; absent where there are no restrictions. */
+  /** How to ask DNS, and the state of each DNS list; absent if there are no restrictions. */
   readonly dns?: DnsOptions | undefined;
 }
 
-/** What checks are made of. `dns` is that of the checks before, where there were any. */
+/** What checks need. `dns` comes from the checks that were loaded before, if there were any. */
 export interface ChecksParts extends Pick<Checks, "dns"> {
   readonly runtime: Runtime;
   readonly logger: Logger;
 }
 
-/** What `settings` want to look at mail. Throws a `StartError`. */
+/** Loads the checks and restrictions of `settings`. Throws a `StartError`. */
 export async function loadChecks({ runtime, logger, dns }: ChecksParts, settings: Settings): Promise<Checks> {
   const parts = { runtime, logger, dns, turn: new SharedTurn(runtime.clock) };
   return { judge: await loadJudge(parts, settings), ...await loadAdmission(parts, settings) };
@@ -46,7 +46,7 @@ async function loadJudge(parts: LoadParts, settings: Settings): Promise<Judge> {
   return chain(parts.runtime.clock, checks, policyOf(settings.judging));
 }
 
-// Makes the one that asks the restrictions of `settings`. Where there are none, it makes nothing.
+// Loads the restrictions of `settings`. If there are none, the result is empty.
 async function loadAdmission(parts: ChecksParts & LoadParts, settings: Settings): Promise<Omit<Checks, "judge">> {
   const loaded = await loadRestrictions(parts, settings);
   const lists = loaded.flatMap(({ lists }) => lists);
@@ -75,7 +75,7 @@ async function loadRestrictions(parts: LoadParts, settings: Settings): Promise<L
   return loaded;
 }
 
-// With a typing error in the zone, strangers would hear the key that it holds.
+// If the zone has a typing error, strangers would see the key in the real zone.
 function refuseNameOfNoList({ dns }: Settings, lists: LoadedRestriction["lists"]): void {
   const unknown = dns.listNames.find(([named]) => !lists.some(({ zone }) => zone === named));
   if (unknown === undefined) return;

@@ -1,6 +1,7 @@
-// Files that an option names and a check cannot do without.
+// Files that an option names, and that a check needs.
 //
-// One with a mistake throws a `UsageError` with its name and line, one that is missing or cannot be used a `TempfailError`.
+// A file with a mistake throws a `UsageError` with its name and line. A file that is missing or cannot be used throws a
+// `TempfailError`.
 
 import type { Files } from "../ports/runtime.ts";
 import { readSmallFile } from "../ports/small_file.ts";
@@ -12,7 +13,7 @@ interface Parts {
   readonly files: Pick<Files, "open" | "stat">;
 }
 
-/** What `parse` makes of the file at `path`, which `option` names. */
+/** Reads the file at `path` with `parse`. `option` is the option that names the file. */
 export async function readRules<Rules>(
   { files }: Parts,
   option: string,
@@ -28,7 +29,7 @@ export async function readRules<Rules>(
   }
 }
 
-/** The path by which the program at `path`, which `option` names, is started. */
+/** The path that starts the program at `path`. `option` is the option that names the program. */
 export async function findProgram({ files }: Parts, option: string, path: string): Promise<string> {
   const { kind, executable } = await orTempfail(option, files.stat(path), () => "give a file that can be executed");
   if (kind !== "file" || !executable) {
@@ -36,6 +37,6 @@ export async function findProgram({ files }: Parts, option: string, path: string
       `option ${option}: ${quote(path)} cannot be executed: give a program, such as a script with x set`,
     );
   }
-  // Without a slash it would be looked for in PATH.
+  // Without a slash the system would look for it in PATH.
   return path.includes("/") ? path : `./${path}`;
 }

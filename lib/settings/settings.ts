@@ -1,10 +1,10 @@
-// All settings: the table of their rows, from which their types follow.
+// All settings: the table of their rows. The types follow from it.
 
 import { CHECKS, RESTRICTIONS } from "./catalogue.ts";
 import { GENERAL } from "./general.ts";
 import type { Rows, SettingsOf } from "../options/table.ts";
 
-/** The rows, by part. Their order is that of the help under each heading. */
+/** The rows, by part. The help lists them in this order under each heading. */
 export const SETTINGS = { ...optionsOf(RESTRICTIONS), ...optionsOf(CHECKS), ...GENERAL };
 
 export type Settings = SettingsOf<typeof SETTINGS>;

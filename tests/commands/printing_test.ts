@@ -20,7 +20,7 @@ Deno.test("run says beside the lines for Postfix what is dangerous or not there,
   const rows: readonly [args: string[], says: RegExp | undefined][] = [
     [["-c", "/missing/filter -x"], /The filter cannot be run .*\/missing\/filter.* all mail passes unchecked\./],
     [["-r", "-c", "/missing/filter"], /Until it can, each message is answered with 451\./],
-    [["--extchk=/missing/x"], /The file of --extchk is not there .*\/missing\/x/],
+    [["--extchk=/missing/x"], /The file of --extchk is missing .*\/missing\/x/],
     [["-c", '/missing/filter <"$EMAIL"'], /The filter cannot be run .*\/missing\/filter/],
     // A word that only the shell can read.
     [["-c", "exec /missing/filter"], undefined],
@@ -52,6 +52,6 @@ Deno.test("run prints nothing of its own where standard output is a mail client"
     runtime.isSpawned = true;
     assert.equal(await run(runtime, [option, "mx"]), 64);
     assert.equal(runtime.out, "421 4.3.5 Server configuration error\r\n");
-    assert.match(runtime.network.datagramsSent[0]!.text, new RegExp(`${option} has no use`));
+    assert.match(runtime.network.datagramsSent[0]!.text, new RegExp(`${option} cannot be used`));
   }
 });

@@ -1,9 +1,10 @@
-// What --postfix-config prints: the lines of main.cf and master.cf that put postprox, with the options of this command
-// line, before Postfix's queue; for listen mode a systemd unit and the start command too. Pure.
+// The output of --postfix-config: lines of main.cf and master.cf that put postprox, with the given options, before
+// Postfix's queue. For listen mode it also has a systemd unit and the start command. Pure.
 //
-// Each part begins with a comment line `# ---- FILE: ...` and is what to paste there as it is; what else has to be done
-// stands in comments, commands behind `#` and three blanks. The lines of the two files stand in postfix_lines.ts. Postfix
-// starts programs in its queue directory, so a relative path throws a `UsageError`, and so does what master.cf cannot hold.
+// Each part begins with a comment line `# ---- FILE: ...`. Paste the part into that file as it is. Comments say what
+// else is to be done. Commands in them stand after `#` and three blanks. postfix_lines.ts has the lines of the two
+// files. Postfix starts programs in its queue directory, so a relative path throws a `UsageError`. So does a word that
+// master.cf cannot hold.
 
 import { formatAddress } from "../../ports/address.ts";
 import { quote } from "../../text/quoting.ts";
@@ -26,18 +27,18 @@ import {
 import { formatUnit, LOG_DIRECTORY, MAKE_USER, RUNTIME_DIRECTORY, type UnitParts, USER } from "./systemd_unit.ts";
 import { shellWord, unitWord } from "./words.ts";
 
-/** What the lines are made of. */
+/** The parsed command line that the lines are made for. */
 export interface PostfixLine {
   readonly mode: PostfixMode;
   readonly settings: Settings;
-  /** The options, in order, each with the text of its value. */
+  /** The options, in order. Each has the text of its value. */
   readonly given: readonly GivenSetting[];
-  /** HOST:PORT, as it was written. */
+  /** HOST:PORT, as the command line has it. */
   readonly operand: string;
   readonly downstream: Address;
 }
 
-/** How to start the program: its own words, and then those of each option and of HOST:PORT. */
+/** How to start the program: its own words, then the words of the options, then HOST:PORT. */
 interface Start extends Ends {
   readonly program: readonly string[];
   readonly handedOn: readonly (readonly string[])[];
@@ -45,26 +46,26 @@ interface Start extends Ends {
 
 const USUAL_LISTEN: Address = { transport: "tcp", host: "127.0.0.1", port: 10025 };
 
-/** How many sessions spawn(8) has at a time where --max-clients says nothing. */
+/** How many sessions spawn(8) runs at a time without --max-clients. */
 const USUAL_PROCESSES = 20;
 
-// Said anew by the printed lines, or of no use under the mode.
+// Other printed lines say these, or they have no effect in the mode.
 const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
   spawn: ["listen", "foreground", "max-clients"],
   listen: ["listen", "foreground"],
 };
 
-// Directories of all users are not ours to make.
+// All users share these directories, so the lines do not make them.
 const SHARED_DIRECTORIES = /^\/(?:var\/)?tmp\/*$/;
 
 const SYSTEM_LOGS = "/var/log";
 
-// The first SMTP server runs as postfix.
+// The first SMTP server runs as the user postfix.
 const FOR_POSTFIX = `-o ${USER} -g postfix -m 0710`;
 
 const COMMENT_WIDTH = 79;
 
-/** `program` is the words that start this program, as they would stand in front of its options. */
+/** Formats the whole output. `program` is the words that start this program, without options. */
 export function formatPostfixConfig(
   { mode, settings: asked, given, operand, downstream }: PostfixLine,
   program: readonly string[],
@@ -98,7 +99,7 @@ export function formatPostfixConfig(
   return [...parts, "# ---- then: postfix reload\n"].join("\n");
 }
 
-// -t alone would be cut to its share of the usual --message-timeout.
+// Otherwise a -t that stands alone would be cut to its share of the default --message-timeout.
 function withTimeFor(settings: Settings): Settings {
   const { judging, session } = settings;
   const needed = Math.ceil(judging.timeout / (1 - 2 * RESERVE_SHARE) / 1000 + 1) * 1000;
@@ -166,7 +167,7 @@ function optionWords({ row, text }: GivenSetting): string[] {
   return row.short ? [`-${row.short}`, text] : [`--${row.long}=${text}`];
 }
 
-// --- the parts
+// --- The parts
 
 function setUp(
   { listen }: Start,
@@ -201,7 +202,7 @@ function directoryOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
 }
 
-/** Where postprox makes a socket itself. */
+/** The directory of the socket that postprox makes itself. */
 function socketDirectory(listen: Address): string | undefined {
   return listen.transport === "unix" && !postfixSocket(listen) ? directoryOf(listen.path) : undefined;
 }
@@ -227,16 +228,16 @@ function unit(start: Start, settings: Settings): string {
   ];
   return `# ---- /etc/systemd/system/postprox.service: make this file
 # Then: systemctl daemon-reload; systemctl enable --now postprox
-# It takes the place of a package's unit. To keep that one, make no file and put
+# It takes the place of a package's unit. To keep that one, make no file. Then put
 # the words from -l on into POSTPROX_OPTIONS in /etc/default/postprox.
-# Without systemd have this run at boot, as root. It returns when connections
-# are accepted.
+# Without systemd, run this at boot as root. It returns when postprox accepts
+# connections.
 #
 ${steps.map((step) => `#   ${step}\n`).join("")}#
 ${formatUnit({ ...fences(start, settings, foreground), execStart: foreground.map(unitWord).join(" ") })}`;
 }
 
-/** What the fences of the unit have to leave open for these words. */
+/** What the unit must allow for these words. */
 function fences(
   { listen, downstream }: Start,
   { spool, log: { target } }: Settings,

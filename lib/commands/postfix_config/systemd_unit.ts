@@ -1,43 +1,43 @@
-// The systemd unit of listen mode, from one template: --postfix-config prints it for a command line, and scripts/package.ts
-// puts it into the packages. So both have the same fences and restart in the same way. Pure.
+// The systemd unit of listen mode. One template serves both: --postfix-config prints it for a command line, and
+// scripts/package.ts puts it into the packages. So both units have the same fences and restart in the same way. Pure.
 //
-// The fences hold for the filters too. The comment at the top says what a filter needs beyond them, as a drop-in.
+// The fences hold for the filters, too. The comment at the top of the unit says how a drop-in gives a filter more.
 
 import { settingPath } from "./words.ts";
 
-/** Where the one unit differs from the other. */
+/** The parts that differ between the two units. */
 export interface UnitParts {
-  /** The lines of the comment at its top, without "# ". */
+  /** The first lines of the comment at its top, without "# ". */
   readonly about: readonly string[];
-  /** What stands behind ExecStart=. */
+  /** The text after ExecStart=. */
   readonly execStart: string;
   readonly environmentFile?: string;
-  /** Directories that postprox writes in, besides those in /var/log and /run. They have to be there when the unit starts. */
+  /** Directories that postprox writes in, except those in /var/log and /run. They must exist when the unit starts. */
   readonly writable: readonly string[];
-  /** A directory in /run besides the usual one, by its name there. */
+  /** The name of one more directory in /run. */
   readonly runtimeDirectory?: string | undefined;
   readonly groups?: readonly string[];
   /** It uses files in /home, /root or /run/user. */
   readonly seesHome?: boolean;
-  /** It uses files below /tmp or /var/tmp that others have put there. */
+  /** It uses files of others below /tmp or /var/tmp. */
   readonly seesTmp?: boolean;
-  /** It listens at a port below 1024. */
+  /** It listens on a port below 1024. */
   readonly needsLowPort?: boolean;
 }
 
-/** The user and the group that postprox and its filters run as. */
+/** The user and the group of postprox and its filters. */
 export const USER = "postprox";
 
-/** How root makes that user, in lines for sh(1). */
+/** Lines for sh(1) with which root makes that user. */
 export const MAKE_USER = [
   `useradd --system --user-group --shell /usr/sbin/nologin \\`,
   `  --home-dir /nonexistent --no-create-home ${USER}`,
 ];
 
-/** Where LogsDirectory= lets a log file be. */
+/** LogsDirectory= allows log files here. */
 export const LOG_DIRECTORY = `/var/log/${USER}`;
 
-/** Where RuntimeDirectory= lets a socket be. */
+/** RuntimeDirectory= allows sockets here. */
 export const RUNTIME_DIRECTORY = `/run/${USER}`;
 
 /** The whole unit file. */
@@ -46,7 +46,7 @@ export function formatUnit(parts: UnitParts): string {
   const capability = parts.needsLowPort ? "CAP_NET_BIND_SERVICE" : "";
   return `${parts.about.map((line) => `# ${line}`.trimEnd()).join("\n")}
 #
-# Filters run inside the same fences. What yours needs beyond them goes into a
+# Filters run inside the same fences. If yours needs more, put that into a
 # drop-in ("systemctl edit postprox", then "systemctl restart postprox"):
 #
 #  [Service]
@@ -60,10 +60,10 @@ export function formatUnit(parts: UnitParts): string {
 #  PrivateTmp=no
 #  ReadWritePaths=/tmp
 #
-# A filter that calls sendmail(1) needs these three lines. NoNewPrivileges= makes
-# the setgid bit of postdrop(1) count for nothing, so the service has to be in
-# its group; and both ask the kernel for the addresses of this host. Without
-# these lines sendmail fails, or waits until -t ends the filter.
+# A filter that calls sendmail(1) needs these three lines. With NoNewPrivileges=
+# the setgid bit of postdrop(1) has no effect, so the service must be in its
+# group. Both programs also ask the kernel for the addresses of this host.
+# Without these lines sendmail fails, or waits until -t ends the filter.
 #
 #  [Service]
 #  SupplementaryGroups=postdrop
@@ -76,7 +76,7 @@ Documentation=man:postprox(8)
 After=network-online.target nss-lookup.target
 Wants=network-online.target
 Before=postfix.service postfix@-.service
-# Mail waits for this service: no try is the last one.
+# Mail waits for this service, so systemd never stops trying.
 StartLimitIntervalSec=0
 
 [Service]
@@ -89,8 +89,8 @@ RestartSec=2
 RestartPreventExitStatus=64
 # A filter that the kernel kills for its memory has failed; postprox goes on.
 OOMPolicy=continue
-# Only postprox is told to end, and ends its filters. A filter that somebody
-# else kills has failed, and then its message passes.
+# systemd tells only postprox to end, and postprox ends its filters. A filter
+# that systemd killed would have failed, and its message would pass.
 KillMode=mixed
 # 10 s for messages that the second server already has, and some for the log.
 TimeoutStopSec=20

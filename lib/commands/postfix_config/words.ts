@@ -1,14 +1,14 @@
-// The words of a command line as the files hold them that start it: master.cf, a line for sh(1), a systemd unit. Pure.
+// Quotes the words of a command line for the files that start it: master.cf, a line for sh(1), a systemd unit. Pure.
 //
-// Each function quotes a word so that its reader gets it back as it was. A word that cannot be written there, one with a
-// line end say, throws a `UsageError`.
+// The reader of the file gets each word back as it was. A word that the file cannot hold throws a `UsageError`: for
+// example, a word with a line end.
 
 import { quote } from "../../text/quoting.ts";
 import { UsageError } from "../../ports/start_error.ts";
 
 /**
- * A word of a program's arguments as master.cf has to have it (master(5), Postfix 3.0). There is no quoting but `{ }`
- * around a word, which keeps blanks inside and strips those at its ends; braces count wherever they stand. Throws a
+ * A word of a program's arguments, written for master.cf (master(5), Postfix 3.0). The only quoting there is `{ }`
+ * around a word. It keeps blanks inside and strips them at the ends. Braces inside must come in pairs. Throws a
  * `UsageError`.
  */
 export function formatMasterWord(word: string): string {
@@ -20,7 +20,7 @@ export function formatMasterWord(word: string): string {
   for (const character of word) {
     if (character === "{") depth++;
     if (character === "}") depth--;
-    // Outside of braces a closing one is a character like any other.
+    // Without braces around the word, a closing brace is an ordinary character.
     if (depth < 0 && wrapped) throw cannot("has a } without its {, which master.cf cannot hold");
     depth = Math.max(depth, 0);
   }
@@ -36,13 +36,13 @@ function checkCharacters(word: string): void {
   throw new UsageError(`option --postfix-config: ${quote(word)} has a line end or control character: ${SCRIPT}`);
 }
 
-/** A word as sh(1) reads it back. */
+/** A word, written for sh(1). */
 export function shellWord(word: string): string {
   checkCharacters(word);
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** A word as systemd.service(5) reads it back in ExecStart: its quotes, and `$` and `%` doubled. */
+/** A word, written for ExecStart= of systemd.service(5): quoted like there, with `$` and `%` doubled. */
 export function unitWord(word: string): string {
   checkCharacters(word);
   const plain = word.replaceAll("%", "%%").replaceAll("$", "$$$$");
@@ -50,7 +50,7 @@ export function unitWord(word: string): string {
   return `"${plain.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\t", "\\t")}"`;
 }
 
-/** A path as systemd.syntax(7) reads it back in a list of paths: in quotes, a backslash is a character like any other. */
+/** A path, written for a list of paths in systemd.syntax(7). In quotes, a backslash is an ordinary character. */
 export function settingPath(path: string): string {
   checkCharacters(path);
   const plain = path.replaceAll("%", "%%");

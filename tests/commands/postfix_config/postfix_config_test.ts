@@ -208,7 +208,7 @@ Deno.test("formatPostfixConfig says where sockets are, as Postfix, postprox and 
         /^# {3}install -d -o postprox -g postfix -m 0710 \/run\/postprox\n# {3}runuser -u postprox -G postdrop -- /m,
         /^RuntimeDirectory=postprox$/m,
         /^SupplementaryGroups=postdrop$/m,
-        /^# None of these servers may run chrooted(?:.*\n)+\nsmtpd_proxy_filter = unix:\/run\/postprox\/s$/m,
+        /^# These servers must not run chrooted(?:.*\n)+\nsmtpd_proxy_filter = unix:\/run\/postprox\/s$/m,
       ],
     },
     { args: ["listen", "-l", "unix:/run/mail/a/s"], has: [/^RuntimeDirectory=postprox mail\/a$/m] },
@@ -217,7 +217,7 @@ Deno.test("formatPostfixConfig says where sockets are, as Postfix, postprox and 
       has: [
         /^# {3}install -d -o postprox -g postfix -m 0710 \/var\/spool\/postfix\/postprox$/m,
         /^ReadWritePaths=\/a \/var\/spool\/postfix\/postprox$/m,
-        /filtered gets "-o smtpd_proxy_filter=" there.\n\nsmtpd_proxy_filter = unix:postprox\/s$/m,
+        /filter, give it "-o smtpd_proxy_filter=" there.\n\nsmtpd_proxy_filter = unix:postprox\/s$/m,
       ],
     },
   ];
