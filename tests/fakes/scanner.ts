@@ -32,8 +32,8 @@ export interface FaultAt {
   readonly does: Fault;
   /** For "half request". */
   readonly half?: number;
-  /** What "nonsense" is, in place of octets that are nonsense in any protocol. */
-  readonly nonsense?: string | Uint8Array;
+  /** The server says that first. What is "nonsense" without it is so in any protocol. */
+  readonly says?: string | Uint8Array;
 }
 
 /** Of each pair that makes sense: an answer that is slow is one. */
@@ -158,16 +158,21 @@ export class FakeScanner implements AsyncDisposable {
     return received.length === 0 ? undefined : this.#protocol.lengthOf(received);
   }
 
-  #goWrong(socket: Socket, { does, nonsense = NONSENSE }: FaultAt, answer: Uint8Array | undefined): void {
+  #goWrong(socket: Socket, { does, says }: FaultAt, answer: Uint8Array | undefined): void {
+    const said = says ?? (does === "nonsense" ? NONSENSE : undefined);
+    if (said !== undefined) return void socket.write(said, () => this.#do(socket, does, answer));
+    this.#do(socket, does, answer);
+  }
+
+  #do(socket: Socket, does: Fault, answer: Uint8Array | undefined): void {
     switch (does) {
       case "close":
         return void socket.end();
       case "reset":
         return void socket.resetAndDestroy();
       case "silent":
-        return;
       case "nonsense":
-        return void socket.write(nonsense);
+        return;
       case "endless":
         return this.#flood(socket);
       case "slow":
