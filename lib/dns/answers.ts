@@ -1,9 +1,11 @@
-// Which answers of a DNS list are a listing (RFC 5782 s.2.1), and which of them the administrator wants; pure.
+// Decides which answers of a DNS list are listings (RFC 5782 s.2.1), and which listings the administrator wants. Pure.
 //
-// Only addresses in 127.0.0.0/8 are listings. By an address in 127.255.255.0/24 a list says that it does not answer us,
-// and why. Three more addresses are listings only where ADDRESSES name them: by 127.0.0.1 URIBL refuses to answer, and
-// resolvers answer with it that keep advertisements away; by 127.0.1.255 the DBL says that it is not for addresses; by
-// 127.0.0.255 others say that we have asked too often. An address or a range names what it covers; bits name nothing.
+// Only addresses in 127.0.0.0/8 are listings. With an address in 127.255.255.0/24 a list says that it does not answer
+// us, and why. Three more addresses are listings only if ADDRESSES names them:
+// - 127.0.0.1: URIBL refuses to answer with it. Resolvers that block advertisements also answer with it.
+// - 127.0.1.255: the DBL says with it that it is not for addresses.
+// - 127.0.0.255: other lists say with it that we ask too often.
+// An address or a range names the addresses that it covers. Bits name none of these three.
 
 type Range = readonly [first: number, last: number];
 
@@ -13,10 +15,10 @@ interface AddressPattern {
   readonly bits?: number;
 }
 
-/** The addresses that count. */
+/** The listings that count. */
 export type Addresses = readonly AddressPattern[];
 
-/** What an error text says of a text that `parseAddresses` does not take. */
+/** Error texts show this after a text that `parseAddresses` does not accept. */
 export const ADDRESSES_HINT =
   "give answers of a list, such as 127.0.0.2, 127.0.0.2-11, 127.0.0.[2;4..11] or 127.0.0.0&4";
 
@@ -26,16 +28,19 @@ const RANGES = new RegExp(`^(?:${RANGE}|\\[${RANGE}(?:;${RANGE})*\\])$`);
 const RESERVED = ["127.0.0.1", "127.0.1.255", "127.0.0.255"];
 
 /**
- * A list of addresses, with commas between them: `127.0.0.2`, `127.0.0.2-11`, Postfix's `127.0.[0..3].[2;4;10..11]`, and
- * `127.0.0.0&4` for all addresses of 127.0.0.0/24 that have one of these bits in their last octet. Undefined for what is
- * written otherwise, and where one of them is no address by which a list lists.
+ * Reads a list of addresses with commas between them. Returns undefined if one of them has another form, or is an
+ * address that means no listing. The forms are:
+ * - `127.0.0.2`
+ * - `127.0.0.2-11`
+ * - `127.0.[0..3].[2;4;10..11]`, as Postfix has it
+ * - `127.0.0.0&4`: all addresses of 127.0.0.0/24 with one of these bits in the last octet
  */
 export function parseAddresses(text: string): Addresses | undefined {
   const patterns = text.split(",").map(parsePattern);
   return patterns.every((pattern) => pattern !== undefined) ? patterns : undefined;
 }
 
-/** A text of which `parseAddresses` makes these. */
+/** A text that `parseAddresses` reads as these. */
 export function formatAddresses(addresses: Addresses): string {
   return addresses.map(({ octets, bits }) => {
     const [first, second, third, last] = octets.map(formatRanges);
@@ -49,7 +54,7 @@ function formatRanges(ranges: readonly Range[]): string {
 }
 
 /**
- * Whether `answer`, an IPv4 address, is a listing that counts, one that does not, or no listing. Without `addresses` all
+ * Whether `answer`, an IPv4 address, is a listing that counts, another listing, or no listing. Without `addresses` all
  * listings count.
  */
 export function weigh(answer: string, addresses: Addresses | undefined): "counts" | "other" | "no listing" {
@@ -72,7 +77,7 @@ function covers(ranges: AddressPattern["octets"], octets: readonly number[]): bo
 
 function parsePattern(text: string): AddressPattern | undefined {
   const [, address = "", bits] = /^(.*?)(?:&([0-9]{1,3}))?$/.exec(text) ?? [];
-  // A point that stands alone is between two octets.
+  // A single dot separates two octets.
   const octets = address.split(/(?<!\.)\.(?!\.)/).map((octet) => RANGES.test(octet) ? parseRanges(octet) : []);
   const [first = [], second = [], third = [], last = []] = octets;
   const areRanges = octets.length === 4 &&

@@ -1,4 +1,4 @@
-// DNS lists as options and rules name them; pure.
+// DNS lists as options and rules name them. Pure.
 
 import { UsageError } from "../ports/start_error.ts";
 import { dnsName } from "../text/domain.ts";
@@ -7,24 +7,26 @@ import { type Addresses, ADDRESSES_HINT, formatAddresses, parseAddresses } from 
 
 export interface DnsList {
   readonly zone: string;
-  /** The answers that count; undefined for all. */
+  /** The answers that count; undefined if all count. */
   readonly addresses: Addresses | undefined;
 }
 
-/** A list as it is used: it has IP addresses, or domains. */
+/** A list in use, and whether it lists IP addresses or domains. */
 export interface ListUse extends DnsList {
   readonly kind: "address" | "domain";
 }
 
-/** The zone of a list; undefined for what can be none. A name in DNS does not end with a number: that is an address. */
+/**
+ * The zone of a list; undefined if it can be none. No DNS name ends with a number, because that would be an address.
+ */
 export function parseZone(text: string): string | undefined {
   const zone = dnsName(text);
   return zone !== undefined && /[a-z][^.]*$/.test(zone) ? zone : undefined;
 }
 
 /**
- * `ZONE`, or `ZONE=ADDRESSES` with the answers that count, as `parseAddresses` reads them. Throws a `UsageError` for what is
- * written otherwise.
+ * Reads `ZONE`, or `ZONE=ADDRESSES` with the answers that count, as `parseAddresses` reads them. Throws a `UsageError`
+ * for any other text.
  */
 export function parseDnsList(text: string): DnsList {
   const [name = "", ...rest] = text.split("=");
@@ -34,7 +36,7 @@ export function parseDnsList(text: string): DnsList {
   }
   if (rest.length === 0) return { zone, addresses: undefined };
   const addresses = parseAddresses(rest.join("="));
-  if (!addresses) throw new UsageError(`${quote(text)} has no addresses behind "=": ${ADDRESSES_HINT}`);
+  if (!addresses) throw new UsageError(`${quote(text)} has no addresses after "=": ${ADDRESSES_HINT}`);
   return { zone, addresses };
 }
 

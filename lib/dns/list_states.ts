@@ -1,7 +1,8 @@
-// What the process knows of its DNS lists; all its sessions share it.
+// The state of each DNS list. All sessions of the process share it.
 //
-// A list that lists everything is not used (list_watch.ts finds that out). A list that gives answers which are no listings
-// does so for each client: the log has one line about each such answer, until the files of rules are read again.
+// A list that lists everything is not used (list_watch.ts finds that out). Some lists give an answer that is no
+// listing, and they do so for every client. So the log gets one line for each such answer, until the files of rules are
+// read again.
 
 import { logNoListing, type NoListing } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
@@ -11,19 +12,19 @@ export class ListStates {
   readonly #logger: Logger;
   #inUse: readonly ListUse[] = [];
   readonly #listAll = new Set<string>();
-  /** What the log was told: a zone and an answer, where all answers outside of 127.0.0.0/8 are one. */
+  /** What the log has: a zone and an answer. All answers outside 127.0.0.0/8 count as one. */
   readonly #told = new Set<string>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  /** All lists that options and rules name, as often as they do. */
+  /** All lists that options and rules name. A list may stand there more than once. */
   get inUse(): readonly ListUse[] {
     return this.#inUse;
   }
 
-  /** Those that are used from now on. What is known of one that is used again stays known. */
+  /** Replaces the lists in use. The state of a list that stays in use is kept. */
   use(lists: readonly ListUse[]): void {
     this.#inUse = lists;
     this.#told.clear();
@@ -31,7 +32,7 @@ export class ListStates {
     for (const key of this.#listAll) if (!keys.has(key)) this.#listAll.delete(key);
   }
 
-  /** Whether the list in `zone` lists everything, and so is not used. */
+  /** Whether the list in `zone` lists everything, so that it is not used. */
   listsAll(kind: ListUse["kind"], zone: string): boolean {
     return this.#listAll.has(keyOf(kind, zone));
   }
@@ -41,7 +42,7 @@ export class ListStates {
     else this.#listAll.delete(keyOf(kind, zone));
   }
 
-  /** Whether the log does not know yet that the list in `zone` gives `answer`. It counts as told from now on. */
+  /** Whether it is news to the log that the list in `zone` gives `answer`. The next call says that it is not. */
   isNews(zone: string, answer: string): boolean {
     const news = `${zone} ${answer.startsWith("127.") ? answer : ""}`;
     const isNew = !this.#told.has(news);

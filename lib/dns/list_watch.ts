@@ -1,9 +1,11 @@
-// Looks after the DNS lists of listen mode: each is asked for its test entries (RFC 5782 s.5), at the start and every hour.
+// Watches the DNS lists of listen mode. It asks each list for its test entries (RFC 5782 s.5), at the start and every
+// hour.
 //
-// A list of addresses that has 127.0.0.1, or one of domains that has INVALID, lists everything, and is not used until it no
-// longer does so: lists that are given up often end like that. For this each listing counts, whatever ADDRESSES an option
-// or a rule names. A list of addresses has 127.0.0.2; one that has not causes a warning, for its zone may be misspelt. A
-// list that gives no answer, or none that is a listing, stays as it is. The log hears of changes.
+// A list of addresses must not have 127.0.0.1, and a list of domains must not have INVALID. If it has, it lists
+// everything: abandoned lists often end like that. It is not used as long as it does so. ADDRESSES of options and rules
+// do not matter for this. A list of addresses must have 127.0.0.2. If it has not, the log gets a warning, because the
+// zone may be misspelt. A list that gives no answer, or one that is no listing, keeps its state. The log gets each
+// change.
 
 import { logBug, logListsAgain, logListsEverything, logNoTestEntry } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
@@ -14,19 +16,19 @@ import { type Dns, type DnsOptions, Lookups, type LookupsParts } from "./lookups
 const HOUR = 3_600_000;
 
 interface Entry {
-  /** As it stands in the log. */
+  /** The log shows it like this. */
   readonly shown: string;
   /** Its name in the zone. */
   readonly name: string;
 }
 
-/** What no list has. */
+/** The entry that no list may have. */
 const NEVER: Readonly<Record<ListUse["kind"], Entry>> = {
   address: { shown: "127.0.0.1", name: "1.0.0.127" },
   domain: { shown: "INVALID", name: "invalid" },
 };
 
-/** What each list of addresses has. */
+/** The entry that each list of addresses must have. */
 const ALWAYS: Entry = { shown: "127.0.0.2", name: "2.0.0.127" };
 
 export interface ListWatchParts extends LookupsParts {
@@ -36,7 +38,7 @@ export interface ListWatchParts extends LookupsParts {
 export class ListWatch {
   readonly #parts: ListWatchParts;
   readonly #options: DnsOptions;
-  /** The zones whose test entry was missing when it was last asked for. */
+  /** The zones without their test entry at the last try. */
   readonly #incomplete = new Set<string>();
   #round = 0;
   #cancel = () => {};
@@ -46,12 +48,12 @@ export class ListWatch {
     this.#options = options;
   }
 
-  /** Asks the lists in use now, and from then on every hour. */
+  /** Asks the lists in use now, and then every hour. */
   ask(): void {
     const { clock, logger } = this.#parts;
     this.#cancel();
     this.#cancel = clock.after(HOUR, () => this.ask());
-    // What answers come to the questions of an earlier round do not count.
+    // Late answers of an earlier round do not count.
     this.#askAll(++this.#round).catch((error) => logBug(logger, error));
   }
 

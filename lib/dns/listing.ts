@@ -1,8 +1,9 @@
-// Whether a DNS list lists an address or a domain (RFC 5782), and what it says of that.
+// Finds out whether a DNS list lists an address or a domain (RFC 5782), and the list's text about it.
 //
-// Addresses of loopback, link-local and private networks are in no list, and no list is asked about them: it is nobody's
-// business who they are. Of several answers those that count are enough. Where none does and one is no listing at all,
-// the list tells nothing: it refuses to answer us, has been given up, or the resolver lies. The log hears of that once.
+// No list has addresses of loopback, link-local and private networks. We do not ask about them, because nobody else
+// needs to know them. If a list gives several answers, it is enough that one counts. If none counts and one is no
+// listing at all, the list tells us nothing: it refuses to answer us, was given up, or the resolver lies. The log says
+// so once.
 
 import { IoError } from "../ports/io_error.ts";
 import { weigh } from "./answers.ts";
@@ -11,12 +12,12 @@ import { type Ip, isPrivate, reversedName } from "../text/ip.ts";
 import type { DnsList } from "./list.ts";
 import type { Dns } from "./lookups.ts";
 
-/** What a list may have: an IP address, or a domain. */
+/** A list may have an IP address or a domain. */
 export type Listable = Ip | string;
 
 /**
- * Whether `list` has `what`; undefined where the list is of no use, of which the log knows. Throws `IoError` when it could
- * not be found out.
+ * Whether `list` has `what`; undefined if the list is of no use, which the log then says. Throws `IoError` if the
+ * lookup fails.
  */
 export async function isListed(list: DnsList, what: Listable, dns: Dns): Promise<boolean | undefined> {
   if (dns.lists.listsAll(typeof what === "string" ? "domain" : "address", list.zone)) return undefined;
@@ -26,7 +27,7 @@ export async function isListed(list: DnsList, what: Listable, dns: Dns): Promise
   return weights.includes("counts") ? true : weights.includes("no listing") ? undefined : false;
 }
 
-/** Whether `list` has an entry at `name`, whatever its answer; undefined where it could not, or would not, tell. */
+/** Whether `list` has any entry at `name`; undefined if the list did not tell. */
 export async function hasEntry(list: DnsList, name: string, dns: Dns): Promise<boolean | undefined> {
   try {
     const weights = await askList(list, `${name}.${list.zone}`, dns);
@@ -37,7 +38,7 @@ export async function hasEntry(list: DnsList, name: string, dns: Dns): Promise<b
   }
 }
 
-/** What the list in `zone` says of what it lists; empty where it says nothing, or could not be asked. */
+/** The text of the list in `zone` about `what`; empty if there is none or the lookup fails. */
 export async function listingText(zone: string, what: Listable, dns: Dns): Promise<string> {
   const question = nameIn(zone, what);
   return question === undefined ? "" : await textOf(question, zone, dns);
@@ -67,7 +68,7 @@ async function textOf(question: string, zone: string, dns: Dns): Promise<string>
   }
 }
 
-/** The name under which `zone` has `what`; undefined where it cannot have it. */
+/** The name of `what` in `zone`; undefined if it cannot be there. */
 function nameIn(zone: string, what: Listable): string | undefined {
   if (typeof what !== "string") return isPrivate(what) ? undefined : `${reversedName(what)}.${zone}`;
   return dnsName(`${what}.${zone}`);

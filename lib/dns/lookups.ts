@@ -1,12 +1,14 @@
-// DNS for one session: what was asked once is known until its end, failures too, and two who ask at once share a lookup.
+// DNS for one session. It keeps answers and failures until the session ends. Two questions for the same thing at once
+// share a lookup.
 //
-// Names in mail are a stranger's, and so may their name servers be, slow or silent by intent. Lookups of them have a time
-// of their own in each ruling, and beyond it fail: they can neither hold up a session nor keep it from asking the DNS
-// lists, which are the administrator's. A list that is silent again and again is not asked any more in this session.
+// Names in mail come from strangers. Their name servers may belong to strangers, too, and may be slow or silent on
+// purpose. So each ruling has a limited time for such lookups, and after it they fail. They can neither hold up a
+// session nor keep it from asking the DNS lists, which the administrator chose. A session stops asking a list that
+// stays silent again and again.
 //
-// How long one lookup takes, and how many are under way in the process, is bounded by the resolver. What a session keeps
-// is bounded here, since its commands are a stranger's: of many answers the oldest are forgotten first, and one that is
-// long is not kept.
+// The resolver limits the time of one lookup, and the number of lookups at once in the process. The answers that a
+// session keeps are limited here, because a stranger's commands cause them. The oldest are forgotten first, and a long
+// one is not kept.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Clock, NameServer, RecordType, Resolver } from "../ports/runtime.ts";
@@ -24,27 +26,27 @@ export interface LookupsParts {
   readonly resolver: Resolver;
 }
 
-/** What a ruling may ask. */
+/** DNS as a ruling sees it. */
 export interface Dns {
   /**
-   * The records of `type` at `name`, as `Resolver.resolve` gives them; throws `IoError` when they could not be found out.
-   * `list` is the zone of the DNS list that is asked, where one is.
+   * The records of `type` at `name`, as `Resolver.resolve` gives them. Throws `IoError` if the lookup fails. `list` is
+   * the zone of a DNS list, if one is asked.
    */
   records(name: string, type: RecordType, options?: { readonly list?: string }): Promise<readonly string[]>;
-  /** What the process knows of its DNS lists. */
+  /** The state of the DNS lists, shared by the process. */
   readonly lists: ListStates;
 }
 
-// More than the client, its sender and a hundred recipients make in a dozen lists.
+// The client, its sender and a hundred recipients cause fewer lookups than this in a dozen lists.
 const ANSWERS_LIMIT = 200;
 
-/** Characters; a hundred host names of usual length. */
+/** In characters: a hundred host names of usual length. */
 const KEPT_LIMIT = 4096;
 
 const SILENCES_LIMIT = 3;
 
-// Milliseconds in one ruling, after which no lookup begins. With the last ones, and as much again for the name of a client
-// that XFORWARD does not tell, 60 s: Postfix waits 100 s for the reply to a command.
+// Milliseconds in one ruling. After these no lookup begins. The last lookups may take longer, and the name of a client
+// without XFORWARD takes as much again. That makes 60 s. Postfix waits 100 s for the reply to a command.
 const NAMES_TIME = 10_000;
 const LISTS_TIME = 25_000;
 
@@ -52,7 +54,7 @@ export class Lookups {
   readonly #parts: LookupsParts;
   readonly #options: DnsOptions;
   readonly #answers = new Map<string, Promise<readonly string[]>>();
-  /** By list; those since its last answer, where several at once are one. */
+  /** For each list, the silences since its last answer. Several at once count as one. */
   readonly #silences = new Map<string, number>();
 
   constructor(parts: LookupsParts, options: DnsOptions) {
@@ -60,7 +62,7 @@ export class Lookups {
     this.#options = options;
   }
 
-  /** DNS for one ruling, with all its time before it. */
+  /** DNS for one ruling, with all of its time left. */
   forRuling(): Dns {
     const { clock } = this.#parts;
     const names = new Allowance(clock, NAMES_TIME);
@@ -82,7 +84,7 @@ export class Lookups {
     const question = `${type} ${name.toLowerCase()}`;
     const known = this.#answers.get(question);
     if (known) return known;
-    if (time.isSpent) throw new IoError("timeout", `${type} of ${name}: not asked, for others took too long`);
+    if (time.isSpent) throw new IoError("timeout", `${type} of ${name}: not asked, because others took too long`);
     const answer = time.spend(ask());
     this.#answers.set(question, answer);
     if (this.#answers.size > ANSWERS_LIMIT) this.#answers.delete(this.#answers.keys().next().value!);
@@ -94,7 +96,7 @@ export class Lookups {
   async #askList(name: string, type: RecordType, list: string): Promise<readonly string[]> {
     const silences = this.#silences.get(list) ?? 0;
     if (silences >= SILENCES_LIMIT) {
-      throw new IoError("timeout", `${type} of ${name}: not asked, for the last ${silences} had no answer`);
+      throw new IoError("timeout", `${type} of ${name}: not asked, because the last ${silences} lookups had no answer`);
     }
     try {
       const records = await this.#ask(name, type, { isList: true });
@@ -112,7 +114,7 @@ export class Lookups {
   }
 }
 
-/** Some time, of which goes what passes while at least one lookup is under way. */
+/** A limited time. It runs while at least one lookup is under way. */
 class Allowance {
   readonly #clock: Clock;
   #left: number;

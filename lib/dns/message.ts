@@ -1,10 +1,10 @@
 // Questions to a name server and its answers, as octets (RFC 1035 s.4). Pure.
 //
-// A question asks for recursion, and has no EDNS: what does not fit into 512 octets comes by TCP. An answer may hold
-// anything: `parseAnswer` gives undefined for what does not belong to the question, and throws a `MalformedAnswer` for
-// what does, but cannot be read. Of very many records the first ones are read, for their text can be much longer than the
-// answer. Names come without their final dot; octets that are no part of a host name are escaped as in RFC 1035 s.5.1, so
-// that one label cannot look like two.
+// A question asks for recursion and has no EDNS. So an answer of more than 512 octets comes by TCP. An answer may hold
+// anything. `parseAnswer` gives undefined if it does not belong to the question, and throws a `MalformedAnswer` if it
+// does but cannot be read. If there are very many records, only the first ones are read, because their text can be much
+// longer than the answer. Names have no final dot. Octets that cannot be part of a host name are escaped as in RFC 1035
+// s.5.1. So one label cannot look like two.
 
 import type { RecordType } from "../ports/runtime.ts";
 import { bytesOf, concat, textOf } from "../text/octets.ts";
@@ -13,19 +13,19 @@ import { NAME_LIMIT } from "../text/domain.ts";
 export interface Question {
   /** 16 bits. */
   readonly id: number;
-  /** As `dnsName` gives it. */
+  /** In the form of `dnsName`. */
   readonly name: string;
   readonly type: RecordType;
 }
 
 export interface Answer {
-  /** RCODE: 0 is no error, 3 that the name does not exist. */
+  /** RCODE: 0 is no error, 3 means that the name does not exist. */
   readonly code: number;
-  /** There was more than a datagram holds, and so nothing was read. */
+  /** The answer did not fit into a datagram, so it was not read. */
   readonly truncated: boolean;
-  /** As `Resolver.resolve` gives them. */
+  /** In the form of `Resolver.resolve`. */
   readonly records: readonly string[];
-  /** Whether what is not in `records` does not exist: the server knows, or it has asked those that do. */
+  /** Whether `records` has all that exist: the server knows them itself, or has asked the servers that do. */
   readonly isWhole: boolean;
 }
 
@@ -44,7 +44,7 @@ const TYPES: Readonly<Record<RecordType | "CNAME", number>> = {
 };
 const CLASS_IN = 1;
 
-// Of the header's flags.
+// Flags of the header.
 const RESPONSE = 0x8000;
 const AUTHORITATIVE = 0x0400;
 const TRUNCATED = 0x0200;
@@ -54,7 +54,7 @@ const CODE = 0x000f;
 
 const HEADER_SIZE = 12;
 
-// More than anybody has use for. Each may point to one name of 253 octets that stands in the answer once.
+// Nobody needs more. Each record may point to a name of 253 octets that stands in the answer once.
 const RECORDS_LIMIT = 100;
 
 export function formatQuestion({ id, name, type }: Question): Uint8Array {
@@ -67,7 +67,7 @@ export function formatQuestion({ id, name, type }: Question): Uint8Array {
   ]);
 }
 
-/** What `octets` say to `question`; undefined where they are no answer to it. Throws a `MalformedAnswer`. */
+/** The answer in `octets` to `question`; undefined if they are no answer to it. Throws a `MalformedAnswer`. */
 export function parseAnswer(octets: Uint8Array, { id, name, type }: Question): Answer | undefined {
   if (octets.length < HEADER_SIZE) return undefined;
   const reader = new Reader(octets);
@@ -83,7 +83,7 @@ export function parseAnswer(octets: Uint8Array, { id, name, type }: Question): A
   const owner = followAliases(name, all);
   const records = all.filter((record) => isSameName(record.owner, owner) && record.type === TYPES[type])
     .map(({ data }) => dataText(type, data));
-  // Where an alias leads out of its zone, a server that does not recurse knows no more.
+  // If an alias leads out of its zone, a server that does not recurse knows nothing about the target.
   const knows = isSameName(owner, name) ? AUTHORITATIVE | RECURSION_AVAILABLE : RECURSION_AVAILABLE;
   return { code, truncated, records, isWhole: (flags & knows) !== 0 && count <= RECORDS_LIMIT };
 }
@@ -136,7 +136,7 @@ function dataText(type: RecordType, data: Reader): string {
   }
 }
 
-/** Reads from an answer, from `at` up to `end`; throws a `MalformedAnswer` where that is passed. */
+/** Reads an answer from `at` to `end`. Throws a `MalformedAnswer` beyond the end. */
 class Reader {
   at: number;
   readonly #octets: Uint8Array;
@@ -186,14 +186,14 @@ class Reader {
     return from;
   }
 
-  /** A name, which may end in a pointer to an earlier one (RFC 1035 s.4.1.4). */
+  /** A name. It may end with a pointer to an earlier one (RFC 1035 s.4.1.4). */
   name(): string {
     const labels: string[] = [];
     this.#readLabels(labels, NAME_LIMIT + 1);
     return labels.join(".");
   }
 
-  // Each label and each pointer takes from the `room` for the name, so no circle of them has no end.
+  // Each label and each pointer uses up some of the `room` for the name. So a circle of pointers ends.
   #readLabels(labels: string[], room: number): void {
     const length = this.uint8();
     if (length === 0) return;

@@ -1,4 +1,4 @@
-// The name servers of /etc/resolv.conf (resolv.conf(5)). Pure. Its search domains and options are not for us.
+// The name servers of /etc/resolv.conf (resolv.conf(5)). It ignores search domains and options. Pure.
 
 import type { NameServer } from "../ports/runtime.ts";
 import { parseIp } from "../text/ip.ts";
@@ -8,7 +8,7 @@ const DNS_PORT = 53;
 // As the C library does.
 const SERVERS_LIMIT = 3;
 
-/** The first three; this host where none is named. */
+/** The first three name servers. If the file names none, it is this host. */
 export function parseNameServers(text: string): readonly NameServer[] {
   const servers = text.split("\n")
     .map((line) => /^nameserver[ \t]+(\S+)/.exec(line)?.[1])

@@ -1,13 +1,14 @@
-// A stub resolver (RFC 1034 s.5.3.1): it asks a name server that does the rest, over UDP, and over TCP for what is long.
+// A stub resolver (RFC 1034 s.5.3.1): it asks a name server that does the rest. It asks by UDP, and by TCP if the
+// answer is long.
 //
-// The runtimes' own would not do. Deno's (2.9) tells a server that fails as a name that does not exist, so that a
-// disturbance would refuse mail; it answers for `localhost` itself, and may write of odd answers to standard error, which
-// under spawn(8) is the client. Bun's (1.4) gives the strings of one text as several texts.
+// The resolvers of the runtimes are not good enough. Deno's (2.9) reports a failing server as a name that does not
+// exist. So a disturbance would refuse mail. It also answers for `localhost` itself, and may write about odd answers to
+// standard error, which is the client under spawn(8). Bun's (1.4) gives the strings of one text as several texts.
 //
-// There are no search domains and no /etc/hosts. A server that is silent is asked twice, one that fails once; then the
-// next one is. Each datagram has a socket, a port and an id of its own, so that a forged answer has to guess them (RFC
-// 5452). What one process asks at a time is bounded; the rest waits, within its own time limit. DNS lists have a bound
-// of their own: the names of strangers, whose servers may be silent by intent, must not take their turns.
+// This one has no search domains and no /etc/hosts. It asks a silent server twice and a failing one once, then the next
+// server. Each datagram has its own socket, port and id, so a forger must guess them (RFC 5452). The number of lookups
+// at once is limited for the process. Others wait, within their own time limit. DNS lists have a limit of their own, so
+// that slow lookups of strangers' names do not hold them up.
 
 import { IoError } from "../ports/io_error.ts";
 import type {
@@ -27,7 +28,7 @@ import { type Answer, formatQuestion, MalformedAnswer, parseAnswer, type Questio
 import { parseNameServers } from "./resolv_conf.ts";
 import { Turns } from "./turns.ts";
 
-// Of either kind. Each has a descriptor, of which a process may have no more than 1024, and clients need them too.
+// For each of the two kinds. Each lookup has a descriptor. A process may have only 1024, and clients need them, too.
 const LOOKUPS_AT_ONCE = 100;
 
 const RESOLV_CONF = "/etc/resolv.conf";
@@ -75,7 +76,7 @@ export class StubResolver implements Resolver {
     }
   }
 
-  // All attempts that may follow have equal parts of the time that is left.
+  // Each possible attempt gets an equal part of the time that is left.
   async #askInTurn(
     servers: readonly NameServer[],
     wanted: Omit<Question, "id">,
@@ -115,7 +116,7 @@ export class StubResolver implements Resolver {
     });
   }
 
-  // RFC 1035 s.4.2.2: the length goes before, in two octets.
+  // RFC 1035 s.4.2.2: two octets with the length come first.
   async #askByStream({ address: host, port }: NameServer, question: Question, deadline: number): Promise<Answer> {
     const { clock, network } = this.#ports;
     const conn = await network.connect({ transport: "tcp", host, port }, deadline - clock.now());
@@ -146,7 +147,7 @@ export class StubResolver implements Resolver {
     }
   }
 
-  // Read anew each time: a host may move to another network while a server runs.
+  // Read for each lookup, because a host may move to another network while a server runs.
   async #systemServers(): Promise<readonly NameServer[]> {
     try {
       return parseNameServers(await readTextFile(this.#ports.files, RESOLV_CONF));

@@ -1,11 +1,11 @@
-// A bound on how many do something at a time; the others wait for their turn, in order, and not for ever.
+// Limits how many do something at a time. The others wait in order for their turn, for a limited time.
 
 import type { Clock } from "../ports/runtime.ts";
 
 export class Turns {
   readonly #clock: Clock;
   #free: number;
-  // A set keeps their order, and lets go of whoever waits no more.
+  // A set keeps the order, and a waiter can leave it.
   readonly #waiting = new Set<() => void>();
 
   constructor(clock: Clock, count: number) {
@@ -13,7 +13,7 @@ export class Turns {
     this.#free = count;
   }
 
-  /** Waits for a turn, for `limit` milliseconds; the result ends it, and is undefined when none came. */
+  /** Waits up to `limit` milliseconds for a turn. Returns the function that ends the turn; undefined if none came. */
   async take(limit: number): Promise<(() => void) | undefined> {
     if (this.#free > 0) this.#free--;
     else if (!await this.#wait(limit)) return undefined;

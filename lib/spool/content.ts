@@ -1,4 +1,4 @@
-// What is read from files: the content of a message, and how two versions of it are told apart.
+// Reads the content of a message from files, and compares two versions of it.
 //
 // All I/O failures are thrown as `IoError`. Memory does not grow with the message.
 
@@ -7,15 +7,15 @@ import type { Checksum, File, FileFacts } from "../ports/runtime.ts";
 import { CR, LF } from "../text/octets.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
 
-/** What can be read again and again, from its beginning. */
+/** Anything that can be read from its beginning again and again. */
 export interface Readable {
   chunks(): AsyncIterable<Uint8Array>;
 }
 
-/** How much of a message is read at a time. */
+/** One read takes at most this many octets of a message. */
 export const READ_SIZE = 131_072;
 
-/** The first `length` octets of a file, no more and no less: a program may have written into it since. */
+/** Exactly the first `length` octets of a file. A program may have added to it since. */
 export async function* readChunks(file: File, length: number): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(Math.min(length, READ_SIZE));
   for (let at = 0; at < length;) {
@@ -27,8 +27,9 @@ export async function* readChunks(file: File, length: number): AsyncGenerator<Ui
 }
 
 /**
- * How lines end in a program's version of a message that had `crLines` lines with CR LF at their end in the program's file.
- * A copy has as many of them, and their CR belongs to the line. A program that ends its lines with CR LF has made more.
+ * How lines end in a program's version of a message. The file that the program read had `crLines` lines that end with
+ * CR LF. A copy of it has as many, and their CR belongs to the line. If the version has more, the program ends its
+ * lines with CR LF.
  */
 export async function lineEndsOf(version: Readable, crLines: number): Promise<LineEnds> {
   return crLines > 0 && await countCrLines(version, crLines + 1) <= crLines ? "lf" : "lf-or-crlf";
@@ -48,8 +49,8 @@ async function countCrLines(content: Readable, limit: number): Promise<number> {
 }
 
 /**
- * Whether it is certain, without a look at the content, that nobody has written into a file, nor put another one in its
- * place, since it was as in `before`. A program may set the time of its change back, but not the time of that.
+ * Whether it is certain that the file is the same as `before`, unchanged and not replaced. It does not look at the
+ * content. A program can set back the time of a change (`modified`), but not the time of that act (`changed`).
  */
 export function isUntouched(now: FileFacts, before: FileFacts): boolean {
   return isSameFile(now, before) && now.size === before.size &&
@@ -60,12 +61,12 @@ export function isSameFile(one: FileFacts, other: FileFacts): boolean {
   return one.inode === other.inode && one.device === other.device;
 }
 
-// Deno tells this time in whole seconds, in which much can happen.
+// Deno gives this time in whole seconds. A change may follow in the same second.
 function isFine(milliseconds: number | undefined): boolean {
   return milliseconds !== undefined && milliseconds % 1000 !== 0;
 }
 
-/** Whether two contents of one size are the same. */
+/** Whether two contents of the same size are equal. */
 export async function isSame(one: Readable, other: Readable): Promise<boolean> {
   const others = other.chunks()[Symbol.asyncIterator]();
   let piece: Uint8Array = new Uint8Array(0);
@@ -86,7 +87,7 @@ export async function isSame(one: Readable, other: Readable): Promise<boolean> {
   }
 }
 
-/** `checksum`, when it has taken in `content`. */
+/** Pushes all of `content` into `checksum`, and returns it. */
 export async function checksumOf(content: Readable, checksum: Checksum): Promise<Checksum> {
   for await (const chunk of content.chunks()) checksum.push(chunk);
   return checksum;

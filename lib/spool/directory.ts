@@ -1,13 +1,16 @@
 // The spool directory: names for new files, and a check that it can be used.
 //
-// A name is `postprox-PID-RANDOM.ENDING`, RANDOM being a UUID with 122 bits from the system. The files of a message differ
-// in their endings. The process id is for people: another container, or another host, may have the same one.
+// A name is `postprox-PID-RANDOM.ENDING`. RANDOM is a UUID with 122 random bits from the system. The files of one
+// message have different endings. The process id is only for people, because another container or host may use the same
+// one.
 
 import { IoError } from "../ports/io_error.ts";
 import { LF } from "../text/octets.ts";
 import type { Files } from "../ports/runtime.ts";
 
-/** The message, a filter's own version of it, the copy that it may change, its recipients; and the mark that all are in use. */
+/**
+ * The message, a filter's own version of it, the copy that a filter may change, its recipients, and the mark of use.
+ */
 const ENDINGS = ["eml", "out", "edit", "rcpt", "lock"] as const;
 
 export type SpoolEnding = typeof ENDINGS[number];
@@ -24,17 +27,17 @@ export function spoolPath({ directory, name }: { directory: string; name: string
   return `${directory}/${name}.${ending}`;
 }
 
-/** The `name` of the message that a file belongs to; undefined for a file that is none of the spool's. */
+/** The `name` of the message that a file belongs to; undefined if the file is not from a spool. */
 export function messageOf(file: string): string | undefined {
   return NAME.exec(file)?.[1];
 }
 
-// A full disk may well have room for a new name and for nothing more.
+// A full disk may have room for a new name, but for no content.
 const PROBE_CONTENT = new Uint8Array([LF]);
 
 /**
- * Throws an `IoError` that says why `directory` cannot hold spool files. `withContent`: nor any content, of which small
- * messages that no filter looks at need none.
+ * Throws an `IoError` that says why `directory` cannot hold spool files. Small messages that no filter looks at need no
+ * content on disk. `withContent` checks for room for content, too.
  */
 export async function checkSpoolDirectory(
   files: Files,

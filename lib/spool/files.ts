@@ -1,7 +1,7 @@
 // The files of one message in the spool directory: their names, the mark that they are in use, their removal.
 //
 // They are made with O_EXCL and mode 0600 under a name that nobody can guess. All I/O failures are thrown as `IoError`.
-// `remove` leaves nothing behind, whatever happened before.
+// After any failure, `remove` still leaves nothing behind.
 
 import type { File, Files } from "../ports/runtime.ts";
 import { type SpoolEnding, spoolPath } from "./directory.ts";
@@ -9,9 +9,9 @@ import { mark } from "./mark.ts";
 
 export interface SpoolOptions {
   readonly directory: string;
-  /** `newSpoolName`. */
+  /** From `newSpoolName`. */
   readonly name: string;
-  /** A program will want to open them by their names. Files that no program wants have none once they are open. */
+  /** Programs will open the files by their names. Otherwise a file loses its name as soon as it is open. */
   readonly named: boolean;
 }
 
@@ -29,7 +29,7 @@ export class SpoolFiles {
     this.#options = options;
   }
 
-  /** A new empty file. The first one that has a name has a mark made before it. */
+  /** Makes a new empty file. Before the first file that keeps its name it makes the mark. */
   async create(ending: SpoolEnding): Promise<{ path: string; file: File }> {
     if (this.named) await (this.#mark ??= this.#makeMark());
     const path = spoolPath(this.#options, ending);
@@ -46,14 +46,14 @@ export class SpoolFiles {
 
   async remove(): Promise<void> {
     for (const file of this.#open.splice(0)) file.close();
-    // One that fails keeps no other from being removed.
+    // If one removal fails, the others still happen.
     const removals = await Promise.allSettled(this.#paths.splice(0).map((path) => this.disk.remove(path)));
     (await this.#mark)?.close();
     this.#mark = undefined;
     for (const removal of removals) if (removal.status === "rejected") throw removal.reason;
   }
 
-  // Not even a SIGKILL leaves a file without a name behind.
+  // Even a SIGKILL leaves no file behind that has no name.
   async #forget(path: string, file: File): Promise<void> {
     try {
       await this.disk.remove(path);

@@ -1,7 +1,7 @@
-// A file that a program is given, and what the program makes of it.
+// A file that a program gets, and the changes that the program makes to it.
 //
-// Before the program starts it is remembered what the file is like; afterwards that tells whether it still holds the
-// message. What it holds instead is content like any other, which the next program can be given.
+// Before the program starts, this notes the facts of the file. Afterwards they tell whether the file still holds the
+// message. If it holds other content, that is content like any other: the next program can get it.
 
 import type { Content, MessageFile } from "../mail/message.ts";
 import { IoError } from "../ports/io_error.ts";
@@ -12,21 +12,21 @@ import type { SpoolFiles } from "./files.ts";
 
 export interface GivenFileParts {
   readonly path: string;
-  /** What stands there, open. */
+  /** The open file at `path`. */
   readonly file: File;
-  /** What the file holds. */
+  /** The content of the file. */
   readonly content: Content;
-  /** That of the content, where it is in this file alone: the program may change it there. */
+  /** The checksum of the content, if only this file has the content: the program may change it there. */
   readonly checksum?: Checksum["value"] | undefined;
 }
 
 /** Gives a program a file of a message. */
 export async function giveFile(files: SpoolFiles, parts: GivenFileParts): Promise<MessageFile> {
   try {
-    // A change sets its time, and is told by that, however soon it comes.
+    // A change then sets another time. So even an immediate change can be told from it.
     await parts.file.backdate();
   } catch (error) {
-    // It is another user's, whom an external checker has become: then a change has a few milliseconds to hide in.
+    // An external checker may run as another user. Then a change within a few milliseconds may go unseen.
     if (!(error instanceof IoError)) throw error;
   }
   return new GivenFile(files, parts, await parts.file.stat());
@@ -36,7 +36,7 @@ class GivenFile implements MessageFile {
   readonly path: string;
   readonly #files: SpoolFiles;
   readonly #parts: GivenFileParts;
-  // As it was given.
+  // The facts when the program got it.
   readonly #facts: FileFacts;
 
   constructor(files: SpoolFiles, parts: GivenFileParts, facts: FileFacts) {
@@ -59,12 +59,12 @@ class GivenFile implements MessageFile {
     const { path, file, content, checksum } = this.#parts;
     const now = await orMissing(this.#files.disk.stat(path));
     if (now && !await this.#isMessage(now, this.#now(now))) return false;
-    // What is delivered is in memory, or in the file that has just been looked at.
+    // The delivery reads from memory or from the file that was just checked.
     if (checksum === undefined || (now && isSameFile(now, this.#facts))) return true;
     return await this.#isMessage(await file.stat(), content);
   }
 
-  // Whether a file that is `now` so, with what is to be `read` there, is the message.
+  // Whether a file with the facts `now` is the message. `read` reads it.
   async #isMessage(now: FileFacts, read: Readable): Promise<boolean> {
     const { content, checksum } = this.#parts;
     if (isUntouched(now, this.#facts)) return true;
@@ -78,7 +78,7 @@ class GivenFile implements MessageFile {
   }
 }
 
-/** A program's own version of a message, in the file at `path`. `crLines` are those of the message. */
+/** A program's own version of a message, in the file at `path`. `crLines` is that of the message. */
 export async function versionIn(
   files: SpoolFiles,
   path: string,
@@ -89,9 +89,9 @@ export async function versionIn(
 }
 
 /**
- * It is read from where its name leads then: the program may have replaced it by a rename. It has the size that it was
- * judged with: something may still run that changes the file. Once it is given to another program it is held open, since
- * that may remove it.
+ * Each read opens the name again, because the program may have replaced the file by a rename. The size stays the one
+ * that was judged, because some process may still write to the file. Once another program gets the file, it stays open,
+ * because that program may remove it.
  */
 class Version implements Content {
   readonly size: number;

@@ -1,6 +1,6 @@
-// What a program is given beside the message: a copy that it may change, a place for its own version, the recipients.
+// What a program gets besides the message: a copy that it may change, a place for its own version, the recipients.
 //
-// The files are those of the message, and are removed with it. All I/O failures are thrown as `IoError`.
+// The files belong to the message and are removed with it. All I/O failures are thrown as `IoError`.
 
 import type { Content, MessageFile } from "../mail/message.ts";
 import { IoError } from "../ports/io_error.ts";
@@ -8,10 +8,10 @@ import { bytesOf } from "../text/octets.ts";
 import type { SpoolFiles } from "./files.ts";
 import { giveFile, orMissing, versionIn } from "./given_file.ts";
 
-// A recipient is at most as long as a command line, of 2048 octets.
+// A recipient is at most as long as a command line: 2048 octets.
 const RECIPIENTS_AT_A_TIME = 100;
 
-/** A copy of a message that a program may change; the message stays what it is. */
+/** A copy of a message. A program may change it, and the message stays as it is. */
 export async function giveCopy(files: SpoolFiles, content: Content): Promise<MessageFile> {
   const { path, file } = await files.create("edit");
   try {
@@ -38,17 +38,20 @@ export class Outfile {
     this.path = path;
   }
 
-  /** What a program has written there of `message`; undefined for nothing. Throws `IoError` for what is no file. */
+  /**
+   * The version of `message` that a program has written there; undefined if it wrote nothing. Throws `IoError` if it is
+   * no regular file.
+   */
   async written({ crLines }: Content): Promise<Content | undefined> {
     const now = await orMissing(this.#files.disk.stat(this.path));
-    // The program may remove the file that it does not need.
+    // A program may remove the file if it does not need it.
     if (!now) return undefined;
     if (now.kind !== "file") throw new IoError("other", `${this.path} is no regular file`);
     return now.size === 0 ? undefined : await versionIn(this.#files, this.path, { size: now.size, crLines });
   }
 }
 
-/** The path of a file with the `recipients`, each on a line that ends with LF. None of them has a LF in it. */
+/** The path of a file with the `recipients`, each on a line that ends with LF. No recipient contains an LF. */
 export async function giveRecipients(files: SpoolFiles, recipients: readonly string[]): Promise<string> {
   const { path, file } = await files.create("rcpt");
   try {

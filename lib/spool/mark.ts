@@ -1,12 +1,13 @@
-// The mark that the files of a message are in use: a file beside them, which their process keeps locked until its end.
+// The mark that the files of a message are in use. It is a file beside them, which their process locks until its end.
 //
-// Who sweeps a directory may be in another container than who uses it, where process ids mean nothing, or on another
-// host. The kernel releases a lock (flock(2)) when the process ends, however it ends, and shows it to everybody who has
-// the same file system; but it knows nothing of other hosts, nor of what else shows the same files. So the mark says
-// whose lock it is: the kernel by the id of its boot, and the file system by its number. Only who finds both the same can
-// tell that nobody uses the files. The words are written when the lock is held, so they are never seen without it.
+// One process sweeps a directory that another one uses. They may run in different containers, where process ids mean
+// nothing, or on different hosts. The kernel releases a lock (flock(2)) when the process ends in any way. Everybody who
+// has the same file system sees the lock. But the kernel does not know the locks of other hosts, or of other file
+// systems that show the same files. So the mark names the owner of its lock: the id of the kernel's boot, and the
+// number of the file system. If both are the same here, the lock tells whether somebody uses the files. The mark gets
+// its text under the lock. So nobody sees the text without a lock.
 //
-// Where there are no locks, or /proc is not there, there is no mark: nobody can tell then.
+// If the system has no locks or no /proc, there is no mark. Then nobody can tell.
 
 import { IoError } from "../ports/io_error.ts";
 import type { File, Files } from "../ports/runtime.ts";
@@ -14,19 +15,19 @@ import { bytesOf, textOf } from "../text/octets.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
-// More than a mark or the id of a boot has.
+// A mark or a boot id is shorter.
 const READ_SIZE = 200;
 
-/** Marks files in `directory` as in use until `close`; undefined where that cannot be. The mark is the file at `path`. */
+/** Marks files in `directory` as in use until `close`; undefined if it cannot. The mark is the file at `path`. */
 export async function mark(files: Files, directory: string, path: string): Promise<File | undefined> {
   const words = await orUndefined(wordsFor(files, directory));
   return words === undefined ? undefined : await orUndefined(files.createLocked(path, bytesOf(words)));
 }
 
 /**
- * Whether it is certain that nobody uses the files in `directory` which the mark at `path` is for. `isAlone`: there are
- * none. An empty mark is left over then, too, of a process that was killed while it made it; one that is making it will do
- * without.
+ * Whether it is certain that nobody uses the files in `directory` that the mark at `path` is for. `isAlone` says that
+ * there are no such files. Then an empty mark is abandoned, too: its process was killed while it made the mark. A
+ * process that is still making it manages without.
  */
 export async function isAbandoned(
   files: Files,
@@ -34,7 +35,7 @@ export async function isAbandoned(
   { path, isAlone }: { path: string; isAlone: boolean },
 ): Promise<boolean> {
   const facts = await orUndefined(files.stat(path));
-  // Anybody may have put what is not ours there, in a directory such as /tmp.
+  // In a directory such as /tmp, anybody may have put a file there.
   if (facts?.kind !== "file" || !facts.isOwn) return false;
   if (facts.size === 0) return isAlone;
   const words = await orUndefined(wordsFor(files, directory));
@@ -47,7 +48,7 @@ export async function isAbandoned(
   }
 }
 
-/** What a mark in `directory` says here and now. */
+/** The text of a mark in `directory`, made here and now. */
 async function wordsFor(files: Files, directory: string): Promise<string> {
   const { device } = await files.stat(directory);
   const file = await files.open(BOOT_ID);

@@ -1,8 +1,8 @@
-// One message between its last octet and its verdict.
+// One message, from its first octet to its verdict.
 //
-// A message is kept in memory while it is small and nobody needs it as a file; beyond that it is a file in the spool
-// directory (files.ts). Memory does not grow with the message. Once it is all there it is read from any place by any number
-// of readers, and given to programs (given_file.ts), which cannot change what the readers see unnoticed.
+// A small message stays in memory as long as nobody needs it as a file. A larger one is a file in the spool directory
+// (files.ts). So memory does not grow with the message. When the message is complete, any number of readers may read
+// it, each from any place. Programs can get it, too (given_file.ts), but they cannot change it unnoticed.
 //
 // Content is in the spool's form: lines end with LF, dots are not doubled. All I/O failures are thrown as `IoError`.
 
@@ -13,16 +13,16 @@ import { READ_SIZE, readChunks } from "./content.ts";
 import type { SpoolFiles } from "./files.ts";
 import { giveFile } from "./given_file.ts";
 
-// Most mail is smaller than this. It bounds the memory of a session, and it is what is written to a file at a time.
+// Most mail is smaller than this. It bounds the memory of a session, and the size of one write to a file.
 const MEMORY_LIMIT = 262_144;
 
-// Room for less than this is not worth another round: what is in memory goes to the file.
+// With less room than this another read is not worth it, so the content in memory goes to the file.
 const LEAST_SPACE = 49_152;
 
 export class Spool implements Content {
   readonly lineEnds = "lf";
   readonly #files: SpoolFiles;
-  // The content that is in no file yet; all of it, as long as nothing had to leave for a file.
+  // The content that is not in a file yet. It is all content as long as no file was needed.
   #memory = new Uint8Array(4096);
   #inMemory = 0;
   #size = 0;
@@ -31,7 +31,7 @@ export class Spool implements Content {
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #writing: Promise<void> | undefined;
   #given: Promise<MessageFile> | undefined;
-  // Of the part that is in a file, where a program will get that.
+  // The checksum of the part in a file, if a program will get that file.
   readonly #checksum: Checksum;
   #crLines = 0;
   #forgotten = false;
@@ -50,14 +50,14 @@ export class Spool implements Content {
     return this.#crLines;
   }
 
-  /** All content that there is so far, as long as nothing had to leave for a file; else nothing. */
+  /** All content so far, as long as no file was needed; otherwise empty. */
   get beginning(): Uint8Array {
     return this.#memory.subarray(0, this.#isInMemory ? this.#size : 0);
   }
 
   /**
-   * Room for more content: for `wanted` octets, or for as many as there may be at a time. Say `filled` afterwards. Throws
-   * what an earlier write has to say.
+   * Room for more content: for `wanted` octets, or as many as fit at a time. Call `filled` afterwards. Throws the error
+   * of an earlier write.
    */
   async space(wanted: number): Promise<Uint8Array> {
     const needed = this.#inMemory + Math.min(wanted, LEAST_SPACE);
@@ -66,7 +66,7 @@ export class Spool implements Content {
     return this.#memory.subarray(this.#inMemory);
   }
 
-  /** That `count` octets have been put into `space`. */
+  /** Says that `space` now holds `count` more octets. */
   filled(count: number): void {
     if (this.#forgotten) return;
     this.#inMemory += count;
@@ -74,15 +74,15 @@ export class Spool implements Content {
   }
 
   /**
-   * Waits until the content is where it belongs: throws what a write has to say. `crLines` of its lines have a CR of their
-   * own at their end.
+   * Waits until all content is in its place. Throws the error of a write. `crLines` of its lines have a CR of their own
+   * before the line end.
    */
   async settle(crLines: number): Promise<void> {
     this.#crLines = crLines;
     if (this.#inMemory < this.#size) await this.#writeAll();
   }
 
-  /** Gives up the content. What comes after this is not kept: `space` is the same again and again. */
+  /** Gives up the content and keeps nothing that comes later: `space` gives the same room again and again. */
   forget(): void {
     this.#forgotten = true;
     this.#inMemory = 0;
@@ -127,8 +127,8 @@ export class Spool implements Content {
     this.#memory = larger;
   }
 
-  // Sends what is in memory to the file, and has the other half of the memory ready before that is done: content comes
-  // from the network while the disk is busy. A failure shows at the next call.
+  // Writes the content in memory to the file. It does not wait for that: the other half of the memory takes content
+  // from the network while the disk is busy. The next call throws if this write fails.
   async #writeBehind(): Promise<void> {
     const file = await this.#openFile();
     await this.#writing;
@@ -156,7 +156,7 @@ export class Spool implements Content {
   }
 }
 
-/** True when the disk, a quota or a limit has no room for the message. */
+/** Whether the disk, a quota or a limit has no room for the message. */
 export function isFull(error: unknown): boolean {
   return error instanceof IoError && error.kind === "no-space";
 }

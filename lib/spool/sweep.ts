@@ -1,23 +1,26 @@
-// The sweep of the spool directory: what a killed process left there is removed, and nothing that anybody may still need.
+// Sweeps the spool directory: it removes what killed processes left there, and nothing that anybody may still need.
 //
-// The files of a message are left over when it is certain that their process is gone (mark.ts), or when nothing can have
-// used them for so long: those of another host, those that could not be marked, those of version 1.0.0.
+// The files of a message are removed if their process is certainly gone (mark.ts). Without a usable mark they are
+// removed when no session can be so old. That is for files of another host, files that could not be marked, and files
+// of version 1.0.0.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Files } from "../ports/runtime.ts";
 import { messageOf, newSpoolName, spoolPath } from "./directory.ts";
 import { isAbandoned } from "./mark.ts";
 
-// Eight days, in milliseconds. No time limit can be longer than seven, the session's neither.
+// Eight days, in milliseconds. No time limit is longer than seven, not even the session's.
 const OLDEST_USE = 8 * 86_400_000;
 
 export interface Sweep {
   readonly removed: readonly string[];
-  /** What could not be looked at or removed, being another user's in a shared /tmp: no reason to stop. */
+  /**
+   * Files that it could not look at or remove, for example of another user in a shared /tmp. It does not stop for them.
+   */
   readonly failures: readonly string[];
 }
 
-/** Sweeps `directory`, before the first message of this process, whose id is `pid`. */
+/** Sweeps `directory` before the first message of this process. `pid` is its id. */
 export async function sweepSpoolDirectory(
   { files, pid }: { files: Files; pid: number },
   directory: string,
@@ -29,7 +32,7 @@ export async function sweepSpoolDirectory(
       return await attempt;
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
-      // Its process has removed it just now.
+      // The file's own process has just removed it.
       if (error.kind !== "missing") failures.push(error.message);
       return undefined;
     }
@@ -39,7 +42,7 @@ export async function sweepSpoolDirectory(
     const lock = spoolPath({ directory, name }, "lock");
     const isLeft = paths.includes(lock) &&
       await isAbandoned(files, directory, { path: lock, isAlone: paths.length === 1 });
-    // The mark comes last: without it nobody could tell of the others.
+    // The mark goes last: without it nobody could decide about the others.
     for (const path of [...paths.filter((path) => path !== lock), ...paths.filter((path) => path === lock)]) {
       await orNote((async () => {
         const { kind, changed } = await files.stat(path);
@@ -65,7 +68,7 @@ function groups(directory: string, files: readonly string[]): Map<string, string
   return found;
 }
 
-// What a file says that changes now. The directory may be another host's, with a clock of its own.
+// The time of a file that changes now. The directory may be on another host, with another clock.
 async function timeIn(files: Files, directory: string, pid: number): Promise<number | undefined> {
   const path = spoolPath({ directory, name: newSpoolName(pid) }, "eml");
   const file = await files.create(path);

@@ -1,7 +1,7 @@
-// A deadline that is set and lifted many times a second and hardly ever reached.
+// A deadline for code that sets and lifts it many times a second and hardly ever reaches it.
 //
-// One timer serves them all: it is set for the first deadline and looks, when it fires, whether the current one has come;
-// if not, it sleeps again until then. So to start and to stop a deadline costs two assignments.
+// One timer serves all deadlines of a connection. It is set for the first one. When it fires, it checks the current
+// deadline, and sleeps again if that has not come. So it costs two assignments to start or stop a deadline.
 
 import type { Clock } from "../ports/runtime.ts";
 
@@ -17,7 +17,7 @@ export class Deadline {
     this.#clock = clock;
   }
 
-  /** Calls `onLate` once, when the clock shows `due`, unless `stop` or another `start` comes first. */
+  /** Calls `onLate` once, when the clock shows `due`. `stop` or another `start` prevents that. */
   start(due: number, onLate: () => void): void {
     if (this.#closed) return;
     this.#due = due;
@@ -32,7 +32,7 @@ export class Deadline {
     this.#onLate = undefined;
   }
 
-  /** Stops for good and gives the timer back; a later `start` does nothing. */
+  /** Stops for good and gives the timer back. A later `start` does nothing. */
   close(): void {
     this.#closed = true;
     this.stop();

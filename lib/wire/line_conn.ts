@@ -1,35 +1,35 @@
 // A connection that is read by lines, with deadlines.
 //
-// Every wait ends when it is `due`, a time on the clock that nothing recharges, and throws an `IoError`, as its owner
-// translates it: kind `timeout` when that time has come, what the connection said when it breaks. A wait also ends when
-// `interrupt` is called, with the error given there. The end of input is null, not an error. Only one wait at a time,
-// for reading or for writing. What lines end with, `LineBuffer` says.
+// Each wait ends at the latest when it is `due`, a time on the clock that nothing extends. Then it throws an `IoError`
+// of kind `timeout`. If the connection breaks, it throws that error. `interrupt` also ends it, with an error of the
+// caller. The owner can translate these errors. The end of input is null, not an error. Only one wait at a time may
+// read or write. `LineBuffer` says how lines end.
 //
-// `watch` reads ahead while nobody waits, so that a peer's leaving and what it says unasked are noticed; `ended` tells of the
-// one, `hasInput` of the other. Reading ahead stops when the buffer is full, so a peer that talks on and on costs no memory.
+// `watch` reads ahead while nobody waits. So the owner notices that a peer leaves (`ended`) and what it says unasked
+// (`hasInput`). Reading ahead stops when the buffer is full. So a peer that talks without end costs no memory.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Clock, Conn } from "../ports/runtime.ts";
 import { type Line, LineBuffer } from "../smtp/line_buffer.ts";
 import { Deadline } from "./deadline.ts";
 
-// Content comes in larger pieces than commands. The room for one read starts small and grows where it was filled.
+// Content comes in larger pieces than commands. The room for one read starts small, and grows when a read fills it.
 const SMALL_CONTENT_READ = 8192;
 const LARGE_CONTENT_READ = 262_144;
 
-// A line without an end is dropped in large pieces: each read leaves something to the garbage collector.
+// The octets of a line without an end are dropped in large pieces, because each read leaves something to collect.
 const DROP_READ = 65536;
 
-// How much a peer may send ahead of our reading while we watch it.
+// A peer that we watch may send at most this much before we read it.
 const AHEAD_LIMIT = 16384;
 
-// A person who ends lines with a bare LF waits longer than this for the reply; a program that has more to say does not.
+// A person who ends lines with a bare LF waits longer than this for the reply. A program that has more to say does not.
 const BARE_LF_PATIENCE = 100;
 
 export interface LineConnOptions {
-  /** What its peer says. */
+  /** Whether the peer sends commands or replies. */
   readonly holds?: "commands" | "replies";
-  /** Makes an `IoError` into the error that the caller of a wait shall see. */
+  /** Makes an `IoError` into the error that the caller of a wait gets. */
   readonly translate?: (error: unknown) => unknown;
 }
 
@@ -64,7 +64,7 @@ export class LineConn {
     this.#deadline = new Deadline(clock);
   }
 
-  /** The address of the peer, where it has one. */
+  /** The address of the peer, if it has one. */
   get peer(): string | undefined {
     return this.#conn.peer;
   }
@@ -74,30 +74,30 @@ export class LineConn {
     return this.#buffer.length > 0;
   }
 
-  /** How the input has ended, as far as that was read; what came before it may still wait to be taken. */
+  /** How the input has ended, if the end was read already. Octets from before the end may still wait. */
   get ended(): End | undefined {
     return this.#ended;
   }
 
-  /** Whether a whole line waits that CR LF ends. */
+  /** Whether a whole line that ends with CR LF waits. */
   get hasLine(): boolean {
     return this.#buffer.hasLine;
   }
 
-  /** The octets that wait, as a view; nothing is taken. */
+  /** The octets that wait, as a view. They stay in the buffer. */
   peek(): Uint8Array {
     return this.#buffer.peek();
   }
 
-  /** The next line where a whole one has come already. */
+  /** The next line, if a whole one has come already. */
   takeLine(limit: number): Line | undefined {
-    // A line is a view into the buffer, which must not move under it.
+    // A line is a view into the buffer, so the buffer must not move.
     this.unwatch();
     this.#throwIfInterrupted();
     return this.#buffer.takeLine(limit);
   }
 
-  /** The next line of at most `limit` octets, or null at the end of input; an unfinished line there is dropped. */
+  /** The next line of at most `limit` octets, or null at the end of input. An unfinished line at the end is dropped. */
   async readLine(limit: number, due: number): Promise<Line | null> {
     this.unwatch();
     if (!this.#reading) this.#buffer.shrinkIfIdle();
@@ -117,7 +117,9 @@ export class LineConn {
     }
   }
 
-  /** What has come, as a view to be used and then `consume`d before the next read; null at the end of input. */
+  /**
+   * The octets that have come, as a view; null at the end of input. Use them, and `consume` them before the next read.
+   */
   async readChunk(due: number): Promise<Uint8Array | null> {
     this.unwatch();
     this.#throwIfInterrupted();
@@ -136,7 +138,7 @@ export class LineConn {
     this.#buffer.consume(count);
   }
 
-  /** Writes all of `octets`; the connection is closed when that is not done by `due`. */
+  /** Writes all of `octets`. If that is not done by `due`, it closes the connection. */
   async write(octets: Uint8Array, due: number): Promise<void> {
     if (this.#closed) throw this.#translate(new IoError("closed", "connection is closed"));
     let late = false;
@@ -153,7 +155,7 @@ export class LineConn {
     }
   }
 
-  /** Reads ahead from now until the next wait; `onArrival` is called when octets have come or the input has ended. */
+  /** Reads ahead until the next wait. Calls `onArrival` when octets have come or the input has ended. */
   watch(onArrival?: () => void): void {
     this.#onArrival = onArrival;
     this.#watching = true;
@@ -165,7 +167,7 @@ export class LineConn {
     this.#watching = false;
   }
 
-  /** Makes the current wait, and every later one, throw `reason`. Writing still works. */
+  /** Makes the current wait and all later ones throw `reason`. Writing still works. */
   interrupt(reason: Error): void {
     this.#interrupted ??= reason;
     this.#settle((waiter) => waiter.reject(reason));
@@ -202,7 +204,7 @@ export class LineConn {
 
   #readAhead(): void {
     if (!this.#watching || this.#reading || this.#ended) return;
-    // This read may be under way for as long as the peer is idle.
+    // This read may last as long as the peer is idle.
     this.#buffer.shrinkIfIdle();
     if (this.#buffer.length < AHEAD_LIMIT) this.#read(1);
   }
@@ -232,7 +234,7 @@ export class LineConn {
 
   #settle(how: (waiter: Waiter) => void): void {
     const waiter = this.#waiter;
-    // Without one the deadline is a write's.
+    // Without a waiter the deadline belongs to a write.
     if (!waiter) return;
     this.#waiter = undefined;
     this.#deadline.stop();

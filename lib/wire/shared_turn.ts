@@ -1,18 +1,18 @@
-// A turn of the event loop, which all long work of the process shares: whatever number of messages and rulings works on,
-// between two turns everything else has its own.
+// Lets all long work of the process share each turn of the event loop. So everything else gets its turn, too, even if
+// many messages and rulings are at work.
 //
-// Work is done in slices of a few milliseconds at most, with a call of `share` between two of them. That costs nothing
-// while there is time left; then the work waits in line for a later turn.
+// Work is done in slices of a few milliseconds at most, with a call of `share` after each. If time is left, the call
+// costs nothing. Otherwise the work waits in line for a later turn.
 
 import type { Clock } from "../ports/runtime.ts";
 
-/** Milliseconds of work in one turn. A reply on its way through the proxy may wait for several turns. */
+/** Milliseconds of work in one turn. A reply on its way through the proxy may have to wait for several turns. */
 const TURN = 3;
 
 export class SharedTurn {
   readonly #clock: Clock;
   readonly #waiting: (() => void)[] = [];
-  /** When work began since everything else had its turn; undefined when none did. */
+  /** When work began in this turn of the event loop; undefined if none did. */
   #start: number | undefined;
 
   constructor(clock: Clock) {

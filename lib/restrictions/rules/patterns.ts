@@ -197,7 +197,7 @@ function parseListed(word: string, prefix: "RBL." | "RHS."): ListedPattern | und
   }
   if (rest.length === 0) return { kind: "listed", zone, addresses: undefined };
   const addresses = parseAddresses(rest.join("="));
-  if (!addresses) throw new RulesError(`${quote(word)} has no addresses behind "=": ${ADDRESSES_HINT}`);
+  if (!addresses) throw new RulesError(`${quote(word)} has no addresses after "=": ${ADDRESSES_HINT}`);
   return { kind: "listed", zone, addresses };
 }
 

@@ -254,11 +254,11 @@ Deno.test("parseRules refuses what is wrong, with its line, the reason and what 
     // Answers of a list.
     [
       "noto:RBL.x.y=:ALL:ALL",
-      /^"RBL\.x\.y=" has no addresses behind "=": give answers of a list, such as 127\.0\.0\.2, /,
+      /^"RBL\.x\.y=" has no addresses after "=": give answers of a list, such as 127\.0\.0\.2, /,
     ],
-    ["noto:RBL.x.y=127.255.255.254:ALL:ALL", /has no addresses behind "="/],
-    ["noto:ALL:*@RHS.x.y=10.0.0.1:ALL", /has no addresses behind "="/],
-    ["noto:RBL.x.y=127.0.0.[2,4]:ALL:ALL", /has no addresses behind "="/],
+    ["noto:RBL.x.y=127.255.255.254:ALL:ALL", /has no addresses after "="/],
+    ["noto:ALL:*@RHS.x.y=10.0.0.1:ALL", /has no addresses after "="/],
+    ["noto:RBL.x.y=127.0.0.[2,4]:ALL:ALL", /has no addresses after "="/],
     [
       "noto:RBL.x.y=127.0.0.2,127.0.0.3 a:ALL:ALL",
       /^"RBL\.x\.y=127\.0\.0\.2,127\.0\.0\.3": a comma parts patterns here: give answers as one, such as 127\.0\.0\.\[/,
