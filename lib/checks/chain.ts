@@ -1,9 +1,10 @@
-// Checks one after another: the first that refuses the message ends the chain.
+// Checks one after another, and scanners side by side: the first that refuses the message ends the chain.
 //
-// A check that a rules file did not ask for, for any of the recipients, is left out. Each one sees the message as the one
-// before has left it, and that of the last one passes. A check that could not tell does not stop the others. If none of
-// them refuses, the policy decides what that means; where it passes the message, it passes what the others made of it. All
-// checks share the time that there is.
+// A check that a rules file did not ask for, for any of the recipients, is left out. Each step sees the message as the one
+// before has left it, and that of the last one passes. Scanners that stand beside each other are one step: they look at the
+// same message, a refusal ends those that are not done, and then what they want in the header is put there, in the order of
+// the checks. A check that could not tell does not stop the others. If none of them refuses, the policy decides what that
+// means; where it passes the message, it passes what the others made of it. All checks share the time that there is.
 
 import type { Finding, Passing, Refused } from "../mail/judgement.ts";
 import { type Message, messageOf } from "../mail/message.ts";
@@ -18,32 +19,124 @@ export function chain(clock: Clock, checks: readonly Check[], settle: Policy): J
   return {
     needsFile: checks.some((check) => check.needsFile),
     judge: async (message, { asked, ...options }) => {
-      const deadline = clock.now() + options.limit;
+      const start = clock.now();
+      const due = start + options.limit;
       const findings: Finding[] = [];
       let doubt: Refused | undefined;
-      for (const check of checks.filter(({ askedFor }) => !askedFor || !asked || asked.has(askedFor))) {
-        const start = clock.now();
-        const verdict = await ask(check, message, { ...options, limit: deadline - start });
-        const finding = { check: check.name, verdict, time: clock.now() - start };
-        findings.push(finding);
-        const refused = settle(finding);
-        if (refused && !isDoubt(verdict)) return { decision: refused, findings };
-        doubt ??= refused;
-        if (verdict.kind === "replace") message = messageOf(message, verdict.content);
+      const refusalIn = (found: readonly Finding[]): Refused | undefined => {
+        for (const finding of found) {
+          const refused = settle(finding);
+          if (refused && !isDoubt(finding.verdict)) return refused;
+          doubt ??= refused;
+        }
+        return undefined;
+      };
+      for (const step of stepsOf(checks.filter(({ askedFor }) => !askedFor || !asked || asked.has(askedFor)))) {
+        const found = await look(step, message, { clock, due, settle, options });
+        findings.push(...found);
+        let refused = refusalIn(found);
+        if (!refused) {
+          const made = await versionOf(message, found, options);
+          if ("cause" in made) {
+            const failed = { ...findings.pop()!, verdict: made };
+            findings.push(failed);
+            refused = refusalIn([failed]);
+          } else message = made;
+        }
+        if (refused) return { decision: refused, findings, time: clock.now() - start };
       }
-      return { decision: doubt ?? passing(message, findings), findings };
+      return { decision: doubt ?? passing(message, findings), findings, time: clock.now() - start };
     },
   };
 }
 
+function stepsOf(checks: readonly Check[]): Check[][] {
+  const steps: Check[][] = [];
+  for (const check of checks) {
+    const last = steps.at(-1);
+    if (check.isScanner && last?.[0]?.isScanner) last.push(check);
+    else steps.push([check]);
+  }
+  return steps;
+}
+
+interface Look {
+  readonly clock: Clock;
+  readonly due: number;
+  readonly settle: Policy;
+  readonly options: CheckOptions;
+}
+
+// What the checks of one step found. One that refuses the message is the last, and those that were not done then are not
+// among them.
+async function look(
+  step: readonly Check[],
+  message: Message,
+  { clock, due, settle, options }: Look,
+): Promise<Finding[]> {
+  const [only] = step;
+  const findOne = async (check: Check, signal: AbortSignal): Promise<Finding> => {
+    const start = clock.now();
+    const verdict = await ask(check, message, { ...options, signal, limit: due - start });
+    return { check: check.name, verdict, time: clock.now() - start };
+  };
+  if (only && step.length === 1) return [await findOne(only, options.signal)];
+  const ender = new AbortController();
+  const end = () => ender.abort();
+  options.signal.addEventListener("abort", end);
+  if (options.signal.aborted) end();
+  const found: Finding[][] = step.map(() => []);
+  let refusing: Finding | undefined;
+  const asked = step.map(async (check, at) => {
+    try {
+      const finding = await findOne(check, ender.signal);
+      if (refusing) return;
+      if (!settle(finding) || isDoubt(finding.verdict)) found[at]!.push(finding);
+      else {
+        refusing = finding;
+        end();
+      }
+    } catch (error) {
+      end();
+      throw error;
+    }
+  });
+  // Nobody reads the message any more when this returns.
+  const ends = await Promise.allSettled(asked);
+  options.signal.removeEventListener("abort", end);
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  return [...found.flat(), ...refusing ? [refusing] : []];
+}
+
 async function ask(check: Check, message: Message, options: CheckOptions): Promise<Verdict> {
   if (options.limit <= 0) return { kind: "unsure", cause: "late", why: `no time was left for ${check.name}` };
+  return await orNoMeans(() => check.judge(message, options));
+}
+
+async function orNoMeans<Made>(attempt: () => Promise<Made>): Promise<Made | Verdict & { kind: "unsure" }> {
   try {
-    return await check.judge(message, options);
+    return await attempt();
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
     return { kind: "unsure", cause: "no means", why: error.message, isFull: error.kind === "no-space" };
   }
+}
+
+// What the checks of one step have made of the message.
+async function versionOf(
+  message: Message,
+  found: readonly Finding[],
+  { files }: CheckOptions,
+): Promise<Message | Verdict & { kind: "unsure" }> {
+  const verdicts = found.map(({ verdict }) => verdict);
+  const change = verdicts.findLast((verdict) => verdict.kind === "replace");
+  if (change) return messageOf(message, change.content);
+  const edits = verdicts.flatMap((verdict) => verdict.kind === "accept" && verdict.header ? [verdict.header] : []);
+  if (edits.length === 0) return message;
+  return await orNoMeans(async () => {
+    const { editHeader } = await import("../spool/edited_header.ts");
+    return messageOf(message, await editHeader(message, edits, files));
+  });
 }
 
 // Another check may still refuse the message.

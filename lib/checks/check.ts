@@ -14,6 +14,8 @@ export interface Check {
   readonly name: string;
   /** Whether it reads the message by its file name. */
   readonly needsFile: boolean;
+  /** It only reads the message, with others at the same time, and may want something in the header of one that passes. */
+  readonly isScanner?: true;
   /** What a rules file has to ask for, for this check to look at a message; without it, it looks at each. */
   readonly askedFor?: string;
   judge(message: Message, options: CheckOptions): Promise<Verdict>;

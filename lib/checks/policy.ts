@@ -30,8 +30,10 @@ export function policyOf({ rejectUnsure }: PolicyOptions): Policy {
         return rejectUnsure ? { kind: "defer", why, reply: NOT_CHECKED } : undefined;
       case "spoilt":
         return { kind: "refused", why, reply: NOT_HANDLED };
+      case "quarantine":
+        return { kind: "reject", why, reply: verdict.reply };
       default:
-        return verdict;
+        return { kind: verdict.kind, why, reply: verdict.reply };
     }
   };
 }

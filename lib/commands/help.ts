@@ -16,6 +16,7 @@ each message, and postprox passes it on or refuses it. The default port is 25.
 const HEADINGS = {
   filter: "Filter",
   checks: "Checks",
+  scanners: "Content checks",
   running: "Running",
   limits: "Limits (SEC in seconds, fractions allowed)",
   information: "Information",

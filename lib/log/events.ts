@@ -184,17 +184,19 @@ export class SessionLog {
     readonly reason: string;
     readonly messageId: string | undefined;
     readonly size: number;
-    readonly findings: readonly Finding[];
+    readonly judgement: Pick<Judgement, "findings" | "time">;
     readonly reply: Reply;
   }): void {
-    const { verdict, reason, messageId, size, findings, reply } = message;
+    const { verdict, reason, messageId, size, judgement: { findings, time }, reply } = message;
     this.#write("info", "message", () => ({
       verdict,
       reason,
       ...this.#about(),
       message_id: messageId,
       size,
-      filter_ms: Math.round(findings.reduce((sum, { time }) => sum + time, 0)),
+      filter_ms: Math.round(time),
+      ...timesOf(findings),
+      ...factsOf(findings),
       reply: replyText(reply),
     }));
   }
@@ -224,6 +226,18 @@ export class SessionLog {
     if (!isWanted(level, this.#logger.verbosity)) return;
     this.#logger.write(level, `${this.id}: ${words} ${formatFields(fields())}`);
   }
+}
+
+/** Where more than one check has looked: how long each of them took. Those of one name count together. */
+function timesOf(findings: readonly Finding[]): Fields {
+  const times = new Map<string, number>();
+  for (const { check, time } of findings) times.set(check, (times.get(check) ?? 0) + time);
+  if (times.size < 2) return {};
+  return Object.fromEntries([...times].map(([check, time]) => [`${check.replaceAll("-", "_")}_ms`, Math.round(time)]));
+}
+
+function factsOf(findings: readonly Finding[]): Fields {
+  return Object.assign({}, ...findings.map(({ verdict }) => verdict.facts));
 }
 
 export function logUsage(logger: Logger, text: string): void {

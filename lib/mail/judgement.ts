@@ -9,8 +9,13 @@ import type { Verdict } from "./verdict.ts";
 
 export interface Judgement {
   readonly decision: Decision;
-  /** In the order of the checks. A check that was not asked has no finding. */
+  /**
+   * In the order of the checks; but the finding of a check that refuses the message is the last. A check that was not asked
+   * has no finding, and neither has one that a refusal stopped.
+   */
   readonly findings: readonly Finding[];
+  /** Milliseconds from the first question to the decision. */
+  readonly time: number;
 }
 
 export interface Finding {
@@ -33,7 +38,7 @@ export interface Passing {
 
 /** `refused`: postprox cannot handle the message, although no check decided so. A `discard` delivers nothing either. */
 export interface Refused {
-  readonly kind: "reject" | "defer" | "discard" | "refused";
+  readonly kind: "reject" | "defer" | "discard" | "quarantine" | "refused";
   readonly why: string;
   readonly reply: Reply;
 }

@@ -3,14 +3,22 @@
 // A check that cannot decide answers `unsure` and says why. So nobody can take a failure for an opinion. `unsure` never
 // leaves the checks: the policy decides what it means.
 
+import type { HeaderEdit } from "../mime/header.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { Content } from "./message.ts";
 
-/** `reply` is for the client, `why` for the log. */
-export type Verdict =
-  | { readonly kind: "accept"; readonly why: string }
+/** `reply` is for the client, `why` for the log. `facts` are fields of the log line about the message. */
+export type Verdict = Opinion & { readonly facts?: Facts | undefined };
+
+/** Each name begins with that of the check. */
+export type Facts = Readonly<Record<string, string | number>>;
+
+type Opinion =
+  /** `header`: how the check changes the header of a message that passes. */
+  | { readonly kind: "accept"; readonly why: string; readonly header?: HeaderEdit | undefined }
   | { readonly kind: "replace"; readonly why: string; readonly content: Content }
-  | { readonly kind: "reject" | "defer" | "discard"; readonly why: string; readonly reply: Reply }
+  /** `quarantine`: keep the message, and do not deliver it. Where nothing is kept, this is a reject with this reply. */
+  | { readonly kind: "reject" | "defer" | "discard" | "quarantine"; readonly why: string; readonly reply: Reply }
   /** The check failed, or was late. */
   | { readonly kind: "unsure"; readonly cause: "failed" | "late"; readonly why: string }
   /** We lack the means to ask the check, such as a file or a process. `isFull`: the disk has no room. */

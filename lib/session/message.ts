@@ -108,12 +108,12 @@ export async function takeMessage(
     const deadline = clock.now() + options.messageTimeout;
     const known = refusal ? refused(refusal.why, refusal.reply) : received.refusal;
     const message = messageOf(mailOf(parts, envelope), spool);
-    const { decision, findings } = known
-      ? { decision: known, findings: [] }
+    const judgement: Judgement = known
+      ? { decision: known, findings: [], time: 0 }
       : await judge(parts, message, { deadline, stop, files: spoolFiles, asked });
-    const outcome = await carryOut(parts, decision, { deadline, stop });
+    const outcome = await carryOut(parts, judgement.decision, { deadline, stop });
     if (!outcome.taken) downstream.reset();
-    log.message({ ...outcome, messageId: received.messageId, size: received.size, findings });
+    log.message({ ...outcome, messageId: received.messageId, size: received.size, judgement });
     return { reply: outcome.reply, delivered: outcome.taken && replyClass(outcome.reply) === 2 };
   } finally {
     await removeSpool(spool, log);
@@ -259,7 +259,7 @@ function answerReserve({ messageTimeout }: MessageOptions): number {
 async function carryOut(parts: MessageParts, decision: Decision, limits: Limits): Promise<Outcome> {
   const { kind: verdict, why: reason } = decision;
   if ("message" in decision) return { verdict, reason, ...await deliver(parts, decision.message, limits) };
-  if (verdict === "discard") parts.log.discarded(reason);
+  if (verdict === "discard" || verdict === "quarantine") parts.log.discarded(reason);
   return { verdict, reason, reply: decision.reply, taken: false };
 }
 

@@ -34,6 +34,15 @@ export const GENERAL = {
       help: "answer 451 if COMMAND fails or takes too long, instead of passing the message",
     }),
   },
+  scanning: {
+    timeout: option({
+      long: "scan-timeout",
+      kind: SECONDS,
+      default: 30_000,
+      group: "scanners",
+      help: "give up a scanner, with all of its servers, after this time (default {default})",
+    }),
+  },
   dns: {
     listNames: repeated({
       long: "list-name",

@@ -9,13 +9,14 @@ import { LF } from "../text/octets.ts";
 import type { Files } from "../ports/runtime.ts";
 
 /**
- * The message, a filter's own version of it, the copy that a filter may change, its recipients, and the mark of use.
+ * The message, the message with another header, a program's own version of it, the copy that a program may change, its
+ * recipients, and the mark of use. A second file of a kind has a number.
  */
-const ENDINGS = ["eml", "out", "edit", "rcpt", "lock"] as const;
+const ENDINGS = ["eml", "head", "out", "edit", "rcpt", "lock"] as const;
 
 export type SpoolEnding = typeof ENDINGS[number];
 
-const NAME = new RegExp(`^(postprox-[0-9]+-[0-9a-f-]{36})\\.(?:${ENDINGS.join("|")})$`);
+const NAME = new RegExp(`^(postprox-[0-9]+-[0-9a-f-]{36})\\.(?:${ENDINGS.join("|")})[0-9]*$`);
 
 /** A new name in the spool, without directory and ending. */
 export function newSpoolName(pid: number): string {
@@ -23,8 +24,12 @@ export function newSpoolName(pid: number): string {
 }
 
 /** The path of a file with the `name` of a message in `directory`. */
-export function spoolPath({ directory, name }: { directory: string; name: string }, ending: SpoolEnding): string {
-  return `${directory}/${name}.${ending}`;
+export function spoolPath(
+  { directory, name }: { directory: string; name: string },
+  ending: SpoolEnding,
+  number = 1,
+): string {
+  return `${directory}/${name}.${ending}${number === 1 ? "" : number}`;
 }
 
 /** The `name` of the message that a file belongs to; undefined if the file is not from a spool. */

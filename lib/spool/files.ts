@@ -21,6 +21,7 @@ export class SpoolFiles {
   readonly #options: SpoolOptions;
   readonly #paths: string[] = [];
   readonly #open: File[] = [];
+  readonly #counts = new Map<SpoolEnding, number>();
   #mark: Promise<File | undefined> | undefined;
 
   constructor(disk: Files, options: SpoolOptions) {
@@ -32,7 +33,9 @@ export class SpoolFiles {
   /** Makes a new empty file. Before the first file that keeps its name it makes the mark. */
   async create(ending: SpoolEnding): Promise<{ path: string; file: File }> {
     if (this.named) await (this.#mark ??= this.#makeMark());
-    const path = spoolPath(this.#options, ending);
+    const number = (this.#counts.get(ending) ?? 0) + 1;
+    this.#counts.set(ending, number);
+    const path = spoolPath(this.#options, ending, number);
     const file = await this.disk.create(path);
     if (this.named) this.#paths.push(path);
     else await this.#forget(path, file);

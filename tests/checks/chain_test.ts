@@ -12,7 +12,8 @@ import { IoError } from "../../lib/ports/io_error.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
-import { MAIL, newSpool } from "../fakes/spool.ts";
+import { bytesOf, textOf } from "../../lib/text/octets.ts";
+import { fillSpool, MAIL, newSpool, readAll } from "../fakes/spool.ts";
 
 const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
 const MESSAGE = messageOf(MAIL, spool);
@@ -171,6 +172,187 @@ Deno.test("chain shares the time among its checks, says how much each took, and 
   assert.ok(decision.kind === "pass" && /no time was left for slow/.test(decision.why));
   const { verdict } = findings[2]!;
   assert.ok(verdict.kind === "unsure" && verdict.cause === "late");
+});
+
+interface Played {
+  readonly judgement: Promise<Judgement>;
+  /** Names, in the order in which the scanners were asked. */
+  readonly asked: readonly string[];
+  /** Those whose signal was aborted before they answered. */
+  readonly ended: readonly string[];
+  answer(name: string, verdict: Verdict): Promise<void>;
+}
+
+/** Plays scanners, whose names begin with `s`, and other checks; each answers when it is told to. */
+function played(
+  names: readonly string[],
+  { rejectUnsure = false, clock = new FakeClock(), signal = OPTIONS.signal, message = MESSAGE } = {},
+): Played {
+  const asked: string[] = [];
+  const ended: string[] = [];
+  const answered = new Set<string>();
+  const answers = new Map(names.map((name) => [name, Promise.withResolvers<Verdict>()]));
+  const members = names.map((name): Check => ({
+    name,
+    needsFile: false,
+    ...(name.startsWith("s") ? { isScanner: true } : {}),
+    judge: (seen, { signal }) => {
+      asked.push(`${name}:${seen.size}`);
+      signal.addEventListener("abort", () => {
+        if (!answered.has(name)) ended.push(name);
+        answers.get(name)!.resolve({ kind: "unsure", cause: "failed", why: `${name} was ended` });
+      });
+      return answers.get(name)!.promise;
+    },
+  }));
+  const judgement = chain(clock, members, policyOf({ rejectUnsure })).judge(message, { ...OPTIONS, signal });
+  return {
+    judgement,
+    asked,
+    ended,
+    answer: async (name, verdict) => {
+      answered.add(name);
+      answers.get(name)!.resolve(verdict);
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    },
+  };
+}
+
+Deno.test("chain asks scanners that stand side by side at once, and nobody behind them until all have answered", async () => {
+  const clock = new FakeClock();
+  const { judgement, asked, ended, answer } = played(["first", "s1", "s2", "s3", "last"], { clock });
+  assert.deepEqual(asked, ["first:0"]);
+  await answer("first", VERDICTS.replace);
+  assert.deepEqual(asked, ["first:0", "s1:1", "s2:1", "s3:1"]);
+  await clock.advance(100);
+  await answer("s3", VERDICTS.accept);
+  await clock.advance(100);
+  await answer("s1", VERDICTS.failed);
+  assert.equal(asked.length, 4);
+  await answer("s2", VERDICTS.accept);
+  assert.deepEqual(asked.slice(4), ["last:1"]);
+  await answer("last", VERDICTS.accept);
+  const { decision, findings, time } = await judgement;
+  assert.ok(decision.kind === "replace" && decision.why === "silent");
+  assert.deepEqual(findings.map(({ check, time }) => [check, time]), [
+    ["first", 0],
+    ["s1", 200],
+    ["s2", 200],
+    ["s3", 100],
+    ["last", 0],
+  ]);
+  // Side by side: what they took together is not their sum.
+  assert.equal(time, 200);
+  assert.deepEqual(ended, []);
+});
+
+Deno.test("chain: a refusal ends the scanners that are not done, and is the last finding", async () => {
+  for (const verdict of [VERDICTS.reject, VERDICTS.defer, VERDICTS.discard, VERDICTS.noMeans]) {
+    const { judgement, ended, asked, answer } = played(["s1", "s2", "s3", "last"]);
+    await answer("s2", VERDICTS.failed);
+    await answer("s1", verdict);
+    const { decision, findings } = await judgement;
+    assert.equal(decision.why, verdict.why);
+    assert.ok("reply" in decision);
+    assert.deepEqual(findings.map(({ check }) => check), ["s2", "s1"]);
+    assert.deepEqual(ended, ["s3"]);
+    assert.equal(asked.length, 3);
+  }
+});
+
+Deno.test("chain: a scanner that could not tell ends nobody, whatever -r says", async () => {
+  for (
+    const [rejectUnsure, verdict, kind] of [
+      [false, VERDICTS.accept, "pass"],
+      [true, VERDICTS.accept, "defer"],
+      [true, VERDICTS.reject, "reject"],
+    ] as const
+  ) {
+    const { judgement, ended, answer } = played(["s1", "s2"], { rejectUnsure });
+    await answer("s1", VERDICTS.late);
+    assert.deepEqual(ended, []);
+    await answer("s2", verdict);
+    assert.equal((await judgement).decision.kind, kind);
+  }
+});
+
+Deno.test("chain: who stops the judging stops all scanners, and a mistake in one ends the others", async () => {
+  const aborter = new AbortController();
+  const stopped = played(["s1", "s2"], { signal: aborter.signal });
+  aborter.abort();
+  await stopped.judgement;
+  assert.deepEqual(stopped.ended, ["s1", "s2"]);
+
+  const { signal } = new AbortController();
+  let isEnded = false;
+  const broken: Check = {
+    name: "s1",
+    needsFile: false,
+    isScanner: true,
+    judge: () => Promise.reject(new TypeError("oops")),
+  };
+  const slow: Check = {
+    ...broken,
+    judge: (_message, { signal }) =>
+      new Promise((resolve) =>
+        signal.addEventListener("abort", () => {
+          isEnded = true;
+          resolve(VERDICTS.accept);
+        })
+      ),
+  };
+  const judge = chain(new FakeClock(), [slow, broken], policyOf({ rejectUnsure: false }));
+  await assert.rejects(judge.judge(MESSAGE, { ...OPTIONS, signal }), TypeError);
+  assert.ok(isEnded);
+});
+
+Deno.test("chain puts what scanners want into the header, in the order of the checks, for all who come after them", async () => {
+  const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
+  await fillSpool(spool, bytesOf("A: 1\nB: 2\n\ntext\n"));
+  const add = (name: string): Verdict => ({
+    kind: "accept",
+    why: "ham",
+    header: { changes: [{ do: "remove", name: "B" }, { do: "add", name, value: "x", at: 0 }] },
+  });
+  const seen: string[] = [];
+  const see: Check = {
+    name: "command",
+    needsFile: false,
+    judge: async (message) => {
+      seen.push(textOf(await readAll(message)));
+      return VERDICTS.accept;
+    },
+  };
+  const scanners = ["s1", "s2"].map((name): Check => ({
+    name,
+    needsFile: false,
+    isScanner: true,
+    judge: async (message) => {
+      assert.equal(message.size, spool.size);
+      return add(name);
+    },
+  }));
+  const judge = chain(new FakeClock(), [...scanners, see], policyOf({ rejectUnsure: false }));
+  const { decision } = await judge.judge(messageOf(MAIL, spool), { ...OPTIONS, files });
+  const expected = "s2: x\ns1: x\nA: 1\n\ntext\n";
+  assert.deepEqual(seen, [expected]);
+  // A field more is no other message.
+  assert.ok(decision.kind === "pass" && decision.why === "clean");
+  assert.equal(textOf(await readAll(decision.message)), expected);
+  assert.equal(decision.message.size, expected.length);
+});
+
+Deno.test("chain: a message that cannot be read for its new header is not passed without it", async () => {
+  const unreadable = {
+    ...MESSAGE,
+    chunks: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new IoError("other", "no disk")) }) }),
+  };
+  const { judgement, answer } = played(["s1", "s2"], { message: unreadable });
+  await answer("s1", VERDICTS.accept);
+  await answer("s2", { kind: "accept", why: "ham", header: { changes: [{ do: "add", name: "X", value: "y" }] } });
+  const { decision, findings } = await judgement;
+  assert.ok(decision.kind === "refused" && decision.why === "no disk" && decision.reply.code === 451);
+  assert.equal(findings.length, 2);
 });
 
 Deno.test("chain needs a file when one of its members does", () => {

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import type { Envelope } from "../../lib/mail/envelope.ts";
 import * as events from "../../lib/log/events.ts";
+import type { Finding } from "../../lib/mail/judgement.ts";
+import type { Facts } from "../../lib/mail/verdict.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 
@@ -35,8 +37,15 @@ Deno.test("each event is one line that nothing in its fields can tear", () => {
   log.spoolFailed(EVIL);
   const verdict = { kind: "spoilt", why: EVIL, failure: EVIL } as const;
   const findings = [{ check: "command", verdict, time: 1.6 }];
-  log.judged({ decision: { kind: "refused", why: EVIL, reply: REPLY }, findings });
-  log.message({ verdict: "pass", reason: EVIL, messageId: EVIL, size: 1, findings, reply: REPLY });
+  log.judged({ decision: { kind: "refused", why: EVIL, reply: REPLY }, findings, time: 1 });
+  log.message({
+    verdict: "pass",
+    reason: EVIL,
+    messageId: EVIL,
+    size: 1,
+    judgement: { findings, time: 1.6 },
+    reply: REPLY,
+  });
   log.restricted({ ruling: { why: EVIL, reply: REPLY }, envelope: ENVELOPE, recipient: EVIL, deferred: true });
   log.tarPit(5);
   log.bug(new Error(EVIL));
@@ -80,7 +89,7 @@ Deno.test("SessionLog.message shows ten recipients and their number", () => {
     reason: "clean",
     messageId: "<a=1@b>",
     size: 7,
-    findings: [7.2, 5.2].map((time) => ({ check: "clamd", verdict: { kind: "accept", why: "clean" }, time })),
+    judgement: { findings: [{ check: "clamd", verdict: { kind: "accept", why: "clean" }, time: 9.9 }], time: 12.4 },
     reply: formatReply("250 Ok"),
   });
   const [line] = logger.lines;
@@ -90,6 +99,35 @@ Deno.test("SessionLog.message shows ten recipients and their number", () => {
       recipients.slice(0, 10).map((one) => `<${one}>`).join(",")
     },... nrcpt=12 message_id="<a=1@b>" size=7 filter_ms=12 reply="250 Ok"`,
   );
+});
+
+Deno.test("SessionLog.message has the facts of all checks, and the time of each where there is more than one", () => {
+  const logger = new FakeLogger();
+  const finding = (check: string, time: number, facts?: Facts): Finding => ({
+    check,
+    verdict: { kind: "accept", why: "clean", facts },
+    time,
+  });
+  new events.SessionLog(logger, "id").message({
+    verdict: "pass",
+    reason: "clean",
+    messageId: undefined,
+    size: 7,
+    judgement: {
+      findings: [
+        finding("filter-rules", 0.2),
+        finding("rspamd", 30.4, { rspamd_score: 1.5, rspamd_symbols: "A(1.5) B" }),
+        finding("command", 10.4),
+        finding("command", 10.4, { command_fact: 1 }),
+      ],
+      time: 51.9,
+    },
+    reply: formatReply("250 Ok"),
+  });
+  assert.deepEqual(logger.lines, [
+    "info: id: message verdict=pass reason=clean size=7 filter_ms=52 filter_rules_ms=0 rspamd_ms=30 command_ms=21 " +
+    'rspamd_score=1.5 rspamd_symbols="A(1.5) B" command_fact=1 reply="250 Ok"',
+  ]);
 });
 
 Deno.test("logBug writes the stack, bounded", () => {

@@ -289,7 +289,7 @@ Deno.test("listenMode opens the log anew at SIGHUP and goes on", async () => {
 function refusing(text: string): SessionChecks {
   const reply = formatReply(text);
   const decision = { kind: "reject", why: "test", reply } as const;
-  return { judge: { needsFile: false, judge: async () => ({ decision, findings: [] }) } };
+  return { judge: { needsFile: false, judge: async () => ({ decision, findings: [], time: 0 }) } };
 }
 
 /** The reply to a message that a check refuses. */

@@ -25,7 +25,7 @@ function watcher(): { judge: Judge; all: JudgeOptions["asked"][] } {
       assert.ok(Object.isFrozen(message.envelope) && Object.isFrozen(message.envelope.recipients));
       all.push(asked);
       notice("seen by\r\nthe watcher");
-      return { decision: { kind: "pass", why: "seen", message }, findings: [] };
+      return { decision: { kind: "pass", why: "seen", message }, findings: [], time: 0 };
     },
   };
   return { judge, all };

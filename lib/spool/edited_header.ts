@@ -1,0 +1,125 @@
+// A message with another header: the header is made anew at each reading, and the rest is read from where it is.
+//
+// Memory does not grow with the header. All I/O failures are thrown as `IoError`.
+
+import type { Content, MessageFile } from "../mail/message.ts";
+import {
+  FieldCounter,
+  type HeaderChange,
+  type HeaderEdit,
+  HeaderEditor,
+  HeaderScanner,
+  type HeaderStep,
+  headerSteps,
+} from "../mime/header.ts";
+import { CR, LF } from "../text/octets.ts";
+import type { LineEnds } from "../smtp/dot_codec.ts";
+import type { SpoolFiles } from "./files.ts";
+import { giveFile } from "./given_file.ts";
+
+/** `content` with its header changed by `edits`, in their order; `content` itself where that changes nothing. */
+export async function editHeader(
+  content: Content,
+  edits: readonly HeaderEdit[],
+  files: SpoolFiles,
+): Promise<Content> {
+  const whole = edits.findLast((edit) => edit.whole)?.whole;
+  const changes = edits.flatMap((edit) => edit.changes ?? []);
+  const steps = headerSteps(changes, await countFields(content, changes, whole));
+  if (!whole && steps.length === 0) return content;
+  const edit = { whole, steps };
+  return new EditedHeader(content, edit, { files, ...await measure(content, edit) });
+}
+
+interface Edit {
+  readonly whole: Uint8Array | undefined;
+  readonly steps: readonly HeaderStep[];
+}
+
+interface Measures {
+  readonly size: number;
+  readonly crLines: number;
+}
+
+async function countFields(content: Content, changes: readonly HeaderChange[], whole: Uint8Array | undefined) {
+  const counter = new FieldCounter(changes);
+  const scanner = new HeaderScanner();
+  if (changes.length === 0) return counter.counts;
+  if (whole) counter.push(scanner.push(whole));
+  else {
+    for await (const chunk of content.chunks()) {
+      counter.push(scanner.push(chunk));
+      if (scanner.isOver) break;
+    }
+  }
+  return counter.counts;
+}
+
+async function measure(content: Content, edit: Edit): Promise<Measures> {
+  const [before, after] = [new Measure(), new Measure()];
+  const editor = new HeaderEditor(edit);
+  for await (const chunk of content.chunks()) {
+    before.push(chunk);
+    for (const part of editor.push(chunk)) after.push(part);
+    if (editor.isOver) break;
+  }
+  if (!editor.isOver) { for (const part of editor.end()) after.push(part); }
+  return {
+    size: content.size + after.size - before.size,
+    crLines: content.crLines + after.crLines - before.crLines,
+  };
+}
+
+/** Of octets that come in pieces. */
+class Measure {
+  size = 0;
+  crLines = 0;
+  #last: number | undefined;
+
+  push(octets: Uint8Array): void {
+    this.size += octets.length;
+    for (let at = octets.indexOf(LF); at !== -1; at = octets.indexOf(LF, at + 1)) {
+      if ((at === 0 ? this.#last : octets[at - 1]) === CR) this.crLines++;
+    }
+    this.#last = octets.at(-1) ?? this.#last;
+  }
+}
+
+class EditedHeader implements Content {
+  readonly size: number;
+  readonly crLines: number;
+  readonly lineEnds: LineEnds;
+  readonly #content: Content;
+  readonly #edit: Edit;
+  readonly #files: SpoolFiles;
+  #given: Promise<MessageFile> | undefined;
+
+  constructor(content: Content, edit: Edit, { files, size, crLines }: Measures & { files: SpoolFiles }) {
+    this.size = size;
+    this.crLines = crLines;
+    this.lineEnds = content.lineEnds;
+    this.#content = content;
+    this.#edit = edit;
+    this.#files = files;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    const editor = new HeaderEditor(this.#edit);
+    for await (const chunk of this.#content.chunks()) {
+      if (editor.isOver) yield chunk;
+      else yield* editor.push(chunk);
+    }
+    if (!editor.isOver) yield* editor.end();
+  }
+
+  file(): Promise<MessageFile> {
+    return this.#given ??= this.#give();
+  }
+
+  async #give(): Promise<MessageFile> {
+    const { path, file } = await this.#files.create("head");
+    this.#files.closeLater(file);
+    for await (const chunk of this.chunks()) await file.append(chunk);
+    return await giveFile(this.#files, { path, file, content: this });
+  }
+}
