@@ -12,7 +12,7 @@ import type { Runtime } from "../ports/runtime.ts";
 import type { Restriction } from "../restrictions/restriction.ts";
 import type { SharedTurn } from "../wire/shared_turn.ts";
 import type { GeneralSettings } from "./general.ts";
-import { DNS_LIST, EXIT_STATUSES, exitMeanings } from "./kinds.ts";
+import { DNS_LIST, exitMeanings } from "./kinds.ts";
 
 /** A row. `Own` is its options. `Made` is what `load` returns. */
 interface Row<Own extends Rows, Made> {
@@ -175,34 +175,11 @@ export const CHECKS = {
         group: "filter",
         help: "run COMMAND with sh -c for each message; without it all mail passes",
       }),
-      allowDiscard: flag({
-        long: "allow-discard",
-        group: "filter",
-        help: "let COMMAND answer with a 2xx code: the client hears it, the message goes nowhere",
-      }),
-      strictExit: flag({
-        long: "strict-exit",
-        group: "filter",
-        help: "treat exit status 1 of COMMAND as a failure unless its last line begins with a 4xx or 5xx code",
-      }),
-      exitStatuses: repeated({
-        long: "exit-status",
-        kind: EXIT_STATUSES,
-        group: "filter",
-        help:
-          "give exit statuses of COMMAND, such as 69,100-110, a meaning: reject, tempfail, discard, pass or fail; " +
-          "may be repeated",
-      }),
-      editInPlace: flag({
-        long: "edit-in-place",
-        group: "filter",
-        help: "let COMMAND change the file EMAIL, and send the changed file",
-      }),
     },
     isAsked: ({ command }) => command !== "",
-    load: async (own, { judging: { timeout } }, { runtime }) => {
+    load: async ({ command }, { judging: { timeout }, programs }, { runtime }) => {
       const { commandCheck } = await import("../checks/program/command.ts");
-      return commandCheck(runtime, { ...own, exitStatus: exitMeanings(own.exitStatuses), timeout });
+      return commandCheck(runtime, { command, ...programs, exitStatus: exitMeanings(programs.exitStatuses), timeout });
     },
   }),
 };

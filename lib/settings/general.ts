@@ -3,7 +3,7 @@
 import { SYSLOG } from "../log/sinks.ts";
 import { choice, COUNT, COUNT_OR_0, DIRECTORY, FACTOR, SECONDS, SIZE } from "../options/kinds.ts";
 import { counted, flag, option, optional, repeated, type SettingsOf } from "../options/table.ts";
-import { LIST_NAME, LISTEN, LOG, NAME_SERVER } from "./kinds.ts";
+import { EXIT_STATUSES, LIST_NAME, LISTEN, LOG, NAME_SERVER } from "./kinds.ts";
 
 export type GeneralSettings = SettingsOf<typeof GENERAL>;
 
@@ -41,6 +41,31 @@ export const GENERAL = {
       default: 30_000,
       group: "scanners",
       help: "give up a scanner, with all of its servers, after this time (default {default})",
+    }),
+  },
+  /** How programs that judge messages may answer, and change them. */
+  programs: {
+    allowDiscard: flag({
+      long: "allow-discard",
+      group: "filter",
+      help: "let COMMAND answer with a 2xx code: the client hears it, the message goes nowhere",
+    }),
+    strictExit: flag({
+      long: "strict-exit",
+      group: "filter",
+      help: "treat exit status 1 of COMMAND as a failure unless its last line begins with a 4xx or 5xx code",
+    }),
+    exitStatuses: repeated({
+      long: "exit-status",
+      kind: EXIT_STATUSES,
+      group: "filter",
+      help: "give exit statuses of COMMAND, such as 69,100-110, a meaning: reject, tempfail, discard, pass or fail; " +
+        "may be repeated",
+    }),
+    editInPlace: flag({
+      long: "edit-in-place",
+      group: "filter",
+      help: "let COMMAND change the file EMAIL, and send the changed file",
     }),
   },
   dns: {

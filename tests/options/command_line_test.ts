@@ -89,11 +89,11 @@ Deno.test("readCommandLine takes every option of the manual under both its names
 
 Deno.test("readCommandLine takes every further option", () => {
   const rows: readonly [line: string, changed: Changes][] = [
-    ["--allow-discard", { "command.allowDiscard": true }],
-    ["--edit-in-place", { "command.editInPlace": true }],
-    ["--strict-exit", { "command.strictExit": true }],
+    ["--allow-discard", { "programs.allowDiscard": true }],
+    ["--edit-in-place", { "programs.editInPlace": true }],
+    ["--strict-exit", { "programs.strictExit": true }],
     ["--exit-status=69,70-71=tempfail", {
-      "command.exitStatuses": [{ ranges: [[69, 69], [70, 71]], meaning: "tempfail" }],
+      "programs.exitStatuses": [{ ranges: [[69, 69], [70, 71]], meaning: "tempfail" }],
     }],
     ["--bare-newline=reject", { "session.bareNewline": "reject" }],
     ["--log=./x", { "log.target": { kind: "file", path: "./x" } }],
@@ -131,7 +131,7 @@ Deno.test("readCommandLine keeps all of an option that may be repeated", () => {
   const lists = ["a.test", "b.test"].map((zone) => ({ zone, addresses: undefined }));
   assert.deepEqual(changes("--dnsbl", "a.test", "mx", "--dnsbl=b.test"), { "dnsLists.dnsbl": lists });
   assert.deepEqual(changes("--exit-status=1-3=pass", "mx", "--exit-status", "2=fail"), {
-    "command.exitStatuses": [{ ranges: [[1, 3]], meaning: "pass" }, { ranges: [[2, 2]], meaning: "fail" }],
+    "programs.exitStatuses": [{ ranges: [[1, 3]], meaning: "pass" }, { ranges: [[2, 2]], meaning: "fail" }],
   });
   assert.deepEqual(changes("--list-name=a.test=x", "mx", "--list-name=b.test=y", "--list-name=A.test.=z"), {
     "dns.listNames": [["a.test", "x"], ["b.test", "y"], ["a.test", "z"]],

@@ -13,7 +13,7 @@ Deno.test("the defaults are those of the manual", () => {
   // CONTRACT, downstream idle: before Postfix under stress hangs up (smtpd_timeout), with room for a busy machine.
   assert.ok(settings.session.keepalive <= 8_000);
   assert.equal(settings.spool.directory, "/tmp");
-  assert.equal(settings.command.allowDiscard, false);
+  assert.equal(settings.programs.allowDiscard, false);
   assert.equal(settings.command.command, "");
   assert.equal(settings.log.verbosity, 0);
   assert.equal(settings.listen.address, undefined);
