@@ -1,4 +1,4 @@
-// What the adapter for Bun uses of Bun itself, and what its parts share: errors as ours, and timers.
+// The API of Bun that the adapter uses, and code that its parts share: the translation of errors, and timers.
 
 import { closeSync, openSync } from "node:fs";
 import { IoError, kindOfCode } from "../../ports/io_error.ts";
@@ -18,7 +18,7 @@ interface BunApi {
   spawn(options: {
     readonly cmd: readonly string[];
     readonly env?: Readonly<Record<string, string | undefined>>;
-    /** A number is a descriptor of ours, which stays open here; octets are what the child reads. */
+    /** A number is a descriptor of ours, which stays open here. Octets are the child's input. */
     readonly stdio: readonly ["ignore" | Uint8Array, "ignore" | "pipe", "pipe" | "inherit" | number];
     readonly detached: true;
   }): BunProcess;
@@ -27,7 +27,7 @@ interface BunApi {
   readonly dns: {
     lookup(host: string, options: { backend: "libc"; socketType: "tcp" }): Promise<readonly { address: string }[]>;
   };
-  /** How much oftener than usual code runs before it is compiled to machine code. */
+  /** Sets how much more often than usual code must run before it becomes machine code. */
   readonly unsafe: { setJITPolicy(scale: number): void };
 }
 
@@ -45,7 +45,7 @@ export interface SocketHandlers {
   connectError(socket: BunSocket, error: unknown): void;
 }
 
-/** What a socket reports to. */
+/** The user of a socket: the socket calls these. */
 export interface SocketUser {
   arrived(octets: Uint8Array): void;
   drained(): void;
@@ -56,7 +56,7 @@ export interface SocketUser {
 export interface BunSocket {
   data: SocketUser;
   readonly remoteAddress?: string;
-  /** The count of octets that the kernel took; negative once the socket is closed. */
+  /** The count of octets that the kernel took; negative if the socket is closed. */
   write(octets: Uint8Array): number;
   pause(): void;
   resume(): void;
@@ -64,7 +64,7 @@ export interface BunSocket {
 }
 
 export interface BunUdpSocket {
-  /** False where the kernel has no room now. */
+  /** False if the kernel has no room now. */
   send(octets: Uint8Array): boolean;
   close(): void;
 }
@@ -81,7 +81,7 @@ export interface BunProcess {
 export const bun = (globalThis as unknown as { Bun: BunApi }).Bun;
 
 export function after(delay: number, callback: () => void): () => void {
-  // Below 0 it would write a warning to standard error, which is the client's under spawn(8).
+  // For a delay below 0 it would write a warning to standard error. Under spawn(8) that is the client.
   const timer = setTimeout(callback, Math.max(0, delay));
   return () => clearTimeout(timer);
 }
@@ -96,11 +96,11 @@ export function codeOf(error: unknown): string | undefined {
   return (error as { code?: string }).code;
 }
 
-/** `what` was tried; without it the message is the reason alone. */
+/** `what` says what was tried. Without it the message is the reason alone. */
 export function ioError(error: unknown, what = ""): IoError {
   if (error instanceof IoError) return error;
   const code = codeOf(error) ?? "";
-  // Of these Bun gives no reason, or a wrong one.
+  // For these Bun gives no reason, or a wrong one.
   const isUnknown = code === "" || code.startsWith("DNS_");
   if (isUnknown && isExhausted()) return new IoError("exhausted", said(what, "too many open files"), { cause: error });
   const message = (error as { message: string }).message.replace(/, \w+ '.*$/s, "");
@@ -113,7 +113,7 @@ function said(what: string, reason: string): string {
   return what === "" ? reason : `${what}: ${reason}`;
 }
 
-// Whether no descriptor is left.
+// Whether we have no descriptor left.
 function isExhausted(): boolean {
   try {
     closeSync(openSync("/", "r"));
@@ -123,15 +123,15 @@ function isExhausted(): boolean {
   }
 }
 
-// To free less is more work than to leave it.
+// It is not worth the work to free less.
 const WORTH_FREEING = 4096;
 
 /**
- * Frees the memory of `octets` that were read, where that is much; nobody may use them any more. Bun's garbage collector
- * would come when a stream of 100 MB has made the process 30 MB larger.
+ * Frees the memory of `octets` that were read, if it is much. Nobody may use them after that. Otherwise Bun's garbage
+ * collector would come so late that a stream of 100 MB makes the process 30 MB larger.
  */
 export function giveBack(octets: Uint8Array): void {
   if (octets.length < WORTH_FREEING || octets.length < octets.buffer.byteLength) return;
-  // A buffer leaves its memory behind when it is transferred to one of another length.
+  // A transfer to another length gives back the memory of a buffer.
   (octets.buffer as ArrayBuffer).transfer(0);
 }

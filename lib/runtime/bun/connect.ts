@@ -1,7 +1,7 @@
-// A connection by libc's connect(2), which says why it fails. Bun's own says of most failures that it was refused, and of
-// some failures to listen it says nothing.
+// Connects with libc's connect(2), which says why it fails. Bun's own connect reports most failures as "refused". For
+// some failures to listen it gives no reason.
 //
-// This is loaded when Bun has failed. Where it has more luck, the connection is as good as Bun's.
+// The adapter loads this file when Bun has failed. If libc succeeds here, the connection is as good as Bun's.
 
 import { closeSync } from "node:fs";
 import { parseIp } from "../../text/ip.ts";
@@ -20,13 +20,13 @@ const EISCONN = 106;
 const EALREADY = 114;
 const EINPROGRESS = 115;
 
-// How long the kernel is left alone before it is asked again, at first and later, in milliseconds.
+// Milliseconds between two questions to the kernel: the first pause, and the longest one.
 const FIRST_PAUSE = 1;
 const LONGEST_PAUSE = 50;
 
 /**
- * The descriptor of a connected socket; undefined where that cannot be tried. Throws `IoError`, whose message is the
- * reason alone; of kind `timeout` when `isOver` says that nobody waits any more.
+ * The descriptor of a connected socket; undefined if we cannot try. Throws an `IoError` with only the reason as its
+ * message. Its kind is `timeout` when `isOver` says that nobody waits any more.
  */
 export async function connectByLibc(to: Target, isOver: () => boolean): Promise<number | undefined> {
   const address = socketAddress(to);
@@ -35,7 +35,7 @@ export async function connectByLibc(to: Target, isOver: () => boolean): Promise<
   const { makeSocket, connect, errno } = calls;
   const socket = makeSocket(address[0]!, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
   if (socket < 0) throw await systemError(errno());
-  // A call that is repeated tells how the first one goes on (connect(2)).
+  // Another call says how the first one goes on (connect(2)).
   for (
     let pause = FIRST_PAUSE;
     connect(socket, address, address.length) !== 0;
@@ -53,7 +53,9 @@ export async function connectByLibc(to: Target, isOver: () => boolean): Promise<
   return socket;
 }
 
-/** Why no socket of that family can be made at all, the reason alone; undefined where it can be, or that is not known. */
+/**
+ * Why the system makes no socket of that family, as the reason alone; undefined if it makes one, or if we cannot tell.
+ */
 export async function whyNoSocket(to: Target): Promise<IoError | undefined> {
   const address = socketAddress(to);
   const calls = await connectCalls().catch(() => undefined);
@@ -72,7 +74,8 @@ async function connectCalls() {
   return { makeSocket: socket, connect, errno: await errnoReader() };
 }
 
-// As the system has it in memory (ip(7), ipv6(7)): only the family, in its first octet here, is in this machine's order.
+// The address as the system has it in memory (ip(7), ipv6(7)). Only the family is in this machine's order, and here it
+// fits into the first octet.
 function socketAddress(to: Target): Uint8Array | undefined {
   if ("unix" in to) return unixAddress(to.unix);
   const ip = parseIp(to.hostname);

@@ -1,4 +1,4 @@
-// Datagrams to a unix socket on Bun, by libc's sendto(2), for neither Bun nor node has them.
+// Datagrams to a unix socket on Bun, with libc's sendto(2), because neither Bun nor node has them.
 
 import { errnoReader, libc, systemError, unixAddress } from "./libc.ts";
 import type { DatagramSender } from "../../ports/runtime.ts";
@@ -9,7 +9,7 @@ const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 const EAGAIN = 11;
 
-// Until a slow receiver is asked again.
+// A slow receiver is asked again after this time.
 const AGAIN_DELAY = 5;
 
 export async function datagrams(path: string): Promise<DatagramSender> {
@@ -22,13 +22,13 @@ export async function datagrams(path: string): Promise<DatagramSender> {
   const socket = makeSocket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
   if (socket < 0) throw await systemError(errno(), "cannot make a datagram socket");
   return {
-    // In the kernel's hands when it resolves, so nothing is lost when the process ends.
+    // When this resolves, the kernel has the datagram. So nothing is lost when the process ends.
     send: async (octets) => {
       for (;;) {
         const sent = sendto(socket, octets, octets.length, MSG_DONTWAIT_NOSIGNAL, address, address.length);
         if (sent >= 0) return;
         const number = errno();
-        // The receiver is slow. A socket that may be written says nothing of the receiver's, so time has to.
+        // The receiver is slow. Our own socket cannot tell when the receiver has room, so we wait a fixed time.
         if (number !== EAGAIN) throw await systemError(number, `cannot send to ${path}`);
         await new Promise((resolve) => setTimeout(resolve, AGAIN_DELAY));
       }

@@ -1,7 +1,7 @@
-// Files on Bun, which are node's.
+// Files on Bun, with the functions of node.
 //
-// Metadata operations are synchronous, as are small writes, and reads of what has just been written: a thread for them
-// costs more than they do.
+// Metadata operations, small writes, and reads of content that was just written are synchronous. A thread for them
+// would cost more than they do.
 
 import * as fs from "node:fs";
 import process from "node:process";
@@ -43,18 +43,17 @@ function openFile(path: string, { flags, mode }: { flags: number; mode?: number 
   }
 }
 
-// Up to this, a write is made at once: it goes to the page cache in a few microseconds, whereas the first call that
-// needs a thread costs a new process 1.5 milliseconds. Larger ones leave that to a thread, so that a disk that stalls
-// holds up one session and not all.
+// Larger writes go to a thread, so that a disk that stalls holds up one session and not all. A smaller write goes to
+// the page cache in a few microseconds. In a new process the first call that needs a thread costs 1.5 milliseconds.
 const AT_ONCE = 16384;
 
-// Longer than what the kernel's clock for files may be behind ours.
+// The kernel's clock for files may be behind ours, but not as much as this.
 const BACK = 1000;
 
 class NodeFile implements File {
   readonly #path: string;
   readonly #descriptor: number;
-  // node has no lseek(2): where to write is said with each call.
+  // node has no lseek(2). So each call says where to write.
   #size = 0;
   readonly #isLog: boolean;
 
@@ -67,7 +66,7 @@ class NodeFile implements File {
   async append(octets: Uint8Array): Promise<void> {
     try {
       for (let from = 0; from < octets.length;) {
-        // A log may have other writers, and be no file at all: there the kernel finds the end.
+        // A log may have other writers, or be no file at all. The kernel finds its end.
         const at = this.#isLog ? null : this.#size;
         const left = octets.length - from;
         const written = octets.length <= AT_ONCE
@@ -108,7 +107,7 @@ class NodeFile implements File {
     }
   }
 
-  // Not at once: a disk may take a second for it.
+  // Not synchronous: a disk may take a second for it.
   async sync(): Promise<void> {
     try {
       await promised((done) => fs.fsync(this.#descriptor, (error) => done(error, 0)));
@@ -127,7 +126,7 @@ class NodeFile implements File {
     return lock?.(this.#descriptor, "exclusive") === true;
   }
 
-  /** Locks it and writes `octets` into it, in one turn; false where there are no locks. */
+  /** Locks it and writes `octets` into it in one turn; false if there are no locks. */
   lockWith(lock: Locker, octets: Uint8Array): boolean {
     try {
       return lock(this.#descriptor, "exclusive") && fs.writeSync(this.#descriptor, octets) === octets.length;
@@ -218,7 +217,7 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-// The checksum of plain code would take a third of the time that a new process has for a large message.
+// A checksum in plain code would take a third of a new process's time for a large message.
 export function newChecksum(): Checksum {
   let value = 0;
   return {

@@ -1,15 +1,15 @@
 // Functions of libc on Bun, for what neither Bun nor node has: datagrams to a unix socket, pipes, locks.
 //
-// Only the functions that are asked for are made callable: each costs a new process a tenth of a millisecond or two.
+// Each function costs a new process 0.1 or 0.2 milliseconds to make callable. So only those asked for become callable.
 //
-// Known gap: calling libc takes machine code that is made while the program runs. Where the system forbids that
+// Known gap: a call of libc needs machine code that is made while the program runs. If the system forbids that
 // (MemoryDenyWriteExecute= of systemd, execmem of SELinux), `libc` throws.
 
 import process from "node:process";
 import { ioError } from "./api.ts";
 import { IoError, kindOfCode } from "../../ports/io_error.ts";
 
-/** A function's parameters and result, in the words of bun:ffi. */
+/** A function's parameters and result, in the terms of bun:ffi. */
 export interface Signature {
   readonly args: readonly ("i32" | "u32" | "u64" | "ptr")[];
   readonly returns: "i32" | "ptr";
@@ -19,10 +19,10 @@ type Callables<Names extends string> = Readonly<
   Record<Names, (...args: readonly (number | Uint8Array | Int32Array)[]) => number>
 >;
 
-// glibc's, and musl's.
+// The names of glibc and of musl.
 const NAMES = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
 
-/** Functions of libc, called with numbers and buffers. Throws `IoError`. */
+/** Makes functions of libc callable with numbers and buffers. Throws `IoError`. */
 export async function libc<Names extends string>(signatures: Record<Names, Signature>): Promise<Callables<Names>> {
   const { dlopen } = await ffi();
   let failure: unknown;
@@ -36,14 +36,14 @@ export async function libc<Names extends string>(signatures: Record<Names, Signa
   throw ioError(failure, "cannot load libc");
 }
 
-/** What tells the number of the error of this thread's last call of libc. */
+/** Returns a function that gives the error number of this thread's last call of libc. */
 export async function errnoReader(): Promise<() => number> {
   const { __errno_location: location } = await libc({ __errno_location: { args: [], returns: "ptr" } });
   const { read } = await ffi();
   return () => read.i32(location());
 }
 
-/** The error with this number of Linux's; its message is `what` was tried, where that is given, and the reason. */
+/** The error for an error number of Linux. Its message has `what` was tried, if given, and the reason. */
 export async function systemError(number: number, what = ""): Promise<IoError> {
   const { getSystemErrorMap } = await import("node:util");
   const [code, words] = getSystemErrorMap().get(-number) ?? [`errno ${number}`, "failed"];
@@ -54,7 +54,9 @@ export async function systemError(number: number, what = ""): Promise<IoError> {
 const AF_UNIX = 1;
 const PATH_LIMIT = 107;
 
-/** The address of a unix socket as the system has it in memory (unix(7)). Throws `IoError` for a path that is too long. */
+/**
+ * The address of a unix socket as the system has it in memory (unix(7)). Throws an `IoError` if the path is too long.
+ */
 export function unixAddress(path: string): Uint8Array {
   const encoded = new TextEncoder().encode(path);
   if (encoded.length > PATH_LIMIT) throw new IoError("other", `${path} is too long`);
@@ -68,7 +70,7 @@ function ffi(): Promise<{
   dlopen(name: string, signatures: Record<string, Signature>): { symbols: object };
   read: { i32(address: number): number };
 }> {
-  // The module's name is no literal, for only Bun knows it and others would look for it.
+  // The module's name is not a literal. Only Bun knows it, and other tools would look for it.
   const name = "bun:ffi";
   return import(name);
 }
@@ -78,15 +80,15 @@ const O_CLOEXEC = 0o2000000;
 let pipeMaker: Promise<Callables<"pipe2"> | undefined> | undefined;
 
 /**
- * A pipe, of whose ends a child has none that it is not given; undefined where libc cannot be called. Throws `IoError`
- * of kind `exhausted`.
+ * Makes a pipe. A child inherits none of its ends unless it is given one. Undefined if libc cannot be called. Throws an
+ * `IoError` of kind `exhausted`.
  */
 export async function makePipe(): Promise<{ readonly readEnd: number; readonly writeEnd: number } | undefined> {
   pipeMaker ??= libc({ pipe2: { args: ["ptr", "i32"], returns: "i32" } }).catch(() => undefined);
   const maker = await pipeMaker;
   if (!maker) return undefined;
   const ends = new Int32Array(2);
-  // It can fail for no other reason.
+  // It fails for no other reason.
   if (maker.pipe2(ends, O_CLOEXEC) !== 0) throw new IoError("exhausted", "cannot make a pipe: too many open files");
   const [readEnd = -1, writeEnd = -1] = ends;
   return { readEnd, writeEnd };
@@ -94,12 +96,12 @@ export async function makePipe(): Promise<{ readonly readEnd: number; readonly w
 
 const LOCK_NOW = { shared: 1 | 4, exclusive: 2 | 4 } as const;
 
-/** Locks an open file; false where somebody else has locked it, or there are no locks. */
+/** Locks an open file; false if another process has locked it, or there are no locks. */
 export type Locker = (descriptor: number, kind: keyof typeof LOCK_NOW) => boolean;
 
 let loadingLocker: Promise<Locker | undefined> | undefined;
 
-/** What locks files (flock(2)); undefined where libc cannot be called. */
+/** The function that locks files (flock(2)); undefined if libc cannot be called. */
 export function locker(): Promise<Locker | undefined> {
   return loadingLocker ??= libc({ flock: { args: ["i32", "i32"], returns: "i32" } }).then(
     ({ flock }): Locker => (descriptor, kind) => flock(descriptor, LOCK_NOW[kind]) === 0,

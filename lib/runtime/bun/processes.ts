@@ -1,7 +1,7 @@
 // Processes on Bun.
 //
-// Known gaps: an environment variable that is added is UTF-8 text. One whose name is no name to a shell is not inherited where
-// the value of any is not UTF-8.
+// Known gaps: An environment variable that we add is UTF-8 text. If the value of any variable is not UTF-8, a child
+// does not inherit variables whose names a shell would not allow.
 
 import * as fs from "node:fs";
 import process from "node:process";
@@ -12,8 +12,8 @@ import type { BackgroundSelf, Child, ProcessEnd } from "../../ports/runtime.ts";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
   keepStatuses();
-  // What Bun calls a pipe is a pair of sockets, which a program cannot open by a name such as /dev/stderr (ENXIO). It has to
-  // do where there is nothing else.
+  // Bun's own pipe is a pair of sockets. A program cannot open that by a name such as /dev/stderr (ENXIO). It is used
+  // only if there is no real pipe.
   const pipe = await makePipe();
   let child: BunProcess;
   let stderr: ReadableStreamDefaultReader<Uint8Array>;
@@ -22,10 +22,10 @@ export async function start(words: readonly string[], environment: Readonly<Reco
     child = bun.spawn({
       ...how,
       stdio: [stdin, "ignore", pipe?.writeEnd ?? "pipe"],
-      // setsid(2), so the leader of a group of its own.
+      // Calls setsid(2), which makes the child the leader of its own group.
       detached: true,
     });
-    // The stream makes a copy of the descriptor, and closes that itself.
+    // The stream makes its own copy of the descriptor, and closes that.
     stderr = (pipe ? bun.file(pipe.readEnd).stream() : child.stderr).getReader();
   } catch (error) {
     throw ioError(error, `cannot run ${words[0]}`);
@@ -53,7 +53,7 @@ export async function start(words: readonly string[], environment: Readonly<Reco
       try {
         process.kill(-child.pid, signal);
       } catch {
-        // Nobody is left in the group: that is what the signal was for.
+        // The group is already empty.
       }
     },
   };
@@ -61,10 +61,10 @@ export async function start(words: readonly string[], environment: Readonly<Reco
 
 let inherited: readonly (readonly [string, string | undefined])[] | undefined;
 
-// To Bun a variable is text, in which this stands for octets that are not UTF-8.
+// Bun gives variables as text. There this character stands for octets that are not UTF-8.
 const LOST = "\ufffd";
 
-/** The words that run `words` with the environment that we inherited and, on top of it, what is `added`. */
+/** How to run `words` with the environment that we inherited, and with the variables in `added` over it. */
 function withEnvironment(
   words: readonly string[],
   added: Readonly<Record<string, string>>,
@@ -74,8 +74,8 @@ function withEnvironment(
   if (!kept.some(([name, value]) => value?.includes(LOST) && !(name in added))) {
     return { cmd: words, env: { ...Object.fromEntries(kept), ...added }, stdin: "ignore" };
   }
-  // A child that gets no environment of its own has ours octet for octet. A shell then takes what differs from its standard
-  // input: on a command line everybody could read it.
+  // A child without an environment of its own gets ours octet for octet. Then a shell sets the differences. It reads
+  // them from its standard input, because everybody could read them on a command line.
   const removed = inherited.filter(([name]) => isOurs(name)).map(([name]) => `unset ${name}\n`);
   const exported = Object.entries(added).map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`);
   const script = [...removed, ...exported, 'exec "$@" </dev/null\n'].join("");
@@ -88,14 +88,14 @@ function isThere(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Another user's may not be asked, but is there.
+    // We may not signal a process of another user, but it is there.
     return codeOf(error) === "EPERM";
   }
 }
 
 let keepsStatuses = false;
 
-// Whoever started us may ignore SIGCHLD, and we with it: then the kernel keeps no exit status (wait(2)).
+// The program that started us may ignore SIGCHLD. We inherit that, and then the kernel keeps no exit status (wait(2)).
 function keepStatuses(): void {
   if (!keepsStatuses) process.on("SIGCHLD", () => {});
   keepsStatuses = true;
@@ -117,7 +117,7 @@ export async function startSelf(args: readonly string[], stderr: "stdout" | "inh
 }
 
 export function selfWords(): readonly string[] {
-  // In an executable the source has a path that no file system has.
+  // The source in an executable has a path that no file system has.
   return bun.main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, bun.main];
 }
 

@@ -1,8 +1,8 @@
-// The runtime ports for the Bun executable. Only this and the files bun_*.ts import `node:` or `bun:` and say `Bun.`.
+// The runtime ports for the Bun executable. Only files in this folder import `node:` or `bun:` and say `Bun.`.
 //
-// Files and signals are node's. Sockets and processes are Bun's own, for spawn(8) pays for them with every message:
-// node:net and node:child_process, which Bun builds on top of these, would double the 7 ms of CPU that a message takes.
-// Datagrams to a unix socket, which neither has, are sent with libc's sendto(2).
+// Files and signals are node's. Sockets and processes are Bun's own, because under spawn(8) each message pays for them.
+// Bun builds node:net and node:child_process on top of its own. They would double the 7 ms of CPU that a message takes.
+// Neither has datagrams to a unix socket. libc's sendto(2) sends those.
 
 import process from "node:process";
 import { after } from "./api.ts";

@@ -1,9 +1,9 @@
 // TCP, unix and UDP sockets on Bun.
 //
-// Reading from a connection runs at most one buffer of the kernel's ahead of `read`; then the socket is paused.
+// A connection reads at most one buffer of the kernel's ahead of `read`. Then its socket is paused.
 //
-// Known gap: when the system has no descriptors left, Bun's accept says nothing and tries again and again, at the cost of
-// a processor; connections wait in the queue until one is free.
+// Known gap: when the system has no descriptors left, Bun's accept says nothing and tries again and again. That takes
+// all the time of a processor. New connections wait in the queue until a descriptor is free.
 
 import { chmodSync } from "node:fs";
 import { formatAddress } from "../../ports/address.ts";
@@ -26,7 +26,7 @@ export async function connect(to: Address, limit: number): Promise<Conn> {
   }
 }
 
-// Bun would try the addresses of a host side by side, and so open several connections to a server.
+// Bun would try all addresses of a host side by side, and so open several connections to a server.
 async function connectInTurn(to: Address, attempts: Attempts): Promise<Conn> {
   if (to.transport === "unix") return await connectTo({ unix: to.path }, attempts);
   const addresses = await addressesOf(to.host);
@@ -55,7 +55,7 @@ const ADDRESS = /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$|:/;
 export async function addressesOf(host: string): Promise<string[]> {
   if (ADDRESS.test(host)) return [host];
   try {
-    // libc's, as it knows /etc/hosts and nsswitch.conf.
+    // The backend libc knows /etc/hosts and nsswitch.conf.
     const found = await bun.dns.lookup(host, { backend: "libc", socketType: "tcp" });
     return Array.from(found, ({ address }) => address);
   } catch (error) {
@@ -71,8 +71,8 @@ export async function listen(at: Address): Promise<Listener> {
   let closed: IoError | undefined;
   let accepted = 0;
   const open = (socket: BunSocket) => {
-    // The executable starts with machine code put off, for a process that carries one message. A server wants it, once it is
-    // used: to make it takes 5 MB.
+    // The executable starts with a setting that puts off machine code, for a process that carries one message. A server
+    // needs machine code, but only once it is in use: to make it takes 5 MB.
     if (++accepted === CONNECTIONS_OF_A_SERVER) bun.unsafe.setJITPolicy(1);
     const conn = new SocketConn();
     conn.attach(socket);
@@ -84,7 +84,7 @@ export async function listen(at: Address): Promise<Listener> {
   };
   const where = at.transport === "unix" ? { unix: at.path } : { hostname: at.host, port: at.port };
   try {
-    // Not exclusive would be SO_REUSEPORT: a second program could take the same port.
+    // Without `exclusive` it would use SO_REUSEPORT. Then a second program could take the same port.
     const listener = bun.listen({ ...where, allowHalfOpen: true, exclusive: true, socket: { ...HANDLERS, open } });
     if (at.transport === "unix") chmodSync(at.path, 0o666);
     return {
@@ -117,25 +117,25 @@ export const HANDLERS: SocketHandlers = {
   drain: (socket) => socket.data.drained(),
   end: (socket) => socket.data.ended(),
   close: (socket, error) => socket.data.closed(error),
-  // What is thrown in a handler comes here, and only that; so it shall reach `onBug`.
+  // This gets only errors that a handler has thrown. They must reach `onBug`.
   error: (_socket, error) =>
     queueMicrotask(() => {
       throw error;
     }),
-  // The promise of `connect` says the same.
+  // The promise of `connect` reports the same.
   connectError: () => {},
 };
 
-/** A connection over a socket of Bun's, which pushes what it reads. */
+/** A connection over a socket of Bun's. The socket pushes the octets that it reads. */
 export class SocketConn implements Conn, SocketUser {
   peer?: string;
   #socket: BunSocket | undefined;
-  // What came and nobody has read, from `#taken` on.
+  // Octets that nobody has read yet, from `#taken` on.
   readonly #ahead: Uint8Array[] = [];
   #taken = 0;
   #paused = false;
   #end: "no" | "end" | IoError = "no";
-  // Why nothing can be written any more.
+  // Why no more can be written.
   #broken: IoError | undefined;
   #reader: { into: Uint8Array; resolve: (count: number | null) => void; reject: (error: unknown) => void } | undefined;
   #writer: { resolve: () => void; reject: (error: unknown) => void } | undefined;
@@ -174,10 +174,10 @@ export class SocketConn implements Conn, SocketUser {
     this.#socket?.close();
   }
 
-  // --- what the socket reports
+  // --- Calls by the socket
 
   arrived(octets: Uint8Array): void {
-    // Reading was ended by `close`, be it in this very turn.
+    // `close` has ended reading, maybe in this very turn.
     if (this.#end !== "no") return;
     this.#ahead.push(octets);
     const reader = this.#reader;
@@ -241,7 +241,7 @@ export async function udp({ address, port }: NameServer): Promise<UdpSocket> {
       socket: { data: (_socket, octets) => received.push(octets), error: (error) => received.fail(error) },
     });
     return {
-      // One that finds no room is lost, as it may be anywhere on its way.
+      // If there is no room for a datagram, it is lost. It may get lost anywhere on its way.
       send: async (octets) => {
         try {
           socket.send(octets);
@@ -260,7 +260,7 @@ export async function udp({ address, port }: NameServer): Promise<UdpSocket> {
   }
 }
 
-/** Datagrams that came and nobody has received. */
+/** Datagrams that came and that nobody has received. */
 class Received {
   readonly #what: string;
   readonly #datagrams: Uint8Array[] = [];

@@ -1,6 +1,6 @@
-// Standard input and output on Bun: one socket under spawn(8), or anything else.
+// Standard input and output on Bun: one socket under spawn(8), or something else.
 //
-// A `read` from what is no socket cannot be cancelled, so `close` leaves it behind; the process ends.
+// A `read` from something that is no socket cannot be cancelled. So `close` abandons it, and the process ends.
 
 import * as fs from "node:fs";
 import process from "node:process";
@@ -16,14 +16,14 @@ export function stdioConn(): Conn {
   return new StdioSocketConn();
 }
 
-// The runtime writes its last words to descriptor 2 when it breaks down (a fault, no memory), with paths and options. The
-// next file gets the lowest number that is free.
+// If the runtime crashes (a fault, no memory), it writes paths and options to descriptor 2. So descriptor 2 becomes
+// another file: the next file that we open gets the lowest free number.
 function forgetStderr(): void {
   fs.closeSync(2);
   try {
     fs.openSync("/dev/null", "w");
   } catch {
-    // Nothing can be written to a directory either, and there always is this one.
+    // A directory always exists, and nothing can be written to it.
     fs.openSync("/", "r");
   }
 }
@@ -62,7 +62,7 @@ function isOne(descriptor: number, other: number): boolean {
   return one.ino === two.ino && one.dev === two.dev;
 }
 
-/** Standard input and output that are one socket, as under spawn(8). */
+/** Standard input and output as one socket, as under spawn(8). */
 class StdioSocketConn implements Conn {
   readonly #conn = new SocketConn();
   readonly #opening: Promise<void>;
@@ -100,10 +100,12 @@ class StdioSocketConn implements Conn {
   }
 }
 
-// A pipe that its owner made non-blocking says "try again" where others wait.
+// A non-blocking pipe says "try again" where others wait. Its owner has made it so.
 const AGAIN_DELAY = 5;
 
-/** Standard input and output as anything else. They cannot be closed under a call that waits, so it is let go. */
+/**
+ * Standard input and output as anything else. They cannot be closed while a call waits, so `close` abandons that call.
+ */
 class StdioFileConn implements Conn {
   readonly #calls = new OpenCalls();
 

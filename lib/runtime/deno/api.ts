@@ -1,10 +1,11 @@
-// What the parts of the adapter for Deno share: timers, and errors as ours.
+// Shared by the parts of the adapter for Deno: timers, and the translation of errors.
 
 import { IoError, type IoErrorKind, kindOfCode } from "../../ports/io_error.ts";
 import { Timers } from "../shared/timers.ts";
 
-// setTimeout would do, but its first call loads Deno's copy of Node's timers, which takes longer than all else in a
-// session. The alarm cannot be taken back and does not keep the program alive; a pending operation does, or a listener.
+// setTimeout would work, but its first call loads Deno's copy of Node's timers. That takes longer than everything else
+// in a session. This alarm cannot be cancelled, and it does not keep the program alive. A pending operation or a
+// listener does that.
 const timers = new Timers(() => performance.now(), (delay, ring) => {
   AbortSignal.timeout(delay).addEventListener("abort", ring);
 });
@@ -13,7 +14,7 @@ export function after(delay: number, callback: () => void): () => void {
   return timers.after(delay, callback);
 }
 
-// Linux's numbers of errors that Deno has no code for (errno(3)).
+// Linux error numbers for which Deno has no code (errno(3)).
 const CODES: Readonly<Record<string, string>> = {
   "27": "EFBIG",
   "91": "EPROTOTYPE",
@@ -21,12 +22,12 @@ const CODES: Readonly<Record<string, string>> = {
   "122": "EDQUOT",
 };
 
-/** `what` was tried; without it the message is the reason alone. */
+/** `what` says what was tried. Without it the message is the reason alone. */
 export function ioError(error: unknown, what = ""): IoError {
   if (error instanceof IoError) return error;
   const { message } = error as { message: string };
   let [kind, reason] = [kindOf(error), message.replace(/: \w+ '.*$/s, "")];
-  // A lookup does not say it.
+  // A lookup does not say that it had no descriptor.
   if (kind === "unknown-host" && isExhausted()) [kind, reason] = ["exhausted", "Too many open files"];
   return new IoError(kind, what === "" ? reason : `${what}: ${reason}`, { cause: error });
 }
@@ -38,7 +39,7 @@ function kindOf(error: unknown): IoErrorKind {
   return kindOfCode(code ?? CODES[/\(os error ([0-9]+)\)$/.exec(message)?.[1] ?? ""]);
 }
 
-// Whether no descriptor is left.
+// Whether we have no descriptor left.
 function isExhausted(): boolean {
   try {
     Deno.openSync("/").close();

@@ -1,8 +1,8 @@
 // Files on Deno.
 //
-// Metadata operations (create, stat, remove) are made synchronously: on a local disk they take a few microseconds, of
-// which the way to Deno's thread pool and back would take thirty. What has just been written is read back in the same way,
-// for it is in memory. Content is written through that pool.
+// Metadata operations (create, stat, remove) are synchronous. On a local disk they take a few microseconds. The way to
+// Deno's thread pool and back would take thirty. Content that was just written is also read synchronously, because it
+// is in memory. Content is written through the pool.
 
 import { ioError } from "./api.ts";
 import { PlainChecksum } from "../shared/plain_checksum.ts";
@@ -38,13 +38,13 @@ function openFile(path: string, options: Deno.OpenOptions): DenoFile {
   }
 }
 
-// Longer than what the kernel's clock for files may be behind ours.
+// The kernel's clock for files may be behind ours, but not as much as this.
 const BACK = 1000;
 
 class DenoFile implements File {
   readonly #path: string;
   readonly #file: Deno.FsFile;
-  // Where the kernel reads or writes next: it has one place for both.
+  // The kernel reads or writes next at this place. It has one place for both.
   #at = 0;
   #end = 0;
 
@@ -66,7 +66,7 @@ class DenoFile implements File {
     }
   }
 
-  // The place is sought and read from in one turn, so that no other reader comes between.
+  // Seeks and reads in one turn, so that no other reader comes between.
   async read(into: Uint8Array, at: number): Promise<number | null> {
     try {
       this.#goTo(at);
@@ -78,7 +78,7 @@ class DenoFile implements File {
     }
   }
 
-  // What is no file has no places to go to, and is read as it comes.
+  // Something that is no file has no places. It is read as it comes.
   #goTo(at: number): void {
     if (at === this.#at) return;
     this.#file.seekSync(at, Deno.SeekMode.Start);
@@ -102,7 +102,7 @@ class DenoFile implements File {
     }
   }
 
-  // Not at once: a disk may take a second for it.
+  // Not synchronous: a disk may take a second for it.
   async sync(): Promise<void> {
     try {
       await this.#file.sync();
@@ -127,7 +127,7 @@ class DenoFile implements File {
     }
   }
 
-  /** Locks it and writes `octets` into it, in one turn; false where there are no locks. */
+  /** Locks it and writes `octets` into it in one turn; false if there are no locks. */
   lockWith(octets: Uint8Array): boolean {
     try {
       return this.#tryLock("exclusive") && this.#file.writeSync(octets) === octets.length;

@@ -1,7 +1,6 @@
 // Processes on Deno: filters, and this program itself in the background.
 //
-// What a child inherits of our environment it gets from the system, octet for octet. Known gap: a variable that is added is
-// UTF-8 text.
+// The system passes our environment to a child octet for octet. Known gap: a variable that we add is UTF-8 text.
 
 import { ioError } from "./api.ts";
 import { failRead } from "./sockets.ts";
@@ -17,7 +16,7 @@ export async function start(words: readonly string[], environment: Readonly<Reco
   keepDescriptors();
   keepVariables();
   const child = spawnGroupLeader(words, environment);
-  // Into one room again and again: of new ones, 100 MB would make the process 80 MB larger.
+  // All reads use the same room. With new room for each, 100 MB would make the process 80 MB larger.
   const stderr = child.stderr.getReader({ mode: "byob" });
   let room = new Uint8Array(STDERR_READ);
   let over = false;
@@ -38,7 +37,7 @@ export async function start(words: readonly string[], environment: Readonly<Reco
       try {
         Deno.kill(-child.pid, signal);
       } catch {
-        // Nobody is left in the group, which is what the signal was for; or setsid(1) has not made it yet.
+        // The group is already empty. Or setsid(1) has not made it yet.
         if (!over) killAlone(child, signal);
       }
     },
@@ -51,14 +50,14 @@ function isThere(pid: number): boolean {
     Deno.kill(pid, 0 as unknown as Deno.Signal);
     return true;
   } catch (error) {
-    // Another user's may not be asked, but is there.
+    // We may not signal a process of another user, but it is there.
     return error instanceof Deno.errors.PermissionDenied;
   }
 }
 
 let keepsStatuses = false;
 
-// Whoever started us may ignore SIGCHLD, and we with it: then the kernel keeps no exit status (wait(2)).
+// The program that started us may ignore SIGCHLD. We inherit that, and then the kernel keeps no exit status (wait(2)).
 function keepStatuses(): void {
   if (!keepsStatuses) Deno.addSignalListener("SIGCHLD", () => {});
   keepsStatuses = true;
@@ -74,8 +73,9 @@ function keepVariables(): void {
 
 let keepsDescriptors = false;
 
-// Deno's own descriptors are closed at an execve(2). Those that whoever started us left open are not, and no filter shall
-// have them. Nearly always there are none, and libc is not loaded. Without /proc nobody can tell, and they stay.
+// Deno's own descriptors close at an execve(2). The program that started us may have left others open, and no filter
+// may have those. There are hardly ever any, and then libc is not loaded. Without /proc nobody can tell, and they stay
+// open.
 function keepDescriptors(): void {
   if (keepsDescriptors) return;
   keepsDescriptors = true;
@@ -101,7 +101,7 @@ function closesAtExec(descriptor: number): boolean {
     const flags = /^flags:\s+([0-7]+)/m.exec(Deno.readTextFileSync(`/proc/self/fdinfo/${descriptor}`))?.[1] ?? "";
     return (parseInt(flags, 8) & O_CLOEXEC) !== 0;
   } catch {
-    // It was the one by which the directory was read.
+    // This descriptor was the one that read the directory.
     return true;
   }
 }
@@ -110,14 +110,14 @@ function killAlone(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch {
-    // It ended just now.
+    // It has just ended.
   }
 }
 
-// setsid(1) makes the process the leader of a group of its own and becomes the program. Deno's own way to do that,
-// `detached`, has to fork this whole process and takes five times as long; it is for systems without util-linux. That the
-// program cannot be executed is left to the shell to find, which exits with 126 or 127 then: an older setsid exits with 1,
-// by which a filter rejects a message.
+// setsid(1) makes the process the leader of its own group and then becomes the program. Deno's `detached` does that,
+// too, but it forks this whole process and takes five times as long. So it is only for systems without util-linux. The
+// shell finds out if the program cannot be executed, and then exits with 126 or 127. An older setsid would exit with 1,
+// and for a filter that means "reject the message".
 function spawnGroupLeader(words: readonly string[], environment: Readonly<Record<string, string>>): Deno.ChildProcess {
   const options = { ...place(), env: environment, stdin: "null", stdout: "null", stderr: "piped" } as const;
   try {
@@ -134,8 +134,8 @@ function spawnGroupLeader(words: readonly string[], environment: Readonly<Record
   }
 }
 
-// Deno starts nothing where it cannot reach the working directory by its path. Root's home, where runuser(1) was typed, is
-// such a place for another user.
+// Deno starts no process if it cannot reach the working directory by its path. For example, another user cannot reach
+// root's home, where runuser(1) may have been typed.
 function place(): { cwd?: string } {
   try {
     Deno.statSync(Deno.cwd());
@@ -163,7 +163,7 @@ export async function startSelf(args: readonly string[], stderr: "stdout" | "inh
 }
 
 export function selfWords(): readonly string[] {
-  // Deno keeps compiled source there. Without it each start would compile anew.
+  // Deno keeps compiled source there. Without it each start would compile again.
   const cache = Deno.build.standalone ? undefined : Deno.env.get("DENO_DIR");
   return cache === undefined ? ownWords() : ["/usr/bin/env", `DENO_DIR=${cache}`, ...ownWords()];
 }

@@ -1,4 +1,4 @@
-// The runtime ports on Deno 2.9. Only this and the files deno_*.ts say `Deno.`.
+// The runtime ports on Deno 2.9. Only files in this folder say `Deno.`.
 
 import { after } from "./api.ts";
 import {

@@ -1,4 +1,4 @@
-// Sockets on Deno: TCP and unix ones, and datagrams.
+// Sockets on Deno: TCP, unix sockets, and datagrams.
 
 import { formatAddress } from "../../ports/address.ts";
 import { parseIp } from "../../text/ip.ts";
@@ -21,10 +21,10 @@ export async function connect(to: Address, limit: number): Promise<Conn> {
   }
 }
 
-// What nobody waits for any longer than this, in milliseconds.
+// Nobody waits longer than this for a lookup. In milliseconds.
 const LOOKUP_PATIENCE = 1000;
 
-// Deno does not say to which address of a name it has tried to connect in vain.
+// Deno does not say which addresses of a name it tried without success.
 async function withAddresses(error: IoError, host: string): Promise<IoError> {
   if (parseIp(host)) return error;
   const late = new Promise<string[]>((resolve) => after(LOOKUP_PATIENCE, () => resolve([])));
@@ -40,7 +40,7 @@ async function connectTo(to: Address, attempts: Attempts): Promise<Conn> {
   } catch (error) {
     const { kind } = ioError(error);
     if (kind === "unknown-host" || kind === "exhausted" || parseIp(host) || attempts.isOver) throw error;
-    // Deno has tried all addresses of the name and tells of the last one alone, without saying which it is.
+    // Deno has tried all addresses of the name, but reports only the last one, and not which one it is.
     return await attempts.first(await addressesOf(host), (hostname) => openConn({ hostname, port }, attempts));
   }
 }
@@ -57,7 +57,7 @@ async function openConn(options: Deno.ConnectOptions | Deno.UnixConnectOptions, 
 
 export async function addressesOf(host: string): Promise<string[]> {
   try {
-    // Deno itself has no getaddrinfo(3). Nobody needs this to carry a message, so it may take its time to load.
+    // Deno itself has no getaddrinfo(3). No message needs this, so it may take its time to load.
     const { lookup } = await import("node:dns/promises");
     return (await lookup(host, { all: true })).map(({ address }) => address);
   } catch (error) {
@@ -71,7 +71,7 @@ export async function listen(at: Address): Promise<Listener> {
       ? Deno.listen({ transport: "unix", path: at.path })
       : Deno.listen({ hostname: at.host, port: at.port });
     if (at.transport === "unix") Deno.chmodSync(at.path, 0o666);
-    // Keeps the program alive while it waits for nothing but time, as it does when an accept has failed.
+    // Keeps the program alive while it waits only for time, as it does after a failed accept.
     const alive = setInterval(() => {}, 1 << 30);
     return {
       accept: async () => {
@@ -91,7 +91,7 @@ export async function listen(at: Address): Promise<Listener> {
   }
 }
 
-// Replies are small and each is waited for: they leave at once.
+// Replies are small, and someone waits for each. So they leave at once.
 function tuned(conn: Deno.Conn): Conn {
   try {
     if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
@@ -140,7 +140,8 @@ export function failWrite(error: unknown): never {
 
 export async function datagrams(path: string): Promise<DatagramSender> {
   try {
-    // A name that is no file (unix(7), abstract). The kernel would choose one for the empty path, which Deno guards.
+    // The socket has a name that is no file (unix(7), abstract). The kernel would choose one for an empty path, but
+    // Deno forbids an empty path.
     const socket = Deno.listenDatagram({ transport: "unixpacket", path: `\0postprox-${crypto.randomUUID()}` });
     return {
       send: async (octets) => {
@@ -156,7 +157,7 @@ export async function datagrams(path: string): Promise<DatagramSender> {
   }
 }
 
-// Of a datagram that answers a question without EDNS, 512 octets.
+// A datagram that answers a question without EDNS has at most 512 octets.
 const DATAGRAM_LIMIT = 4096;
 
 export async function udp({ address, port }: NameServer): Promise<UdpSocket> {
@@ -174,7 +175,7 @@ export async function udp({ address, port }: NameServer): Promise<UdpSocket> {
       },
       receive: async () => {
         try {
-          // Deno connects no UDP socket, so the kernel drops nothing for us.
+          // Deno cannot connect a UDP socket, so the kernel drops no foreign datagrams for us.
           for (;;) {
             const [octets, from] = await socket.receive(new Uint8Array(DATAGRAM_LIMIT));
             if ("hostname" in from && from.port === port && isSameIp(from.hostname, address)) return octets;
@@ -198,7 +199,7 @@ function closeOnce(resource: { close(): void }): void {
   try {
     resource.close();
   } catch (error) {
-    // Closed already: that is what was asked for.
+    // It is already closed, as asked.
     if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
 }

@@ -1,6 +1,6 @@
-// Standard input and output on Deno: one socket under spawn(8), or anything else.
+// Standard input and output on Deno: one socket under spawn(8), or something else.
 //
-// A `read` from standard input cannot be cancelled, so `close` leaves it behind; the process ends.
+// A `read` from standard input cannot be cancelled. So `close` abandons it, and the process ends.
 
 import { after } from "./api.ts";
 import { failRead, failWrite, writeAll } from "./sockets.ts";
@@ -8,10 +8,10 @@ import { OpenCalls } from "../shared/open_calls.ts";
 import type { Conn } from "../../ports/runtime.ts";
 import { socketPeer } from "../shared/socket_peer.ts";
 
-// A socket that its owner made non-blocking says "try again" where others wait.
+// A non-blocking socket says "try again" where others wait. Its owner has made it so.
 const AGAIN_DELAY = 5;
 
-/** Standard input and output. They cannot be closed under a call that waits, so that call is let go instead. */
+/** Standard input and output. They cannot be closed while a call waits on them, so `close` abandons that call. */
 export class StdioConn implements Conn {
   #peer: string | undefined;
   readonly #calls = new OpenCalls();

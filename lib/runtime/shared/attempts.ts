@@ -1,5 +1,5 @@
-// The addresses of a host, of which one is wanted that lets us connect; and what the log hears when none does: each address
-// with its own reason.
+// Tries the addresses of a host in order until one lets us connect. If none does, the log gets each address with its
+// reason.
 
 import { formatAddress } from "../../ports/address.ts";
 import { IoError, type IoErrorKind } from "../../ports/io_error.ts";
@@ -12,17 +12,17 @@ export class Attempts {
   #kind: IoErrorKind = "unknown-host";
   #isOver = false;
 
-  /** `host` is a name, or an address, which is said only once. */
+  /** `host` is a name or an address. An address is not repeated in front of its reason. */
   constructor(host: string) {
     this.#host = this.#address = host;
   }
 
-  /** True when nobody waits for a connection any more. */
+  /** Whether nobody waits for a connection any more. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** Gives what `attempt` gives for the first of `addresses` with which it does not fail. Throws `failure`. */
+  /** The result of `attempt` for the first of `addresses` with which it succeeds. Throws `failure`. */
   async first<T>(addresses: readonly string[], attempt: (address: string) => Promise<T>): Promise<T> {
     for (const address of addresses) {
       if (this.#isOver) break;
@@ -37,7 +37,7 @@ export class Attempts {
     throw this.failure();
   }
 
-  /** Gives up after `limit` milliseconds: the address that is tried now has not answered. */
+  /** Gives up after `limit` milliseconds: the present address has not answered. */
   giveUp(limit: number): IoError {
     this.#isOver = true;
     this.#note(new IoError("timeout", `no answer within ${limit / 1000} s`));
@@ -49,14 +49,14 @@ export class Attempts {
     return new IoError(this.#kind, this.#reasons.join("; ") || `${this.#host} has no address`);
   }
 
-  // What we have no means for may be possible a moment later, which no other reason says.
+  // "We have no means" stays the kind of the failure, because only it says that another try may succeed soon.
   #note({ kind, message }: IoError): void {
     if (this.#kind !== "exhausted") this.#kind = kind;
     this.#reasons.push(this.#address === this.#host ? message : `${this.#address}: ${message}`);
   }
 }
 
-/** The error of a connection to `address` that could not be made for the reason `cause`. */
+/** The error of a failed connection to `address`. `cause` is the reason. */
 export function connectError(address: Address, cause: IoError): IoError {
   return new IoError(cause.kind, `cannot connect to ${formatAddress(address)}: ${cause.message}`, { cause });
 }

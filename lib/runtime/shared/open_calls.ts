@@ -1,5 +1,5 @@
-// Calls on standard input and output, which cannot be closed under a call that waits: it is let go instead, and its result
-// is dropped when it comes.
+// Calls on standard input and output. These cannot be closed while a call waits on them. So the call is abandoned, and
+// its late result is dropped.
 
 import { IoError } from "../../ports/io_error.ts";
 
@@ -7,7 +7,7 @@ export class OpenCalls {
   readonly #waiting = new Set<(error: IoError) => void>();
   #closed: IoError | undefined;
 
-  /** What `call` gives; `IoError` of kind `closed` once `close` has been called. */
+  /** The result of `call`. Throws an `IoError` of kind `closed` after `close`. */
   run<T>(call: () => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(this.#closed);
     return new Promise<T>((resolve, reject) => {

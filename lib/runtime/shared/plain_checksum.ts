@@ -1,6 +1,6 @@
-// A checksum in plain code, for a runtime that brings none of its own.
+// A checksum in plain code, for a runtime that has none of its own. Pure.
 //
-// Pure. It has 64 bits, and costs half a millisecond for each MB; in a process that has just begun, four times as much.
+// It has 64 bits. It takes half a millisecond for each MB, and four times as much in a new process.
 
 import type { Checksum } from "../../ports/runtime.ts";
 
@@ -10,7 +10,7 @@ export class PlainChecksum implements Checksum {
   #one = 1;
   #two = 2;
   #length = 0;
-  // The last octets, where they make no whole block.
+  // The last octets that do not fill a block yet.
   readonly #rest = new Uint8Array(BLOCK);
 
   get value(): string {
@@ -34,8 +34,8 @@ export class PlainChecksum implements Checksum {
     this.#rest.set(octets.subarray(end));
   }
 
-  // Each word of the content leads from one state to one other, and back, so that a single one that differs is always seen.
-  // The factors are odd for that, and have their bits anywhere.
+  // A different word always leads to a different state, so a single wrong word always shows. For that the factors are
+  // odd. Their bits are spread out.
   #mix(blocks: Uint8Array): void {
     const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.length);
     let one = this.#one;

@@ -1,4 +1,4 @@
-// The resolver of both adapters, loaded when the first question comes: most runs ask none.
+// The resolver of both adapters. The first question loads it, because most runs ask none.
 
 import type { ResolverPorts, StubResolver } from "../../dns/stub_resolver.ts";
 import type { Resolver } from "../../ports/runtime.ts";

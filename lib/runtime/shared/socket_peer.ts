@@ -1,12 +1,12 @@
-// Who is at the other end of a socket that the process was started with. Neither runtime tells; Linux does, in /proc.
+// The peer of a socket that the process was started with. Neither runtime gives it. Linux does, in /proc.
 //
-// The table of all connections is read for it, so it is asked for only where somebody wants to know. Undefined where
-// there is no such socket, or no such table.
+// This reads the table of all connections, so it runs only when somebody asks. The result is undefined if there is no
+// such socket or no such table.
 
 export interface ProcReader {
-  /** What a symbolic link says; throws where it cannot be read. */
+  /** The target of a symbolic link. Throws if it cannot be read. */
   readonly link: (path: string) => string;
-  /** A whole text file; throws where it cannot be read. */
+  /** The text of a whole file. Throws if it cannot be read. */
   readonly text: (path: string) => string;
 }
 
@@ -35,7 +35,7 @@ function remoteAddress(table: string, inode: string): string | undefined {
   return undefined;
 }
 
-// Words of 32 bits, each in this machine's order of octets.
+// The address is words of 32 bits. The octets of each word are in this machine's order.
 function parseAddress(hex: string): string {
   const octets = (hex.match(/[0-9A-F]{8}/g) ?? []).flatMap((word) =>
     word.match(/../g)!.reverse().map((octet) => parseInt(octet, 16))

@@ -1,8 +1,8 @@
-// Timers for a clock that a runtime gives one alarm.
+// Timers for a clock, on one alarm of the runtime.
 //
-// A proxy sets many timers and cancels nearly all of them. Here that costs an entry in a set: the runtime's own timer is
-// one alarm for the earliest of them. So its price does not matter, nor that an alarm may be impossible to take back.
-// An alarm that has become too early finds nothing due and sets the next one.
+// A proxy sets many timers and cancels nearly all of them. Here each costs an entry in a set. The runtime's own timer
+// is one alarm for the earliest of them. So it does not matter how much an alarm costs, or that it cannot be cancelled.
+// An alarm that comes too early finds nothing due and sets the next one.
 
 interface Entry {
   readonly due: number;
@@ -13,16 +13,16 @@ export class Timers {
   readonly #now: () => number;
   readonly #alarm: (delay: number, ring: () => void) => void;
   readonly #entries = new Set<Entry>();
-  // When the alarms ring that are set, the earliest last: one is only ever set in front of all others.
+  // The times of the alarms that are set, the earliest last. A new alarm always comes before all others.
   readonly #alarms: number[] = [];
 
-  /** `alarm` calls `ring` once after `delay` milliseconds. */
+  /** `alarm` must call `ring` once after `delay` milliseconds. */
   constructor(now: () => number, alarm: (delay: number, ring: () => void) => void) {
     this.#now = now;
     this.#alarm = alarm;
   }
 
-  /** Runs `callback` once after `delay` milliseconds; the result cancels it. */
+  /** Runs `callback` once after `delay` milliseconds. The result cancels it. */
   after(delay: number, callback: () => void): () => void {
     const entry = { due: this.#now() + delay, callback };
     this.#entries.add(entry);
