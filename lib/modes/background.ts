@@ -1,8 +1,9 @@
-// Into the background: this program starts itself again, waits until that one accepts connections, and leaves it behind.
+// Goes into the background: this program starts itself again, waits until the new process accepts connections, and
+// ends.
 //
-// A runtime cannot fork(2). The one behind is the same command line with --foreground; by its line of output it tells that
-// it is ready. What it says before goes to our standard error: why it is not, or what does not keep it from its start, as a
-// syslog that is not there. So the caller knows from the exit status, and from what stands on the terminal.
+// A runtime cannot fork(2). The new process gets the same command line with --foreground. With its line of output it
+// says that it is ready. Until then its messages go to our standard error: why it cannot start, or a problem that does
+// not prevent the start, such as a missing syslog. So the exit status and the terminal tell the caller all.
 
 import { journalPrefix } from "../log/sinks.ts";
 import type { Level } from "../log/logger.ts";
@@ -10,16 +11,16 @@ import type { Runtime } from "../ports/runtime.ts";
 
 const EX_TEMPFAIL = 75;
 
-/** How the line begins that listen mode writes to standard output once it accepts connections. */
+/** Listen mode writes a line to standard output when it accepts connections. The line begins with this. */
 export const READY = "postprox: accepting connections";
 
-/** Starts `args` again in the foreground of the background; gives the exit status for this process. */
+/** Starts `args` again with --foreground. Returns the exit status of this process. */
 export async function backgroundMode(
   runtime: Runtime,
   args: readonly string[],
   logsToStderr: boolean,
 ): Promise<number> {
-  // In front of everything else, for behind a "--" it would be an operand.
+  // It goes first: after a "--" it would be an operand.
   const self = await runtime.processes.startSelf(["--foreground", ...args], logsToStderr ? "inherit" : "stdout");
   let said = "";
   for await (const line of linesOf(self.stdout)) {
@@ -31,7 +32,7 @@ export async function backgroundMode(
     repeat(runtime, line);
   }
   const end = await self.ended;
-  // Killed before it could say why, for want of memory perhaps.
+  // It was killed before it could say why, perhaps because memory was short.
   if ("signal" in end) {
     if (said === "") repeat(runtime, `postprox: the process in the background died of ${end.signal}: try again\n`);
     return EX_TEMPFAIL;
@@ -39,7 +40,7 @@ export async function backgroundMode(
   return end.exit === 0 ? 1 : end.exit;
 }
 
-// The one behind writes to a pipe, and so has no reason to give the levels that a journal wants.
+// The new process writes to a pipe, so it does not add the levels that a journal wants.
 function repeat({ stdio }: Runtime, line: string): void {
   const level = /^postprox\[[0-9]+\]: (warning|notice|info|debug): /.exec(line)?.[1] as Level | undefined;
   stdio.writeErr(`${journalPrefix(level ?? "error", stdio.isErrJournal())}${line}`);

@@ -1,8 +1,8 @@
-// Listens at an address: at each one of a host's name, or at none.
+// Listens at all addresses of a host's name, or at none.
 //
-// A name often has an IPv6 address (`::1 localhost`) on a host where IPv6 is switched off. Such an address is left out, with
-// a warning; any other one that cannot be had is a failure, as it may be there a moment later. A unix socket that nobody
-// listens at any more, since its process was killed, keeps its name, which is taken over.
+// A name often has an IPv6 address (`::1 localhost`) on a host without IPv6. Such an address is left out, with a
+// warning. Any other address that cannot be bound is a failure, because it may work a moment later. A killed process
+// leaves the name of its unix socket behind. If nobody listens there, we take the name over.
 
 import { parseIp } from "../text/ip.ts";
 import { logLeftOut } from "../log/events.ts";
@@ -15,7 +15,7 @@ export type BindPorts = Pick<Runtime, "network" | "files">;
 type TcpAddress = Extract<Address, { transport: "tcp" }>;
 type UnixAddress = Extract<Address, { transport: "unix" }>;
 
-// For the process that may listen at our unix socket already to let us in.
+// How long we wait to find out whether a process listens at our unix socket already. In milliseconds.
 const BIND_PATIENCE = 1000;
 
 /** Throws `IoError`. */
@@ -67,7 +67,7 @@ async function bindName({ network }: BindPorts, logger: Logger, { host, port }: 
   return listeners.length === 1 ? listeners[0]! : new JoinedListener(listeners);
 }
 
-// Whether an address cannot be bound because this host has no IPv6.
+// Whether the address cannot be bound because this host has no IPv6.
 async function isOfNoUse(network: Runtime["network"], address: string, { kind }: IoError): Promise<boolean> {
   if (kind !== "unreachable" || !address.includes(":")) return false;
   try {
@@ -78,9 +78,9 @@ async function isOfNoUse(network: Runtime["network"], address: string, { kind }:
   }
 }
 
-/** Several listeners as one. Each has its turn, however busy the others are. */
+/** Several listeners as one. Each gets its turn, even if the others are busy. */
 export class JoinedListener implements Listener {
-  // An accept is under way at each; the one whose turn it is comes first.
+  // Each listener has an accept under way. The listener whose turn is next comes first.
   readonly #accepting = new Map<Listener, Promise<Accepted>>();
   #isClosed = false;
 
@@ -91,7 +91,7 @@ export class JoinedListener implements Listener {
   async accept(): Promise<Conn> {
     const { listener, conn, error } = await Promise.race(this.#accepting.values());
     if (this.#isClosed) throw new IoError("closed", "cannot accept a connection: closed");
-    // Behind the others now.
+    // The listener goes behind the others.
     this.#accepting.delete(listener);
     this.#accept(listener);
     if (conn) return conn;
@@ -102,7 +102,7 @@ export class JoinedListener implements Listener {
     this.#isClosed = true;
     for (const [listener, accepting] of this.#accepting) {
       listener.close();
-      // For one that nobody has asked for yet.
+      // This closes a connection that nobody has asked for yet.
       void accepting.then(({ conn }) => conn?.close());
     }
   }

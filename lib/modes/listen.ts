@@ -1,9 +1,9 @@
-// Many conversations side by side: accept, run a session, until a signal says to stop.
+// Many conversations side by side: accepts connections and runs sessions, until a signal says to stop.
 //
-// SIGTERM, SIGINT and SIGQUIT stop accepting, end idle sessions and filters with 421, and wait a little for messages that
-// are past the point of no return. SIGHUP opens a log file anew and has the checks made again, for the sessions that come
-// after it. A client beyond the limit gets 421 and takes no place. When the system has no descriptors left, accepting
-// pauses; it never stops.
+// SIGTERM, SIGINT and SIGQUIT stop accepting. They end idle sessions and filters with 421, and wait a short time for
+// messages that are past the point of no return. SIGHUP opens a log file again and loads the checks again, for the
+// sessions after it. A client beyond the limit gets 421 and takes no place. When the system has no descriptors left,
+// accepting pauses. It never stops.
 
 import { logAcceptFailed, logBug, logShutdown, logTooManyClients } from "../log/events.ts";
 import { bind } from "./bind.ts";
@@ -15,19 +15,19 @@ import { Session, type SessionChecks, type SessionParts, SHUTDOWN_GRACE } from "
 export interface ListenOptions {
   readonly address: Address;
   readonly maxClients: number;
-  /** Called, and waited for, once connections are accepted; what it throws ends listen mode. */
+  /** Called when connections are accepted, and awaited. An error that it throws ends listen mode. */
   readonly onReady: () => unknown;
-  /** Makes the checks again, from the files as they are now; undefined where that cannot be, which it has logged. */
+  /** Loads the checks again from the files as they are now; undefined if it cannot. It has then logged why. */
   readonly remake: () => Promise<SessionChecks | undefined>;
 }
 
-// How long an accept that failed for want of descriptors is let be.
+// The pause after an accept that failed because we have no descriptors.
 const ACCEPT_PAUSE = 100;
 
-// For replies and log lines of sessions that gave downstream up.
+// The time for replies and log lines of sessions that gave up downstream.
 const LAST_WORDS = 1000;
 
-/** Throws `IoError` when `address` cannot be bound; ends with status 0 after a signal. */
+/** Throws an `IoError` if `address` cannot be bound. Returns status 0 after a signal. */
 export async function listenMode(parts: SessionParts, options: ListenOptions): Promise<number> {
   const { runtime, logger } = parts;
   let listener: Listener | undefined = undefined;
@@ -38,7 +38,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   runtime.onBug((error) => logBug(logger, error));
   runtime.signals.on("SIGHUP", () => {
     logger.reopen();
-    // One after another, so that the last one counts.
+    // One at a time, so that the last one counts.
     remade = remade.then(async () => {
       current = { ...current, ...await options.remake() };
     }).catch((error) => logBug(logger, error));
@@ -52,9 +52,10 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
       for (const session of sessions.keys()) session.shutDown();
     });
   }
-  // A file that the process's limit of sizes forbids is an error of its write, and no reason to die (setrlimit(2)).
+  // A file that exceeds the process's size limit is an error of its write, not a reason to die (setrlimit(2)).
   runtime.signals.on("SIGXFSZ", () => {});
-  // Only now: the first process of a container gets no signal that it does not mind, and is stopped as soon as it listens.
+  // This comes after the signal handlers. The first process of a container gets only signals that it handles, and may
+  // be stopped as soon as it listens.
   listener = await bind(runtime, logger, options.address);
   if (stopping) listener.close();
   try {
@@ -72,7 +73,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
     }
     const session = new Session(conn, current);
     sessions.set(session, session.run().finally(() => sessions.delete(session)));
-    // Accepted, and then the signal came before this.
+    // The signal came after the accept, but before this.
     if (stopping) session.shutDown();
   }
 

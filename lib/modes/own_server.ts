@@ -1,14 +1,14 @@
-// Whether listen mode would be its own server: -l at the address of HOST:PORT, however the two are spelled.
+// Finds out whether listen mode would be its own server: -l at the address of HOST:PORT, however the two are spelled.
 //
-// Each connection would then make another one, until no place is left. What decides is where a connection to HOST:PORT
-// ends, so names are looked up as the runtime does it. A name that cannot be looked up now is no reason not to start: the
-// server may come later. Known gap: the way back to us that leads over another host, or over a name that changes.
+// Each connection would then make another one, until no place is left. The end of a connection to HOST:PORT decides. So
+// names are looked up as the runtime does it. A name that cannot be looked up now does not prevent the start, because
+// the server may come later. Known gap: a way back to us over another host, or over a name that changes.
 
 import { type Ip, parseIp } from "../text/ip.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Address, Clock, Files, Network } from "../ports/runtime.ts";
 
-/** What a start waits for a name at most, in milliseconds. */
+/** The start waits at most this long for a name. In milliseconds. */
 const LOOKUP_LIMIT = 5000;
 
 export interface OwnServerPorts {
@@ -17,7 +17,7 @@ export interface OwnServerPorts {
   readonly files: Pick<Files, "stat">;
 }
 
-/** Whether a connection to `server` leads to who listens `at`. */
+/** Whether a connection to `server` leads to the program that listens `at`. */
 export async function isOwnServer(ports: OwnServerPorts, at: Address, server: Address): Promise<boolean> {
   if (isOwnServerAsWritten(at, server)) return true;
   if (at.transport === "unix" && server.transport === "unix") return isSamePlace(ports.files, at.path, server.path);
@@ -28,7 +28,7 @@ export async function isOwnServer(ports: OwnServerPorts, at: Address, server: Ad
   return false;
 }
 
-/** The same as far as the words themselves say it, without a look at the machine. */
+/** The same, but from the words alone, without a look at the machine. */
 export function isOwnServerAsWritten(at: Address, server: Address): boolean {
   if (at.transport === "unix" || server.transport === "unix") {
     return at.transport === "unix" && server.transport === "unix" && at.path === server.path;
@@ -38,21 +38,24 @@ export function isOwnServerAsWritten(at: Address, server: Address): boolean {
     leadsTo(writtenIps(at.host) ?? [], writtenIps(server.host) ?? []);
 }
 
-/** Whether others than this host can reach who listens `at`. A name whose addresses are not known is taken for one. */
+/**
+ * Whether other hosts can reach a program that listens `at`. If the addresses of a name are not known, the answer is
+ * yes.
+ */
 export async function isReachable(ports: Pick<OwnServerPorts, "clock" | "network">, at: Address): Promise<boolean> {
   if (at.transport === "unix") return false;
   const ips = await ipsOf(ports, at.host);
   return ips.length === 0 || !ips.every(isLoopback);
 }
 
-// Loopback addresses are of this host for certain, and are reached through a wildcard.
+// Loopback addresses always belong to this host. A program at a wildcard address is reached there.
 function leadsTo(ours: readonly Ip[], theirs: readonly Ip[]): boolean {
   return theirs.map(connectable).some((ip) =>
     ours.some((own) => own.join() === ip.join()) || (isLoopback(ip) && isTakenBy(ours.filter(isWildcard), ip))
   );
 }
 
-// `::` takes IPv4 connections too, unless the system is set otherwise.
+// `::` takes IPv4 connections, too, unless the system is set otherwise.
 function isTakenBy(wildcards: readonly Ip[], ip: Ip): boolean {
   return wildcards.some((wildcard) => wildcard.length === 16 || ip.length === 4);
 }
@@ -75,7 +78,7 @@ function plainName(host: string): string {
   return host.toLowerCase().replace(/\.$/, "");
 }
 
-// RFC 6761 s.6.3: localhost is the loopback address, whoever answers for it.
+// RFC 6761 s.6.3: localhost is the loopback address, even if a name server says otherwise.
 function writtenIps(host: string): readonly Ip[] | undefined {
   const words = plainName(host) === "localhost" ? ["127.0.0.1", "::1"] : [host];
   const ips = words.map(parseIp);
@@ -102,8 +105,8 @@ async function ipsOf(
   }
 }
 
-// Nobody but this host can bind its address. A host that may bind any address (ip(7), ip_nonlocal_bind) can bind one that
-// is kept for documentation, which no host has (RFC 5737, RFC 3849): then it is not known.
+// Only this host can bind its address. Some hosts may bind any address (ip(7), ip_nonlocal_bind). Then they can also
+// bind an address for documentation, which no host has (RFC 5737, RFC 3849). On those hosts this tells us nothing.
 async function isOurs(ports: OwnServerPorts, ip: Ip): Promise<boolean> {
   return await canBind(ports, formatIp(ip)) && !await canBind(ports, ip.length === 4 ? "192.0.2.1" : "2001:db8::1");
 }
@@ -128,7 +131,7 @@ async function isSamePlace(files: Pick<Files, "stat">, one: string, other: strin
   return place !== undefined && place === await placeOf(files, other);
 }
 
-// The file that a path leads to, or, where there is none, the directory and the name in it.
+// The file at the end of a path. If there is none, the directory and the name in it.
 async function placeOf(files: Pick<Files, "stat">, path: string): Promise<string | undefined> {
   const name = /[^/]*$/.exec(path)![0];
   const directory = path.slice(0, path.length - name.length) || ".";

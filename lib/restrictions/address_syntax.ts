@@ -1,9 +1,9 @@
-// The restriction before all others: an address that servers may read in more than one way is refused.
+// The restriction before all others: it refuses an address that servers may read in more than one way.
 //
-// Postfix takes `< bob@example.org>`, `<bob(c)@example.org>` and many more for bob@example.org, and a rule about that
-// would not match them. So an address has to be a mailbox (RFC 5321 s.4.1.2), as Postfix's strict_rfc821_envelopes has it;
-// what is met every day and leaves no doubt is let through, see `isUnmistakable`. The null sender is right, and so is the
-// recipient `<postmaster>` (s.4.1.1.3); any other address without a domain gets one from the server behind us.
+// Postfix reads `< bob@example.org>`, `<bob(c)@example.org>` and many more as bob@example.org. A rule about
+// bob@example.org would not match them. So an address must be a mailbox (RFC 5321 s.4.1.2), as with Postfix's
+// strict_rfc821_envelopes. Common and clear exceptions pass, see `isUnmistakable`. The null sender is valid, and so is
+// the recipient `<postmaster>` (s.4.1.1.3). The server behind us adds a domain to any other address without one.
 
 import { isUnmistakable } from "../smtp/mailbox.ts";
 import { formatReply } from "../smtp/reply.ts";

@@ -1,4 +1,4 @@
-// Several restrictions as one: the first refusal wins, and what rules files ask for is joined.
+// Several restrictions as one. The first refusal wins. The content checks that they ask for are joined.
 
 import type { Restriction, RestrictionContext, Ruling } from "./restriction.ts";
 

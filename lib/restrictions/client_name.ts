@@ -1,12 +1,12 @@
-// What is said of a client for whose name DNS had to be asked.
+// The name of a client, which may need a DNS lookup.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Caller } from "./restriction.ts";
 
-/** What smtpd calls a host without a name, and compares with patterns. */
+/** smtpd's word for a host without a name. It compares this with patterns. */
 export const NO_NAME = "UNKNOWN";
 
-/** `NO_NAME` where the client has none; undefined, with the reason told to `doubt`, when that could not be found out. */
+/** `NO_NAME` if the client has no name; undefined if the lookup failed. Then `doubt` gets the reason. */
 export async function nameOf(client: Caller, doubt: (why: string) => void): Promise<string | undefined> {
   try {
     return await client.name() ?? NO_NAME;

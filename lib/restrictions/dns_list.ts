@@ -1,8 +1,9 @@
-// DNS lists: of clients by address (--dnsbl; RFC 5782), and of senders by domain (--rhsbl). Asked at RCPT. A client in a
-// list of --dnswl is not subject to those of --dnsbl.
+// DNS lists of clients by address (--dnsbl, RFC 5782) and of senders by domain (--rhsbl). They are asked at RCPT. If a
+// list of --dnswl has the client, the lists of --dnsbl do not count.
 //
-// What a list could not tell passes with a notice. All lists are asked at once; the first in the order of the command line
-// gives the reply, with its text where it has one. The zone of a list may hold a key: a stranger hears its name instead.
+// If a lookup fails, the mail passes with a notice. All lists are asked at once. The first match in the order of the
+// command line gives the reply, with the list's text if it has one. The zone of a list may hold a key. Then a stranger
+// sees the list's name instead.
 
 import { dnsName } from "../text/domain.ts";
 import { parseIp } from "../text/ip.ts";
@@ -15,16 +16,16 @@ import { replyFromText } from "../smtp/reply.ts";
 import type { Caller, Restriction, RestrictionContext, Ruling } from "./restriction.ts";
 
 export interface DnsListOptions {
-  /** Of clients. */
+  /** Lists of clients. */
   readonly dnsbl: readonly DnsList[];
-  /** Of clients that are welcome. */
+  /** Lists of clients that are welcome. */
   readonly dnswl: readonly DnsList[];
-  /** Of senders' domains. */
+  /** Lists of senders' domains. */
   readonly rhsbl: readonly DnsList[];
   readonly listNames: ListNames;
 }
 
-/** What a list is asked, and what that is for the reply. */
+/** A list, the subject of the question, and its text in the reply. */
 interface Question {
   readonly list: DnsList;
   readonly what: Listable;
@@ -35,7 +36,7 @@ export function dnsListRestriction({ dnsbl, dnswl, rhsbl, listNames }: DnsListOp
   return {
     name: "DNS list",
     recipient: async (_recipient, { sender, recipients }, { client, dns, notice }) => {
-      // Nothing changes from recipient to recipient, so one notice is enough.
+      // The answers are the same for each recipient, so one notice is enough.
       const doubt = recipients.length === 0 ? notice : () => {};
       const listedIn = async (questions: readonly Question[]) => {
         const listed = await Promise.all(questions.map((question) => isSoListed(question, dns, doubt)));
@@ -52,7 +53,7 @@ export function dnsListRestriction({ dnsbl, dnswl, rhsbl, listNames }: DnsListOp
   };
 }
 
-// Of a client that is not known no list is asked.
+// If the client is not known, no list is asked about it.
 function clientQuestions(lists: readonly DnsList[], client: Caller): Question[] {
   if (lists.length === 0) return [];
   const { address } = client;
@@ -60,7 +61,7 @@ function clientQuestions(lists: readonly DnsList[], client: Caller): Question[] 
   return what ? lists.map((list) => ({ list, what, text: `Client host [${address}]` })) : [];
 }
 
-// The null sender has no domain, and an address literal is none.
+// The null sender has no domain. An address literal is not a domain.
 function senderQuestions(lists: readonly DnsList[], sender = ""): Question[] {
   const what = dnsName(sender.slice(sender.lastIndexOf("@") + 1));
   if (what === undefined || !sender.includes("@")) return [];

@@ -1,45 +1,48 @@
-// What a restriction is: it looks at a sender or at a recipient before downstream hears of them, and rules.
+// A restriction looks at a sender or a recipient before downstream hears of it, and rules about it.
 //
-// A restriction throws nothing that it can foresee: what it could not find out is `allow`, with the reason in a notice to
-// the log. It asks DNS through `dns`, which is cached and bounded for the session. When `signal` is aborted nobody waits
-// for its ruling any more.
+// A restriction throws nothing that it can foresee. If it cannot find something out, it answers `allow` and gives the
+// reason to the log. It asks DNS through `dns`, which has a cache and bounds for the session. When `signal` is aborted,
+// nobody waits for its ruling any more.
 
 import type { Dns } from "../dns/lookups.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
 
 export interface Restriction {
-  /** Short, for the log. */
+  /** A short name for the log. */
   readonly name: string;
-  /** Asked at MAIL FROM, of `envelope.sender`; no recipients are known yet. */
+  /** Called at MAIL FROM for `envelope.sender`. No recipients are known yet. */
   sender?(envelope: Envelope, context: RestrictionContext): Promise<Ruling>;
-  /** Asked at each RCPT TO; `envelope` holds the recipients that were accepted before. */
+  /** Called at each RCPT TO. `envelope` holds the recipients that were accepted before. */
   recipient?(recipient: string, envelope: Envelope, context: RestrictionContext): Promise<Ruling>;
 }
 
 export interface RestrictionContext {
-  /** The client: from XFORWARD, or the peer of our own connection where that may be it. Look at it only when needed. */
+  /**
+   * The client: from XFORWARD, or the peer of our own connection if that may be the client. Look at it only when
+   * needed.
+   */
   readonly client: Caller;
   readonly dns: Dns;
   readonly signal: AbortSignal;
-  /** Writes a line of plain words to the log, whatever its verbosity; `text` may hold a stranger's octets. */
+  /** Writes a line of plain words to the log at any verbosity. `text` may hold a stranger's octets. */
   readonly notice: (text: string) => void;
 }
 
 export interface Caller {
-  /** Undefined when it is not known. */
+  /** Undefined if it is not known. */
   readonly address: string | undefined;
-  /** Its name in DNS; undefined when it has none. Throws `IoError` when that could not be found out. */
+  /** Its name in DNS; undefined if it has none. Throws an `IoError` if the lookup fails. */
   name(): Promise<string | undefined>;
 }
 
-/** The checks of content that a rules file turns on with `allow-filter` and `allow-extchk`. */
+/** The content checks that a rules file can turn on, with `allow-filter` and `allow-extchk`. */
 export type ContentCheck = "filter" | "extchk";
 
-/** `contentChecks` are what a rules file asks for; absent: no opinion. */
+/** `contentChecks` are those that a rules file asks for. Absent: no opinion. */
 export type Ruling = { readonly kind: "allow"; readonly contentChecks?: readonly ContentCheck[] } | Refusal;
 
-/** `why` is for the log; `ends` ends the session; `delay` is in milliseconds, before the reply. */
+/** `why` is for the log. `ends` ends the session. `delay` is the wait before the reply, in milliseconds. */
 export interface Refusal {
   readonly kind: "refuse";
   readonly why: string;

@@ -1,7 +1,7 @@
-// --check-sender-domain: a sender has to be an address, and his domain one that a bounce could be sent to. Asked at MAIL.
+// --check-sender-domain: the sender must be a valid address, and its domain must accept bounces. Asked at MAIL.
 //
-// The domain needs a mail exchanger or an address (RFC 5321 s.5.1). The null sender passes, and so do address literals,
-// and a domain that DNS fails for, with a notice. A domain that says it takes no mail (RFC 7505) has no senders either.
+// The domain needs a mail exchanger or an address (RFC 5321 s.5.1). The null sender and address literals pass. If DNS
+// fails, the sender passes with a notice. A domain that takes no mail (RFC 7505) has no senders either.
 
 import { dnsName } from "../text/domain.ts";
 import type { Dns } from "../dns/lookups.ts";
@@ -39,7 +39,7 @@ const ALLOW: Ruling = { kind: "allow" };
 async function whatIsWrongWith(name: string, dns: Dns): Promise<{ status: string; text: string } | undefined> {
   const exchangers = await dns.records(name, "MX");
   if (exchangers.length > 0) {
-    // RFC 7505 s.4.2 names the status; an empty name beside others is none.
+    // RFC 7505 s.4.2 names the status. An empty name beside other names has no meaning.
     const isNull = exchangers.every((exchanger) => exchanger === "");
     return isNull ? { status: "5.7.27", text: "domain takes no mail (null MX)" } : undefined;
   }

@@ -1,14 +1,14 @@
-// The rules file of --check-rules, in the syntax of Obtuse smtpd's smtpd_check_rules; pure.
+// The rules file of --check-rules, in the syntax of Obtuse smtpd's smtpd_check_rules. Pure.
 //
-//   ACTION[|ACTION]:SOURCES:FROMS:TOS[:XXX message]
+//     ACTION[|ACTION]:SOURCES:FROMS:TOS[:XXX message]
 //
-// A rule is one line. Lists are parted by blanks or commas, and have exceptions after EXCEPT, which may have exceptions
-// of their own. Key words are in capitals, actions in small letters; all else is compared in any case. A pattern in
-// slashes may hold colons, blanks and commas, and an IPv6 address in brackets its colons; `RBL.zone=ADDRESSES` names the
-// answers that count. These are more than smtpd took.
+// A rule is one line. Blanks or commas separate the patterns of a list. Exceptions follow EXCEPT, and may have
+// exceptions of their own. Key words are in capitals, actions in lower case. Everything else is compared without case.
+// Three things are more than smtpd had: a pattern in slashes may hold colons, blanks and commas; an IPv6 address in
+// brackets may hold colons; `RBL.zone=ADDRESSES` names the answers that count.
 //
-// `parseRules` throws a `RulesError` with the line, what is wrong in it and what would be right. It refuses what can match
-// nothing, such as a network of 33 bits, which smtpd passed over in silence.
+// `parseRules` throws a `RulesError` with the line, the mistake and what would be right. It refuses a pattern that can
+// match nothing, such as a network of 33 bits. smtpd silently ignored those.
 
 import type { ContentCheck } from "../restriction.ts";
 import { quote } from "../../text/quoting.ts";
@@ -23,13 +23,16 @@ export interface Rule {
   readonly tos: PatternList<AddressPattern>;
 }
 
-/** `message` is the reply with its code, and with escapes; `ends` the session; `slowly`: after a delay. */
+/**
+ * `message` is the reply with its code, before its escapes are replaced. `ends` ends the session. `slowly` delays the
+ * reply.
+ */
 export type Action =
   | { readonly kind: "allow"; readonly contentChecks: readonly ContentCheck[] }
   | { readonly kind: "refuse"; readonly ends: boolean; readonly slowly: boolean; readonly message: string }
   | { readonly kind: "debug" };
 
-/** What is in the list matches, except for what is in the list behind EXCEPT. */
+/** Matches everything in the list, except for matches of the list after EXCEPT. */
 export interface PatternList<P> {
   readonly patterns: readonly P[];
   readonly except?: PatternList<P>;
@@ -37,13 +40,13 @@ export interface PatternList<P> {
 
 const SYNTAX = "ACTION:SOURCES:FROMS:TOS[:XXX message]";
 
-// A regular expression from one separator to the next, of which a slash behind a backslash is no end.
+// A regular expression from one separator to the next. A slash after a backslash does not end it.
 const REGEX = String.raw`(?<=^|[\s:,@]|NS=)/(?:\\.|[^\\/]|/(?![\s:,@]|$))+/(?=[\s:,@]|$)`;
 const BRACKETS = String.raw`\[[^\]\s,]*\]`;
 const FIELD = new RegExp(`(?:${REGEX}|${BRACKETS}|[^:])*`, "y");
 const WORD = new RegExp(`(?:${REGEX}|[^\\s,])+`, "g");
 
-/** The rules in `text`, in order. Throws `RulesError`. */
+/** Reads the rules in `text`, in order. Throws `RulesError`. */
 export function parseRules(text: string): Rule[] {
   const rules: Rule[] = [];
   for (const [at, line] of text.split("\n").entries()) {
@@ -80,7 +83,7 @@ function parseRule(text: string, line: number): Rule {
   };
 }
 
-// --- action and message
+// --- Action and message
 
 const ALLOWS: Readonly<Record<string, readonly ContentCheck[]>> = {
   "allow": [],
@@ -118,7 +121,7 @@ function parseAction(field: string, message: string): Action {
 
 const NO_MESSAGE = "550 5.7.1 Mail from %F to %T is not accepted from %H[%I]";
 
-// A comment may stand in the place of the message, or behind it.
+// A comment may stand in place of the message, or after it.
 function parseMessage(field: string): string {
   const message = field.replace(/^[\s:]+/, "").replace(/(?:^|:\s*)#.*/, "").trim();
   if (message === "") return NO_MESSAGE;
@@ -136,7 +139,7 @@ function parseMessage(field: string): string {
   return `${code} ${message.slice(4).trimStart()}`;
 }
 
-// --- lists
+// --- Lists
 
 function parseList<P>(words: readonly string[], name: string, parse: (word: string) => P): PatternList<P> {
   const end = words.findIndex((word) => word.toUpperCase() === "EXCEPT");
@@ -156,10 +159,13 @@ function parseList<P>(words: readonly string[], name: string, parse: (word: stri
   return { patterns, except };
 }
 
-// As the options have them: `RBL.list.example.org=127.0.0.2,127.0.0.9`.
+// The options write several answers with commas: `RBL.list.example.org=127.0.0.2,127.0.0.9`. Here a comma separates
+// patterns.
 function refuseSplitAddresses(field: string): void {
   const [list] =
     /(?<![^\s,=@])R(?:BL|HS)\.[^\s,]*=[^\s,]*,(?:127\.[^\s,]*|[0-9]+(?:-[0-9]+)?(?=[\s,]|$))/.exec(field) ?? [];
   if (list === undefined) return;
-  throw new RulesError(`${quote(list)}: a comma parts patterns here: give answers as one, such as 127.0.0.[2;4..11]`);
+  throw new RulesError(
+    `${quote(list)}: a comma separates patterns here: give answers as one word, such as 127.0.0.[2;4..11]`,
+  );
 }

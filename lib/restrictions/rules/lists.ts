@@ -1,10 +1,10 @@
-// The DNS lists that the rules of a rules file ask; pure.
+// The DNS lists that the rules of a rules file ask. Pure.
 
 import type { ListUse } from "../../dns/list.ts";
 import type { PatternList, Rule } from "./file.ts";
 import type { AddressPattern, DomainPattern, SourcePattern } from "./patterns.ts";
 
-/** All of them, as often as they stand there. */
+/** All of them. A list may be there more than once. */
 export function listsOf(rules: readonly Rule[]): ListUse[] {
   return rules.flatMap(({ sources, froms, tos }) => [
     ...patternsOf(sources).flatMap((pattern) => listIn(pattern, "address")),
@@ -20,7 +20,7 @@ function domainOf(pattern: AddressPattern): DomainPattern[] {
   return "domain" in pattern ? [pattern.domain] : "right" in pattern ? [pattern.right] : [];
 }
 
-// Of name servers it is the addresses that a list has.
+// Such a list is asked about the addresses of name servers.
 function listIn(pattern: SourcePattern | DomainPattern, kind: ListUse["kind"]): ListUse[] {
   if (pattern.kind === "servers") return listIn(pattern.host, "address");
   return pattern.kind === "listed" ? [{ kind, zone: pattern.zone, addresses: pattern.addresses }] : [];

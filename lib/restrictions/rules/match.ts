@@ -1,10 +1,11 @@
-// Whether a rule of the rules file matches a recipient; pure, but for the DNS that it asks.
+// Finds out whether a rule of the rules file matches a recipient. Pure, except that it asks DNS.
 //
-// Three answers: yes, no, and `undefined` for "could not be told", when DNS did not answer or when what is to be looked
-// at is not known. They are joined as Kleene joins them: a list with one certain match matches, whatever is unknown
-// beside it; an exception that could not be told leaves its match untold. Whoever asks decides what that means.
+// There are three answers: yes, no, and `undefined` for "not known". That is the answer if DNS fails, or if the sender
+// or client is not known. They combine as in Kleene's logic. A list with one certain match matches, even if other
+// answers are not known. If an exception is not known, its match is not known either. The caller decides what "not
+// known" means.
 //
-// Recipient and sender are looked at before the client: what they rule out costs no lookup.
+// It looks at recipient and sender before the client. If these do not match, no lookup is needed.
 
 import { asciiName, dnsName } from "../../text/domain.ts";
 import { type Ip, isWithin, parseIp, reversedName, reverseZone } from "../../text/ip.ts";
@@ -30,21 +31,21 @@ export type Match = boolean | undefined;
 
 export interface MatchedMail {
   readonly client: Caller;
-  /** Undefined is not known; the empty string is the null sender. */
+  /** The empty string is the null sender. Undefined means not known. */
   readonly sender: string | undefined;
   readonly recipient: string;
 }
 
 export interface MatchParts {
   readonly dns: Dns;
-  /** Told why an answer could not be had. */
+  /** Gets the reason why an answer is not known. */
   readonly doubt: (why: string) => void;
 }
 
 // A stranger's domain may name any number of servers.
 const SERVERS_LIMIT = 10;
 
-// A stranger's address may have any number of labels. The /64 of an IPv6 address has 16, and ip6.arpa.
+// A stranger's address may have any number of labels. The /64 of an IPv6 address has 16, plus those of ip6.arpa.
 const LABELS_LIMIT = 18;
 
 const ADDRESSES = ["A", "AAAA"] as const;
@@ -57,7 +58,7 @@ export async function matchesRule(rule: Rule, mail: MatchedMail, parts: MatchPar
   ]);
 }
 
-// --- three answers
+// --- Three answers
 
 type Question = () => Promise<Match> | Match;
 
@@ -75,9 +76,7 @@ async function any(questions: readonly Question[]): Promise<Match> {
   return not(await all(questions.map((question) => async () => not(await question()))));
 }
 
-/**
- * Like `any`, for questions that all wait for DNS: a domain with ten dead servers costs no more time than one with one.
- */
+/** Like `any`, for questions that wait for DNS. It asks all at once, so ten dead servers take no more time than one. */
 async function anyAtOnce(questions: readonly Question[]): Promise<Match> {
   const answers = await Promise.all(questions.map((question) => question()));
   return any(answers.map((answer) => () => answer));
@@ -95,9 +94,9 @@ async function matchesList<P>(list: PatternList<P>, matches: (pattern: P) => Pro
   ]);
 }
 
-// --- patterns
+// --- Patterns
 
-/** An answer of DNS that may be missing: `undefined`, and the reason is told to `doubt`. */
+/** The answer of DNS. If it fails, the result is undefined, and `doubt` gets the reason. */
 async function ifKnown<Answer>(answer: Promise<Answer>, { doubt }: MatchParts): Promise<Answer | undefined> {
   try {
     return await answer;
@@ -133,7 +132,7 @@ function matchesText(pattern: TextPattern, text: string, { doubt }: MatchParts):
   }
 }
 
-// Each part between two asterisks is looked for behind the one before, which takes no second look.
+// Each part between two asterisks is looked for after the part before it. One pass is enough.
 function matchesGlob(glob: string, text: string): boolean {
   const [first = "", ...rest] = glob.split("*");
   const last = rest.pop();
@@ -154,7 +153,7 @@ async function matchesSource(pattern: SourcePattern, client: Caller, parts: Matc
   const name = () => nameOf(client, parts.doubt);
   if (!ip) {
     const named = await name();
-    // A client that is not known has no address and no name that a pattern could match.
+    // A client that is not known has no address and no name to match.
     if (named === NO_NAME) return pattern.kind === "known" && !pattern.wanted;
   }
   const anyAddress: Host["anyAddress"] = async (test) => ip ? test(ip) : false;
@@ -165,9 +164,9 @@ async function matchesSource(pattern: SourcePattern, client: Caller, parts: Matc
 }
 
 interface Host {
-  /** Whether `test` is passed by at least one of its addresses. */
+  /** Whether at least one of its addresses passes `test`. */
   anyAddress(test: (ip: Ip) => Promise<Match> | Match): Promise<Match>;
-  /** `NO_NAME` where it has none; undefined when that could not be told. */
+  /** `NO_NAME` if it has none; undefined if that is not known. */
   name(): Promise<string | undefined>;
 }
 
@@ -182,7 +181,7 @@ async function matchesHost(pattern: HostPattern, host: Host, parts: MatchParts):
       return name === undefined ? undefined : (name !== NO_NAME) === pattern.wanted;
     }
     default: {
-      // Never a name: a stranger may call his host 192.0.2.1.example.org.
+      // This pattern never matches a name: strangers may name their host 192.0.2.1.example.org.
       if (pattern.kind === "glob" && /^[0-9.*]+$/.test(pattern.text)) {
         return host.anyAddress((ip) =>
           ip.length === 4 ? matchesText(pattern, ip.join("."), parts) : pattern.text === "*"
@@ -212,23 +211,23 @@ async function matchesServers({ host: pattern }: ServersPattern, name: string, p
 }
 
 interface Servers {
-  /** Of name servers and mail exchangers. */
+  /** The names of name servers and mail exchangers. */
   readonly names: readonly string[];
-  /** They are those of the very name, not of a domain above it. */
+  /** They are the servers of this very name, not of a domain above it. */
   readonly exact: boolean;
   readonly complete: boolean;
 }
 
 const NO_SERVERS: Servers = { names: [], exact: false, complete: true };
 
-// Of the name, or of the closest domain above it that has any; a top-level domain is not asked.
+// The servers of the name, or of the closest domain above it that has any. A top-level domain is not asked.
 async function serversOf(domain: string, parts: MatchParts): Promise<Servers> {
   const labels = domain.split(".");
   const first = Math.max(0, labels.length - LABELS_LIMIT);
   for (let at = first; at === first || at < labels.length - 1; at++) {
     const name = labels.slice(at).join(".");
     const answers = await Promise.all([lookUp(name, "NS", parts), lookUp(name, "MX", parts)]);
-    // RFC 7505: the mail exchanger that is no host.
+    // RFC 7505: an empty name means that there is no mail exchanger.
     const names = answers.flatMap((answer) => answer ?? []).filter((server) => server !== "");
     const complete = answers.every((answer) => answer !== undefined);
     if (names.length > 0 || !complete) return { names: names.slice(0, SERVERS_LIMIT), exact: at === 0, complete };
@@ -258,7 +257,7 @@ async function matchesAddress(pattern: AddressPattern, path: string | undefined,
   if ("whole" in pattern) return matchesText(pattern.whole, address, parts);
   const at = address.lastIndexOf("@");
   const domain = address.slice(at + 1);
-  // The null sender has no domain, not an unknown one.
+  // The null sender has no domain. That is not the same as an unknown domain.
   if ("domain" in pattern) return address !== "" && matchesDomain(pattern.domain, domain, parts);
   const { left, right } = pattern;
   if (at === -1) return false;

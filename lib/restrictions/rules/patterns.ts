@@ -1,7 +1,8 @@
-// The patterns of a rules file: clients in SOURCES, addresses in FROMS and TOS; pure.
+// The patterns of a rules file: clients in SOURCES, addresses in FROMS and TOS. Pure.
 //
-// A pattern that can match nothing is an error, with what would be right: it would let in whom it was meant to keep away,
-// or the other way round, and nobody would notice. smtpd compared such patterns with names all the same.
+// A pattern that can match nothing is an error, and the error says what would be right. Otherwise the rule would admit
+// the very mail that it should refuse, or refuse mail that it should admit, and nobody would notice. smtpd compared
+// such patterns with names anyway.
 
 import { ADDRESSES_HINT, parseAddresses } from "../../dns/answers.ts";
 import { asciiName, NAME_LIMIT } from "../../text/domain.ts";
@@ -15,7 +16,7 @@ import { RulesError } from "../../text/line_error.ts";
 
 export type TextPattern =
   | { readonly kind: "all" }
-  /** With `*` for any text, in small letters. */
+  /** `*` stands for any text. Lower case. */
   | { readonly kind: "glob"; readonly text: string }
   | { readonly kind: "regex"; readonly pattern: Pattern };
 
@@ -38,7 +39,7 @@ export type SourcePattern = HostPattern | ServersPattern;
 
 export type DomainPattern = TextPattern | ServersPattern | ListedPattern;
 
-/** A whole address, or its two sides; one without a `@` has no side to the right. */
+/** A whole address, or its two sides. An address without an `@` has no right side. */
 export type AddressPattern =
   | { readonly whole: TextPattern }
   | { readonly left: TextPattern; readonly right: DomainPattern }
@@ -92,7 +93,7 @@ function parseDomain(word: string): TextPattern {
   throw new RulesError(`${quote(word)} is no address literal: give such as [192.0.2.1] or [IPv6:2001:db8::1]`);
 }
 
-// But for the null sender and the recipient postmaster, no address is without a domain.
+// Only the null sender and the recipient postmaster have no domain.
 function parseWhole(word: string, field: "FROMS" | "TOS"): TextPattern {
   if (word === "<>") {
     if (field === "FROMS") return { kind: "glob", text: "" };
@@ -101,7 +102,7 @@ function parseWhole(word: string, field: "FROMS" | "TOS"): TextPattern {
   const whole = parseText(word);
   if (whole.kind !== "glob") return whole;
   if (whole.text === "postmaster" && field === "FROMS") {
-    throw new RulesError(`${quote(word)} matches no sender, for all have a domain: give postmaster@*`);
+    throw new RulesError(`${quote(word)} matches no sender, because all have a domain: give postmaster@*`);
   }
   if (whole.text !== "postmaster" && !whole.text.includes("*")) {
     const domain = word.startsWith(".") ? `*${word}` : word;
@@ -111,7 +112,7 @@ function parseWhole(word: string, field: "FROMS" | "TOS"): TextPattern {
   return whole;
 }
 
-/** Whether what `word` matches, and anything else, is also matched by `other`, as far as that is seen at once. */
+/** Whether `other` matches all that `word` matches, and more. It sees only plain cases. */
 export function isCovered(word: string, other: string): boolean {
   if (/^(?:ALL|\*)$/.test(other) || word.toLowerCase() === other.toLowerCase()) return true;
   const [inner, outer] = [parseNetwork(word), parseNetwork(other)];
@@ -125,10 +126,10 @@ function parseServers(word: string): ServersPattern | undefined {
   return { kind: "servers", host: parseHost(host) };
 }
 
-// What is written like a key word and is none here would be compared with names, of which none is like it.
+// Such a word looks like a key word, but is none here. It would be compared with names and match none.
 function refuseKeyWord(word: string, where: string): void {
   if (/^(?:(?:KNOWN|UNKNOWN|USER)$|RBL\.|RHS\.|NS=)/.test(word)) {
-    throw new RulesError(`${quote(word)} means nothing in ${where}: see RULES in postprox(8) for what does`);
+    throw new RulesError(`${quote(word)} means nothing in ${where}: see RULES in postprox(8)`);
   }
   if (/^(?:un)?trusted$/i.test(word)) {
     throw new RulesError(
@@ -151,7 +152,7 @@ function parseHost(word: string): HostPattern {
   if (/^(?:[0-9.*]+\/|\[)/.test(word)) {
     throw new RulesError(`${quote(word)} is no network: give ADDRESS/BITS, such as 192.0.2.0/24 or [2001:db8::]/32`);
   }
-  // With `x` in place of an octet, as some write it.
+  // Some write `x` in place of an octet.
   if (/^[0-9.-]+$|^(?:[0-9]+\.)+[x.]+$/i.test(word) || (/^[0-9.*]+$/.test(word) && !mayBeIpv4(word))) {
     throw new RulesError(
       `${quote(word)} is no address: give such as 192.0.2.1, 192.0.2.*, 192.0.2.0/24 or [2001:db8::1]`,
@@ -169,7 +170,7 @@ function mayBeIpv4(glob: string): boolean {
   return octets.length <= 4 && octets.every((octet) => octet !== "" && octet.split("*").every(isPart));
 }
 
-// The name of a client, or the domain of an address, as DNS has it. Neither is compared with a dot at its end.
+// The name of a client, or the domain of an address, in the form of DNS. The comparison has no final dot.
 function parseName(word: string): TextPattern {
   const name = parseText(word);
   if (name.kind !== "glob") return name;

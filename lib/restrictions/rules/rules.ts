@@ -1,11 +1,12 @@
-// The rules file in action: at each RCPT TO, the first rule that matches rules; without one the recipient is allowed.
+// Applies the rules file: at each RCPT TO, the first rule that matches decides. If none matches, the recipient is
+// allowed.
 //
-// A rule that could not be told to match (DNS failed) never refuses: a refusing one is passed over, and an allowing one
-// allows, with the content checks that it asks for. Either way the log gets a notice. So rules are a help against a
-// nuisance, as smtpd's were, and no wall.
+// If DNS fails, it may be unknown whether a rule matches. Then a refusing rule is skipped. An allowing rule allows,
+// with the content checks that it asks for. The log gets a notice either way. So rules help against a nuisance, as
+// smtpd's did, but they are no wall.
 //
-// Values in a message are a stranger's text: the reply stays one line of 512 octets at most, and keeps its code. Where a
-// message names the zone of a DNS list that has a name for strangers, they hear that.
+// Values in a message are a stranger's text. The reply stays one line of at most 512 octets, and keeps its code. A
+// message may name the zone of a DNS list that has a name for strangers. Then they see that name.
 
 import { type ListNames, withListNames } from "../../dns/list_names.ts";
 import { replyFromText } from "../../smtp/reply.ts";
@@ -37,7 +38,7 @@ export function rulesRestriction(rules: readonly Rule[], { file, delay, turn, li
           const doubt = (why: string) => void doubts.set(line, why);
           const match = await matchesRule(rule, mail, { dns: context.dns, doubt });
           if (context.signal.aborted) break;
-          // Kleene's doubt may be gone by the end: another pattern of the list was certain.
+          // Another pattern of the list was certain, so the doubt does not matter.
           if (match !== undefined) doubts.delete(line);
           if (match === false || (match === undefined && action.kind !== "allow")) continue;
           if (action.kind === "allow") return { kind: "allow", contentChecks: action.contentChecks };
@@ -57,7 +58,7 @@ export function rulesRestriction(rules: readonly Rule[], { file, delay, turn, li
   };
 }
 
-// One line for each recipient, whatever the number of rules.
+// One line for each recipient, for any number of rules.
 function noteDoubts(doubts: ReadonlyMap<number, string>, file: string, { notice, signal }: RestrictionContext): void {
   const [why] = doubts.values();
   if (why === undefined || signal.aborted) return;

@@ -261,10 +261,10 @@ Deno.test("parseRules refuses what is wrong, with its line, the reason and what 
     ["noto:RBL.x.y=127.0.0.[2,4]:ALL:ALL", /has no addresses after "="/],
     [
       "noto:RBL.x.y=127.0.0.2,127.0.0.3 a:ALL:ALL",
-      /^"RBL\.x\.y=127\.0\.0\.2,127\.0\.0\.3": a comma parts patterns here: give answers as one, such as 127\.0\.0\.\[/,
+      /^"RBL\.x\.y=127\.0\.0\.2,127\.0\.0\.3": a comma separates patterns here: give answers as one word, such as 127\.0\.0\.\[/,
     ],
-    ["noto:NS=RBL.x.y=127.0.0.2-4,9-11:ALL:ALL", /a comma parts patterns here/],
-    ["noto:ALL:*@RHS.x.y=127.0.0.2,10:ALL", /a comma parts patterns here/],
+    ["noto:NS=RBL.x.y=127.0.0.2-4,9-11:ALL:ALL", /a comma separates patterns here/],
+    ["noto:ALL:*@RHS.x.y=127.0.0.2,10:ALL", /a comma separates patterns here/],
     // Nobody asks ident.
     [
       "allow:root@a.example:ALL:ALL",
@@ -333,7 +333,7 @@ Deno.test("parseRules refuses what is wrong, with its line, the reason and what 
     ["allow:ALL:<a@b.example>:ALL", /^"<a@b\.example>" matches no address: give it without the brackets$/],
     ["allow:ALL:ALL:<postmaster>", /matches no address: give it without the brackets/],
     ["allow:ALL:*.example.org.:ALL", /^"\*\.example\.org\." matches no address: give it without the last dot$/],
-    ["allow:ALL:postmaster:ALL", /^"postmaster" matches no sender, for all have a domain: give postmaster@\*$/],
+    ["allow:ALL:postmaster:ALL", /^"postmaster" matches no sender, because all have a domain: give postmaster@\*$/],
     ["allow:ALL:ALL:<>", /^"<>" matches no recipient: it is the null sender, which stands in FROMS$/],
     ...["[192.0.2.300]", "[192.0.2.0/24]", "[a.example]", "[]", "[192.0.2.1"].map((domain): [string, RegExp] => [
       `allow:ALL:*@${domain}:ALL`,
@@ -363,7 +363,7 @@ Deno.test("parseRules refuses what is wrong, with its line, the reason and what 
     ["allow:ns=*.example:ALL:ALL", /^"ns=" is no key word: give NS=$/],
     ["allow:ALL:all:ALL", /^"all" is no key word/],
     ["allow:ALL:ALL:*@all", /^"all" is no key word/],
-    ["noto:RHS.x.y:ALL:ALL", /^"RHS\.x\.y" means nothing in SOURCES: see RULES in postprox\(8\) for what does$/],
+    ["noto:RHS.x.y:ALL:ALL", /^"RHS\.x\.y" means nothing in SOURCES: see RULES in postprox\(8\)$/],
     ["noto:USER:ALL:ALL", /^"USER" means nothing in SOURCES/],
     ["noto:ALL:RBL.x.y:ALL", /^"RBL\.x\.y" means nothing in FROMS and TOS/],
     ["noto:ALL:*@RBL.x.y:ALL", /^"RBL\.x\.y" means nothing in FROMS and TOS/],
