@@ -1,10 +1,10 @@
-// Checks one after another, and scanners side by side: the first that refuses the message ends the chain.
+// Runs checks one after another, and scanners side by side. The first refusal ends the chain.
 //
-// A check that a rules file did not ask for, for any of the recipients, is left out. Each step sees the message as the one
-// before has left it, and that of the last one passes. Scanners that stand beside each other are one step: they look at the
-// same message, a refusal ends those that are not done, and then what they want in the header is put there, in the order of
-// the checks. A check that could not tell does not stop the others. If none of them refuses, the policy decides what that
-// means; where it passes the message, it passes what the others made of it. All checks share the time that there is.
+// If a rules file asks for a check for none of the recipients, that check is left out. Each step sees the message as
+// the step before left it. The version after the last step passes. Scanners that stand beside each other are one step.
+// They look at the same message, and a refusal stops the others. Then their changes to the header are made, in the
+// order of the checks. A check that cannot decide does not stop the others. If none refuses, the policy decides what
+// that means. If the policy passes the message, the changes of the others stay. All checks share one time limit.
 
 import type { Finding, Passing, Refused } from "../mail/judgement.ts";
 import { type Message, messageOf } from "../mail/message.ts";
@@ -14,7 +14,7 @@ import type { Clock } from "../ports/runtime.ts";
 import type { Check, CheckOptions, Judge } from "./check.ts";
 import type { Policy } from "./policy.ts";
 
-/** A judge that asks `checks` in their order; where none is asked, the message passes unchecked. */
+/** A judge that asks `checks` in their order. If it asks none, the message passes unchecked. */
 export function chain(clock: Clock, checks: readonly Check[], settle: Policy): Judge {
   return {
     needsFile: checks.some((check) => check.needsFile),
@@ -67,8 +67,8 @@ interface Look {
   readonly options: CheckOptions;
 }
 
-// What the checks of one step found. One that refuses the message is the last, and those that were not done then are not
-// among them.
+// The findings of the checks of one step. If one refuses the message, it is the last. Checks that were stopped by the
+// refusal are not there.
 async function look(
   step: readonly Check[],
   message: Message,
@@ -101,7 +101,7 @@ async function look(
       throw error;
     }
   });
-  // Nobody reads the message any more when this returns.
+  // This waits for all of them, so that nobody still reads the message when it returns.
   const ends = await Promise.allSettled(asked);
   options.signal.removeEventListener("abort", end);
   for (const end of ends) if (end.status === "rejected") throw end.reason;
@@ -122,7 +122,7 @@ async function orNoMeans<Made>(attempt: () => Promise<Made>): Promise<Made | Ver
   }
 }
 
-// What the checks of one step have made of the message.
+// The message as the checks of one step have left it.
 async function versionOf(
   message: Message,
   found: readonly Finding[],

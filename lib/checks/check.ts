@@ -1,8 +1,8 @@
-// What a check is: it looks at one message and answers with a verdict. A judge asks checks, and decides.
+// A check looks at one message and answers with a verdict. A judge asks checks, and decides.
 //
-// A check that cannot decide answers `unsure`. It throws only the `IoError` of a spool that fails or of means that are used
-// up: then the message cannot be judged at all. When `signal` is aborted nobody waits for the answer any more; the check
-// then ends what it has started and returns. A judge throws nothing that can be foreseen.
+// A check that cannot decide answers `unsure`. It throws only the `IoError` of a spool that fails, or of means that are
+// used up. Then the message cannot be judged at all. When `signal` is aborted, nobody waits for the answer any more.
+// The check must then stop its work and return. A judge throws nothing that it can foresee.
 
 import type { Judgement } from "../mail/judgement.ts";
 import type { Message } from "../mail/message.ts";
@@ -14,20 +14,20 @@ export interface Check {
   readonly name: string;
   /** Whether it reads the message by its file name. */
   readonly needsFile: boolean;
-  /** It only reads the message, with others at the same time, and may want something in the header of one that passes. */
+  /** It only reads the message, at the same time as others. It may change the header of a message that passes. */
   readonly isScanner?: true;
-  /** What a rules file has to ask for, for this check to look at a message; without it, it looks at each. */
+  /** A rules file must ask for this, or the check does not look at the message. Absent: it looks at each message. */
   readonly askedFor?: string;
   judge(message: Message, options: CheckOptions): Promise<Verdict>;
 }
 
 export interface CheckOptions {
   readonly signal: AbortSignal;
-  /** The time in milliseconds until the answer is of no use. */
+  /** Milliseconds until the answer is of no use. */
   readonly limit: number;
-  /** Writes a line of plain words to the log, whatever its verbosity; `text` may hold a stranger's octets. */
+  /** Writes a line of plain words to the log at any verbosity. `text` may hold a stranger's octets. */
   readonly notice: (text: string) => void;
-  /** Where programs have their files; they are removed with the message. */
+  /** The files of programs go here. They are removed with the message. */
   readonly files: SpoolFiles;
 }
 
@@ -38,6 +38,9 @@ export interface Judge {
 }
 
 export interface JudgeOptions extends CheckOptions {
-  /** What a rules file asks for, for at least one of the recipients; absent where there is no rules file: all. */
+  /**
+   * What a rules file asks for, for at least one of the recipients. Absent if there is no rules file: then all checks
+   * run.
+   */
   readonly asked?: ReadonlySet<string> | undefined;
 }

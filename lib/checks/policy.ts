@@ -1,4 +1,4 @@
-// What follows from a finding. This is the one place that knows -r.
+// Decides what follows from a finding. Only this file knows -r.
 
 import { type Finding, NO_SPACE, NOT_HANDLED, type Refused } from "../mail/judgement.ts";
 import { formatReply } from "../smtp/reply.ts";
@@ -8,7 +8,7 @@ export interface PolicyOptions {
   readonly rejectUnsure: boolean;
 }
 
-/** Settles a finding: how it refuses the message, or undefined where the message may pass. */
+/** Settles a finding: how it refuses the message, or undefined if the message may pass. */
 export type Policy = (finding: Finding) => Refused | undefined;
 
 /** RFC 3463: 4.3.0, other or undefined mail system status. */
@@ -22,8 +22,8 @@ export function policyOf({ rejectUnsure }: PolicyOptions): Policy {
       case "replace":
         return undefined;
       case "unsure":
-        // Whatever -r says: strangers may have used up what we need to run a filter, and that must not get their mail past
-        // it.
+        // This does not depend on -r. Strangers may have used up our means to run a filter. That must not let their
+        // mail pass.
         if (verdict.cause === "no means") {
           return { kind: "refused", why, reply: verdict.isFull ? NO_SPACE : NOT_HANDLED };
         }

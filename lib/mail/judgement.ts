@@ -10,8 +10,8 @@ import type { Verdict } from "./verdict.ts";
 export interface Judgement {
   readonly decision: Decision;
   /**
-   * In the order of the checks; but the finding of a check that refuses the message is the last. A check that was not asked
-   * has no finding, and neither has one that a refusal stopped.
+   * The findings in the order of the checks. But the finding of a check that refuses the message is the last. A check
+   * that was not asked, or that a refusal stopped, has no finding.
    */
   readonly findings: readonly Finding[];
   /** Milliseconds from the first question to the decision. */

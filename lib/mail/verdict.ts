@@ -10,14 +10,16 @@ import type { Content } from "./message.ts";
 /** `reply` is for the client, `why` for the log. `facts` are fields of the log line about the message. */
 export type Verdict = Opinion & { readonly facts?: Facts | undefined };
 
-/** Each name begins with that of the check. */
+/** Each name begins with the name of the check. */
 export type Facts = Readonly<Record<string, string | number>>;
 
 type Opinion =
-  /** `header`: how the check changes the header of a message that passes. */
+  /** `header`: the changes to the header of a message that passes. */
   | { readonly kind: "accept"; readonly why: string; readonly header?: HeaderEdit | undefined }
   | { readonly kind: "replace"; readonly why: string; readonly content: Content }
-  /** `quarantine`: keep the message, and do not deliver it. Where nothing is kept, this is a reject with this reply. */
+  /**
+   * `quarantine`: keep the message and do not deliver it. If nothing keeps messages, it is a reject with this reply.
+   */
   | { readonly kind: "reject" | "defer" | "discard" | "quarantine"; readonly why: string; readonly reply: Reply }
   /** The check failed, or was late. */
   | { readonly kind: "unsure"; readonly cause: "failed" | "late"; readonly why: string }

@@ -1,39 +1,48 @@
-// The header of a message, field by field (RFC 5322 s.2.2), and how it is changed. Pure; octets come in any pieces.
+// Reads the header of a message field by field (RFC 5322 s.2.2), and changes it. Pure. The octets may come in any
+// pieces.
 //
-// The header ends before the first line that is neither a field nor the continuation of one. Such a line is mostly the
-// empty one, and a line of nothing but CR is empty, too: servers remove them. Lines end with LF. Memory grows with the
-// longest name of a field, which has a bound, and not with the header.
+// The header ends before the first line that is neither a field nor the continuation of one. Mostly that is the empty
+// line. A line of nothing but CR counts as empty, because servers remove the CRs. Lines end with LF. Memory grows with
+// the longest field name, which has a bound, and not with the header.
 //
-// Changes are those of the milter protocol: each one sees the header as the changes before have left it.
+// Changes work as in the milter protocol: each one sees the header as the changes before it left it.
 
 import { bytesOf, concat, CR, HT, LF, SP, textOf } from "../text/octets.ts";
 
-/** `value` may have several lines: each further one is a continuation. A name that no field can have changes nothing. */
+/**
+ * `value` may have several lines. Each line after the first is a continuation. A name that no field can have changes
+ * nothing.
+ */
 export type HeaderChange =
-  /** `at`: the count of fields that stand before it; from -1, the end, back for a negative one. Absent: at the end. */
+  /** `at`: how many fields stand before it. A negative count starts at the end with -1. Absent: at the end. */
   | { readonly do: "add"; readonly name: string; readonly value: string; readonly at?: number }
-  /** `which` of the fields of that name, in any case: from 1 at the top, from -1 at the bottom. Absent or 0: all. */
+  /**
+   * `which`: the number of the field among those of this name, in any case. 1 is the top one, -1 the bottom one. Absent
+   * or 0: all.
+   */
   | { readonly do: "remove"; readonly name: string; readonly which?: number };
 
-/** What somebody wants of the header of a message. */
+/** The changes that a check wants in the header of a message. */
 export interface HeaderEdit {
-  /** A whole new header, with LF as line ends and without the empty line. It is there before all changes. */
+  /**
+   * A whole new header, with LF as line ends and without the empty line. It replaces the old one before all changes.
+   */
   readonly whole?: Uint8Array;
   readonly changes?: readonly HeaderChange[];
 }
 
-/** What there is of a header: how many fields, and how many of each name that was asked for, in lower case. */
+/** How many fields a header has, and how many of each name that was asked for. Names are in lower case. */
 export interface HeaderCounts {
   readonly all: number;
   readonly named: ReadonlyMap<string, number>;
 }
 
-/** A change with its place found. A new field stands behind `after` others; `which` is 0 for all. */
+/** A change with its place found. A new field stands after `after` others. `which` is 0 for all. */
 export type HeaderStep =
   | { readonly do: "add"; readonly name: string; readonly octets: Uint8Array; readonly after: number }
   | { readonly do: "remove"; readonly name: string; readonly which: number };
 
-// RFC 5322 s.2.1.1 has lines of 998 octets. What is longer than this before its colon is no field to anybody.
+// RFC 5322 s.2.1.1 allows lines of 998 octets. Nobody takes a line for a field if its name is longer than this.
 const NAME_LIMIT = 65_536;
 
 const NAME = /^[!-9;-~]+$/;
@@ -41,21 +50,27 @@ const NAME = /^[!-9;-~]+$/;
 const EMPTY = new Uint8Array(0);
 const LINE_END = Uint8Array.of(LF);
 
-/** A part of a message. `field`: one begins, `name` is in lower case; `more` of it; `body`: all behind the header. */
+/**
+ * A part of a message. `field`: a field begins, and `name` is in lower case. `more`: it goes on. `body`: all after the
+ * header.
+ */
 export type HeaderPiece =
   | { readonly kind: "field"; readonly name: string; readonly octets: Uint8Array }
   | { readonly kind: "more"; readonly octets: Uint8Array }
-  /** `isParted`: the header ends with an empty line, as it should. That belongs to the body, and says so once. */
+  /**
+   * `isParted`: the header ends with an empty line, as it should. The empty line belongs to the body. Only the first
+   * piece of the body tells this.
+   */
   | { readonly kind: "body"; readonly octets: Uint8Array; readonly isParted: boolean };
 
 /** Tells the fields of a message apart. */
 export class HeaderScanner {
   #where: "field" | "line" | "body" = "line";
   #hasField = false;
-  // The beginning of a line that is not understood yet.
+  // The beginning of a line that cannot be understood yet.
   #kept: Uint8Array = EMPTY;
 
-  /** The pieces of the next octets of the message; they are parts of `chunk`, but for the first one. */
+  /** The pieces of the next octets of the message. They are parts of `chunk`, except the first one. */
   push(chunk: Uint8Array): HeaderPiece[] {
     if (this.#where === "body") return chunk.length > 0 ? [{ kind: "body", octets: chunk, isParted: true }] : [];
     const octets = this.#kept.length > 0 ? concat([this.#kept, chunk]) : chunk;
@@ -86,12 +101,12 @@ export class HeaderScanner {
     return pieces;
   }
 
-  /** What is left at the end of the message. */
+  /** The rest at the end of the message. */
   end(): HeaderPiece[] {
     return this.#kept.length > 0 ? [{ kind: "body", octets: this.#kept, isParted: false }] : [];
   }
 
-  /** Whether the header is over. */
+  /** Whether the header has ended. */
   get isOver(): boolean {
     return this.#where === "body";
   }
@@ -135,7 +150,7 @@ export class FieldCounter {
   readonly #named: Map<string, number>;
   #all = 0;
 
-  /** `changes` say which names are of interest. */
+  /** It counts the names that stand in `changes`. */
   constructor(changes: readonly HeaderChange[]) {
     this.#named = new Map(changes.map(({ name }) => [name.toLowerCase(), 0]));
   }
@@ -154,7 +169,7 @@ export class FieldCounter {
   }
 }
 
-/** Finds the places of `changes` in a header with these `counts`. Those that change nothing are left out. */
+/** Finds the places of `changes` in a header with these `counts`. Changes without effect are left out. */
 export function headerSteps(changes: readonly HeaderChange[], counts: HeaderCounts): HeaderStep[] {
   let { all } = counts;
   const named = new Map(counts.named);
@@ -181,7 +196,7 @@ export function headerSteps(changes: readonly HeaderChange[], counts: HeaderCoun
   return steps;
 }
 
-/** The field `name` with this `value`, in UTF-8. Nothing that stands in the value can end it, or the header. */
+/** Formats the field `name` with this `value`, in UTF-8. No text in the value can end the field or the header. */
 export function formatField(name: string, value: string): Uint8Array {
   const [first = "", ...more] = value.split(/\r*\n|\r/);
   // deno-lint-ignore no-control-regex
@@ -192,12 +207,12 @@ export function formatField(name: string, value: string): Uint8Array {
   );
 }
 
-/** Changes the header of one message. What it gives is valid until the next call. */
+/** Changes the header of one message. Its results are valid until the next call. */
 export class HeaderEditor {
   readonly #scanner = new HeaderScanner();
   readonly #whole: Uint8Array | undefined;
   readonly #steps: readonly HeaderStep[];
-  // How many fields each step has seen that it could stand before, or could remove.
+  // For each step, how many fields it has seen that it could stand before or could remove.
   readonly #seen: number[];
   readonly #added = new Set<HeaderStep>();
   #keepsField = true;
@@ -206,24 +221,24 @@ export class HeaderEditor {
   #isEmpty = true;
   #out: Uint8Array[] = [];
 
-  /** `whole` stands in place of the header of the message: then that is the one whose places `steps` know. */
+  /** `whole` replaces the header of the message. Then the places in `steps` are those in `whole`. */
   constructor({ whole, steps }: { whole?: Uint8Array | undefined; steps: readonly HeaderStep[] }) {
     this.#whole = whole;
     this.#steps = steps;
     this.#seen = steps.map(() => 0);
   }
 
-  /** Whether the header is over: what comes now is passed on as it is. */
+  /** Whether the header has ended. All further octets pass unchanged. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** What the next octets of the message become. */
+  /** Changes the next octets of the message. */
   push(chunk: Uint8Array): Uint8Array[] {
     return this.#take(this.#scanner.push(chunk));
   }
 
-  /** What comes at the end of the message. */
+  /** Returns the octets that come at the end of the message. */
   end(): Uint8Array[] {
     const rest = this.#take(this.#scanner.end());
     if (this.#isOver) return rest;
@@ -239,7 +254,7 @@ export class HeaderEditor {
       }
       if (!this.#isOver) {
         this.#finish();
-        // Without it the body would be taken for a part of the header by some, and not by others.
+        // Without an empty line, some programs would take the body for a part of the header, and others would not.
         if (!piece.isParted && !this.#isEmpty) this.#write(LINE_END);
       }
       this.#write(piece.octets);
@@ -252,7 +267,7 @@ export class HeaderEditor {
     if (this.#keepsField) this.#write(piece.octets);
   }
 
-  // Whether a field passes the steps from `first` on. New fields that come before it are written.
+  // Whether a field passes the steps from `first` on. It also writes the new fields that come before it.
   #offer(first: number, name: string): boolean {
     for (let at = first; at < this.#steps.length; at++) {
       const step = this.#steps[at]!;
@@ -274,7 +289,7 @@ export class HeaderEditor {
     this.#write(step.octets);
   }
 
-  // The last line of a message, or of a whole new header, need not have an end.
+  // The last line of a message or of a whole new header may lack its line end.
   #endLine(): void {
     if (this.#lastOctet !== LF) this.#write(LINE_END);
   }

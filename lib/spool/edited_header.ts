@@ -1,4 +1,4 @@
-// A message with another header: the header is made anew at each reading, and the rest is read from where it is.
+// A message with another header. Each reading makes the header again, and reads the rest from the message as it was.
 //
 // Memory does not grow with the header. All I/O failures are thrown as `IoError`.
 
@@ -17,7 +17,10 @@ import type { LineEnds } from "../smtp/dot_codec.ts";
 import type { SpoolFiles } from "./files.ts";
 import { giveFile } from "./given_file.ts";
 
-/** `content` with its header changed by `edits`, in their order; `content` itself where that changes nothing. */
+/**
+ * Returns `content` with its header changed by `edits`, in their order. If they change nothing, returns `content`
+ * itself.
+ */
 export async function editHeader(
   content: Content,
   edits: readonly HeaderEdit[],
@@ -70,7 +73,7 @@ async function measure(content: Content, edit: Edit): Promise<Measures> {
   };
 }
 
-/** Of octets that come in pieces. */
+/** Measures octets that come in pieces. */
 class Measure {
   size = 0;
   crLines = 0;

@@ -1,8 +1,8 @@
-// The content filter of the Spammer Deterrent: a message with a line that matches one of the rules is refused with 550.
+// The content filter of the Spammer Deterrent. It refuses a message with 550 if one of the rules matches a line of it.
 //
-// Lines are those of the message as it came, header and body, nothing decoded or unfolded. The work takes turns with
-// other sessions, and ends with its time or with the client; then it is not known whether a rule matches. Its time is
-// that of its own work: many messages at once do not use it up for each other.
+// Lines are those of the message as it came, header and body, not decoded and not unfolded. The work takes turns with
+// other sessions. It stops when its time is over or the client leaves. Then nobody knows whether a rule matches. Only
+// its own work counts against its time. So many messages at once do not use up each other's time.
 
 import type { Clock } from "../../ports/runtime.ts";
 import type { Match, Work } from "../../pattern/pattern.ts";
@@ -18,11 +18,11 @@ import type { SharedTurn } from "../../wire/shared_turn.ts";
 /** RFC 3463: 5.7.1, delivery not authorized, message refused. */
 const REJECTED = formatReply("550 5.7.1 Content rejected");
 
-// What the log shows of a line.
+// The log shows at most this much of a line.
 const SHOWN = 200;
 
 export interface ContentRulesOptions {
-  /** The rules' name, for the log. */
+  /** The name of the rules file, for the log. */
   readonly file: string;
   /** Milliseconds of work that a message may take. */
   readonly timeout: number;
@@ -73,7 +73,7 @@ interface AllowanceParts {
   readonly work: number;
 }
 
-/** The time for one message: that of its own work, and that until the client must have its reply. */
+/** The time for one message: a limit on its own work, and a limit until the client must have its reply. */
 class Allowance {
   readonly #clock: Clock;
   readonly #turn: SharedTurn;
@@ -92,17 +92,17 @@ class Allowance {
     this.#limit = limit;
   }
 
-  /** It is used up, or nobody waits any more. */
+  /** Whether the time is used up, or nobody waits any more. */
   get isOver(): boolean {
     return this.#signal.aborted || this.#workLeft <= 0 || this.#clock.now() >= this.#deadline;
   }
 
-  /** Which of the two times is used up. */
+  /** The limit that was reached. */
   get exceeded(): TimedOut {
     return this.#workLeft <= 0 ? { timedOut: this.#work } : { timedOut: this.#limit, cutShort: true };
   }
 
-  /** Does `work` as far as the allowance goes. */
+  /** Does `work` until it is done or the time is over. */
   async finish(work: Work): Promise<Match | undefined> {
     while (!this.isOver) {
       const start = this.#clock.now();

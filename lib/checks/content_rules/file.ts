@@ -1,11 +1,11 @@
-// The file of --filter-rules: a POSIX basic regular expression in each line, which refuses a message with a line that it
-// matches.
+// The file of --filter-rules: each line is a POSIX basic regular expression. If it matches a line of a message, the
+// message is refused.
 //
-// A line that begins with `#` is a comment, and one of white space alone is nothing. All else is the expression, blanks
-// at its ends too; octets are octets, in whatever character set they were written. A line may end with CR LF.
+// A line that begins with `#` is a comment, and a line of white space is ignored. Any other line is an expression, with
+// the blanks at its ends. It is octets in any character set. A line may end with CR LF.
 //
-// An expression that matches the empty line, or every other one, would refuse all mail: each message has an empty line,
-// behind its header. A line of Postfix's header_checks would refuse none. Both are errors.
+// Two kinds of lines are errors. An expression that matches the empty line, or any other line, would refuse all mail:
+// each message has an empty line after its header. A line of Postfix's header_checks would refuse no mail.
 
 import { compilePattern, PatternError, PatternSet } from "../../pattern/pattern.ts";
 import { bytesOf, CR, isSpace, LF, textOf } from "../../text/octets.ts";
@@ -15,11 +15,11 @@ const HASH = 0x23;
 
 export interface ContentRules {
   readonly patterns: PatternSet;
-  /** The line in the file of each expression. */
+  /** For each expression, the number of its line in the file. */
   readonly lines: readonly number[];
 }
 
-/** The rules in the `content` of a file. Throws `RulesError`. */
+/** Reads the rules in the `content` of a file. Throws `RulesError`. */
 export function parseContentRules(content: Uint8Array): ContentRules {
   const patterns = new PatternSet("basic");
   const lines: number[] = [];
@@ -46,7 +46,7 @@ export function parseContentRules(content: Uint8Array): ContentRules {
   return { patterns, lines };
 }
 
-// header_checks(5), with the delimiters that people use. An expression alone may begin and end with slashes.
+// header_checks(5), with common delimiters. A plain expression may also begin and end with a slash.
 const ACTION = "(?:BCC|DISCARD|DUNNO|FILTER|HOLD|IGNORE|INFO|PASS|PREPEND|REDIRECT|REJECT|REPLACE|STRIP|WARN)(?:\\s|$)";
 const FLAGS = "[imsxADEGMOUX]{0,6}";
 const HEADER_CHECKS = [
@@ -54,14 +54,14 @@ const HEADER_CHECKS = [
   new RegExp(`^\\s*!?/(?:\\^.*|.*\\$)/${FLAGS}\\s*$`),
   new RegExp(`^\\s*!/.+/${FLAGS}\\s*$`),
   new RegExp(`^\\s*(?:if\\s+!?/.*/${FLAGS}|endif)\\s*$`, "i"),
-  // The second line of a long one.
+  // The second line of a long rule.
   new RegExp(`^\\s+${ACTION}`),
 ];
 
 function refuseHeaderCheck(text: string, line: number): void {
   if (!HEADER_CHECKS.some((check) => check.test(text))) return;
   const instead = "give a basic regular expression alone, without slashes and action, such as ^Subject: .*viagra";
-  throw new RulesError(`a line of Postfix's header_checks, which would match nothing here: ${instead}`, line);
+  throw new RulesError(`a line of Postfix's header_checks matches nothing here: ${instead}`, line);
 }
 
 interface Expressions {
@@ -72,11 +72,11 @@ interface Expressions {
 function refuseEverything(patterns: PatternSet, { lines, sources }: Expressions): void {
   const refuse = (expression: number | undefined, what: string) => {
     if (expression === undefined) return;
-    const why = `it matches ${what}, and so would refuse every message`;
-    throw new RulesError(`${why}: give an expression of what is unwanted`, lines[expression]);
+    const why = `it matches ${what}, so it would refuse every message`;
+    throw new RulesError(`${why}: give an expression for unwanted text`, lines[expression]);
   };
-  refuse(patterns.find(new Uint8Array()), "the empty line, which stands behind each header");
-  // Few expressions match an octet that hardly any line has: those about such octets, and those that match any.
+  refuse(patterns.find(new Uint8Array()), "the empty line after each header");
+  // Hardly any line has this octet. Few expressions match it: those about such octets, and those that match everything.
   const odd = patterns.find(Uint8Array.of(1));
   if (odd === undefined) return;
   const pattern = compilePattern(sources[odd]!, { syntax: "basic" });

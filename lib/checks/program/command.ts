@@ -1,10 +1,11 @@
 // The filter command of -c: `sh -c COMMAND` with the message in a file and its envelope in the environment.
 //
-// How it is run and stopped stands in process.ts; what its end means, in command_result.ts. A command that is a path and
-// plain words is executed without the shell, which would do nothing but start one process more.
+// process.ts runs and stops it. command_result.ts says what its end means. If the command is a path and plain words, it
+// is executed without the shell, which would only start one more process.
 //
-// Environment: EMAIL, OUTFILE and RECIPIENTSFILE are files, SESSIONID is ours. All others are in a stranger's hands, handed
-// on as they are, and bounded in length; SENDERADDRESS by the bound of a command line.
+// In the environment, EMAIL, OUTFILE and RECIPIENTSFILE are files, and SESSIONID is ours. A stranger controls all
+// others. They are handed on as they are, with a limited length. SENDERADDRESS is limited only by the length of a
+// command line.
 
 import type { Content, MailClient, Message, MessageFile } from "../../mail/message.ts";
 import { IoError } from "../../ports/io_error.ts";
@@ -20,11 +21,11 @@ export interface CommandOptions extends ExitOptions {
   readonly command: string;
   /** Milliseconds that the command may take. */
   readonly timeout: number;
-  /** The command may change EMAIL, and what it leaves there is sent. */
+  /** The command may change EMAIL. The changed file is then sent. */
   readonly editInPlace: boolean;
 }
 
-// To the shell these words mean themselves.
+// The shell gives no other meaning to these words.
 const PLAIN_WORDS = /^\/[A-Za-z0-9_.\/+-]+(?: +[A-Za-z0-9_.,:=@%\/+-]+)*$/;
 
 const VALUE_LIMIT = 99;
@@ -60,12 +61,12 @@ export function commandCheck(
   };
 }
 
-/** The program that the first word of a command names by its path; undefined for a word that only the shell can read. */
+/** The path of the program that the command begins with; undefined if only the shell can read the command. */
 function programOf(command: string): string | undefined {
   return /^\s*(\/[A-Za-z0-9_.\/+-]+)(?=\s|$)/.exec(command)?.[1];
 }
 
-/** Why the program that a command names cannot be run; undefined where it can, and for what only the shell can read. */
+/** Why the program of a command cannot be run; undefined if it can, or if only the shell can read the command. */
 export async function whyNoProgram(files: Pick<Files, "stat">, command: string): Promise<string | undefined> {
   const program = programOf(command);
   if (program === undefined) return undefined;
@@ -85,13 +86,13 @@ async function runCommand(
 ): ReturnType<typeof runProgram> {
   if (PLAIN_WORDS.test(command)) {
     const ran = await runProgram(ports, command.split(/ +/), options);
-    // A script without #! is nothing that the system can start.
+    // The system cannot start a script without #!.
     if (!("notStarted" in ran.end)) return ran;
   }
   return await runProgram(ports, ["/bin/sh", "-c", command], options);
 }
 
-/** The envelope as a filter sees it. */
+/** The envelope, as variables for a filter. */
 export function envelopeVariables(
   envelope: Message["envelope"],
   { facts }: Pick<MailClient, "facts">,
@@ -115,14 +116,14 @@ function cut(value: string): string {
   return value.length <= VALUE_LIMIT ? value : Array.from(value).slice(0, VALUE_LIMIT).join("");
 }
 
-// In octets.
+// The limit is in octets.
 function joinRecipients(recipients: readonly string[]): string {
   const joined = bytesOf(recipients.slice(0, RECIPIENTS_LIMIT + 2).join(","));
   if (joined.length <= RECIPIENTS_LIMIT) return textOf(joined);
   return `${textOf(cutUtf8(joined, RECIPIENTS_LIMIT - 3))}...`;
 }
 
-// The command's own version, in OUTFILE or in the file that it may edit.
+// The command's own version, from OUTFILE or from the file that it may edit.
 async function versionOf(
   message: Content,
   { outfile, email }: { outfile: Outfile; email: MessageFile | undefined },

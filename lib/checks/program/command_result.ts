@@ -1,25 +1,25 @@
-// How a filter command ended, made into a verdict: one table, pure.
+// From the end of a filter command to a verdict: one table. Pure.
 //
-//   exit 0                    pass; the caller looks whether OUTFILE holds another version
-//   exit 1                    reject, with the last non-empty line of standard error
-//   exit 2 or more            fail: the filter's opinion is not known
-//   a signal, past its time   fail
+//     exit 0                    pass; the caller looks for another version in OUTFILE
+//     exit 1                    reject, with the last non-empty line of standard error
+//     exit 2 or more            fail: the filter could not decide
+//     a signal, past its time   fail
 //
-// Under `strictExit` exit 1 rejects only where that line begins with a code, since an interpreter's own errors exit with 1
-// too. `exitStatus` gives single statuses another meaning. Under `allowDiscard` a line that starts with a 2xx code has the
-// client hear that while the message goes nowhere.
+// With `strictExit`, exit 1 rejects only if that line begins with a code, because an interpreter's own errors exit with
+// 1, too. `exitStatus` gives other meanings to single statuses. With `allowDiscard`, the line may start with a 2xx
+// code. Then the client hears that line, and the message goes nowhere.
 
 import { formatReply, type Reply, replyClass, replyFromText, startsWithCode } from "../../smtp/reply.ts";
 import type { Verdict } from "../../mail/verdict.ts";
 import { failureOf, type ProgramEnd } from "./process.ts";
 
-/** What an exit status may mean. */
+/** The meanings that an exit status may have. */
 export type ExitMeaning = "reject" | "tempfail" | "discard" | "pass" | "fail";
 
 export interface ExitOptions {
   readonly allowDiscard: boolean;
   readonly strictExit: boolean;
-  /** By status, from 1 to 255. */
+  /** For each status from 1 to 255. */
   readonly exitStatus: ReadonlyMap<number, ExitMeaning>;
 }
 
@@ -29,7 +29,7 @@ const NOT_NOW = formatReply("451 4.7.1 Content not accepted now, try again later
 
 const DISCARDED = formatReply("250 2.0.0 Ok: discarded");
 
-/** The verdict on a message whose filter ended with `end`, its standard error with `line`. */
+/** The verdict about a message. Its filter ended with `end` and `line` as the last line of its standard error. */
 export function verdictOfCommand(end: ProgramEnd, line: string, options: ExitOptions): Verdict {
   const words = (otherwise: string) => line === "" ? otherwise : `filter said: ${line}`;
   switch (meaningOf(end, line, options)) {
@@ -65,7 +65,7 @@ function rejection(line: string, allowDiscard: boolean): Reply {
   return line === "" ? REJECTED : replyFromText(line, { success: allowDiscard });
 }
 
-// A code that is not temporary goes, and an enhanced one (RFC 3463) becomes temporary.
+// Removes a code that is not temporary. Makes an enhanced code (RFC 3463) temporary.
 function temporary(line: string): Reply {
   if (startsWithCode(line) && line.startsWith("4")) return replyFromText(line);
   const text = line.replace(/^[25][0-9][0-9] /, "").replace(/^[25](?=\.[0-9]{1,3}\.[0-9]{1,3}(?: |$))/, "4");

@@ -1,12 +1,13 @@
 // The external checker of the Spammer Deterrent: `PATH -s FILE -a IP -f FROM -t N RCPT...`, executed without a shell.
 //
-// FILE is the message with Unix line ends; IP is the client's address, empty where it is not known; FROM and each RCPT are
-// addresses without brackets, `<>` the null sender, empty where the sender is not known; N counts the recipients.
-// Addresses are a stranger's words: one that begins with `-` looks like an option, but all behind N are recipients.
+// FILE is the message with Unix line ends. IP is the client's address, or empty if it is not known. FROM and each RCPT
+// are addresses without brackets. FROM is `<>` for the null sender, and empty if the sender is not known. N is the
+// number of recipients. Addresses are a stranger's text. One that begins with `-` looks like an option, but everything
+// after N is a recipient.
 //
-// Exit status 0 passes the message, or what the checker has made of FILE; 1 refuses it with 552; anything else, and being
-// late or not startable (as with too many recipients for execve(2)), is 451, whatever -r says. The last line of standard
-// error goes to the log.
+// Exit status 0 passes the message, with the checker's changes to FILE. Status 1 refuses it with 552. Anything else is
+// 451, with or without -r. That includes a checker that is late or cannot be started, for example because execve(2) has
+// no room for so many recipients. The last line of standard error goes to the log.
 
 import type { Message } from "../../mail/message.ts";
 import { IoError } from "../../ports/io_error.ts";
@@ -35,7 +36,7 @@ export function externalChecker(
     needsFile: true,
     askedFor: "extchk",
     judge: async (message, { signal, limit, notice }): Promise<Verdict> => {
-      // -r has no say in it, so that this is no "could not tell".
+      // -r does not matter here, so this is not `unsure`.
       const failed = (why: string): Verdict => {
         if (!signal.aborted) notice(why);
         return { kind: "defer", why, reply: FAILED };

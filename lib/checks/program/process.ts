@@ -1,45 +1,47 @@
 // Runs a program that judges a message, and stops it.
 //
 // The program is the leader of a process group. When its time is over or nobody waits for it any more, the whole group
-// gets SIGTERM, and SIGKILL a moment later. When it ends by itself, what it left running has a moment to end, too, or to
-// leave the group as a daemon does; then what is still in the group is killed, for the files of the message are gone. What
-// has left it is not touched. The program's standard error is read to the end, of which the last line is kept.
+// gets SIGTERM, and SIGKILL a moment later. When the program ends by itself, its children get a moment to end, too, or
+// to leave the group as a daemon does. Then the rest of the group is killed, because the files of the message are gone.
+// Processes that left the group are not touched. The program's standard error is read to the end, and its last line is
+// kept.
 
 import { IoError } from "../../ports/io_error.ts";
 import type { Child, Clock, ProcessEnd, Processes } from "../../ports/runtime.ts";
 import { limitText, type TimedOut } from "../time_limit.ts";
 import { concat, isSpace, LF, textOf } from "../../text/octets.ts";
 
-// A reply is made of the last line of standard error and has 512 octets at most.
+// The reply has at most 512 octets. It is made of the last line of standard error.
 const LINE_KEPT = 1024;
 
-// From SIGTERM to SIGKILL, and from that until what has not ended is waited for no longer: another user's, or one that
-// hangs in the kernel.
+// The time from SIGTERM to SIGKILL, and from there until we stop waiting. A process may not end at all: it belongs to
+// another user, or hangs in the kernel.
 const KILL_DELAY = 1000;
 
-// What a program starts in the background has not called setsid(2) yet when the program ends right after: without this it
-// would be chance who is killed. Where nobody is left nobody waits.
+// A program may end right after it starts another one in the background. That one has not yet called setsid(2). Without
+// this time it would depend on luck whether it is killed. If the group is empty, there is no wait.
 const LEAVE_DELAY = 500;
 const LOOK_EVERY = 10;
 
-// A child that outlives the program may hold its standard error open: what was written before the end has come by then.
+// A child that outlives the program may hold its standard error open. After this time, all output from before the end
+// has come.
 const STDERR_DELAY = 200;
 
 /** How a program ended, or why it was not started. */
 export type ProgramEnd = ProcessEnd | TimedOut | { readonly notStarted: string };
 
 export interface RunOptions {
-  /** Added to our own environment. */
+  /** These variables are added to our own environment. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Milliseconds that it may take, and that the message has left. */
+  /** The time that the program may take, and the time that the message has left. In milliseconds. */
   readonly timeout: number;
   readonly limit: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs a program to its end; `lastLine` is the last line of its standard error that is not blank. Throws nothing but an
- * `IoError` of kind `exhausted`: that we have no means to start one now is not the program's failure.
+ * Runs a program to its end. `lastLine` is the last line of its standard error that is not blank. Throws only an
+ * `IoError` of kind `exhausted`: we have no means to start a program now, which is not the program's failure.
  */
 export async function runProgram(
   { clock, processes }: { clock: Clock; processes: Processes },
@@ -73,7 +75,7 @@ export async function runProgram(
     stop();
   });
   signal.addEventListener("abort", stop);
-  // It may have been aborted while the command was being started.
+  // The signal may have come while the command was started.
   if (signal.aborted) stop();
   try {
     const end = await Promise.race([child.ended, givenUp.promise]);
@@ -96,19 +98,19 @@ export async function runProgram(
   }
 }
 
-/** What went wrong with `who`, a program that ended with `end` and `line` as its last word; for the log. */
+/** The failure of `who` in words for the log. The program ended with `end`, and `line` was its last line. */
 export function failureOf(who: string, end: ProgramEnd, line: string): string {
   if ("notStarted" in end) return `${who} could not be started: ${end.notStarted}`;
   if ("timedOut" in end) {
-    const fate = end.runsOn ? "runs on, for it cannot be killed" : "was killed";
+    const fate = end.runsOn ? "runs on, because it cannot be killed" : "was killed";
     return `${who} ran longer than ${limitText(end)} and ${fate}`;
   }
   const said = line === "" ? "" : `: ${line}`;
   return "signal" in end ? `${who} died of ${end.signal}${said}` : `${who} failed with exit status ${end.exit}${said}`;
 }
 
-// A child that floods its standard error is read to the end, so that it can end. What cannot be read is not there: its
-// exit status counts.
+// Reads even a flood to its end, so that the child can end. Output that cannot be read is ignored. The exit status
+// counts.
 async function readAll(child: Child, lastLine: LastLine): Promise<void> {
   try {
     for (let chunk = await child.readStderr(); chunk !== null; chunk = await child.readStderr()) lastLine.push(chunk);
@@ -117,7 +119,10 @@ async function readAll(child: Child, lastLine: LastLine): Promise<void> {
   }
 }
 
-/** The last line of a stream that is not blank; of each line, its beginning. Keeps nothing of a piece but copies. */
+/**
+ * The last line of a stream that is not blank, or the beginning of that line. It keeps copies and no part of the
+ * pieces.
+ */
 class LastLine {
   #whole: Uint8Array = new Uint8Array(0);
   #unfinished: Uint8Array = new Uint8Array(0);
@@ -140,7 +145,8 @@ class LastLine {
     if (room > 0) this.#unfinished = concat([this.#unfinished, octets.subarray(0, room)]);
   }
 
-  // Of whole lines, from the back, so that a flood of lines costs no more than a flood of octets; then the line before them.
+  // Searches whole lines from the back, so a flood of lines costs no more than a flood of octets. If all are blank, it
+  // takes the line before them.
   #lastWhole(lines: Uint8Array): Uint8Array | undefined {
     for (let end = lines.length - 1; end >= 0;) {
       const before = end === 0 ? -1 : lines.lastIndexOf(LF, end - 1);
