@@ -107,7 +107,9 @@ Deno.test("parseContentRules refuses what would refuse every message", () => {
     "\\B",
   ];
   const any = [".", "..*", ".\\+", "^.", "[^ ]", "[^x]$", "\\S", "a\\|."];
-  for (const [lines, what] of [[empty, "the empty line, "], [any, "any line that is not empty, "]] as const) {
+  for (
+    const [lines, what] of [[empty, "the empty line after each header"], [any, "any line that is not empty, "]] as const
+  ) {
     for (const line of lines) {
       assert.throws(
         () => parseContentRules(octets(`# rules\nviagra\n[[:cntrl:]]x\n${line}\n`)),
