@@ -1,10 +1,10 @@
 // Measures listen mode against a direct connection: `deno task bench`.
 //
-// Postfix's smtp-source sends to its smtp-sink, directly, through postprox without a filter, and through a naive proxy
-// (naive_proxy.ts), in turns in the same run; the ratio to direct is the figure, for the machine and its mood fall out of
-// it. Printed: messages of 5 kB on 10 connections, one message of 20 MB, 5 kB with a filter (`-c true`), and the memory
-// that postprox holds. Everything is on 127.0.0.1 and bounded. Needs smtp-source and smtp-sink (Debian: apt-get install
-// postfix).
+// Postfix's smtp-source sends to its smtp-sink in three ways: directly, through postprox without a filter, and through
+// a naive proxy (naive_proxy.ts). The three take turns in one run. The figure is the ratio to direct, because that does
+// not depend on the machine and its load. It prints messages of 5 kB on 10 connections, one message of 20 MB, 5 kB with
+// a filter (`-c true`), and the memory of postprox. Everything is on 127.0.0.1 and bounded. It needs smtp-source and
+// smtp-sink (Debian: apt-get install postfix).
 
 const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const ROUNDS = 5;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-# Starts programs as Postfix's spawn(8) does, a TCP socket for descriptors 0, 1 and 2, and measures what each one costs.
-# Standard input has one line of JSON per turn: {"argv": [...], "together": N, "size": OCTETS}; so many are started at a time, and
-# each gets one whole message of that size, or none where it is 0. Standard output has one line of JSON for it, a list of
-# [wall ms, CPU ms of the program and its children, peak memory in MB]. The CPU time is wait4(2)'s.
+# Starts programs as Postfix's spawn(8) does, with a TCP socket as descriptors 0, 1 and 2, and measures the cost of each.
+# Standard input has one line of JSON per turn: {"argv": [...], "together": N, "size": OCTETS}. N programs start at a time.
+# Each gets one whole message of that size, or none if it is 0. Standard output has one line of JSON per turn, a list of
+# [wall ms, CPU ms of the program and its children, peak memory in MB]. The CPU time comes from wait4(2).
 import json
 import os
 import socket
@@ -23,7 +23,7 @@ def talk(client, size):
         if not line.startswith(code):
             raise Exception("expected %s, heard %r" % (code.decode(), line))
 
-    # As Postfix's smtpd does: whom it has as its client, the envelope in one piece (PIPELINING), and the message in another.
+    # Like Postfix's smtpd: first its own client, then the envelope in one piece (PIPELINING), then the message in another.
     expect(b"220")
     client.sendall(b"EHLO client.example\r\n")
     expect(b"250")

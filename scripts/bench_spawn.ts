@@ -1,11 +1,12 @@
-// Measures what spawn mode costs, where each message is a process: `deno task bench:spawn`.
+// Measures the cost of spawn mode, where each message is a process: `deno task bench:spawn`.
 //
-// One whole message of 5 kB with `-c true` through a process started as Postfix's spawn(8) does it, alone and ten at a
-// time; beside it, in turns in the same run, an empty program on the same runtime. The ratio of the two is the figure,
-// for the machine and its mood fall out of it. CPU time is that of the program and of its filter.
+// It starts a process as Postfix's spawn(8) does, and sends it one whole message of 5 kB with `-c true`, alone and ten
+// at a time. In the same run it takes turns with an empty program on the same runtime. The figure is the ratio of the
+// two, because that does not depend on the machine and its load. CPU time is that of the program and of its filter.
 //
-// Postprox runs from source on Deno, as it is and bundled into one file; as an executable of Bun (POSTPROX_BUN names one;
-// otherwise it is built, which needs npm); and as an executable of Deno where POSTPROX_DENO names one. Needs python3.
+// Postprox runs from source on Deno, as it is and bundled into one file. It also runs as an executable of Bun:
+// POSTPROX_BUN names one, or it is built, which needs npm. If POSTPROX_DENO names an executable of Deno, that runs,
+// too. It needs python3.
 
 import { BuildError, inWorkshop, ROOT, runBuild, runTool } from "./build.ts";
 import { compileWithBun } from "./compile_bun.ts";

@@ -1,15 +1,15 @@
-// What the scripts that build something share: their command line, their one line of complaint, and a place to work in.
+// Shared by the scripts that build something: their command line, their error line, and a place to work in.
 //
-// A result is made in a workshop, a directory of its own inside the output directory, and is renamed out of it when it is
-// whole. So nothing half-made is ever seen under a final name, and nothing is left behind after a failure.
+// A script makes its result in a workshop, a directory inside the output directory. It renames the result out of there
+// when it is whole. So nobody sees anything half-made under a final name, and a failure leaves nothing behind.
 
 /** The repository, with a slash at the end. */
 export const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 
-/** What cannot be done, and what would help, in one line. */
+/** An error in one line: what cannot be done, and what would help. */
 export class BuildError extends Error {}
 
-/** Runs `build`; a `BuildError` becomes one line on standard error and status 1. */
+/** Runs `build`. A `BuildError` becomes one line on standard error and status 1. */
 export async function runBuild(task: string, build: () => Promise<void>): Promise<void> {
   try {
     await build();
@@ -20,7 +20,7 @@ export async function runBuild(task: string, build: () => Promise<void>): Promis
   }
 }
 
-/** Splits `[--NAME=VALUE...] [TARGET...]`; throws a `BuildError` for a name or target that there is not. */
+/** Splits `[--NAME=VALUE...] [TARGET...]`. Throws a `BuildError` for an unknown name or target. */
 export function readArguments(
   args: readonly string[],
   known: { options: readonly string[]; targets: readonly string[] },
@@ -41,8 +41,8 @@ export function readArguments(
 }
 
 /**
- * Has `work` build in a workshop inside `outdir`, which is made if it is not there. The workshop goes in any case but that
- * of a SIGKILL.
+ * Runs `work` in a workshop inside `outdir`, and makes `outdir` if needed. Afterwards it removes the workshop. Only a
+ * SIGKILL leaves it behind.
  */
 export async function inWorkshop<T>(outdir: string, work: (workshop: string) => Promise<T>): Promise<T> {
   const workshop = makeWorkshop(outdir);
@@ -54,7 +54,7 @@ export async function inWorkshop<T>(outdir: string, work: (workshop: string) => 
   try {
     return await work(workshop);
   } catch (error) {
-    // A full disk, say.
+    // For example, a full disk.
     if (error instanceof BuildError || !(error instanceof Error) || !("code" in error)) throw error;
     throw new BuildError(`cannot build in ${outdir}: ${error.message}`);
   } finally {
@@ -75,7 +75,10 @@ function makeWorkshop(outdir: string): string {
   }
 }
 
-/** Runs a command to its end; what it printed, and whether it went well. Throws a `BuildError` where it is not there. */
+/**
+ * Runs a command to its end. Returns its output, and whether it succeeded. Throws a `BuildError` if the command is
+ * missing.
+ */
 export async function runTool(
   words: readonly string[],
   { install, ...options }: { install: string; cwd?: string; env?: Record<string, string> },
@@ -93,19 +96,19 @@ export async function runTool(
 
 const MACHINES: Readonly<Record<number, "x64" | "arm64">> = { 0x3e: "x64", 0xb7: "arm64" };
 
-/** For which machine an executable is, by its ELF header; undefined for what is no Linux executable that we know. */
+/** The machine that an executable is for, by its ELF header; undefined if it is no Linux executable that we know. */
 export function machineOf(path: string): "x64" | "arm64" | undefined {
   using file = Deno.openSync(path);
   const header = new Uint8Array(20);
   if (file.readSync(header) !== header.length) return undefined;
   if (String.fromCharCode(...header.subarray(0, 4)) !== "\x7fELF") return undefined;
-  // e_machine, little-endian on both (elf(5)).
+  // e_machine. It is little-endian on both (elf(5)).
   return MACHINES[header[18]! | header[19]! << 8];
 }
 
 /**
- * The oldest glibc that an executable runs with, as the number after "2.": the newest version that one of its symbols asks
- * for. Undefined for an executable without glibc.
+ * The oldest glibc that an executable runs with, as the number after "2.". Its symbols ask for versions, and this is
+ * the newest of those. Undefined for an executable without glibc.
  */
 export function glibcOf(path: string): number | undefined {
   const text = new TextDecoder("latin1").decode(Deno.readFileSync(path));

@@ -1,11 +1,11 @@
-// Fails when a file under lib/ breaks one of the rules by which data goes one way. Types count like values. Run by
-// `deno task ok`.
+// Fails if a file under lib/ breaks one of the rules by which data goes one way. Types count like values. `deno task
+// ok` runs it.
 //
-//   1. A folder imports from its own level or from a lower one.
-//   2. Inside checks/ and restrictions/ no subfolder imports a sibling.
-//   3. No two folders import each other, directly or by way of others; nor do files.
+// 1. A folder imports from its own level or from a lower one.
+// 2. Inside checks/ and restrictions/ no subfolder imports a sibling.
+// 3. No two folders import each other, directly or through others. The same holds for files.
 //
-// Beside these: the program imports nothing from outside, and only the adapters know a runtime.
+// Also, the program imports nothing from outside, and only the adapters know a runtime.
 
 const LEVELS: Readonly<Record<string, number>> = {
   "lib/text": 0,
@@ -26,12 +26,12 @@ const LEVELS: Readonly<Record<string, number>> = {
   "lib/modes": 4,
   "lib/settings": 5,
   "lib/commands": 6,
-  // Files of their own.
+  // Single files.
   "lib": 7,
   "": 8,
 };
 
-/** What a folder may know that others may not. */
+/** Names that only some folders may use. */
 const ADAPTERS = [
   { folder: "lib/runtime/deno", entry: "main.ts", modules: ["node:dns/promises"], says: "Deno" },
   { folder: "lib/runtime/bun", entry: "main_bun.ts", modules: ["node:", "bun:"], says: "Bun" },
@@ -86,7 +86,7 @@ for (const complaint of complaints) console.error(complaint);
 if (complaints.size > 0) Deno.exit(1);
 console.log(`imports: ${imports.size} files, each from its own level or below, no circle`);
 
-/** The folder of a file: of checks, restrictions and adapters the subfolder. */
+/** The folder of a file. For checks, restrictions and adapters it is the subfolder. */
 function folderOf(file: string): string {
   return file.slice(0, Math.max(0, file.lastIndexOf("/")));
 }

@@ -1,12 +1,11 @@
 // Makes the single-file executable with `deno compile`: dist/postprox for this machine, dist/postprox-deno-TARGET for
 // each target named.
 //
-//   deno task compile [--outdir=DIR] [TARGET...]
+//     deno task compile [--outdir=DIR] [TARGET...]
 //
-// The base binary, denort, is Deno's own: Deno downloads the one of its version on first use, or DENORT_BIN names one
-// that is here. Where there is none, the script fails with one line that says how to get it, and nothing is left behind.
-// What was built for this machine is started once before it gets its name. Other machines' is not; only its header is
-// looked at.
+// It needs Deno's base binary, denort. Deno downloads the one of its version on first use, or DENORT_BIN names a local
+// one. Without it the script fails with one line that says how to get it, and leaves nothing behind. An executable for
+// this machine is started once before it gets its name. For other machines, the script looks only at the header.
 
 import { VERSION_TEXT } from "../lib/commands/version.ts";
 import { BuildError, inWorkshop, machineOf, readArguments, ROOT, runBuild, runTool } from "./build.ts";
@@ -17,21 +16,22 @@ const TRIPLES: Readonly<Record<string, string>> = {
 };
 
 /**
- * What the program may do: all. Deno keeps /dev and /proc, and so the socket of syslog and the address of the client on
- * standard input, to programs with all permissions. It would not be much of a fence around a program that starts commands;
- * the real one is its user and its systemd unit.
+ * The program may do everything. Deno allows /dev and /proc only to programs with all permissions. Syslog's socket and
+ * the client's address on standard input need these. For a program that starts commands, permissions would be a weak
+ * fence. The real fence is its user and its systemd unit.
  */
 export const PERMISSIONS = ["--allow-all"];
 
 const FLAGS = [
-  // Datagrams, which is how syslog is reached.
+  // For datagrams to syslog.
   "--unstable-net",
   ...PERMISSIONS,
-  // It would lie in /tmp under a name that is known: whoever makes that file first says what the program does.
+  // The cache would be in /tmp under a known name. Anybody who makes that file first could change what the program
+  // does.
   "--no-code-cache",
   "--no-lock",
   "--no-remote",
-  // `deno check` does that.
+  // `deno check` checks the types.
   "--no-check",
 ];
 
@@ -40,7 +40,7 @@ if (import.meta.main) await runBuild("compile", main);
 async function main(): Promise<void> {
   const { options, targets } = readArguments(Deno.args, { options: ["outdir"], targets: Object.keys(TRIPLES) });
   const outdir = options.get("outdir") ?? `${ROOT}dist`;
-  // Deno takes an empty one for a path.
+  // Deno takes an empty value for a path.
   if (Deno.env.get("DENORT_BIN") === "") Deno.env.delete("DENORT_BIN");
   const base = Deno.env.get("DENORT_BIN");
   if (base !== undefined) checkBase(base, targets);
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
 
 function checkBase(base: string, targets: readonly string[]): void {
   if (targets.length > 1) {
-    throw new BuildError("DENORT_BIN names one base binary, which cannot be that of several targets: name one target");
+    throw new BuildError("DENORT_BIN names one base binary, and that is for one target only: name one target");
   }
   const wanted = targets[0] ?? hostTarget();
   let found: string | undefined;
@@ -73,7 +73,7 @@ async function compile(
   const wanted = target ?? hostTarget();
   const built = `${workshop}/postprox`;
   const words = ["compile", "--quiet", "--target", TRIPLES[wanted]!, ...FLAGS, "--output", built, `${ROOT}main.ts`];
-  // DENORT_BIN may be a relative path; so the directory stays as it is.
+  // DENORT_BIN may be a relative path, so the working directory stays as it is.
   const { success, stderr } = await runTool([Deno.execPath(), ...words], {
     install: "Deno",
     env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
@@ -85,7 +85,7 @@ async function compile(
   return path;
 }
 
-// A base binary of another version, or one that is none, shows only when the whole is started.
+// If the base binary has another version, or is no base binary, only a start shows it.
 async function tryOut(built: string, base: string | undefined): Promise<void> {
   const { success, stdout, stderr } = await runTool([built, "--version"], { install: "a base binary that runs here" });
   if (success && stdout === VERSION_TEXT) return;
@@ -97,7 +97,8 @@ async function tryOut(built: string, base: string | undefined): Promise<void> {
 }
 
 function whyNot(stderr: string, base: string | undefined, wanted: string): string {
-  // A paragraph says where it came up, the next one what caused that, and its last line is what was wrong.
+  // The first paragraph says where the error occurred, the next one gives its cause. The last line of that says what is
+  // wrong.
   const [where = "", causes = ""] = stderr.trim().split(/\n\s*\n/);
   const last = (causes.startsWith("Caused by:") ? causes : where).split("\n").at(-1)!;
   const reason = last.replace(/^\s*(?:\d+:|error:)\s*|https?:\/\/\S+/g, "") || "no word why";

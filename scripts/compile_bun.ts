@@ -1,13 +1,15 @@
-// Makes the single-file executable with Bun: dist/postprox for this machine, dist/postprox-TARGET for each target named.
+// Makes the single-file executable with Bun: dist/postprox for this machine, dist/postprox-TARGET for each target
+// named.
 //
-//   deno task compile:bun [--outdir=DIR] [TARGET...]
+//     deno task compile:bun [--outdir=DIR] [TARGET...]
 //
-// Needs npm, whose npx runs the pinned Bun; for another target Bun fetches its runtime as an npm package. Where they
-// cannot be had, it fails with one line and leaves nothing behind. Two runs of it on one source give the same octets.
+// It needs npm, whose npx runs the pinned Bun. For another target, Bun fetches its runtime as an npm package. If these
+// cannot be had, the script fails with one line and leaves nothing behind. Two runs on one source give the same octets.
 //
-// The executable must do on every mail host what it does here. So it loads no .env and no bunfig.toml, and the names of
-// the environment variables that Bun's runtime asks for are spoilt in it: BUN_BE_BUN=1 would make it Bun's own command
-// line, BUN_OPTIONS could load code. Known gap: BUN_JSC_*, switches of the JavaScript engine, are found in another way.
+// The executable must behave the same on every mail host. So it loads no .env and no bunfig.toml. The script also
+// changes the names of the environment variables that Bun's runtime asks for: BUN_BE_BUN=1 would make it Bun's own
+// command line, and BUN_OPTIONS could load code. Known gap: Bun finds BUN_JSC_*, the switches of the JavaScript engine,
+// in another way.
 
 import { Buffer } from "node:buffer";
 import { cpSync } from "node:fs";
@@ -15,7 +17,7 @@ import { BuildError, glibcOf, inWorkshop, readArguments, ROOT, runBuild, runTool
 
 export const BUN_VERSION = "1.4.5";
 
-/** The oldest glibc 2.x that the executable has to run with, as the README says. */
+/** The oldest glibc 2.x that the executable must run with. The README says it, too. */
 export const OLDEST_GLIBC = 17;
 
 const TARGETS = ["linux-x64", "linux-x64-baseline", "linux-x64-musl", "linux-arm64"];
@@ -23,14 +25,14 @@ const TARGETS = ["linux-x64", "linux-x64-baseline", "linux-x64-musl", "linux-arm
 const FLAGS = [
   "--compile",
   "--minify",
-  // Without it each start parses the source, and takes twice as long.
+  // Without bytecode each start parses the source and takes twice as long.
   "--bytecode",
-  // What a run does not use stays in files of its own, which it does not load. Only ES modules can be split so.
+  // Code that a run does not use stays in files of its own, which the run does not load. Only ES modules can be split.
   "--format=esm",
   "--splitting",
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",
-  // A process that carries one message ends before machine code has paid for itself. Listen mode takes this back.
+  // A process that carries one message ends before machine code pays off. Listen mode takes this setting back.
   "--compile-jit-policy=100",
 ];
 
@@ -39,8 +41,8 @@ if (import.meta.main) await runBuild("compile:bun", main);
 async function main(): Promise<void> {
   const { options, targets } = readArguments(Deno.args, { options: ["outdir"], targets: TARGETS });
   const outdir = options.get("outdir") ?? `${ROOT}dist`;
-  // What is set here for Bun, or for npm's own node, shall not go into what is built. Without the authorities that a
-  // network has of its own, npm reaches no registry through it.
+  // Settings here for Bun or for npm's own node must not get into the executable. NODE_EXTRA_CA_CERTS stays: in a
+  // network with its own certificate authority npm needs it to reach a registry.
   for (const name of Object.keys(Deno.env.toObject())) {
     if (/^(BUN|NODE)_(?!EXTRA_CA_CERTS$)/.test(name)) Deno.env.delete(name);
   }
@@ -54,10 +56,10 @@ async function compile(
   target: string | undefined,
   { workshop, outdir }: { workshop: string; outdir: string },
 ): Promise<string> {
-  // The name of the file goes into it: it must be the same each time.
+  // The executable contains the name of this file, so the name must always be the same.
   const built = `${workshop}/postprox`;
   const cross = target === undefined ? [] : [`--target=bun-${target}`];
-  // Names in it are made of the way from the workshop to the source, which must be the same one, too.
+  // It also contains names made of the path from the workshop to the source. So that path must be the same, too.
   for (const part of ["lib", "main_bun.ts"]) {
     cpSync(`${ROOT}${part}`, `${workshop}/source/${part}`, { recursive: true });
   }
@@ -69,7 +71,7 @@ async function compile(
   return path;
 }
 
-/** Makes an executable of `source`, with nothing spoilt in it yet. `cwd` may get files of Bun's. */
+/** Makes an executable of `source`. It does not change any names in it. Bun may put files into `cwd`. */
 export async function compileWithBun(
   source: string,
   outfile: string,
@@ -79,9 +81,9 @@ export async function compileWithBun(
   const { success, stdout, stderr } = await runTool(words, { install: "npm", cwd });
   if (success && exists(outfile)) return;
   const lines = `${stdout}\n${stderr}`.split("\n").map((line) => line.trim()).filter((line) => line !== "");
-  // Of npm's lines the first are codes, and the last says where there are more.
+  // npm's first error lines are codes, and its last one says where to read more.
   const reason = lines.find((line) => /\berror\b(?! code| syscall| errno| A complete log)/i.test(line)) ?? lines.at(-1);
-  throw new BuildError(`Bun ${BUN_VERSION} from npm cannot build it: ${reason ?? "no word why"}`);
+  throw new BuildError(`Bun ${BUN_VERSION} from npm cannot build it: ${reason ?? "it gave no reason"}`);
 }
 
 /** Throws a `BuildError` for an executable that needs a newer glibc than the README says. */
@@ -91,7 +93,7 @@ export function checkGlibc(path: string): void {
   throw new BuildError(`it would need glibc 2.${needed}, and the README promises 2.${OLDEST_GLIBC}: take another Bun`);
 }
 
-// The runtime asks getenv(3) for names that stand in it as C strings. No variable has a name that starts with "=".
+// The runtime asks getenv(3) for names that it holds as C strings. No variable has a name that starts with "=".
 function spoilNames(path: string): void {
   using file = Deno.openSync(path, { write: true });
   const spoilt = new Set<string>();
@@ -101,7 +103,7 @@ function spoilNames(path: string): void {
     file.writeSync(new TextEncoder().encode("="));
     spoilt.add(name!);
   }
-  // Another version of Bun may keep them in another way.
+  // Another version of Bun may hold them in another way.
   for (const name of ["BUN_BE_BUN", "BUN_OPTIONS", "BUN_INSPECT", "NODE_CHANNEL_FD"]) {
     if (!spoilt.has(name)) throw new BuildError(`${name} in the environment would change what it does`);
   }

@@ -1,14 +1,15 @@
-// Makes the completions for bash, zsh and fish of a table of options: `deno task completions`, into dist/completions/.
+// Makes the completions for bash, zsh and fish from a table of options: `deno task completions`, into
+// dist/completions/.
 //
-// Options are completed by both their names, and values to what their kind offers. In place of HOST:PORT host names are
-// offered. bash needs no bash-completion package.
+// They complete both names of an option, and values that its kind offers. In place of HOST:PORT they offer host names.
+// bash does not need a bash-completion package.
 
 import { allOptions } from "../lib/commands/commands.ts";
 import type { Offer } from "../lib/options/kinds.ts";
 import { type OptionRow, withDefault } from "../lib/options/table.ts";
 import { writeFiles } from "./dist.ts";
 
-/** The files by name, as each shell looks for them. */
+/** The files, by the names that each shell looks for. */
 export function completionFiles(options: readonly OptionRow[]): Readonly<Record<string, string>> {
   return { "postprox.bash": bash(options), "_postprox": zsh(options), "postprox.fish": fish(options) };
 }
@@ -49,7 +50,7 @@ complete -F _postprox postprox
 `;
 }
 
-/** What is done where the word before is this option. */
+/** The code that runs if the word before is this option. */
 function bashBody(row: OptionRow): string {
   const { words = [], finds } = row.kind?.offers ?? {};
   const sources = [
@@ -59,7 +60,7 @@ function bashBody(row: OptionRow): string {
   const lines = [
     ...(finds ? ["compopt -o filenames"] : []),
     ...(sources.length > 0 ? [`mapfile -t COMPREPLY < <(${sources.join("; ")})`] : []),
-    // A value that may be left out leaves room for something else.
+    // A value that may be left out leaves room for other words.
     row.valueIsOptional ? "[[ ${#COMPREPLY[@]} -gt 0 ]] && return" : "return",
   ];
   return lines.map((line) => `      ${line}\n`).join("");
@@ -72,7 +73,7 @@ function zsh(options: readonly OptionRow[]): string {
     const { short, long, kind, valueIsOptional, isRepeatable, endsReading, help } = row;
     const takes = kind === undefined ? ["", ""] : valueIsOptional ? ["", "=-"] : ["+", "="];
     const names = short ? `{-${short}${takes[0]},--${long}${takes[1]}}` : `--${long}${takes[1]}`;
-    // What only prints needs nothing beside it; what is not repeatable may come once.
+    // An option that only prints stands alone. An option that is not repeatable may come once.
     const others = endsReading ? "(- *)" : isRepeatable ? "*" : `(${namesOf(row).join(" ")})`;
     const argument = kind ? `${valueIsOptional ? "::" : ":"}${zshText(kind.shown)}:${zshAction(kind.offers)}` : "";
     return `    ${zshQuote(others)}${names}${zshQuote(`[${zshText(withDefault(help, row))}]${argument}`)}`;
@@ -92,7 +93,7 @@ ${specs.join(" \\\n")} \\
 
 function zshAction({ words = [], finds }: Offer = {}): string {
   if (finds === "directories") return "_path_files -/";
-  // A blank in front: else zsh would put words for compadd before ours, and those would be offered too.
+  // The blank comes first. Otherwise zsh puts words for compadd before ours, and would offer those, too.
   if (finds === "files") return words.length > 0 ? ` _postprox_files_or ${words.join(" ")}` : "_files";
   return words.length > 0 ? `(${words.join(" ")})` : " ";
 }
@@ -112,7 +113,7 @@ function fish(options: readonly OptionRow[]): string {
     const { short, long, kind, valueIsOptional, help } = row;
     const { words: offered = [], finds } = kind?.offers ?? {};
     const words = ["complete -c postprox", ...(short ? [`-s ${short}`] : []), `-l ${long}`];
-    // -x: needs a value, and no file is one; -r: needs a value.
+    // -x: needs a value, which is no file. -r: needs a value.
     if (kind && !valueIsOptional) words.push(finds === "files" ? "-rF" : "-x");
     const found = finds === "directories" ? ["(__fish_complete_directories)"] : [];
     const values = [...offered, ...found].join(" ");

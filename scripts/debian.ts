@@ -1,10 +1,10 @@
-// Installs Debian packages for the tests: says what is missing and how large it is, and starts none of their services.
+// Installs Debian packages for the tests. It says what is missing and how large that is, and starts no services.
 
 import { existsSync } from "node:fs";
 
 const POLICY = "/usr/sbin/policy-rc.d";
 
-/** Installs what is missing of `packages`. Throws an Error with one line when that cannot be. */
+/** Installs those of `packages` that are missing. Throws an Error of one line if it cannot. */
 export async function installPackages(packages: readonly string[]): Promise<void> {
   if (packages.length === 0) return;
   const [first] = packages;
@@ -14,7 +14,7 @@ export async function installPackages(packages: readonly string[]): Promise<void
   await apt(["update", "-q"]);
   const plan = await aptOutput(["install", "--assume-no", "--no-install-recommends", ...packages]);
   for (const line of plan.match(/^(?:Need to get|After this operation).*$/gm) ?? []) console.log(`  ${line}`);
-  // The tests start servers of their own; where a package would start its own, it is told not to.
+  // The tests start their own servers. This tells packages not to start theirs.
   const isOurs = !existsSync(POLICY);
   if (isOurs) Deno.writeTextFileSync(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   try {
@@ -24,7 +24,7 @@ export async function installPackages(packages: readonly string[]): Promise<void
   }
 }
 
-/** Runs apt-get; its output is thrown when it fails. */
+/** Runs apt-get. If it fails, throws its output. */
 async function apt(args: readonly string[]): Promise<void> {
   const { success, stdout, stderr } = await start(args).output();
   const text = new TextDecoder();

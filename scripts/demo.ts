@@ -1,8 +1,8 @@
 // Shows what postprox does: `deno task demo`.
 //
-// A small mail server takes what gets through, postprox stands before it with examples/demo-filter, and three messages
-// are sent: one that passes, one that the filter refuses, one that it changes. The dialogue of each is shown, then what
-// the sender was told and what the server got. The exit status is 0 only when all three came out right.
+// It runs a small mail server, with postprox and examples/demo-filter before it, and sends three messages. One passes,
+// the filter refuses one, and the filter changes one. It shows the dialogue of each, what the sender heard, and what
+// the server got. The exit status is 0 only if all three went as expected.
 
 import { readReply, startServer, waitForLine } from "./demo_server.ts";
 
@@ -23,7 +23,7 @@ interface Story {
   readonly title: string;
   readonly text: readonly string[];
   readonly reply: RegExp;
-  /** What the mail server must have got, or nothing. */
+  /** Whether the mail server must have got this text; undefined if it must have got nothing. */
   readonly delivered: (text: string) => boolean;
   readonly outcome: string;
 }

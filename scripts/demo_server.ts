@@ -1,6 +1,9 @@
-// The mail server of the demonstration: takes one message at a time and keeps its text. No more SMTP than that needs.
+// The mail server of the demonstration. It takes one message at a time and keeps its text. It knows no more SMTP than
+// that needs.
 
-/** A server on a free port of 127.0.0.1; `delivered` is the text of the last message, CRLF line ends and all. */
+/**
+ * Starts a server on a free port of 127.0.0.1. `delivered` is the text of the last message, with its CRLF line ends.
+ */
 export function startServer(): { port: number; delivered: string; close(): void } {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const server = { port: listener.addr.port, delivered: "", close: () => listener.close() };
@@ -10,7 +13,7 @@ export function startServer(): { port: number; delivered: string; close(): void 
   return server;
 }
 
-/** Reads one reply, all its lines. */
+/** Reads all lines of one reply. */
 export async function readReply(conn: Deno.Conn): Promise<string> {
   return await readUntil(conn, /^(?:\d{3}-.*\r\n)*\d{3}(?: .*)?\r\n$/);
 }

@@ -1,8 +1,8 @@
-// Where generated text goes: `dist/`, or the directory of --outdir=DIR. See build.ts for what happens when it cannot.
+// Writes generated text into `dist/`, or into the directory of --outdir=DIR. If it cannot, see build.ts.
 
 import { inWorkshop, readArguments, ROOT, runBuild } from "./build.ts";
 
-/** Writes `files`, by name, into `folder` of the output directory, and says so. */
+/** Writes `files`, by name, into `folder` of the output directory, and prints their paths. */
 export async function writeFiles(
   task: string,
   folder: string,

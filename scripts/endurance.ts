@@ -1,11 +1,11 @@
-// What postprox costs over time and under load: `deno task endurance`.
+// Measures what postprox costs over time and under load: `deno task endurance`.
 //
-// Prints each figure beside its bound: memory over 200,000 messages in one listen process (the series, and its slope),
-// 2,000 idle connections, messages of 100 MB, 10,000 recipients, a client that says an octet a second, a flood of
-// connections. Each load has a process of its own, on 127.0.0.1, and stops by itself; all together take some minutes.
-// Needs Postfix's smtp-source and smtp-sink (Debian: apt-get install postfix) and about 5,000 descriptors (`ulimit
-// -n`), of which the 2,000 connections take two each in postprox. Exit status 1: a bound is missed.
-// tests/endurance/endurance.ts has the loads.
+// It prints each figure beside its bound: memory over 200,000 messages in one listen process (the series and its
+// slope), 2,000 idle connections, messages of 100 MB, 10,000 recipients, a client that sends one octet per second, a
+// flood of connections. Each load has its own process, on 127.0.0.1, and stops by itself. All together take some
+// minutes. It needs Postfix's smtp-source and smtp-sink (Debian: apt-get install postfix) and about 5,000 descriptors
+// (`ulimit -n`): each of the 2,000 connections takes two in postprox. The exit status is 1 if a figure is beyond its
+// bound. tests/endurance/endurance.ts has the loads.
 
 import { addressMany, flood, holdIdle, sendLarge, sendMany, trickle } from "../tests/endurance/endurance.ts";
 import type { Figure } from "../tests/endurance/endurance_bed.ts";

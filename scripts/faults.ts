@@ -1,6 +1,7 @@
-// Lets everything fail once, and prints what becomes of it: `deno task faults`; with `--write`, docs/proofs/faults.md is written.
+// Makes every operation fail once, and prints the outcomes: `deno task faults`. With `--write` it writes
+// docs/proofs/faults.md.
 //
-// The exit status is 1 when a fault breaks a rule.
+// The exit status is 1 if a fault breaks a rule.
 
 import { writeFileSync } from "node:fs";
 import { DIALOGUES, everyFault, type Outcome, playFault } from "../tests/faults/run.ts";

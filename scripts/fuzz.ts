@@ -1,10 +1,11 @@
-// Fuzz at length: `deno task fuzz`, with `--seed N`, `--count N` (a million), `--seconds N`, `--codec N`, `--grep N`.
+// Long fuzz runs: `deno task fuzz`, with `--seed N`, `--count N` (a million), `--seconds N`, `--codec N`, `--grep N`.
 //
-// First the dot codec against slow ones, then regular expressions against GNU grep, N batches of each kind; then sessions.
+// It compares the dot codec with slow ones, then regular expressions with GNU grep (N batches of each kind). Then it
+// plays sessions.
 //
-// Prints the seed, the rate and what was found; a failing input is written to tmp/fuzz/ as JSON. To play one input again:
-// `deno task fuzz --input FILE`. A file that shows a fault goes to tests/fuzz/corpus/, whose files are played again by the
-// tests and are the first stock of each run. The exit status is 1 when a rule was broken.
+// It prints the seed, the rate and the findings. It writes a failing input to tmp/fuzz/ as JSON. To play an input
+// again: `deno task fuzz --input FILE`. Put a file that shows a fault into tests/fuzz/corpus/. The tests play the files
+// there, and each run starts from them. The exit status is 1 if a rule was broken.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
@@ -16,7 +17,7 @@ import { BATCHES, compareWithGrep } from "../tests/pattern/grep.ts";
 const FOLDER = new URL("../tmp/fuzz/", import.meta.url);
 const FAILURES_KEPT = 50;
 
-// Errors are everyday here, and nobody looks at their stacks; `--input` shows them.
+// Errors are common here, and nobody looks at their stacks. `--input` shows them.
 const options = parse(Deno.args);
 if (!options.input) Error.stackTraceLimit = 0;
 let reported = 0;

@@ -1,12 +1,12 @@
-// Plays the whole hostile corpus, every row in every way, and writes down what was found.
+// Plays the whole hostile corpus, every row in every way, and writes down the results.
 //
-//   deno task hostile            all of it; writes tests/hostile/results.json and the tables of docs/proofs/hostile.md
-//   deno task hostile --check    all of it; writes nothing
+//     deno task hostile            all of it; writes tests/hostile/results.json and the tables of docs/proofs/hostile.md
+//     deno task hostile --check    all of it; writes nothing
 //
-// First through postprox to a fake server that looks at every octet, in both modes. Then to real servers: without
-// postprox, which shows which rows fool them, and through postprox, where none may. Needs root, Postfix, aiosmtpd, and
-// apt-get for the servers that cannot be installed beside Postfix. Progress goes to standard error. Ends with 1 when
-// anything is wrong.
+// It first plays through postprox to a fake server that checks every octet, in both modes. Then it plays to real
+// servers. Without postprox it shows which rows fool them. Through postprox no row may. It needs root, Postfix,
+// aiosmtpd, and apt-get for the servers that cannot be installed beside Postfix. Progress goes to standard error. The
+// exit status is 1 if anything is wrong.
 
 import { CORPUS, rowsByGroup } from "../tests/hostile/corpus.ts";
 import { type Finding, playDirectly, playThrough, rowsForServers } from "../tests/hostile/books.ts";
@@ -25,17 +25,20 @@ const LETTERS: Record<ServerName, string> = {
   "OpenSMTPD": "O",
 };
 
-/** In spawn mode each conversation is a process; what packets do to one is the same there. */
+/**
+ * In spawn mode each conversation is a process, so only a sample is split in every way. Packets have the same effect in
+ * both modes.
+ */
 const SPLITS: Record<Mode, Splits> = { listen: "every", spawn: "sample" };
 
-/** Programs at a time; most of a conversation is waiting. */
+/** Programs at a time. A conversation mostly waits. */
 const SIDE_BY_SIDE = 4;
 
 const write = Deno.args[0] !== "--check";
 const start = performance.now();
 const failures: string[] = [];
 let shown = 0;
-// A server that cannot be had is missed now, and not when all the others have been played.
+// A missing server shows now, and not after all the others have been played.
 for (const start of Object.values(SERVERS)) await (await start()).stop();
 const fake = await playFake();
 const servers: Record<string, Results["servers"][string]> = {};
@@ -84,7 +87,7 @@ async function playRow(
   row: Row,
   { mode, rig, counts }: { mode: Mode; rig: Rig; counts: { ways: number; wrong: number } },
 ): Promise<void> {
-  // In spawn mode a row that is said in one packet is played once more beside its sample.
+  // In spawn mode, a row that is sent in one packet is also played as a whole.
   for (const splits of mode === "spawn" ? ["whole", SPLITS[mode]] as const : [SPLITS[mode]]) {
     counts.ways += waysOf(row, splits);
     try {
@@ -103,7 +106,7 @@ async function playServer(name: ServerName): Promise<Results["servers"][string]>
     const direct = await playDirectly(server, rows, (done, all) => progress(`${name}, without postprox`, done, all));
     const through: Finding[] = [];
     for (const [mode, splits] of [["listen", "single"], ["spawn", "whole"]] as const) {
-      // Spawn mode with one real server: to the others it is the same octets.
+      // Spawn mode plays with one real server only. The other servers would get the same octets.
       if (mode === "spawn" && name !== "Postfix") continue;
       const shown = (done: number, all: number) => progress(`${name}, ${mode}`, done, all);
       through.push(...await playThrough(server, rows, { mode, splits, progress: shown }));

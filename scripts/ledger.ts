@@ -1,10 +1,11 @@
-// No loss, no duplicate, proved by counting: `deno task ledger`.
+// Proves by counting that no message is lost or doubled: `deno task ledger`.
 //
-// Sends some 10,000 messages with unique ids through a real Postfix, postprox and a real Postfix while filters hang and
-// crash, downstream is stopped and killed, clients vanish and postprox itself is killed, and prints for each fault what
-// became of them. tests/endurance/ledger.ts says what is promised and what counts as an explanation. Takes some
-// minutes; `--share=0.1` sends a tenth of the messages, `--seed=N` draws others. Needs root and Debian's package postfix.
-// Exit status 1: a promise is broken, and standard error shows what the logs say of each case.
+// It sends some 10,000 messages with unique ids through a real Postfix, postprox and a second real Postfix. Meanwhile
+// filters hang and crash, downstream is stopped and killed, clients vanish, and postprox itself is killed. It prints
+// for each fault what happened to the messages. tests/endurance/ledger.ts has the promises, and says what counts as an
+// explanation. It takes some minutes. `--share=0.1` sends a tenth of the messages, and `--seed=N` draws others. It
+// needs root and Debian's package postfix. The exit status is 1 if a promise is broken. Standard error then shows what
+// the logs say of each case.
 
 import { isKept, type Ledger, type Row, runLedger } from "../tests/endurance/ledger.ts";
 import { type Stage, stagesOf } from "../tests/endurance/ledger_stages.ts";
@@ -34,7 +35,7 @@ killed       SIGKILL took the postprox that had it in hand, so that there is no 
 before       Postfix before the filter has heard the 2xx; its client did not wait for it
 unexplained  none of these`;
 
-// The first few say what the others would say.
+// The first cases say the same as the others.
 const CASES_SHOWN = 10;
 
 const started = performance.now();

@@ -1,8 +1,9 @@
-// Makes the manual page postprox(8) of a table of options and the prose in docs/man/: `deno task man`, dist/postprox.8.
+// Makes the manual page postprox(8) from a table of options and the prose in docs/man/: `deno task man`,
+// dist/postprox.8.
 //
-// The page is in mdoc(7), so mandoc(1) and groff(1) both show it. The prose is docs/man/postprox.mdoc; an option has its
-// text in docs/man/options.mdoc or, where that has none, its line of --help. Whatever is asked for and is not there is an
-// error, so that neither can fall behind the other.
+// The page is in mdoc(7), so both mandoc(1) and groff(1) show it. The prose is in docs/man/postprox.mdoc. The text of
+// an option is in docs/man/options.mdoc. An option without a text there has its line of --help. A text that is asked
+// for and missing is an error. So neither can fall behind the other.
 
 import { allOptions, readWords } from "../lib/commands/commands.ts";
 import { postfixLine } from "../lib/commands/postfix_config.ts";
@@ -14,7 +15,7 @@ import { writeFiles } from "./dist.ts";
 /** Where the packages put the program. */
 const PROGRAM = "/usr/sbin/postprox";
 
-// What mandoc(1) has a line of the source be at most.
+// mandoc(1) wants at most this many characters in a line of the source.
 const WIDTH = 80;
 
 const root = new URL("../", import.meta.url);
@@ -68,7 +69,7 @@ function sentence(help: string): string {
   return `${help[0]!.toUpperCase()}${help.slice(1)}.`.split(/(?<=[;.]) /).map(escape).map(fill).join("\n");
 }
 
-/** Breaks lines of text, which mandoc(1) wants within 80 columns; macros and literal text are left as they are. */
+/** Breaks lines of text, because mandoc(1) wants at most 80 columns. Leaves macros and literal text as they are. */
 function fill(source: string): string {
   let isLiteral = false;
   return source.split("\n").flatMap((line) => {
@@ -82,7 +83,7 @@ function wrap(line: string): string[] {
   const lines: string[] = [];
   for (const word of line.split(" ")) {
     const last = lines.at(-1);
-    // A line that began with a dot or an apostrophe would be a macro.
+    // A line that begins with a dot or an apostrophe would be a macro.
     const mayBegin = !/^[.']/.test(word);
     if (last === undefined || (mayBegin && last.length + 1 + word.length > WIDTH)) lines.push(word);
     else lines[lines.length - 1] = `${last} ${word}`;
@@ -94,7 +95,7 @@ function literal(text: string): string {
   return text.split("\n").map(escape).join("\n");
 }
 
-/** Text as roff(7) has to have it: its escape character, its control characters, and a minus that can be copied. */
+/** Escapes text for roff(7): its escape character, its control characters, and a minus that can be copied. */
 function escape(line: string): string {
   return line.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("`", "\\(ga").replaceAll("^", "\\(ha")
     .replaceAll("~", "\\(ti").replaceAll("'", "\\(aq").replace(/^\./, "\\&.");

@@ -1,15 +1,18 @@
-// Whether the tests see faults: `deno task mutants [--from=N] [--check] [WORD...]`.
+// Finds out whether the tests see faults: `deno task mutants [--from=N] [--check] [WORD...]`.
 //
-// Each mutant of tests/mutants.ts is put into a copy of the source, and the tests are run there: first those that should
-// see it, then all that need neither Postfix nor another real server, until one fails. It prints a line for each, and the
-// sum. WORDs choose those whose name has one of them. --check only says which of them do not apply any more. The exit
-// status is 1 when a mutant was missed or does not apply.
+// It puts each mutant of tests/mutants.ts into a copy of the source, and runs the tests there until one fails. The
+// tests that should see it come first, then all that need no real server. It prints a line for each mutant, and the
+// sum. WORDs choose the mutants whose name has one of them. --check only says which mutants do not apply any more. The
+// exit status is 1 if a mutant was missed or does not apply.
 
 import { existsSync } from "node:fs";
 import { type Mutant, MUTANTS } from "../tests/mutants.ts";
 import { ROOT, runTool } from "./build.ts";
 
-/** After the tests that should see a mutant: the quick ones, those that take longer, those with processes. */
+/**
+ * These run after the tests that should see a mutant: quick tests, then tests that take longer, then tests with
+ * processes.
+ */
 const LONGER = ["faults", "fuzz", "runtime", "scripts"];
 const OUTSIDE = ["blackbox"];
 const LEFT_OUT = ["e2e", "endurance", "hostile", "fakes"];
@@ -70,7 +73,7 @@ async function findFailures(copy: string, stages: readonly (readonly string[])[]
   return "";
 }
 
-/** The text of the file with the mutant in it; undefined where it does not apply. */
+/** The text of the file with the mutant in it; undefined if the mutant does not apply. */
 function mutate(path: string, { from, to }: Mutant): string | undefined {
   const parts = existsSync(path) ? Deno.readTextFileSync(path).split(from) : [];
   return parts.length === 2 ? parts.join(to) : undefined;

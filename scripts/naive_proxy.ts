@@ -1,9 +1,9 @@
-// A proxy as one writes it in an hour: the yardstick of `deno task bench`, not for mail.
+// A proxy as one writes it in an hour. `deno task bench` compares with it. It is not for mail.
 //
-//   deno run -A scripts/naive_proxy.ts PORT DOWNSTREAM_PORT
+//     deno run -A scripts/naive_proxy.ts PORT DOWNSTREAM_PORT
 //
-// It relays line by line, keeps a message in memory, turns its line ends to LF and back octet by octet, and looks
-// neither at errors nor at time. No spool, no filter, no bounds.
+// It relays line by line, keeps a message in memory, and turns its line ends to LF and back octet by octet. It ignores
+// errors and time. It has no spool, no filter and no bounds.
 
 const [port, downstreamPort] = Deno.args.map(Number);
 const PIECE = 262_144;

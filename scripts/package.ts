@@ -1,13 +1,12 @@
-// Makes the packages: dist/postprox_VERSION_ARCH.deb, dist/postprox-VERSION-linux-ARCH.tar.gz, and dist/SHA256SUMS of all
-// packages and executables with a target in their name that are in dist/ then.
+// Makes the packages: dist/postprox_VERSION_ARCH.deb, dist/postprox-VERSION-linux-ARCH.tar.gz, and dist/SHA256SUMS. The
+// sums are of all packages and of executables with a target in their name that are then in dist/.
 //
-//   deno task package [--outdir=DIR] [--executable=FILE]
+//     deno task package [--outdir=DIR] [--executable=FILE]
 //
-// The executable is dist/postprox, as compile or compile:bun left it, and is made where it is not there or is older than
-// the source. FILE may be one for another machine. Needs dpkg-deb, tar and gzip. Two runs at one commit with one
-// executable give the same octets: every file has the time of the commit (or of SOURCE_DATE_EPOCH), root's ownership, and
-// its place by name.
-// The texts for dpkg and systemd are in scripts/package/.
+// It takes the executable dist/postprox, from compile or compile:bun. If that is missing or older than the source, it
+// makes it. FILE may be an executable for another machine. It needs dpkg-deb, tar and gzip. Two runs at one commit with
+// one executable give the same octets: every file has the time of the commit (or of SOURCE_DATE_EPOCH) and belongs to
+// root, and files are in order of their names. The texts for dpkg and systemd are in scripts/package/.
 
 import { createHash } from "node:crypto";
 import { allOptions, readWords } from "../lib/commands/commands.ts";
@@ -23,10 +22,10 @@ const ARCHITECTURES = { x64: "amd64", arm64: "arm64" } as const;
 
 const MAINTAINER_SCRIPTS = ["postinst", "prerm", "postrm"];
 
-/** Which of the files that are left in the output directory are listed in SHA256SUMS. */
+/** SHA256SUMS lists these of the files in the output directory. */
 const RELEASED = /^postprox[-_][^/]+$/;
 
-/** One file of a package: where it goes, what is in it, text or another file's path, and whether it is a program. */
+/** One file of a package: its place, its content (text, or the path of another file), and whether it is a program. */
 interface Item {
   readonly to: string;
   readonly content: string | { readonly copyOf: string };
@@ -37,7 +36,7 @@ interface Item {
 interface Executable {
   readonly path: string;
   readonly architecture: string;
-  /** The oldest glibc that it runs with, `2.29` say. */
+  /** The oldest glibc that it runs with, such as `2.29`. */
   readonly libc: string;
 }
 
@@ -59,7 +58,7 @@ async function main(): Promise<void> {
   });
 }
 
-// --- what goes in
+// --- The content
 
 async function commitTime(): Promise<number> {
   const given = Deno.env.get("SOURCE_DATE_EPOCH");
@@ -67,7 +66,7 @@ async function commitTime(): Promise<number> {
   if (given) throw new BuildError(`SOURCE_DATE_EPOCH=${given} is no count of seconds`);
   const git = await runTool(["git", "log", "-1", "--format=%ct"], { install: "git", cwd: ROOT });
   if (git.success) return Number(git.stdout);
-  throw new BuildError("this is no git checkout, whose last commit would give the date: set SOURCE_DATE_EPOCH");
+  throw new BuildError("this is no git checkout, so no commit gives the date: set SOURCE_DATE_EPOCH");
 }
 
 async function ownExecutable(): Promise<string> {
@@ -93,9 +92,9 @@ async function lookAt(path: string): Promise<Executable> {
     throw new BuildError(`${path} is no executable for Linux with glibc, which Debian has`);
   }
   if (machine === (Deno.build.arch === "aarch64" ? "arm64" : "x64")) {
-    const { success, stdout } = await runTool([Deno.realPathSync(path), "--version"], { install: "it anew" });
+    const { success, stdout } = await runTool([Deno.realPathSync(path), "--version"], { install: "it again" });
     if (!success || stdout !== VERSION_TEXT) {
-      throw new BuildError(`${path} is not postprox ${VERSION}: make it anew, deno task compile or compile:bun`);
+      throw new BuildError(`${path} is not postprox ${VERSION}: make it again with deno task compile or compile:bun`);
     }
   }
   return { path, architecture: ARCHITECTURES[machine], libc: `2.${glibc}` };
@@ -154,7 +153,7 @@ function unit(): string {
   });
 }
 
-// The README, and where it leads to.
+// The README, and the files that it links to.
 function texts(folder: string): readonly Item[] {
   const documents = (folder: string) =>
     Array.from(Deno.readDirSync(`${ROOT}${folder}`), ({ name }) => `${folder}/${name}`);
@@ -171,7 +170,7 @@ function examples(folder: string): readonly Item[] {
   ];
 }
 
-// The packages have a unit of their own, so the one for pasting stays out.
+// The packages have their own unit, so the one for pasting is left out.
 function postfixLines(mode: "listen" | "spawn"): string {
   const words = ["-v", "-d", "/var/spool/postprox", "-c", "/usr/local/bin/clamdscan-filter", "127.0.0.1:10026"];
   const { line } = readWords([`--postfix-config=${mode}`, ...words]);
@@ -179,7 +178,7 @@ function postfixLines(mode: "listen" | "spawn"): string {
   return parts.filter((part) => !part.startsWith("# ---- /etc/systemd/")).join("");
 }
 
-// About the package; that about the program is CHANGELOG.md.
+// The changelog of the package. CHANGELOG.md is about the program.
 function debianChangelog(): string {
   const changelog = source("scripts/package/changelog");
   if (changelog.startsWith(`postprox (${VERSION}) `)) return changelog;
@@ -187,7 +186,7 @@ function debianChangelog(): string {
 }
 
 function copyright(): string {
-  // Debian's format has a blank before each line, and a dot in one that would be empty.
+  // Debian's format wants a blank before each line, and a dot in an empty line.
   const license = source("LICENSE").split(/\n\n/).slice(1).join("\n\n").trimEnd();
   const lines = license.split("\n").map((line) => line === "" ? " ." : ` ${line}`);
   return source("scripts/package/copyright").replace("@LICENSE@", () => lines.join("\n"));
@@ -212,7 +211,7 @@ Description: content filter proxy for Postfix
 `;
 }
 
-// --- the packages
+// --- The packages
 
 async function makeDeb(executable: Executable, workshop: string, epoch: number): Promise<string> {
   const tree = `${workshop}/deb`;
@@ -229,8 +228,8 @@ async function makeDeb(executable: Executable, workshop: string, epoch: number):
   }
   setTimes(tree, epoch);
   const name = `postprox_${VERSION}_${executable.architecture}.deb`;
-  // xz's first level takes a fifth of the time of its usual one, for an eighth more of octets. How many threads it has
-  // shows in what it makes.
+  // The first level of xz takes a fifth of the time of its default level, and gives an eighth more octets. The number
+  // of threads changes the result, so it is fixed.
   const words = ["dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--threads-max=1", "-b", tree, `${workshop}/${name}`];
   await make(words, "dpkg", { SOURCE_DATE_EPOCH: String(epoch) });
   return name;
@@ -263,7 +262,7 @@ function makeFolders(tree: string, names: readonly string[]): void {
   for (let count = 0; count <= names.length; count++) {
     const path = [tree, ...names.slice(0, count)].join("/");
     Deno.mkdirSync(path, { recursive: true });
-    // Whatever the umask of whoever builds.
+    // The umask here must not matter.
     Deno.chmodSync(path, 0o755);
   }
 }
@@ -277,7 +276,7 @@ function setTimes(path: string, epoch: number): void {
 
 async function make(words: readonly string[], install: string, env: Record<string, string> = {}): Promise<void> {
   const { success, stderr } = await runTool(words, { install, env: { LC_ALL: "C", ...env } });
-  if (!success) throw new BuildError(`${words[0]} failed: ${stderr.trim().split("\n")[0] || "no word why"}`);
+  if (!success) throw new BuildError(`${words[0]} failed: ${stderr.trim().split("\n")[0] || "it gave no reason"}`);
 }
 
 function checksums(outdir: string): string {
@@ -286,7 +285,7 @@ function checksums(outdir: string): string {
     .join("");
 }
 
-// --- files
+// --- Files
 
 function digestOf(algorithm: string, path: string): string {
   return createHash(algorithm).update(Deno.readFileSync(path)).digest("hex");
@@ -304,7 +303,7 @@ function exists(path: string): boolean {
   }
 }
 
-/** When a file, or the latest in a directory, was changed, in milliseconds. */
+/** The time of the last change of a file, or of the newest file in a directory. In milliseconds. */
 function modified(path: string): number {
   const { mtime, isDirectory } = Deno.statSync(path);
   const inside = isDirectory ? Array.from(Deno.readDirSync(path), ({ name }) => modified(`${path}/${name}`)) : [];

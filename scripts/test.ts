@@ -1,12 +1,12 @@
 // Runs the tests: `deno task test [--install] [--fail-fast] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER ...]`.
 //
-// Without --install it changes nothing on this machine and runs as any user. It leaves out what the machine has no means
-// for (tests/needs.ts), and names that before and after. With --install it installs the means first (Debian or Ubuntu,
-// root) and leaves nothing out: a suite that does not run is a failure then.
+// Without --install it changes nothing on this machine and runs as any user. It leaves out the tests that this machine
+// has no means for (tests/needs.ts), and names them before and after. With --install it first installs the means
+// (Debian or Ubuntu, root) and leaves nothing out. Then a suite that does not run is a failure.
 //
-// Files run side by side, as many as there are processors; those that use what a machine has once run one at a time.
-// The last line is the sum. The exit status is 0 when nothing failed, 1 when something did, 64 for wrong use, and 130
-// when it was interrupted, by then without any process of its own.
+// As many files run at the same time as there are processors. Files that use something that a machine has only once run
+// one at a time. The last line is the sum. The exit status is 0 if nothing failed, 1 if something did, 64 for wrong
+// use, and 130 after an interrupt. Even then it leaves no process of its own behind.
 
 import { existsSync } from "node:fs";
 import {
@@ -28,16 +28,16 @@ const USAGE = "usage: deno task test [--install] [--fail-fast] [--jobs=N] [--lim
 
 const TESTS = `${ROOT}tests/`;
 
-/** Below the ports of outgoing connections (tests/rig/ports.ts). */
+/** These are below the ports of outgoing connections (tests/rig/ports.ts). */
 const PORTS = { first: 20_000, count: 12_000 };
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 interface Options {
   readonly install: boolean;
-  /** No file begins after one that failed. */
+  /** After a failure no other file begins. */
   readonly failFast: boolean;
-  /** So many files at a time. */
+  /** How many files run at a time. */
   readonly jobs: number;
   /** Seconds after which a file is killed. */
   readonly limit: number;
@@ -45,7 +45,7 @@ interface Options {
   readonly paths: readonly string[];
 }
 
-/** What this machine has no means for. */
+/** A suite that this machine has no means for. */
 interface LeftOut {
   readonly suite: Suite;
   readonly wants: readonly MeansName[];
@@ -53,7 +53,7 @@ interface LeftOut {
 }
 
 const options = readOptions(Deno.args);
-// Read by tests/needs.ts, here and in the tests.
+// tests/needs.ts reads this, here and in the tests.
 Deno.env.set("POSTPROX_TEST_INSTALL", options.install ? "yes" : "no");
 for (const { where } of SUITES) if (!existsSync(TESTS + where)) die(`tests/needs.ts: there is no ${where}`);
 const files = [...new Set(options.paths.flatMap(testFiles))];
@@ -71,7 +71,7 @@ await runAll(files.filter((file) => !whole.has(file)));
 sayStatus("");
 report();
 
-// --- what is to be run
+// --- Which files to run
 
 function readOptions(args: readonly string[]): Options {
   let install = false;
@@ -86,7 +86,7 @@ function readOptions(args: readonly string[]): Options {
     else if (name === "jobs") jobs = Number(digits);
     else if (name === "limit") limit = Number(digits);
     else if (arg.startsWith("-")) die(`unknown option ${arg}\n${USAGE}`);
-    // `deno task` goes to the repository, and tells from where.
+    // `deno task` changes to the repository. INIT_CWD says where it came from.
     else paths.push(arg.startsWith("/") ? arg : `${Deno.env.get("INIT_CWD") ?? Deno.cwd()}/${arg}`);
   }
   return { install, failFast, jobs, limit, paths: paths.length > 0 ? paths : [TESTS] };
@@ -101,7 +101,7 @@ function testFiles(path: string): string[] {
   );
 }
 
-/** The name below tests/, as tests/needs.ts has it. */
+/** The name below tests/, in the form of tests/needs.ts. */
 function nameOf(file: string): string {
   return file.startsWith(TESTS) ? file.slice(TESTS.length) : file;
 }
@@ -116,7 +116,7 @@ function suitesLeftOut(): LeftOut[] {
     wants: missing(suite),
     files: files.filter((file) => isIn(suite.where, nameOf(file))),
   })).filter(({ files, wants }) => files.length > 0 && wants.length > 0);
-  // Of a file that is left out as a whole, no part is worth a line.
+  // If a file is left out as a whole, its parts get no line.
   return all.filter(({ suite, files }) =>
     !suite.part || all.every((other) => other.suite.part || !other.files.includes(files[0]!))
   );
@@ -134,13 +134,13 @@ async function install(): Promise<void> {
   }
 }
 
-// --- the run
+// --- The run
 
 async function runAll(files: readonly string[]): Promise<void> {
   console.log(`${counted(files.length, "test file")}, ${options.jobs} at a time`);
   sayLeftOut();
   for (const signal of SIGNALS) Deno.addSignalListener(signal, interrupt);
-  // First what takes longest: what runs alone, then what needs something.
+  // The files that take longest go first: those that run alone, then those that need something.
   const rank = (file: string) =>
     isAlone(nameOf(file)) ? 0 : SUITES.some(({ where }) => isIn(where, nameOf(file))) ? 1 : 2;
   const queue = files.toSorted((a, b) => rank(a) - rank(b));
@@ -149,7 +149,7 @@ async function runAll(files: readonly string[]): Promise<void> {
     const width = Math.floor(PORTS.count / options.jobs);
     const first = PORTS.first + number * width;
     while (!isInterrupted && !(options.failFast && outcomes.some(({ complaint }) => complaint))) {
-      // Where only such files are left that run alone, the lane that runs one takes the next.
+      // If only files that run alone are left, the lane that runs one takes the next.
       const at = queue.findIndex((file) => !isOneAlone || !isAlone(nameOf(file)));
       const [file] = at < 0 ? [] : queue.splice(at, 1);
       if (file === undefined) return;
@@ -174,7 +174,7 @@ async function runFile(file: string, ports: string): Promise<void> {
   sayOutcome(outcome);
 }
 
-/** A test is ignored where tests/needs.ts says so, and nowhere else. */
+/** A test may be ignored only if tests/needs.ts says so. */
 function judge(outcome: Outcome): Outcome {
   const parts = leftOut.filter(({ suite, files }) => suite.part && files.includes(outcome.file));
   const { ignored } = outcome;
@@ -190,7 +190,7 @@ function interrupt(): void {
   for (const test of running.keys()) test.kill();
 }
 
-// --- what is said
+// --- The output
 
 function report(): never {
   if (isInterrupted) {
@@ -246,7 +246,7 @@ function status(): string {
   return `${outcomes.length} of ${files.length - whole.size} files, ${elapsed()} s; running ${names}`;
 }
 
-/** The last line of a terminal; it takes the place of the one before. */
+/** Writes the last line of a terminal, over the one before. */
 function sayStatus(text: string): void {
   if (!Deno.stdout.isTerminal()) return;
   const { columns } = Deno.consoleSize();

@@ -1,8 +1,8 @@
-// Runs one test file in a process of its own, and tells what came of it.
+// Runs one test file in its own process, and reports the result.
 //
-// A file fails when a test fails, when no test ran, when it is not done within its limit, and when a process that it has
-// started is left behind. What it starts is known by a variable of the environment, which children inherit. Whatever
-// happens, nothing of it runs any more when `run` returns, and its directory for temporary files is removed.
+// A file fails if a test fails, if no test ran, if it is not done within its limit, or if it leaves a process behind. A
+// variable of the environment, which children inherit, marks all processes that the file starts. In any case, when
+// `run` returns, none of them runs any more, and the directory for temporary files is removed.
 
 export interface Outcome {
   readonly file: string;
@@ -12,22 +12,22 @@ export interface Outcome {
   readonly failed: number;
   /** Names of tests and steps that were ignored. */
   readonly ignored: readonly string[];
-  /** What is wrong, in a few words; undefined if all is well. */
+  /** What is wrong, in a few words; undefined if nothing is. */
   readonly complaint?: string;
-  /** What the file said: its failures, or all that it said before it was killed. */
+  /** The output of the file: its failures, or everything if it was killed. */
   readonly output: string;
 }
 
 export interface Conditions {
   /** Seconds after which the file is killed. */
   readonly limit: number;
-  /** Those that its servers may use: FIRST-LAST. */
+  /** The ports that its servers may use: FIRST-LAST. */
   readonly ports: string;
 }
 
 const MARK = "POSTPROX_TEST_PROCESS";
 
-/** Seconds for what a file has started to end after it: a Postfix takes one or two. */
+/** Seconds that the processes of a file may need to end after it. A Postfix takes one or two. */
 const PATIENCE = 15;
 
 export class TestFile {
@@ -42,7 +42,7 @@ export class TestFile {
   async run({ limit, ports }: Conditions): Promise<Outcome> {
     const start = performance.now();
     const dir = Deno.makeTempDirSync({ prefix: "postprox_tests_" });
-    // Servers under test run as users of their own.
+    // Servers under test run as other users.
     Deno.chmodSync(dir, 0o755);
     const words = [
       "test",
@@ -53,7 +53,7 @@ export class TestFile {
       "--sanitize-resources",
       this.#file,
     ];
-    // Descriptors of whoever runs the tests are not for them: some look at what they have.
+    // The tests must not inherit our descriptors: some tests look at what they have.
     const shell = `exec "$0" "$@" 2>&1 ${[3, 4, 5, 6, 7, 8, 9].map((number) => `${number}>&-`).join(" ")}`;
     this.#child = new Deno.Command("/bin/sh", {
       args: ["-c", shell, Deno.execPath(), ...words],
@@ -65,7 +65,7 @@ export class TestFile {
       },
       stdin: "null",
       stdout: "piped",
-      // In a process group of its own, which is killed as a whole.
+      // The process group can be killed as a whole.
       detached: true,
     }).spawn();
     let isLate = false;
@@ -103,12 +103,15 @@ export class TestFile {
     };
   }
 
-  /** Ends it at once, with all that it has started. `run` returns soon after. */
+  /** Ends it at once, with all processes that it has started. `run` returns soon after. */
   kill(): void {
     if (this.#child) killQuietly(-this.#child.pid);
   }
 
-  /** Waits so many seconds for the end of all that the file has started, and then ends it; what had to be killed. */
+  /**
+   * Waits up to `patience` seconds for the end of all processes that the file has started, and then kills them. Returns
+   * those that it killed.
+   */
   async #clear(patience: number): Promise<string[]> {
     const deadline = performance.now() + patience * 1000;
     let left = markedProcesses(this.#mark);
@@ -125,7 +128,7 @@ export class TestFile {
   }
 }
 
-/** Processes that have the mark in their environment, with their command lines. Linux only. */
+/** The processes that have the mark in their environment, with their command lines. Linux only. */
 function markedProcesses(mark: string): Map<number, string> {
   const found = new Map<number, string>();
   if (Deno.build.os !== "linux") return found;
@@ -135,7 +138,7 @@ function markedProcesses(mark: string): Map<number, string> {
       if (!Deno.readTextFileSync(`/proc/${name}/environ`).includes(`${MARK}=${mark}\0`)) continue;
       found.set(Number(name), Deno.readTextFileSync(`/proc/${name}/cmdline`).replaceAll("\0", " ").trim());
     } catch {
-      // It has ended, or is another user's.
+      // It has ended, or belongs to another user.
     }
   }
   return found;
@@ -160,7 +163,7 @@ function removeDirectory(dir: string): string | undefined {
 
 type Counts = Pick<Outcome, "passed" | "steps" | "failed" | "ignored">;
 
-/** What `deno test` says at its end, without colours. */
+/** Reads the last lines of `deno test`, without colours. */
 function readOutput(text: string): Counts {
   const end = /^(?:ok|FAILED) \| (\d+) passed(?: \((\d+) steps?\))? \| (\d+) failed/m.exec(text);
   const [passed = 0, steps = 0, failed = 0] = end?.slice(1).map((digits) => Number(digits ?? 0)) ?? [];
@@ -168,7 +171,7 @@ function readOutput(text: string): Counts {
   return { passed, steps, failed, ignored };
 }
 
-/** The output without what went well. */
+/** The output without the tests that passed. */
 function worthReading(text: string): string {
   return text.replace(/^error: Test failed\n[^]*/m, "").split("\n")
     .filter((line) => !/ \.\.\.(?: (?:ok|ignored) \(\S+\))?$|^running \d+ tests? from |^$/.test(line))
