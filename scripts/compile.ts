@@ -101,7 +101,7 @@ function whyNot(stderr: string, base: string | undefined, wanted: string): strin
   // wrong.
   const [where = "", causes = ""] = stderr.trim().split(/\n\s*\n/);
   const last = (causes.startsWith("Caused by:") ? causes : where).split("\n").at(-1)!;
-  const reason = last.replace(/^\s*(?:\d+:|error:)\s*|https?:\/\/\S+/g, "") || "no word why";
+  const reason = last.replace(/^\s*(?:\d+:|error:)\s*|https?:\/\/\S+/g, "") || "it gave no reason";
   if (base !== undefined || !causes.includes("Setting up base binary")) return `deno compile failed: ${reason}`;
   return `Deno cannot download the base binary (${reason}): ${howToGet(wanted)}`;
 }

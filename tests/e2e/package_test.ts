@@ -32,7 +32,7 @@ Deno.test("package: wrong use is one line, status 1, and nothing half-made", asy
     ["a directory that cannot be made", ["--outdir=/proc/dist"], /cannot write in \/proc\/dist: /],
     ["an executable that is not there", [`--executable=${dir}/none`], /none: there is no such file$/],
     ["one that is none", [`--executable=${dir}/text`], /text is no executable for Linux with glibc/],
-    ["another program", ["--executable=/bin/true"], /\/bin\/true is not postprox \S+: make it anew/],
+    ["another program", ["--executable=/bin/true"], /\/bin\/true is not postprox \S+: make it again/],
     ["a date that is none", [], /SOURCE_DATE_EPOCH=today is no count of seconds$/, { SOURCE_DATE_EPOCH: "today" }],
   ];
   try {
