@@ -296,7 +296,7 @@ table("Command lines that are never forwarded", { shared: true }, [
     play: async (talk) => {
       const client = await talk.open();
       talk.downstream.last.forget();
-      await client.sayByteByByte(`${line}\r\nNOOP\r\n`);
+      await client.sayOctetByOctet(`${line}\r\nNOOP\r\n`);
       await client.expect(500);
       await client.expect(250);
       assert.deepEqual(talk.downstream.lines, ["NOOP"]);
@@ -334,7 +334,7 @@ table("Command lines that are never forwarded", { shared: true }, [
     play: async (talk) => {
       const client = await talk.open();
       const heard: string[] = [];
-      for (const say of [() => client.say(text), () => client.sayByteByByte(text)]) {
+      for (const say of [() => client.say(text), () => client.sayOctetByOctet(text)]) {
         talk.downstream.set("RSET", "250 reset");
         await say();
         await client.say("HELP\r\n");

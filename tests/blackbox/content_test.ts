@@ -12,7 +12,7 @@ import { type Case, CONTENT, deliver, expectUsable, startMessage, table, type Ta
 /** Says the content and the final dot in one of a few ways. */
 type Way = readonly [string, (client: Client, text: string) => Promise<void>];
 const WHOLE: Way = ["in one packet", (client, text) => client.say(text)];
-const BYTES: Way = ["byte by byte", (client, text) => client.sayByteByByte(text)];
+const BYTES: Way = ["octet by octet", (client, text) => client.sayOctetByOctet(text)];
 const PAIRS: Way = ["in packets of two bytes", (client, text) => client.sayInPieces(text.match(/[^]{1,2}/g) ?? [])];
 
 /** The one message that downstream got; no reader must be fooled by it. */
@@ -321,7 +321,7 @@ table("Content that comes in the least convenient packets", {}, [
     play: async (talk) => {
       const client = await talk.open();
       await startMessage(client);
-      await client.sayByteByByte(`${TRICKLE}.\r\n`);
+      await client.sayOctetByOctet(`${TRICKLE}.\r\n`);
       await client.expect(250);
       assert.equal(theMessage(talk), TRICKLE);
       await expectUsable(client);
@@ -359,7 +359,7 @@ table("Fidelity, one by one", { shared: true }, [
     play: async (talk) => {
       const client = await talk.open();
       await startMessage(client);
-      await client.sayByteByByte(`${stuff(text)}.\r\n`);
+      await client.sayOctetByOctet(`${stuff(text)}.\r\n`);
       await client.expect(250);
       assert.ok(
         theMessage(talk) === text,

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { show } from "../rig/octets.ts";
-import { decodeMessage } from "../rig/server.ts";
+import { decodeMessage } from "../rig/server_session.ts";
 import { type Case, CONTENT, deliver, expectUsable, table, type Talk } from "./rig.ts";
 
 /** More than the program keeps in memory. */

@@ -73,7 +73,7 @@ table("The greeting passes unchanged", {}, [
     },
   },
   {
-    name: "byte by byte",
+    name: "octet by octet",
     script: { CONNECT: { reply: "220-fake.example\r\n220 slow", pieces: 1 } },
     play: async (talk) => {
       const client = await talk.connect();

@@ -30,7 +30,7 @@ function pipelined(
 ): Case[] {
   const ways: readonly (readonly [string, (client: Client) => Promise<void>])[] = [
     ["in one packet", (client) => client.say(row.says)],
-    ["byte by byte", (client) => client.sayByteByByte(row.says)],
+    ["octet by octet", (client) => client.sayOctetByOctet(row.says)],
     ["in packets of seven bytes", (client) => client.sayInPieces(row.says.match(/[^]{1,7}/g) ?? [])],
     ["a line per packet", (client) => client.sayInPieces(row.says.match(/[^\n]*\n/g) ?? [])],
   ];

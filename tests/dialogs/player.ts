@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { Conversation, type ConversationOptions, OPTIONS } from "../fakes/conversation.ts";
-import type { Peer } from "../rig/conn_pair.ts";
+import type { Peer } from "../rig/peer.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
 import { octetsOf, type Script, type Step } from "./script.ts";

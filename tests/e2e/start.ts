@@ -3,7 +3,8 @@
 //
 // Spawner needs python3, since Deno cannot hand a socket to a child as its standard input.
 
-import { type Client, clientOfPipes, connectTo } from "../rig/client.ts";
+import { Client, connectTo } from "../rig/client.ts";
+import { pipeWire } from "../rig/wire.ts";
 import { until, within } from "../rig/wait.ts";
 import { freePort } from "../rig/ports.ts";
 import { fromFileUrl } from "./paths.ts";
@@ -195,7 +196,7 @@ export function startOnPipes(args: readonly string[], env: Environment = {}): { 
     stderr: "null",
   }).spawn();
   const ended = child.status.then((end) => end.signal ? -1 : end.code);
-  return { client: clientOfPipes(child), process: { pid: child.pid, ended } };
+  return { client: new Client(pipeWire(child)), process: { pid: child.pid, ended } };
 }
 
 /** Runs a command line to its end, with no input; what it printed. */

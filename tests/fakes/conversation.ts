@@ -13,7 +13,7 @@ import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
 import { Admission } from "../../lib/session/admission.ts";
 import { Session, type SessionEnd, type SessionOptions } from "../../lib/session/session.ts";
-import { Peer } from "../rig/conn_pair.ts";
+import { Peer } from "../rig/peer.ts";
 import { FakeLogger } from "./logger.ts";
 import type { FakeChild } from "./processes.ts";
 import { FakeRuntime } from "./runtime.ts";

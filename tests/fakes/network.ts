@@ -3,7 +3,7 @@
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Address, Clock, Conn, DatagramSender, Listener, Network, UdpSocket } from "../../lib/ports/runtime.ts";
 import { textOf } from "../../lib/text/octets.ts";
-import { connPair, type Peer } from "../rig/conn_pair.ts";
+import { Peer } from "../rig/peer.ts";
 
 export class FakeNetwork implements Network {
   /** What a `connect` does: gives a connection, fails, or gets no answer until its limit. */
@@ -34,9 +34,9 @@ export class FakeNetwork implements Network {
       throw new IoError("timeout", "no connection");
     }
     if (this.downstream !== "accepts") throw new IoError(this.downstream, `cannot connect: ${this.downstream}`);
-    const { conn, peer } = connPair();
+    const peer = new Peer();
     this.servers.push(peer);
-    return conn;
+    return peer.conn;
   }
 
   async listen(at: Address): Promise<Listener> {
@@ -86,8 +86,8 @@ export class FakeListener implements Listener {
 
   /** A client connects. */
   client(address = "192.0.2.7"): Peer {
-    const { conn, peer } = connPair(address);
-    this.#push(conn);
+    const peer = new Peer(address);
+    this.#push(peer.conn);
     return peer;
   }
 

@@ -4,7 +4,7 @@ import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Runtime, Signal } from "../../lib/ports/runtime.ts";
 import { textOf } from "../../lib/text/octets.ts";
 import { FakeClock } from "./clock.ts";
-import { Peer } from "../rig/conn_pair.ts";
+import { Peer } from "../rig/peer.ts";
 import { FakeDisk } from "./disk.ts";
 import { FakeNetwork } from "./network.ts";
 import { FakeProcesses } from "./processes.ts";

@@ -12,7 +12,7 @@ import { OWN_REPLIES } from "../../lib/session/own_replies.ts";
 import { fooled, guarded, slowDecode, slowEncode } from "../smtp/dot_reference.ts";
 import { spelled } from "../rig/octets.ts";
 import { type HeardReply, ReplyScan } from "../rig/replies.ts";
-import type { Request } from "./mx.ts";
+import type { TimedRequest } from "./mx.ts";
 import { type FilterRun, LIMITS, type Moment, type Played, type Standing } from "./world.ts";
 
 export interface Judgement {
@@ -78,13 +78,13 @@ const QUIT_LINE = /(?:^|\n)[\t\v\f\r ]*QUIT(?:[\t\v\f\r ][^\n]*)?\r\n/i;
 const AHEAD = 8192;
 
 export function judge(played: Played): Judgement {
-  const complaints = [...played.complaints, ...played.mx?.complaints ?? []];
+  const complaints = [...played.complaints, ...played.mx?.violations ?? []];
   for (const path of played.leftover) complaints.push(`left in the spool: ${path}`);
   if (isHeld(played)) complaints.push("the session goes on although its client has left");
   const walk = new Walk(played);
   const end = walk.walk();
   if (walk.failure) complaints.push(walk.failure);
-  if (played.mx?.unreadable) complaints.push(`downstream heard half a line: ${show(played.mx.unreadable)}`);
+  if (played.mx?.unfinished) complaints.push(`downstream heard half a line: ${show(played.mx.unfinished)}`);
   const features = [];
   for (let link = end?.features; link; link = link.before) features.push(link.feature);
   return { complaints, features: features.reverse() };
@@ -101,7 +101,7 @@ export function standing(played: Played): Standing {
 class Walk {
   readonly #played: Played;
   readonly #heard: readonly HeardReply[];
-  readonly #requests: readonly Request[];
+  readonly #requests: readonly TimedRequest[];
   readonly #excuse: boolean;
   /** The client may have heard less than it was told. */
   readonly #deaf: boolean;

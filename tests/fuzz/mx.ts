@@ -1,21 +1,16 @@
 // Downstream in the fuzz: a strict server that knows what it has heard, and answers as the input says.
 //
-// Its ears are strict: one command at a time and none before the reply to the last one was whole, CRLF and legal lines,
-// content only after its own 354 and up to CR LF . CR LF alone. Whatever offends is a complaint, with no excuse. What it
-// says is up to the input. A `request` is all that wants a reply: the greeting is the reply to the connection.
+// Its ears are those of every fake server, and stricter: after a reply that nobody asked for, nothing may be said. Whatever
+// offends has no excuse. What it says, and when on the fake clock, is up to the input.
 
-import type { Peer } from "../rig/conn_pair.ts";
-import { octets, randomCut, seeded, spelled } from "../rig/octets.ts";
+import type { Peer } from "../rig/peer.ts";
+import { octets, randomCut, seeded } from "../rig/octets.ts";
 import type { Answer } from "./input.ts";
 import { ReplyScan } from "../rig/replies.ts";
+import { type Request, ServerSession, verbOfRequest } from "../rig/server_session.ts";
 
-export interface Request {
-  readonly kind: "greeting" | "command" | "line" | "content";
-  /** As it came; all of the content so far. */
-  text: string;
-  /** The content's end of data has come. */
-  whole: boolean;
-  /** When it was said: on the clock, and in the order of events. */
+/** A request, and when it was said: on the clock, and in the order of events. */
+export interface TimedRequest extends Request {
   readonly time: number;
   readonly stamp: number;
   /** On the clock: when its reply was whole. */
@@ -48,11 +43,10 @@ const RIGHT: Readonly<Record<string, number>> = {
 const KEYWORDS =
   "PIPELINING,SIZE 50000,STARTTLS,AUTH PLAIN LOGIN,CHUNKING,8BITMIME,DSN,XCLIENT NAME ADDR,XFORWARD NAME ADDR HELO,BINARYMIME,SMTPUTF8";
 
-export class Mx {
+export class Mx extends ServerSession {
   readonly peer: Peer;
   readonly scan = new ReplyScan(true);
-  readonly requests: Request[] = [];
-  readonly complaints: string[] = [];
+  declare readonly requests: TimedRequest[];
   /** It left, fell silent, spoke out of turn or not in SMTP: whatever its client does about that is excused. */
   misbehaved = false;
   calm = false;
@@ -67,17 +61,17 @@ export class Mx {
   #serial = 0;
   #hasMail = false;
   #hasRcpt = false;
-  #unreadable = "";
   #left = false;
   #octetByOctet: boolean;
 
   constructor(peer: Peer, answers: readonly Answer[], { now, stamp }: { now: () => number; stamp: () => number }) {
+    super();
     this.peer = peer;
     this.#answers = [...answers];
     this.#now = now;
     this.#stamp = stamp;
     this.#octetByOctet = peer.octetByOctet;
-    this.#request("greeting", "", true);
+    this.begin("greeting", "", true);
   }
 
   /** When it will say something, on the clock. */
@@ -88,44 +82,6 @@ export class Mx {
   /** A request waits for its reply, and none will come by itself. */
   get owes(): boolean {
     return !this.#left && !this.#due && this.scan.replies.length < this.requests.length;
-  }
-
-  /** The proxy has written `bytes`. */
-  hear(bytes: Uint8Array): void {
-    let text = spelled(bytes);
-    while (text !== "") {
-      const last = this.requests.at(-1)!;
-      if (last.kind === "content" && !last.whole) {
-        text = this.#content(last, text);
-        continue;
-      }
-      this.#mayHear(text);
-      const { kind, code } = this.#mode();
-      if (kind === "content") {
-        const verb = verbOfRequest(last);
-        if (code !== 354 || verb !== "DATA") this.complaints.push(`${verb} got a ${code}, and content follows`);
-        this.#request("content", "", false);
-        continue;
-      }
-      const all = this.#unreadable + text;
-      const lf = all.indexOf("\n");
-      if (lf === -1) {
-        this.#unreadable = all;
-        return;
-      }
-      this.#unreadable = "";
-      const line = all.slice(0, lf + 1);
-      text = all.slice(lf + 1);
-      if (!/^[^\r\n\0]*\r\n$/.test(line) || line.length > 12288) {
-        this.complaints.push(`an illegal command line: ${JSON.stringify(line.slice(0, 80))}`);
-      }
-      this.#request(kind, line, true);
-    }
-  }
-
-  /** Octets that were no whole line. */
-  get unreadable(): string {
-    return this.#unreadable;
   }
 
   /** Answers what it has to answer by now; false when there was nothing to do. */
@@ -172,35 +128,11 @@ export class Mx {
     else this.peer.reset();
   }
 
-  #request(kind: Request["kind"], text: string, whole: boolean): void {
-    this.requests.push({ kind, text, whole, time: this.#now(), stamp: this.#stamp() });
-  }
-
-  #content(request: Request, text: string): string {
-    const before = request.text.length;
-    const all = request.text + text;
-    // Beginning where a line end that is split between two writes would.
-    const from = Math.max(0, before - 4);
-    const lone = all.startsWith(".\r\n") ? 0 : all.indexOf("\r\n.\r\n", from);
-    if (lone === -1) {
-      request.text = all;
-      return "";
-    }
-    const end = lone === 0 && all.startsWith(".\r\n") ? 3 : lone + 5;
-    request.text = all.slice(0, end);
-    request.whole = true;
-    return all.slice(end);
-  }
-
-  // Whether the proxy may say anything now: it has heard the reply to what it said last, and nothing besides.
-  #mayHear(text: string): void {
-    const what = JSON.stringify(text.slice(0, 60));
+  /** Whether the proxy has heard the reply to what it said last, and nothing besides. */
+  protected override objection(text: string): string | undefined {
     const { replies, bad } = this.scan;
     const count = this.requests.length;
-    if (replies.length < count) {
-      this.complaints.push(bad === undefined ? `${what} before the reply was whole` : `${what} after what is no reply`);
-      return;
-    }
+    if (replies.length < count) return bad === undefined ? "before the reply was whole" : "after what is no reply";
     // The next reply has begun already, and the proxy could know it.
     const end = replies[count - 1]!.end;
     this.#packets = this.#packets.filter((packet) => packet.end > end);
@@ -208,16 +140,15 @@ export class Mx {
       stamp < this.#stamp() || (!this.#octetByOctet && start < end)
     );
     // A farewell does no harm: nobody listens to the reply.
-    if (stale && text !== "QUIT\r\n") this.complaints.push(`${what} although a reply had come that nobody asked for`);
+    return stale && text !== "QUIT\r\n" ? "although a reply had come that nobody asked for" : undefined;
   }
 
-  // What it understands the next octets to be.
-  #mode(): { kind: "command" | "line" | "content"; code: number } {
-    const last = this.requests.at(-1)!;
-    const code = this.scan.replies[this.requests.length - 1]?.code ?? 0;
-    if (code < 300 || code > 399 || last.kind === "greeting") return { kind: "command", code };
-    const verb = verbOfRequest(last);
-    return { kind: verb === "AUTH" || verb === "line" ? "line" : "content", code };
+  protected override code(): number {
+    return this.scan.replies[this.requests.length - 1]?.code ?? 0;
+  }
+
+  protected override begin(kind: Request["kind"], text: string, whole: boolean): void {
+    this.requests.push({ kind, text, whole, time: this.#now(), stamp: this.#stamp() });
   }
 
   #takeAnswer(verb: string, number: number): Answer {
@@ -288,11 +219,4 @@ export class Mx {
     if (verb === "RSET" && kind !== 2) this.misbehaved = true;
     if (verb === "greeting" && kind !== 2) this.misbehaved = true;
   }
-}
-
-export function verbOfRequest({ kind, text }: Request): string {
-  if (kind === "greeting") return "greeting";
-  if (kind === "content") return "dot";
-  if (kind === "line") return "line";
-  return /^[\t-\r ]*([^\t-\r ]*)/.exec(text)![1]!.replace(/[a-z]/g, (letter) => letter.toUpperCase());
 }

@@ -13,7 +13,7 @@ import { commandCheck } from "../../lib/checks/program/command.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Conn, ProcessEnd, Runtime } from "../../lib/ports/runtime.ts";
 import { Session, type SessionEnd, SHUTDOWN_GRACE } from "../../lib/session/session.ts";
-import { Peer } from "../rig/conn_pair.ts";
+import { Peer } from "../rig/peer.ts";
 import { OPTIONS } from "../fakes/conversation.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import type { FakeChild } from "../fakes/processes.ts";
@@ -264,7 +264,7 @@ class World {
       write: async (bytes) => {
         if (bytes.length > LARGEST_WRITE) this.#complain(`${who}: a write of ${bytes.length}`);
         // Before the write: nobody can answer what has not been said.
-        if (who === "mx") this.#mx!.hear(bytes);
+        if (who === "mx") this.#mx!.hear(spelled(bytes));
         await conn.write(bytes);
         if (who === "client") this.#note(this.#played.heardTimes, bytes.length);
       },

@@ -9,7 +9,7 @@ import type { Address } from "../../lib/ports/runtime.ts";
 import type { SessionChecks } from "../../lib/session/session.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
-import type { Peer } from "../rig/conn_pair.ts";
+import type { Peer } from "../rig/peer.ts";
 import { OPTIONS } from "../fakes/conversation.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import type { FakeListener } from "../fakes/network.ts";

@@ -1,30 +1,39 @@
-// A raw SMTP client for tests, over a TCP socket or a pair of pipes.
+// The SMTP client of the tests, on whatever wire: TCP, a unix socket, a program's pipes, memory.
 //
-// Text is "binary": one character is one byte (latin1), so that a table can spell any byte. `say` sends exactly what it is
+// Text is "binary": one character is one octet (latin1), so that a table can spell any octet. `say` sends exactly what it is
 // given, `hear` waits for one whole reply, `ask` does both. Each reply must be legal on the wire: three digits, one code in
 // all its lines, CRLF at the end of each. Nothing waits for ever: every wait has a deadline, which only matters when a test
 // fails, and the error then shows the dialogue so far. Writing to a peer that has gone is no error; what is heard counts.
 
 import assert from "node:assert/strict";
-import { createConnection, type Socket } from "node:net";
-import { octets, show, spelled } from "./octets.ts";
+import { createConnection } from "node:net";
+import { octets, show } from "./octets.ts";
 import { DEADLINE, within } from "./wait.ts";
+import { type Address, socketWire, type Wire } from "./wire.ts";
 
-/** One whole reply: its code, the texts of its lines, and its bytes. */
+/** One whole reply. */
 export interface Reply {
   readonly code: number;
+  /** The texts behind the code, line by line. */
   readonly lines: readonly string[];
+  /** Its octets. */
   readonly raw: string;
+  /** The same without the last CRLF. */
+  readonly text: string;
 }
 
-/** What a client needs of its connection. */
-export interface Wire {
-  write(bytes: Uint8Array): Promise<void>;
-  /** Says that nothing more will be written (FIN, or end of file on a pipe). */
-  finish(): void;
-  close(): void;
-  /** Closes with RST, where there is such a thing. */
-  reset(): void;
+/** A message as its sender has it. */
+export interface Mail {
+  readonly from: string;
+  readonly to: readonly string[];
+  /** CRLF lines, dots not stuffed, ends in CRLF. */
+  readonly text: string;
+}
+
+/** The replies to a message: to each recipient, and to the final dot. */
+export interface Replies {
+  readonly recipients: readonly Reply[];
+  readonly end: Reply;
 }
 
 export class Client {
@@ -34,20 +43,18 @@ export class Client {
   #wake: () => void = () => {};
   #dialogue: string[] = [];
 
-  constructor(open: (client: Client) => Wire) {
-    this.#wire = open(this);
-  }
-
-  /** For the wire: bytes have come. */
-  arrived(text: string): void {
-    this.#input += text;
-    this.#wake();
-  }
-
-  /** For the wire: nothing more will come. */
-  ended(): void {
-    this.#over = true;
-    this.#wake();
+  constructor(wire: Wire) {
+    this.#wire = wire;
+    wire.attend({
+      heard: (text) => {
+        this.#input += text;
+        this.#wake();
+      },
+      ended: () => {
+        this.#over = true;
+        this.#wake();
+      },
+    });
   }
 
   /** What has come and was not yet heard. */
@@ -59,25 +66,19 @@ export class Client {
     return this.#over;
   }
 
-  /** Sends exactly these bytes. */
+  /** Sends exactly these octets. */
   async say(text: string): Promise<void> {
     this.#dialogue.push(`C: ${show(text)}`);
-    await within(
-      this.#wire.write(octets(text)).catch(() => {}),
-      () => `the peer to take what was said\n${this.#told()}`,
-    );
+    await this.#taken([octets(text)]);
   }
 
-  /** Sends these bytes, each in a write of its own. */
-  async sayByteByByte(text: string): Promise<void> {
-    this.#dialogue.push(`C: ${show(text)} byte by byte`);
+  /** Sends these octets, each in a write of its own. */
+  async sayOctetByOctet(text: string): Promise<void> {
+    this.#dialogue.push(`C: ${show(text)} octet by octet`);
     const all = octets(text);
-    const writes = [];
-    for (let i = 0; i < all.length; i++) {
-      writes.push(this.#wire.write(all.subarray(i, i + 1)).catch(() => {}));
-      if (i % 16 === 15) await within(Promise.all(writes), () => `the peer to take what was said\n${this.#told()}`);
+    for (let at = 0; at < all.length; at += 16) {
+      await this.#taken(Array.from(all.subarray(at, at + 16), (octet) => Uint8Array.of(octet)));
     }
-    await within(Promise.all(writes), () => `the peer to take what was said\n${this.#told()}`);
   }
 
   /** Sends these pieces, each in a write of its own, with a turn of the event loop between them. */
@@ -106,6 +107,22 @@ export class Client {
     return reply;
   }
 
+  /** Sends a whole message, with its dots stuffed. Sender, DATA and each command before them must be right. */
+  async send({ from, to, text }: Mail): Promise<Replies> {
+    await this.expect(250, `MAIL FROM:<${from}>${/[\x80-\xff]/.test(text) ? " BODY=8BITMIME" : ""}`);
+    const recipients: Reply[] = [];
+    for (const recipient of to) recipients.push(await this.ask(`RCPT TO:<${recipient}>`));
+    await this.expect(354, "DATA");
+    await this.say(`${text.replace(/^\./gm, "..")}.\r\n`);
+    return { recipients, end: await this.hear() };
+  }
+
+  /** A polite end. */
+  async quit(): Promise<void> {
+    await this.expect(221, "QUIT");
+    this.close();
+  }
+
   /** Waits until the peer closes; what came before that and was not yet heard. */
   async end(): Promise<string> {
     const closing = async () => {
@@ -119,12 +136,12 @@ export class Client {
 
   /** The peer must close now, with not another byte. */
   async expectEnd(): Promise<void> {
-    assert.equal(await this.end(), "", `bytes after the last reply\n${this.#told()}`);
+    assert.equal(await this.end(), "", `octets after the last reply\n${this.#told()}`);
   }
 
   finish(): void {
     this.#dialogue.push("C: (closes its writing side)");
-    this.#wire.finish();
+    this.#wire.end();
   }
 
   close(): void {
@@ -135,6 +152,11 @@ export class Client {
   reset(): void {
     this.#dialogue.push("C: (resets)");
     this.#wire.reset();
+  }
+
+  async #taken(writes: readonly Uint8Array[]): Promise<void> {
+    const all = Promise.all(writes.map((octets) => this.#wire.say(octets)));
+    await within(all, () => `the peer to take what was said\n${this.#told()}`);
   }
 
   async #nextReply(): Promise<Reply> {
@@ -175,59 +197,21 @@ export function parseReply(text: string): Reply | undefined {
     assert.equal(parts[1], code, `two codes in one reply: ${show(text.slice(0, end + 1))}`);
     lines.push(parts[3] ?? "");
     at = end + 1;
-    if (parts[2] !== "-") return { code: Number(code), lines, raw: text.slice(0, at) };
+    if (parts[2] !== "-") return { code: Number(code), lines, raw: text.slice(0, at), text: text.slice(0, at - 2) };
   }
 }
 
-/** Where a server listens. */
-export type Address = { readonly port: number } | { readonly path: string };
-
-/** A client over TCP on 127.0.0.1, or over a unix socket. */
+/** A client over TCP to 127.0.0.1, or over a unix socket. */
 export async function connectTo(address: Address): Promise<Client> {
-  const socket = createConnection(
-    "path" in address
-      ? { path: address.path, allowHalfOpen: true }
-      : { host: "127.0.0.1", port: address.port, allowHalfOpen: true },
-  );
-  const client = new Client((self) => socketWire(socket, self));
+  const where = "path" in address
+    ? { path: address.path }
+    : { host: "127.0.0.1", port: address.port, localAddress: address.localAddress };
+  const socket = createConnection({ ...where, allowHalfOpen: true });
+  const client = new Client(socketWire(socket));
   const connected = new Promise<void>((resolve, reject) => {
     socket.once("connect", resolve);
     socket.once("error", reject);
   });
-  await within(connected, () => "a connection");
-  socket.setNoDelay(true);
+  await within(connected, "a connection");
   return client;
-}
-
-/** A client on a program's standard input and output. */
-export function clientOfPipes(child: Deno.ChildProcess): Client {
-  const writer = child.stdin.getWriter();
-  const finish = () => void writer.close().catch(() => {});
-  return new Client((self) => {
-    void readPipe(child.stdout, self);
-    return { write: (data) => writer.write(data), finish, close: finish, reset: finish };
-  });
-}
-
-async function readPipe(pipe: ReadableStream<Uint8Array>, client: Client): Promise<void> {
-  try {
-    for await (const chunk of pipe) client.arrived(spelled(chunk));
-  } catch {
-    // A pipe that breaks has ended.
-  }
-  client.ended();
-}
-
-function socketWire(socket: Socket, client: Client): Wire {
-  socket.on("data", (chunk: Uint8Array) => client.arrived(spelled(chunk)));
-  socket.on("end", () => client.ended());
-  socket.on("close", () => client.ended());
-  socket.on("error", () => {});
-  return {
-    write: (data) =>
-      new Promise((resolve, reject) => socket.write(data, (error) => error ? reject(error) : resolve(undefined))),
-    finish: () => void socket.end(),
-    close: () => void socket.destroy(),
-    reset: () => void socket.resetAndDestroy(),
-  };
 }

@@ -1,30 +1,30 @@
-// A fake downstream SMTP server for tests, over real TCP on 127.0.0.1 (port 0) or a unix socket.
+// The fake SMTP server of the tests: over TCP on 127.0.0.1, over a unix socket, or in memory (`new Server().serve(wire)`).
 //
 // It is a map from a verb to what happens then: a reply, a delay, silence, FIN or RST. Beside the verbs there are the keys
-// CONNECT (the greeting), CONTENT (in mid-message, after so many bytes), "." (the final dot), "AUTH+" (a line of an AUTH
+// CONNECT (the greeting), CONTENT (in mid-message, after so many octets), "." (the final dot), "AUTH+" (a line of an AUTH
 // exchange) and "*" (any other verb). A list is used up one by one, and its last entry stays. What is not in the map is
-// answered like a plain Postfix. It records every byte: the command lines, each message as it was on the wire and decoded
-// (CRLF . CRLF alone ends it), and as `violations` all that a correct client never does: bytes sent before the reply that
-// they should have waited for, line ends other than CRLF, NULs in commands. Text is binary: one character is one byte.
+// answered like a plain Postfix. It records every octet, the command lines, each message as it was on the wire and
+// decoded, and as `violations` all that a correct client never does (server_session.ts).
 
 import { type AddressInfo, createServer, type Server as Listener, type Socket } from "node:net";
-import { type Address } from "./client.ts";
-import { octets, show, spelled } from "./octets.ts";
+import { octets, show } from "./octets.ts";
+import { decodeMessage, type Request, ServerSession, verbOf } from "./server_session.ts";
 import { DEADLINE, within } from "./wait.ts";
+import { type Address, socketWire, type Wire } from "./wire.ts";
 
 /** What the server does at one point; nothing given means the plain reply. */
 export interface Step {
   /** Lines joined by CRLF; the last CRLF is added. */
   readonly reply?: string;
-  /** Exact bytes in place of a reply. */
+  /** Exact octets in place of a reply. */
   readonly raw?: string;
-  /** The reply goes out in pieces of so many bytes. */
+  /** The reply goes out in pieces of so many octets. */
   readonly pieces?: number;
   /** Waits for this before the reply. */
   readonly after?: Promise<unknown> | undefined;
   /** "silence": no reply at all, but the connection stays. */
   readonly then?: "close" | "reset" | "silence";
-  /** CONTENT only: after so many bytes of the message. */
+  /** CONTENT only: after so many octets of the message. */
   readonly at?: number;
 }
 
@@ -33,7 +33,7 @@ export type Script = Record<string, Answer | readonly Answer[]>;
 
 /** A message as it came. */
 export interface Message {
-  /** All bytes from after the 354 to the final CRLF . CRLF. */
+  /** All octets from after the 354 to the final CRLF . CRLF. */
   readonly wire: string;
   /** What it says: the wire without dot-stuffing and without the final dot line. */
   readonly text: string;
@@ -60,41 +60,30 @@ const PLAIN: Script = {
 const RESERVED: readonly string[] = ["CONNECT", "CONTENT", ".", "AUTH+"];
 
 /** One connection to the server. */
-export class Session {
-  /** Command lines as they came, without CRLF. */
-  readonly lines: string[] = [];
-  readonly messages: Message[] = [];
-  readonly violations: string[] = [];
-  /** Every byte that came. */
+export class Session extends ServerSession {
+  /** Every octet that came. */
   received = "";
-  /** Bytes of a message that was not finished. */
-  partial = "";
   /** True once the other side has closed, or we have. */
   over = false;
   /** True once the other side has closed. */
   gone = false;
-  #socket: Socket;
-  #input = "";
-  #wake: () => void = () => {};
+  #wire: Wire;
   #changed: () => void;
+  #wake: () => void = () => {};
+  #answered = 0;
+  #code = 0;
 
-  constructor(socket: Socket, changed: () => void) {
-    this.#socket = socket;
+  constructor(wire: Wire, changed: () => void) {
+    super();
+    this.#wire = wire;
     this.#changed = changed;
-    socket.on("data", (chunk: Uint8Array) => {
-      const text = spelled(chunk);
-      this.received += text;
-      this.#input += text;
-      this.#notify();
-    });
-    for (const event of ["end", "close"]) {
-      socket.on(event, () => {
-        this.over = true;
-        this.gone = true;
-        this.#notify();
-      });
-    }
-    socket.on("error", () => {});
+    this.begin("greeting", "", true);
+    wire.attend({ heard: (text) => this.#heard(text), ended: () => this.#ended() });
+  }
+
+  /** Command lines as they came, without their ends. */
+  get lines(): string[] {
+    return this.requests.filter(({ kind }) => kind === "command" || kind === "line").map(lineOf);
   }
 
   /** The verbs that came, in capitals. */
@@ -102,112 +91,124 @@ export class Session {
     return this.lines.map(verbOf);
   }
 
-  /** Forgets what was recorded so far. */
-  forget(): void {
-    this.lines.length = 0;
-    this.messages.length = 0;
-    this.violations.length = 0;
-    this.received = "";
+  get messages(): Message[] {
+    return this.requests.filter(({ kind, whole }) => kind === "content" && whole)
+      .map(({ text: wire }) => ({
+        wire,
+        get text() {
+          return decodeMessage(wire);
+        },
+      }));
   }
 
-  /** Sends bytes that nobody asked for. */
-  send(raw: string): Promise<void> {
-    return new Promise((sent) => this.#socket.write(octets(raw), () => sent()));
+  /** Octets of a message that was not finished. */
+  get partial(): string {
+    const last = this.requests.at(-1);
+    return last?.whole === false ? last.text : "";
+  }
+
+  /** Forgets what was recorded so far; all of it has been answered. */
+  forget(): void {
+    this.requests.length = 0;
+    this.violations.length = 0;
+    this.received = "";
+    this.#answered = 0;
+    this.#code = 0;
+  }
+
+  /** Sends octets that nobody asked for. */
+  async send(raw: string): Promise<void> {
+    await this.#wire.say(octets(raw));
   }
 
   close(): void {
-    this.#socket.end();
-    this.over = true;
-    this.#notify();
+    this.#wire.end();
+    this.#leave();
   }
 
   reset(): void {
-    this.#socket.resetAndDestroy();
-    this.over = true;
-    this.#notify();
+    this.#wire.reset();
+    this.#leave();
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    this.#wire.close();
   }
 
   /** Plays the server's part until the connection ends. */
   async converse(answerTo: (verb: string, line: string) => Step): Promise<void> {
-    let code = await this.#perform(answerTo("CONNECT", ""), "the greeting");
-    let inAuth = false;
     for (;;) {
-      const line = await this.#nextLine();
-      if (line === undefined) return;
-      this.lines.push(line);
-      const verb: string = inAuth ? "AUTH+" : RESERVED.includes(verbOf(line)) ? "*" : verbOf(line);
-      this.#changed();
-      code = await this.#perform(answerTo(verb, line), line);
-      inAuth = (verb === "AUTH" || verb === "AUTH+") && code === 334;
-      if (verb === "DATA" && code === 354) await this.#message(answerTo);
-    }
-  }
-
-  async #message(answerTo: (verb: string, line: string) => Step): Promise<void> {
-    const interruption = answerTo("CONTENT", "");
-    let content = "\r\n"; // so that a dot at the very start is on a line of its own
-    for (let from = 0;;) {
-      const end = content.indexOf("\r\n.\r\n", from);
-      if (interruption.at !== undefined && content.length > interruption.at) {
-        await this.#perform(interruption, "content");
-        if (this.over) return;
-      }
-      if (end >= 0) {
-        const wire = content.slice(2, end + 5);
-        this.#input = content.slice(end + 5);
-        this.partial = "";
-        this.messages.push({ wire, text: decodeMessage(wire) });
-        this.#changed();
-        await this.#perform(answerTo(".", "."), "the final dot");
-        return;
-      }
-      from = Math.max(0, content.length - 4);
-      if (this.#input === "") {
+      const request = this.requests[this.#answered];
+      if (!request) {
         if (this.over) return;
         await this.#more();
+        continue;
       }
-      content += this.#input;
-      this.#input = "";
-      this.partial = content.slice(2);
+      if (request.kind === "content" && !await this.#hearMessage(request, answerTo("CONTENT", ""))) return;
+      await this.#answer(answerTo(keyOf(request), lineOf(request)));
     }
   }
 
-  /** Does one step and returns the code of its reply, or 0. */
-  async #perform(step: Step, cause: string): Promise<number> {
+  protected override code(): number {
+    return this.#answered === this.requests.length ? this.#code : 0;
+  }
+
+  protected override objection(): string | undefined {
+    const open = this.requests[this.#answered];
+    return open && `came before the reply to ${show(open.text, 60)}`;
+  }
+
+  /** Waits for the end of data, and does `interruption` before it; whether the end came. */
+  async #hearMessage(request: Request, interruption: Step): Promise<boolean> {
+    const { at = Infinity } = interruption;
+    while (!request.whole && !this.over && request.text.length <= at) await this.#more();
+    if (request.text.length > at) await this.#perform(interruption, () => {});
+    while (!request.whole && !this.over) await this.#more();
+    return request.whole;
+  }
+
+  async #answer(step: Step): Promise<void> {
+    await this.#perform(step, (raw) => {
+      // From here on the client may go on.
+      this.#answered++;
+      this.#code = Number(/(?:^|\n)([0-9]{3})(?: [^\n]*)?\r?\n$/.exec(raw)?.[1] ?? 0);
+    });
+  }
+
+  /** Does one step; `last` is called right before the last of its octets go out. */
+  async #perform(step: Step, last: (raw: string) => void): Promise<void> {
     await step.after;
-    if (this.#input !== "") {
-      this.violations.push(`${show(this.#input, 60)} came before the reply to ${show(cause, 60)}`);
-    }
     const raw = step.raw ?? (step.reply === undefined ? "" : `${step.reply}\r\n`);
-    for (let at = 0; raw !== "" && at < raw.length && !this.over; at += step.pieces ?? raw.length) {
-      await this.send(raw.slice(at, at + (step.pieces ?? raw.length)));
-      if (step.pieces) await new Promise((next) => setTimeout(next, 1));
+    const size = step.pieces ?? (raw.length || 1);
+    let at = 0;
+    for (; at + size < raw.length && !this.over; at += size) {
+      await this.send(raw.slice(at, at + size));
+      await new Promise((next) => setTimeout(next, 1));
     }
+    last(raw);
+    if (raw !== "" && !this.over) await this.send(raw.slice(at));
     if (step.then === "close") this.close();
     if (step.then === "reset") this.reset();
-    const last = /(?:^|\n)([0-9]{3})(?: [^\n]*)?\r?\n$/.exec(raw);
-    return last ? Number(last[1]) : 0;
   }
 
-  async #nextLine(): Promise<string | undefined> {
-    for (;;) {
-      const end = this.#input.indexOf("\n");
-      if (end >= 0) {
-        const line = this.#input.slice(0, end + 1);
-        this.#input = this.#input.slice(end + 1);
-        if (!/^[^\r\n\0]*\r\n$/.test(line)) this.violations.push(`bad command line ${show(line, 60)}`);
-        return line.endsWith("\r\n") ? line.slice(0, -2) : line.slice(0, -1);
-      }
-      if (this.over) {
-        if (this.#input !== "") this.violations.push(`unfinished command line ${show(this.#input, 60)}`);
-        return undefined;
-      }
-      await this.#more();
+  #heard(text: string): void {
+    this.received += text;
+    // A server that has left takes part no more.
+    if (!this.over) this.hear(text);
+    this.#notify();
+  }
+
+  #ended(): void {
+    if (!this.over && this.unfinished !== "") {
+      this.violations.push(`an unfinished command line: ${show(this.unfinished, 60)}`);
     }
+    this.gone = true;
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.over = true;
+    this.#notify();
   }
 
   #more(): Promise<void> {
@@ -222,34 +223,47 @@ export class Session {
   }
 }
 
+/** Where the script has the answer to a request. */
+function keyOf({ kind, text }: Request): string {
+  if (kind === "greeting") return "CONNECT";
+  if (kind === "line") return "AUTH+";
+  if (kind === "content") return ".";
+  return RESERVED.includes(verbOf(text)) ? "*" : verbOf(text);
+}
+
+function lineOf({ kind, text }: Request): string {
+  return kind === "content" ? "." : text.replace(/\r?\n$/, "");
+}
+
 export class Server {
   /** What happens in the sessions to come, and in those that run. */
   script: Script = {};
   sessions: Session[] = [];
-  readonly address: Address;
-  #listener: Listener;
+  #listener: Listener | undefined;
   #used = new Map<string, number>();
   #waiting = new Set<() => void>();
 
-  private constructor(listener: Listener, address: Address) {
-    this.#listener = listener;
-    this.address = address;
-    listener.on("connection", (socket: Socket) => this.#accept(socket));
-  }
-
   /** Starts a server on a port of 127.0.0.1, a free one if it is 0, or on a unix socket. */
   static async start(at: Address = { port: 0 }): Promise<Server> {
-    const listener = createServer({ allowHalfOpen: true });
+    const server = new Server();
+    const listener = createServer({ allowHalfOpen: true }, (socket: Socket) => server.serve(socketWire(socket)));
+    server.#listener = listener;
     await new Promise<void>((ready, failed) => {
       listener.once("error", failed);
       listener.listen("path" in at ? at : { ...at, host: "127.0.0.1" }, ready);
     });
-    return new Server(listener, "path" in at ? at : { port: (listener.address() as AddressInfo).port });
+    return server;
+  }
+
+  get address(): Address {
+    const bound = this.#listener!.address() as string | AddressInfo;
+    return typeof bound === "string" ? { path: bound } : { port: bound.port };
   }
 
   /** As the program's operand. */
   get operand(): string {
-    return "path" in this.address ? `unix:${this.address.path}` : `127.0.0.1:${this.address.port}`;
+    const { address } = this;
+    return "path" in address ? `unix:${address.path}` : `127.0.0.1:${address.port}`;
   }
 
   /** A new case: nothing is remembered, and this script holds. */
@@ -323,15 +337,15 @@ export class Server {
 
   async stop(): Promise<void> {
     this.reset();
-    await new Promise<void>((closed) => this.#listener.close(() => closed()));
+    await new Promise<void>((closed) => this.#listener ? this.#listener.close(() => closed()) : closed());
   }
 
-  #accept(socket: Socket): void {
-    socket.setNoDelay(true);
+  /** Serves a connection, of whatever kind. */
+  serve(wire: Wire): void {
     const changed = () => {
       for (const look of [...this.#waiting]) look();
     };
-    const session = new Session(socket, changed);
+    const session = new Session(wire, changed);
     this.sessions.push(session);
     changed();
     void session.converse((verb, line) => this.#stepFor(verb, line, session));
@@ -349,14 +363,4 @@ export class Server {
     const step = typeof answer === "function" ? answer(line, session) : answer as string | Step;
     return typeof step === "string" ? { reply: step } : step;
   }
-}
-
-/** The verb as the server understands it, in capitals. */
-export function verbOf(line: string): string {
-  return line.trim().split(/[ \t\v\f]/, 1)[0]!.toUpperCase();
-}
-
-/** A message without dot-stuffing: only CRLF begins a line, and the last line is the dot. */
-export function decodeMessage(wire: string): string {
-  return wire.slice(0, -3).replace(/(^|\r\n)\./g, "$1");
 }

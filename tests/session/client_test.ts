@@ -6,15 +6,15 @@ import { ClientLost, SmtpError } from "../../lib/session/smtp_error.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import { LineConn } from "../../lib/wire/line_conn.ts";
 import { FakeClock } from "../fakes/clock.ts";
-import { connPair, type Peer } from "../rig/conn_pair.ts";
+import { Peer } from "../rig/peer.ts";
 
 const OK = formatReply("250 Ok");
 
 function newClient(): { client: Client; peer: Peer; clock: FakeClock } {
   const clock = new FakeClock();
-  const { conn, peer } = connPair();
+  const peer = new Peer();
   return {
-    client: new Client(new LineConn(conn, clock, { translate: translateClientError }), clock, 1000),
+    client: new Client(new LineConn(peer.conn, clock, { translate: translateClientError }), clock, 1000),
     peer,
     clock,
   };

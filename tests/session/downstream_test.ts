@@ -6,7 +6,7 @@ import { DownstreamLost } from "../../lib/session/smtp_error.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { LineConn } from "../../lib/wire/line_conn.ts";
 import { FakeClock } from "../fakes/clock.ts";
-import { connPair, type Peer } from "../rig/conn_pair.ts";
+import { Peer } from "../rig/peer.ts";
 import { settled } from "../fakes/settled.ts";
 
 interface Talk {
@@ -17,8 +17,8 @@ interface Talk {
 
 async function newTalk(): Promise<Talk> {
   const clock = new FakeClock();
-  const { conn, peer } = connPair();
-  const downstream = new Downstream(new LineConn(conn, clock, { holds: "replies" }), clock, {
+  const peer = new Peer();
+  const downstream = new Downstream(new LineConn(peer.conn, clock, { holds: "replies" }), clock, {
     replyTimeout: 300_000,
     keepalive: 60_000,
   });

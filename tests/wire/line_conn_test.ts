@@ -6,7 +6,7 @@ import type { Conn } from "../../lib/ports/runtime.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { LineConn } from "../../lib/wire/line_conn.ts";
 import { FakeClock } from "../fakes/clock.ts";
-import { connPair, type Peer } from "../rig/conn_pair.ts";
+import { Peer } from "../rig/peer.ts";
 import { settled } from "../fakes/settled.ts";
 
 interface Wire {
@@ -21,14 +21,14 @@ interface Wire {
 
 function newConn(translate: (error: unknown) => unknown = (error) => error): Wire {
   const clock = new FakeClock();
-  const pair = connPair("192.0.2.1");
-  const conn = new LineConn(pair.conn, clock, { translate });
+  const peer = new Peer("192.0.2.1");
+  const conn = new LineConn(peer.conn, clock, { translate });
   const due = (milliseconds = 1000) => clock.now() + milliseconds;
   const line = async (milliseconds?: number) => {
     const read = await conn.readLine(100, due(milliseconds));
     return read && textOf(read.bytes);
   };
-  return { clock, peer: pair.peer, conn, due, line };
+  return { clock, peer, conn, due, line };
 }
 
 function isKind(kind: IoErrorKind): (error: unknown) => boolean {

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { bytesOf, LF, textOf } from "../../lib/text/octets.ts";
 import { ServerConn, ServerFailure } from "../../lib/wire/server_conn.ts";
-import { connPair, type Peer } from "../rig/conn_pair.ts";
+import { Peer } from "../rig/peer.ts";
 import { settled } from "../fakes/settled.ts";
 
 function newConn(): { conn: ServerConn; peer: Peer } {
-  const { conn, peer } = connPair();
-  return { conn: new ServerConn(conn), peer };
+  const peer = new Peer();
+  return { conn: new ServerConn(peer.conn), peer };
 }
 
 function fails(pattern: RegExp): (error: unknown) => boolean {

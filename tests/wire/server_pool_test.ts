@@ -7,7 +7,7 @@ import { bytesOf, LF, textOf } from "../../lib/text/octets.ts";
 import { type ServerConn, ServerFailure } from "../../lib/wire/server_conn.ts";
 import { type Asked, ServerPool } from "../../lib/wire/server_pool.ts";
 import { FakeClock } from "../fakes/clock.ts";
-import { connPair, type Peer } from "../rig/conn_pair.ts";
+import { Peer } from "../rig/peer.ts";
 import { settled } from "../fakes/settled.ts";
 import { tcp } from "../ports/tcp.ts";
 
@@ -54,10 +54,10 @@ class World {
       throw new IoError("timeout", `cannot connect to s:${port}: no answer within ${limit / 1000} s`);
     }
     if (typeof does === "string") throw new IoError(does, `cannot connect to s:${port}: ${does}`);
-    const { conn, peer } = connPair();
+    const peer = new Peer();
     this.peers.push(peer);
     does(peer);
-    return conn;
+    return peer.conn;
   }
 }
 
@@ -270,8 +270,8 @@ Deno.test("ServerPool closes a connection that comes when nobody waits any more"
   });
   aborter.abort();
   assert.match(JSON.stringify(await asked), /nobody waits/);
-  const { conn, peer } = connPair();
-  late.resolve(conn);
+  const peer = new Peer();
+  late.resolve(peer.conn);
   await settled();
   assert.equal(peer.closed, true);
 });

@@ -8,19 +8,11 @@
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Conn } from "../../lib/ports/runtime.ts";
 import { bytesOf, concat } from "../../lib/text/octets.ts";
-
-export interface Pair {
-  readonly conn: Conn;
-  readonly peer: Peer;
-}
-
-export function connPair(address?: string): Pair {
-  const peer = new Peer();
-  return { conn: address === undefined ? peer.conn : Object.assign(peer.conn, { peer: address }), peer };
-}
+import { spelled } from "./octets.ts";
+import type { Ear, Wire } from "./wire.ts";
 
 /** The test's end of a connection. */
-export class Peer {
+export class Peer implements Wire {
   /** Whether a read of the program gives one octet at a time. */
   octetByOctet = false;
   /** What the program's own `close` was called on. */
@@ -28,11 +20,7 @@ export class Peer {
   /** What the program said, write by write. */
   readonly writes: Uint8Array[] = [];
 
-  readonly conn: Conn = {
-    read: (into) => this.#read(into),
-    write: (octets) => this.#write(octets),
-    close: () => this.#close(),
-  };
+  readonly conn: Conn;
 
   #incoming: Uint8Array[] = [];
   #ended = false;
@@ -41,6 +29,21 @@ export class Peer {
   #wakeRead: (() => void) | undefined;
   #stalled: PromiseWithResolvers<void> | undefined;
   #heard = 0;
+  #ear: Ear | undefined;
+
+  /** `address` is what the program knows of its peer. */
+  constructor(address?: string) {
+    this.conn = {
+      read: (into) => this.#read(into),
+      write: (octets) => this.#write(octets),
+      close: () => this.#close(),
+      ...address === undefined ? {} : { peer: address },
+    };
+  }
+
+  attend(ear: Ear): void {
+    this.#ear = ear;
+  }
 
   /** Sends `octets` in one packet; text is UTF-8. */
   say(octets: string | Uint8Array): void {
@@ -57,7 +60,7 @@ export class Peer {
 
   /** The same as text, one character for each octet. */
   hear(): string {
-    return Array.from(this.take(), (octet) => String.fromCharCode(octet)).join("");
+    return spelled(this.take());
   }
 
   /** Half-close: no more is sent, the other direction stays. */
@@ -128,10 +131,12 @@ export class Peer {
     if (this.closed) throw new IoError("closed", "connection is closed");
     if (this.#broken) throw this.#broken;
     this.writes.push(copy);
+    this.#ear?.heard(spelled(copy));
   }
 
   #close(): void {
     this.closed = true;
+    this.#ear?.ended();
     this.#wake();
     this.takeWrites();
   }
