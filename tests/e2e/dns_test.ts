@@ -12,7 +12,7 @@ import { install } from "./installed.ts";
 import { createPostfix, type Postfix, USER } from "./postfix.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "./postfix_config.ts";
 import { alice, newTag } from "./postfix_mail.ts";
-import { SmtpClient } from "./smtp_client.ts";
+import { greet } from "./stranger.ts";
 
 let bed: DnsBed | undefined;
 let problem: unknown;
@@ -219,19 +219,19 @@ const CLIENT_ADDRESS = "192.0.2.66";
 
 /** What a stranger hears to each command of a message, until one is refused. */
 async function heardBy(port: number, from: string, to: string): Promise<string[]> {
-  const client = await SmtpClient.greet(port);
+  const client = await greet(port);
   const heard: string[] = [];
   try {
-    assert.match(await client.ask(`XCLIENT ADDR=${CLIENT_ADDRESS}`), /^220 /);
-    assert.match(await client.ask("EHLO stranger.example"), /^250-/);
+    await client.expect(220, `XCLIENT ADDR=${CLIENT_ADDRESS}`);
+    await client.expect(250, "EHLO stranger.example");
     for (const command of [`MAIL FROM:<${from}>`, `RCPT TO:<${to}>`, "DATA", "Subject: a message\r\n\r\ntext\r\n."]) {
-      heard.push(await client.ask(command));
+      heard.push((await client.ask(command)).text);
       if (!/^[23]/.test(heard.at(-1)!)) break;
     }
     await client.quit();
     return heard;
   } finally {
-    await client.vanish();
+    client.close();
   }
 }
 

@@ -10,7 +10,7 @@ import { install, type Installed, isAlive, stop } from "./installed.ts";
 import { createPostfix, filesBelow, findProgram, type Postfix, readOctets } from "./postfix.ts";
 import { beforeFilter, DOMAIN } from "./postfix_config.ts";
 import { isListening, runCommand } from "./start.ts";
-import { sendMail } from "./smtp_client.ts";
+import { sendMail } from "./stranger.ts";
 import { until } from "../rig/wait.ts";
 
 const PRINTED_USER = "postprox";
@@ -152,13 +152,13 @@ async function assertFilters(site: Site, seen: string, { argument }: { argument:
   const mark = postfix.log().length;
   const text = "Subject: a message\r\n\r\n.text\r\n";
   const passed = await sendMail(frontPort, { from: "sender@elsewhere.example", to, text });
-  assert.match(passed.end, /^250 2\.0\.0 Ok: queued as /);
+  assert.match(passed.end.text, /^250 2\.0\.0 Ok: queued as /);
   const refused = await sendMail(frontPort, {
     from: "sender@elsewhere.example",
     to,
     text: "Subject: spam\r\n\r\n\r\n",
   });
-  assert.equal(refused.end, "550 5.7.1 No spam, please");
+  assert.equal(refused.end.text, "550 5.7.1 No spam, please");
   await postfix.settledLog(mark);
   assert.deepEqual(postfix.delivered("lines").map(({ text }) => text), [text]);
   assert.equal(new TextDecoder().decode(Deno.readFileSync(seen)), argument);

@@ -11,7 +11,8 @@ import { isAlive, processesOf, startListening, stop } from "./installed.ts";
 import { filesBelow, readOctets } from "./postfix.ts";
 import type { Bed, Setup } from "./postfix_bed.ts";
 import { DOMAIN } from "./postfix_config.ts";
-import { expectCode, sendMail, SmtpClient } from "./smtp_client.ts";
+import type { Reply } from "../rig/client.ts";
+import { greet, sendMail } from "./stranger.ts";
 import { until } from "../rig/wait.ts";
 
 /** What a message has to survive: 8-bit text, NUL, dots, empty lines, long lines, words of the dialogue. */
@@ -94,8 +95,8 @@ export async function send(
 ): Promise<{ log: string }> {
   const mark = postfix.log().length;
   const { end } = await sendMail(port, { from: sender(tag), to: [alice(tag)], text });
-  if (typeof reply === "string") assert.equal(end, reply);
-  else assert.match(end, reply ?? /^250 /);
+  if (typeof reply === "string") assert.equal(end.text, reply);
+  else assert.match(end.text, reply ?? /^250 /);
   return { log: await postfix.settledLog(mark) };
 }
 
@@ -122,23 +123,23 @@ export async function usingProxy(
 }
 
 /** The reply of a server that will not take a message, at whatever command it says so. */
-export async function refusalOf(port: number, tag: string): Promise<string> {
-  const client = await SmtpClient.greet(port);
+export async function refusalOf(port: number, tag: string): Promise<Reply> {
+  const client = await greet(port);
   try {
     for (const command of [`MAIL FROM:<${sender(tag)}>`, `RCPT TO:<${alice(tag)}>`, "DATA"]) {
       const reply = await client.ask(command);
-      if (!/^[23]/.test(reply)) return reply;
+      if (reply.code >= 400) return reply;
     }
-    client.send(`${header("pass", tag)}text\r\n.\r\n`);
+    await client.say(`${header("pass", tag)}text\r\n.\r\n`);
     return await client.hear();
   } finally {
-    await client.vanish();
+    client.close();
   }
 }
 
 /** One message in which a transaction of its own follows each false end of data. */
 export async function smuggle(port: number, tag: string, ends: readonly string[]): Promise<void> {
-  const client = await SmtpClient.greet(port);
+  const client = await greet(port);
   try {
     await client.expect(250, `MAIL FROM:<${sender(tag)}>`);
     await client.expect(250, `RCPT TO:<${alice(tag)}>`);
@@ -148,11 +149,11 @@ export async function smuggle(port: number, tag: string, ends: readonly string[]
         alice(`${tag}.smuggled${i}`)
       }>\r\nDATA\r\nSubject: ${i}\r\n\r\n${i}`
     );
-    client.send(`${header("pass", tag)}text${transactions.join("")}\r\nthe last line\r\n.\r\n`);
-    expectCode(await client.hear(), 250);
+    await client.say(`${header("pass", tag)}text${transactions.join("")}\r\nthe last line\r\n.\r\n`);
+    await client.expect(250);
     await client.quit().catch(() => {}); // Whom it was smuggled past has more to say.
   } finally {
-    await client.vanish();
+    client.close();
   }
 }
 
