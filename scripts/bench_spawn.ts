@@ -10,7 +10,7 @@
 
 import { BuildError, inWorkshop, ROOT, runBuild, runTool } from "./build.ts";
 import { compileWithBun } from "./compile_bun.ts";
-import { startServer } from "./demo_server.ts";
+import { Server } from "../tests/rig/server.ts";
 
 const ROUNDS = 15;
 const TOGETHER = 10;
@@ -29,10 +29,10 @@ type Figures = readonly [wall: number, cpu: number, memory: number];
 await runBuild("bench:spawn", () => inWorkshop(Deno.env.get("TMPDIR") ?? "/tmp", bench));
 
 async function bench(workshop: string): Promise<void> {
-  const sink = startServer();
+  const sink = await Server.start();
   const spawner = startSpawner();
   try {
-    const ways = await waysToRun(workshop, sink.port);
+    const ways = await waysToRun(workshop, sink.operand);
     const figures = new Map<string, Figures[]>();
     for (let round = 0; round <= ROUNDS; round++) {
       for (const way of ways) {
@@ -50,7 +50,7 @@ async function bench(workshop: string): Promise<void> {
     for (const together of [1, TOGETHER]) print(ways, together, figures);
   } finally {
     await spawner.stop();
-    sink.close();
+    await sink.stop();
   }
 }
 
@@ -62,8 +62,8 @@ async function bundle(workshop: string): Promise<string> {
   return file;
 }
 
-async function waysToRun(workshop: string, port: number): Promise<Way[]> {
-  const args = [`127.0.0.1:${port}`, "-c", "true", "-d", workshop];
+async function waysToRun(workshop: string, downstream: string): Promise<Way[]> {
+  const args = [downstream, "-c", "true", "-d", workshop];
   const deno = [Deno.execPath(), "run", "--quiet", "-A", "--unstable-net"];
   Deno.writeTextFileSync(`${workshop}/empty.ts`, "");
   const ways = [

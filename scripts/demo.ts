@@ -4,7 +4,8 @@
 // the filter refuses one, and the filter changes one. It shows the dialogue of each, what the sender heard, and what
 // the server got. The exit status is 0 only if all three went as expected.
 
-import { readReply, startServer, waitForLine } from "./demo_server.ts";
+import { connectTo } from "../tests/rig/client.ts";
+import { Server } from "../tests/rig/server.ts";
 
 const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const plain = Deno.noColor || !Deno.stdout.isTerminal();
@@ -55,9 +56,9 @@ const STORIES: readonly Story[] = [
   },
 ];
 
-const server = startServer();
+const server = await Server.start();
 const port = freePort();
-const words = ["-l", `127.0.0.1:${port}`, "-c", `${root}examples/demo-filter`, `127.0.0.1:${server.port}`];
+const words = ["-l", `127.0.0.1:${port}`, "-c", `${root}examples/demo-filter`, server.operand];
 const proxy = new Deno.Command(Deno.execPath(), {
   args: ["run", "--quiet", "--allow-all", "--unstable-net", `${root}main.ts`, "--foreground", "--log=stderr", ...words],
   stdin: "null",
@@ -75,7 +76,7 @@ try {
 } finally {
   proxy.kill("SIGTERM");
   await proxy.status;
-  server.close();
+  await server.stop();
 }
 const sum = `${STORIES.length - failures} of ${STORIES.length} messages came out right`;
 console.log(`\n${failures === 0 ? green(bold(sum)) : red(bold(sum))}\n`);
@@ -83,16 +84,16 @@ Deno.exit(failures === 0 ? 0 : 1);
 
 async function tell(number: number, story: Story): Promise<boolean> {
   console.log(`\n${bold(`${number}. ${story.title}`)}\n`);
-  server.delivered = "";
-  const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  server.reset();
+  const client = await connectTo({ port });
   const hear = async () => {
-    const reply = await readReply(conn);
-    for (const line of reply.trimEnd().split("\r\n")) console.log(`   ${blue("postprox")}  ${line}`);
-    return reply;
+    const { text } = await client.hear();
+    for (const line of text.split("\r\n")) console.log(`   ${blue("postprox")}  ${line}`);
+    return text;
   };
   const say = async (lines: readonly string[]) => {
     for (const line of lines) console.log(`   ${yellow("client  ")}  ${line}`);
-    await conn.write(new TextEncoder().encode(lines.map((line) => `${line}\r\n`).join("")));
+    await client.say(lines.map((line) => `${line}\r\n`).join(""));
     return await hear();
   };
   await hear();
@@ -102,14 +103,23 @@ async function tell(number: number, story: Story): Promise<boolean> {
   await say(["DATA"]);
   const reply = await say([...story.text, "."]);
   await say(["QUIT"]);
-  conn.close();
+  client.close();
 
-  const right = story.reply.test(reply) && story.delivered(server.delivered);
+  const delivered = server.messages.map(({ text }) => text).join("");
+  const right = story.reply.test(reply) && story.delivered(delivered);
   console.log();
-  const got = server.delivered === "" ? ["nothing"] : server.delivered.trimEnd().split("\r\n");
+  const got = delivered === "" ? ["nothing"] : delivered.trimEnd().split("\r\n");
   got.forEach((line, at) => console.log(`   ${dim(at === 0 ? "mail server got" : "               ")}  ${line}`));
   console.log(`   ${right ? green("✓") : red("✗")} ${right ? story.outcome : `expected: ${story.outcome}`}`);
   return right;
+}
+
+/** Waits until a program has written a line. */
+async function waitForLine(stream: ReadableStream<Uint8Array>): Promise<void> {
+  const reader = stream.getReader();
+  const { done } = await reader.read();
+  reader.releaseLock();
+  if (done) throw new Error("postprox did not start");
 }
 
 function freePort(): number {
