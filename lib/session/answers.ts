@@ -8,6 +8,7 @@ import type { Refusal, Ruling } from "../restrictions/restriction.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import { bytesOf, textOf } from "../text/octets.ts";
 import type { Command } from "../smtp/command.ts";
+import type { Dialogue } from "../smtp/dialogue.ts";
 import { filterEhlo } from "../smtp/ehlo.ts";
 import { parsePath } from "../smtp/path.ts";
 import { type Reply, replyClass } from "../smtp/reply.ts";
@@ -26,6 +27,7 @@ export interface AnswersOptions extends MessageOptions, TarPitOptions {
 }
 
 export interface AnswersParts extends MessageParts, Waiting {
+  readonly dialogue: Dialogue;
   /** Absent where there is no restriction. */
   readonly admission: Admission | undefined;
   readonly options: AnswersOptions;
@@ -40,24 +42,23 @@ const ERROR_LIMIT = 100;
 const CANCEL_AUTH = bytesOf("*\r\n");
 
 export class Answers {
-  /** Whether the session ends with the last answer. */
-  isLast = false;
-  /** The message whose delivery the client has not shown to have heard of. */
-  unheard: Envelope | undefined;
   readonly #parts: AnswersParts;
   readonly #tarPit: TarPit;
-  readonly #transaction = new Transaction();
+  readonly #transaction: Transaction;
   #errors = 0;
 
   constructor(parts: AnswersParts) {
     this.#parts = parts;
     this.#tarPit = new TarPit(parts.options);
+    this.#transaction = new Transaction(parts.dialogue);
   }
 
   /** The reply to `command`, which in the tar pit is a while in coming. */
   async answer(command: Command | BadLine): Promise<Reply> {
     await this.#slowDown(command);
-    return await this.#answer(command);
+    const reply = await this.#answer(command);
+    if (reply.code === 421) this.#parts.dialogue.move("last");
+    return reply;
   }
 
   /** What is known of the client and of the message that is under way. */
@@ -65,8 +66,9 @@ export class Answers {
     return this.#transaction.envelope;
   }
 
-  get isInTransaction(): boolean {
-    return this.#transaction.phase !== "idle";
+  /** The message that downstream has, if the client has not shown that it heard of that. */
+  get unheard(): Envelope | undefined {
+    return this.#transaction.delivered;
   }
 
   async #slowDown({ verb }: Command | BadLine): Promise<void> {
@@ -92,7 +94,7 @@ export class Answers {
         return this.#refuse(OWN_REPLIES.notImplemented, command.verb);
       case "BDAT":
         // The chunk that follows must never be read as commands.
-        this.isLast = true;
+        this.#parts.dialogue.move("last");
         return this.#refuse(OWN_REPLIES.notImplemented, command.verb);
       case "DATA":
         return this.#data(command);
@@ -120,11 +122,11 @@ export class Answers {
   }
 
   async #rcpt(command: Command): Promise<Reply> {
-    const { phase, envelope } = this.#transaction;
+    const { envelope } = this.#transaction;
     if (envelope.recipients.length >= RECIPIENT_LIMIT) {
       return this.#bounded(OWN_REPLIES.tooManyRecipients, "RCPT beyond the limit");
     }
-    if (phase === "idle") return this.#relay(command);
+    if (this.#parts.dialogue.phase === "idle") return this.#relay(command);
     return this.#admit(command, await this.#parts.admission?.recipient(recipientOf(command), envelope));
   }
 
@@ -134,7 +136,7 @@ export class Answers {
   }
 
   #say({ reply, ends }: Refusal): Reply {
-    if (ends) this.isLast = true;
+    if (ends) this.#parts.dialogue.move("last");
     return reply;
   }
 
@@ -156,15 +158,16 @@ export class Answers {
 
   async #data(command: Command): Promise<Reply> {
     if (command.argument.trim() !== "") return this.#refuse(OWN_REPLIES.dataArgument, "DATA with an argument");
-    const { phase, envelope, refusal, asked } = this.#transaction;
-    if (phase === "idle") return this.#refuse(OWN_REPLIES.needMail, "DATA without MAIL");
-    if (phase === "mail") return this.#refuse(OWN_REPLIES.noRecipients, "DATA without a recipient");
-    // What it throws ends the session, and is said of this message.
-    const { reply, delivered } = await takeMessage(this.#parts, { envelope, refusal, asked }, this.#parts.stop);
-    this.#parts.log.dialogue(textOf(command.raw), reply);
-    this.#transaction.end();
-    if (delivered) this.unheard = envelope;
-    if (refusal?.ends) this.isLast = true;
+    const { dialogue, log, stop } = this.#parts;
+    if (dialogue.phase === "idle") return this.#refuse(OWN_REPLIES.needMail, "DATA without MAIL");
+    if (dialogue.phase === "mail") return this.#refuse(OWN_REPLIES.noRecipients, "DATA without a recipient");
+    const { envelope, refusal, asked } = this.#transaction;
+    dialogue.move("started");
+    // If this throws, the session ends, and the log still knows the message.
+    const { reply, delivered } = await takeMessage(this.#parts, { envelope, refusal, asked }, stop);
+    log.dialogue(textOf(command.raw), reply);
+    this.#transaction.end(delivered ? "delivered" : "dropped");
+    if (refusal?.ends) dialogue.move("last");
     return reply;
   }
 
@@ -172,9 +175,7 @@ export class Answers {
   async #auth(command: Command): Promise<Reply> {
     let reply = await this.#parts.downstream.ask(command.raw);
     while (reply.code === 334) {
-      await this.#parts.client.say(reply);
-      const line = await whileDownstreamStays(this.#parts, () => this.#parts.client.nextAuthLine());
-      this.#parts.client.watchSoon();
+      const line = await this.#authLine(reply);
       if ("verb" in line) {
         const canceled = await this.#parts.downstream.ask(CANCEL_AUTH);
         if (replyClass(canceled) === 3) this.#parts.downstream.abandon("AUTH goes on after it was canceled");
@@ -189,14 +190,32 @@ export class Answers {
     return reply;
   }
 
-  async #quit(command: Command): Promise<Reply> {
+  async #authLine(challenge: Reply): Promise<Uint8Array | BadLine> {
+    const { client, downstream } = this.#parts;
     try {
-      const reply = this.#refuseUnasked3xx(await this.#parts.downstream.quit(command.raw), textOf(command.raw));
-      this.#parts.log.dialogue(textOf(command.raw), reply);
+      await client.say(challenge);
+      const line = await whileDownstreamStays(this.#parts, () => client.nextAuthLine());
+      client.watchSoon();
+      return line;
+    } catch (error) {
+      // Downstream would take a QUIT of ours for the client's answer. So this connection can only be closed.
+      downstream.abandon("AUTH was not finished");
+      throw error;
+    }
+  }
+
+  async #quit(command: Command): Promise<Reply> {
+    const { dialogue, downstream, log } = this.#parts;
+    try {
+      const reply = this.#refuseUnasked3xx(await downstream.quit(command.raw), textOf(command.raw));
+      log.dialogue(textOf(command.raw), reply);
+      // A server may refuse a QUIT, for example one with an argument.
+      if (replyClass(reply) === 2) dialogue.move("QUIT");
       return reply;
     } catch (error) {
-      if (error instanceof DownstreamLost) return OWN_REPLIES.bye;
-      throw error;
+      if (!(error instanceof DownstreamLost)) throw error;
+      dialogue.move("QUIT");
+      return OWN_REPLIES.bye;
     }
   }
 

@@ -31,8 +31,8 @@ export type BadLine = { readonly verb: "SPOILT" | "TOO-LONG" };
 
 /**
  * Whether the client is still there, as far as its input was read. A client that has closed its sending side counts as
- * gone, because a client that has ended looks the same. It does not count as gone when it has said QUIT before: then it has
- * said all that it wanted, and now it listens.
+ * gone, because a client that has ended looks the same. It counts as quitting if a QUIT waits in its input: it has said all
+ * that it wanted, and now it listens.
  */
 export type Presence = "here" | "quitting" | "gone" | "broken";
 
@@ -52,7 +52,6 @@ export class Client {
   #held: Uint8Array[] = [];
   #heldOctets = 0;
   #flushing: Promise<void> | undefined;
-  #quits = false;
   readonly #soon: Deadline;
   /** Called when a client that is watched has left, or has closed its sending side. */
   onEnded: () => void = () => {};
@@ -71,12 +70,10 @@ export class Client {
 
   /** The next command, or null when the client has ended the session. */
   async nextCommand(): Promise<Command | BadLine | null> {
-    this.#quits = false;
     const line = await this.#nextLine();
     if (line === null || line.tooLong) return line && TOO_LONG;
     if (line.spoilt) return SPOILT;
     const command = parseCommand(line.raw.slice(), line.bytes);
-    this.#quits = command.verb === "QUIT";
     return command.verb !== "AUTH" && line.raw.length > COMMAND_LINE_LIMIT ? TOO_LONG : command;
   }
 
@@ -124,7 +121,7 @@ export class Client {
     const { ended } = this.#conn;
     if (!ended) return "here";
     if (ended !== "closed") return "broken";
-    return this.#quits || QUIT_LINE.test(textOf(this.#conn.peek())) ? "quitting" : "gone";
+    return QUIT_LINE.test(textOf(this.#conn.peek())) ? "quitting" : "gone";
   }
 
   /** Why the client is gone: `ClientLost`, or the bug because of which it could not be read. */

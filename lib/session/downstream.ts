@@ -37,12 +37,10 @@ export class Downstream {
   readonly #clock: Clock;
   readonly #options: DownstreamOptions;
   readonly #idle: Deadline;
-  /** Whether a caller waits for downstream. Otherwise it rests, or answers our own NOOP or RSET. */
+  /** A caller waits for downstream. Otherwise downstream rests, or answers our own NOOP or RSET. */
   #asked = true;
-  /** The end of our own NOOP or RSET, as long as its reply has not been heard. */
+  /** The end of our own NOOP or RSET, until its reply has come. */
   #own: Promise<void> | undefined;
-  /** Whether a QUIT of ours would be heard as one: not behind a 3xx reply, and not twice. */
-  #mayQuit = true;
   /** What downstream says unasked; and the first such reply that is no 421. */
   #unasked = new ReplyReader();
   #outOfTurn: string | undefined;
@@ -67,22 +65,25 @@ export class Downstream {
     return reply;
   }
 
-  /** Says one command, its CRLF included, and hears its reply by `due`. A 3xx reply leaves the next word to the client. */
+  /**
+   * Says one command, its CRLF included, and hears its reply by `due`. After a 3xx reply the next word is the client's: a
+   * caller that does not say it has to `abandon` downstream.
+   */
   async ask(command: Uint8Array, due: number = this.#replyDue()): Promise<Reply> {
     return this.#goOn(await this.#exchange(command, due));
   }
 
-  /** Says the client's QUIT and hears the reply. Unless that refuses it, the connection is of no use after that. */
+  /** Says the client's QUIT and hears the reply. The connection is closed then, unless downstream refused the QUIT. */
   async quit(command: Uint8Array): Promise<Reply> {
-    this.#mayQuit = false;
     const reply = await this.#exchange(command, this.#replyDue());
-    return replyClass(reply) === 2 ? reply : this.#goOn(reply);
+    if (replyClass(reply) !== 2) return this.#goOn(reply);
+    this.abandon("downstream has accepted a QUIT");
+    return reply;
   }
 
   #goOn(reply: Reply): Reply {
-    this.#mayQuit = replyClass(reply) !== 3;
-    if (this.#mayQuit) this.#rest();
-    else this.#listen();
+    if (replyClass(reply) === 3) this.#listen();
+    else this.#rest();
     return reply;
   }
 
@@ -118,7 +119,6 @@ export class Downstream {
   async sendFinalDot(last: Uint8Array, due: number): Promise<Reply> {
     await this.#say(last, due);
     const reply = await this.#hear(due);
-    this.#mayQuit = true;
     this.#rest();
     return reply;
   }
@@ -131,11 +131,11 @@ export class Downstream {
     else this.#look();
   }
 
-  /** Takes leave, where downstream is not in the middle of something, and closes. */
+  /** Says QUIT, unless downstream is lost or owes a reply, and closes. */
   async leave(): Promise<void> {
     this.#idle.close();
     try {
-      if (this.isLost || this.#own || !this.#mayQuit) return;
+      if (this.isLost || this.#own) return;
       await this.#conn.write(QUIT, this.#clock.now() + QUIT_PATIENCE);
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
@@ -159,8 +159,6 @@ export class Downstream {
   async #exchange(command: Uint8Array, due: number): Promise<Reply> {
     this.#asked = true;
     if (this.#own) await this.#ownEnded(due);
-    // Again, and not before: downstream rests at the end of our own command, and that sets the timer.
-    this.#asked = true;
     this.#idle.stop();
     await this.#say(command, due);
     return await this.#hear(due);
@@ -208,7 +206,7 @@ export class Downstream {
     const own = exchange().catch((error) => this.#failUnasked(error)).finally(() => {
       if (this.#own !== own) return;
       this.#own = undefined;
-      if (!this.isLost) this.#rest();
+      if (!this.isLost && !this.#asked) this.#rest();
     });
     this.#own = own;
   }

@@ -14,12 +14,13 @@ import { SessionLog } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Address, Conn, Runtime } from "../ports/runtime.ts";
-import { shownVerb } from "../smtp/command.ts";
+import { type Command, shownVerb } from "../smtp/command.ts";
+import { Dialogue } from "../smtp/dialogue.ts";
 import { type Reply, replyClass } from "../smtp/reply.ts";
 import { LineConn } from "../wire/line_conn.ts";
 import type { Admission, AdmissionParts } from "./admission.ts";
 import { Answers, type AnswersOptions } from "./answers.ts";
-import { Client, translateClientError, WATCH_DELAY } from "./client.ts";
+import { type BadLine, Client, translateClientError, WATCH_DELAY } from "./client.ts";
 import { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
 import { ClientLost, DownstreamLeft, DownstreamLost, SmtpError } from "./smtp_error.ts";
@@ -63,18 +64,21 @@ const OWED_PATIENCE = 3_000 - WATCH_DELAY;
 // The client has closed its sending side after a QUIT. After this time the reply to that QUIT is our own.
 const QUIT_PATIENCE = 10_000;
 
+/** Each of these limits is set once. */
+type Limit = "session" | "shutdown" | "left" | "owed" | "quit";
+
 export class Session {
   readonly #parts: SessionParts;
   readonly #log: SessionLog;
   readonly #client: Client;
+  readonly #dialogue = new Dialogue();
   readonly #stop = new AbortController();
-  readonly #timers: (() => void)[] = [];
+  /** How to cancel each time limit that runs. */
+  readonly #limits = new Map<Limit, () => void>();
   #downstream: Downstream | undefined;
   #answers: Answers | undefined;
-  #over = false;
-  #ended = false;
-  #isLeaving = false;
-  #doing = "connecting";
+  /** The client's last command, until the client has its reply and we wait for the next one. */
+  #command: Command | BadLine | undefined;
   #outcome: SessionEnd = "ended";
 
   constructor(conn: Conn, parts: SessionParts) {
@@ -101,7 +105,7 @@ export class Session {
 
   async #live(): Promise<void> {
     const tooLong = new SmtpError(OWN_REPLIES.sessionTooLong, "session took too long");
-    this.#after(this.#parts.options.sessionTimeout, () => this.#end(tooLong));
+    this.#after("session", this.#parts.options.sessionTimeout, () => this.#end(tooLong));
     try {
       const downstream = await this.#open();
       if (downstream) {
@@ -111,8 +115,8 @@ export class Session {
     } catch (error) {
       await this.#explain(error);
     } finally {
-      this.#ended = true;
-      for (const cancel of this.#timers) cancel();
+      this.#dialogue.move("end");
+      for (const cancel of this.#limits.values()) cancel();
       await this.#downstream?.leave();
     }
   }
@@ -122,7 +126,7 @@ export class Session {
    * `SHUTDOWN_GRACE`; after that it is not known what becomes of it.
    */
   shutDown(): void {
-    this.#end(new SmtpError(OWN_REPLIES.shuttingDown, "shutting down"), SHUTDOWN_GRACE);
+    this.#end(new SmtpError(OWN_REPLIES.shuttingDown, "shutting down"), { limit: "shutdown", grace: SHUTDOWN_GRACE });
   }
 
   /** Ends the session with a 421 after an error that nothing caught. */
@@ -130,36 +134,42 @@ export class Session {
     this.#end(new SmtpError(OWN_REPLIES.bug, "bug"));
   }
 
-  #end(reason: Error, grace?: number): void {
-    if (this.#ended) return;
+  #end(reason: Error, late?: { readonly limit: Limit; readonly grace: number }): void {
+    const { phase } = this.#dialogue;
+    if (phase === "over") return;
     this.#stop.abort(reason);
     this.#client.interrupt(reason);
-    // A message in hand ends by itself: before its final dot at once, behind it with what downstream says.
-    if (!this.#isMessageInHand) this.#downstream?.interrupt(reason);
-    else if (grace !== undefined) this.#after(grace, () => this.#downstream?.interrupt(reason));
+    // A message ends by itself: before its final dot at once, after it with what downstream says.
+    if (phase !== "message") this.#downstream?.interrupt(reason);
+    else if (late) this.#after(late.limit, late.grace, () => this.#downstream?.interrupt(reason));
   }
 
-  get #isMessageInHand(): boolean {
-    return this.#answers?.isInTransaction === true && this.#doing === "DATA";
-  }
-
-  #after(delay: number, callback: () => void): void {
-    this.#timers.push(this.#parts.runtime.clock.after(delay, callback));
+  // Calls `callback` after `delay` milliseconds, unless this limit runs already.
+  #after(limit: Limit, delay: number, callback: () => void): void {
+    if (!this.#limits.has(limit)) this.#limits.set(limit, this.#parts.runtime.clock.after(delay, callback));
   }
 
   // Called when the client has left, or has closed its sending side; perhaps several times.
   #lookAfterClient(): void {
-    const leave = () => this.#end(this.#client.lost, LEFT_GRACE);
+    const { phase } = this.#dialogue;
+    if (phase === "over") return;
+    const leave = () => this.#end(this.#client.lost, { limit: "left", grace: LEFT_GRACE });
     const { presence } = this.#client;
-    if (presence === "broken" || (presence === "gone" && this.#isMessageInHand)) return leave();
-    if (presence === "gone" && !this.#isLeaving) {
-      this.#isLeaving = true;
-      this.#after(OWED_PATIENCE, leave);
-    }
-    if (presence === "quitting" && this.#doing === "QUIT") {
+    if (presence === "broken" || (presence === "gone" && phase === "message")) leave();
+    else if (this.#command?.verb === "QUIT") {
       const why = "downstream did not answer the QUIT of a client that has left";
-      this.#after(QUIT_PATIENCE, () => this.#downstream?.abandon(why));
-    }
+      this.#after("quit", QUIT_PATIENCE, () => this.#downstream?.abandon(why));
+    } else if (presence === "gone") this.#after("owed", OWED_PATIENCE, leave);
+  }
+
+  /** What the session does, in words for the log. */
+  get #doing(): string {
+    const { phase } = this.#dialogue;
+    if (phase === "connecting") return "connecting";
+    if (phase === "greeting") return "waiting for the greeting";
+    const command = this.#command;
+    if (!command) return "waiting for a command";
+    return "raw" in command ? shownVerb(command) : command.verb;
   }
 
   /** Downstream, whose greeting has been said to the client; undefined where it cannot be had. */
@@ -176,7 +186,7 @@ export class Session {
       this.#downstream = new Downstream(wire, clock, { ...options, onBug: (error) => this.#failUnasked(error) });
       // `#end` may have come just before, and found nothing to interrupt.
       this.#stop.signal.throwIfAborted();
-      this.#doing = "waiting for the greeting";
+      this.#dialogue.move("connected");
       greeting = await this.#downstream.greeting(due);
       if (replyClass(greeting) === 3) throw new DownstreamLost("downstream greets with a 3xx reply");
     } catch (error) {
@@ -196,7 +206,7 @@ export class Session {
     await this.#client.say(greeting);
     // A client that has already sent commands hears it at once, too.
     await this.#client.flush();
-    this.#over = greeting.code === 421;
+    this.#dialogue.move(greeting.code === 421 ? "last" : "greeted");
     return this.#downstream;
   }
 
@@ -208,7 +218,7 @@ export class Session {
 
   #newAnswers(downstream: Downstream): Answers {
     const { runtime: { clock, files, pid, resolver }, judge, newAdmission, options } = this.#parts;
-    const parts = { client: this.#client, clock, stop: this.#stop.signal, log: this.#log };
+    const parts = { client: this.#client, clock, stop: this.#stop.signal, log: this.#log, dialogue: this.#dialogue };
     const admission = newAdmission?.({ ...parts, resolver, deferred: options.deferRcptRefusals });
     return new Answers({ ...parts, downstream, admission, judge, files, pid, options });
   }
@@ -232,22 +242,21 @@ export class Session {
 
   async #converse(answers: Answers, downstream: Downstream): Promise<void> {
     const client = this.#client;
-    while (!this.#over) {
-      this.#doing = "waiting for a command";
+    const dialogue = this.#dialogue;
+    while (dialogue.phase !== "leaving") {
+      this.#command = undefined;
       const command = await whileDownstreamStays({ client, downstream }, () => client.nextCommand());
       if (command === null) {
         this.#noteUnheard();
-        this.#log.clientLost(answers.isInTransaction ? "in a transaction" : "idle", "client ended the session");
+        const isInTransaction = dialogue.phase === "mail" || dialogue.phase === "rcpt";
+        this.#log.clientLost(isInTransaction ? "in a transaction" : "idle", "client ended the session");
         return;
       }
-      // Who goes on has heard, or has sent its QUIT ahead and leaves in good order.
-      answers.unheard = undefined;
-      this.#doing = "raw" in command ? shownVerb(command) : command.verb;
+      // A QUIT that was sent ahead is one as well: such a client leaves in good order.
+      dialogue.move("heard");
+      this.#command = command;
       client.watchSoon();
       const reply = await answers.answer(command);
-      // A server may refuse a QUIT, one with an argument say.
-      const quits = command.verb === "QUIT" && replyClass(reply) === 2;
-      if (reply.code === 421 || quits || answers.isLast) this.#over = true;
       await client.say(reply);
       // The reply to a message is due: it does not wait until downstream has answered the commands behind it.
       if (command.verb === "DATA") await client.flush();
@@ -276,7 +285,7 @@ export class Session {
     if (isLost) this.#noteUnheard();
     if (error instanceof ClientLost) {
       // Postfix says QUIT and does not wait for the reply.
-      if (this.#doing !== "QUIT") this.#log.clientLost(this.#doing, error.message);
+      if (this.#command?.verb !== "QUIT") this.#log.clientLost(this.#doing, error.message);
     } else if (error instanceof SmtpError) this.#log.ended(this.#doing, error.message);
     else if (error instanceof DownstreamLost) this.#log.downstreamLost(this.#doing, error.message);
     else this.#log.bug(error);

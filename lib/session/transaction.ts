@@ -8,7 +8,7 @@ import type { ContentCheck, Refusal, Ruling } from "../restrictions/restriction.
 import { emptyEnvelope, type Envelope } from "../mail/envelope.ts";
 import type { Command } from "../smtp/command.ts";
 import { offers } from "../smtp/ehlo.ts";
-import { nextPhase, type Phase } from "../smtp/dialogue.ts";
+import type { Dialogue } from "../smtp/dialogue.ts";
 import { readAddress } from "../smtp/path.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { type ClientFacts, mergeXforward } from "../smtp/xforward.ts";
@@ -17,20 +17,20 @@ import { type ClientFacts, mergeXforward } from "../smtp/xforward.ts";
 export const NO_EHLO = "no EHLO was said, to which downstream could offer XFORWARD";
 
 export class Transaction {
-  #phase: Phase = "idle";
+  readonly #dialogue: Dialogue;
   #envelope!: Envelope;
   #recipients: string[] = [];
   #asked: Set<ContentCheck> | undefined;
   #refusal: Refusal | undefined;
-  #unforwarded: string | undefined = NO_EHLO;
-  #wasRefused = false;
+  #delivered: Envelope | undefined;
+  /** Why downstream's last reply to EHLO lets the client use no XFORWARD. */
+  #notOffered: string | undefined = NO_EHLO;
+  /** How downstream refused an XFORWARD of this session. */
+  #notAllowed: string | undefined;
 
-  constructor() {
-    this.end();
-  }
-
-  get phase(): Phase {
-    return this.#phase;
+  constructor(dialogue: Dialogue) {
+    this.#dialogue = dialogue;
+    this.#begin(this.#emptyEnvelope());
   }
 
   get envelope(): Envelope {
@@ -42,9 +42,14 @@ export class Transaction {
     return this.#refusal;
   }
 
-  /** What the rules ask for, for at least one of the recipients; undefined where no rules file has spoken. */
+  /** The checks that the rules ask for, for at least one of the recipients; undefined if there is no rules file. */
   get asked(): ReadonlySet<ContentCheck> | undefined {
     return this.#asked;
+  }
+
+  /** The message that downstream has, in the phase `delivered`. */
+  get delivered(): Envelope | undefined {
+    return this.#dialogue.phase === "delivered" ? this.#delivered : undefined;
   }
 
   /** The envelope as it is when downstream accepts the MAIL `command`. */
@@ -52,17 +57,16 @@ export class Transaction {
     return { ...this.#emptyEnvelope(this.#envelope.client), sender: readAddress(command.argument, "FROM") };
   }
 
-  /** Takes in downstream's reply to `command`, and how we ruled on that: a refusal is kept for the end of data. */
+  /** Learns from downstream's reply to `command`, and from our ruling on it. A refusal is kept for the end of data. */
   learn(command: Command, reply: Reply, ruling?: Ruling): void {
-    const before = this.#phase;
-    this.#phase = nextPhase(before, command.verb, replyClass(reply));
     if (replyClass(reply) !== 2) {
       if (command.verb === "XFORWARD") this.#learnRefused(reply);
       return;
     }
+    this.#dialogue.move(command.verb);
     switch (command.verb) {
       case "EHLO":
-        this.#learnOffer(reply);
+        this.#notOffered = offers(reply, "XFORWARD") ? undefined : "downstream offers no XFORWARD";
         this.#begin(this.#emptyEnvelope());
         break;
       case "HELO":
@@ -77,32 +81,32 @@ export class Transaction {
         this.#take(ruling);
         break;
       case "RCPT":
-        if (before === "idle") break;
+        if (this.#dialogue.phase !== "rcpt") break;
         this.#recipients.push(recipientOf(command));
         this.#take(ruling);
         break;
     }
   }
 
-  /** The message has been taken or refused. */
-  end(): void {
-    this.#phase = "idle";
+  /** The message is done. */
+  end(event: "delivered" | "dropped"): void {
+    const ended = this.#envelope;
+    this.#dialogue.move(event);
     this.#begin(this.#emptyEnvelope());
+    this.#delivered = ended;
   }
 
   #emptyEnvelope(client?: ClientFacts): Envelope {
     return { ...emptyEnvelope(client), unforwarded: this.#unforwarded };
   }
 
-  #learnOffer(reply: Reply): void {
-    if (this.#wasRefused) return;
-    this.#unforwarded = offers(reply, "XFORWARD") ? undefined : "downstream offers no XFORWARD";
+  get #unforwarded(): string | undefined {
+    return this.#notAllowed ?? this.#notOffered;
   }
 
-  // This client speaks for somebody else, and may not say for whom. That holds for its later messages, too.
+  // This client speaks for somebody else, and may not say for whom. That is also true of its later messages.
   #learnRefused(reply: Reply): void {
-    this.#wasRefused = true;
-    this.#unforwarded = `downstream refused XFORWARD: ${replyText(reply)}`;
+    this.#notAllowed = `downstream refused XFORWARD: ${replyText(reply)}`;
     this.#envelope = { ...this.#envelope, unforwarded: this.#unforwarded };
   }
 
@@ -111,6 +115,7 @@ export class Transaction {
     this.#envelope = { ...envelope, recipients: this.#recipients };
     this.#refusal = undefined;
     this.#asked = undefined;
+    this.#delivered = undefined;
   }
 
   #take(ruling: Ruling | undefined): void {

@@ -1,21 +1,83 @@
-// The phase of a conversation: one table. Replies move the phase, requests never do (RFC 5321 s.4.1.4).
+// Where a session stands: one table, and one place that stores the phase.
 //
-// Nothing else stores a phase. A command that is not in the table leaves the phase as it is: downstream refused it, or
-// we do not know it. If a transaction exists only downstream, we have none, and we refuse its DATA.
+// A phase moves when a reply is known, not when something is asked (RFC 5321 s.4.1.4). There is one exception: the client's
+// next command shows that the client has heard of a delivery. An event that a phase has no entry for leaves it as it is: a
+// command that downstream refused, or one that we do not know. So if only downstream knows of a transaction, we have none,
+// and we refuse its DATA.
 
 import type { Verb } from "./command.ts";
-import type { ReplyClass } from "./reply.ts";
 
-/** `idle`: no transaction. `mail`: downstream accepted a sender. `rcpt`: and at least one recipient. */
-export type Phase = "idle" | "mail" | "rcpt";
+export type Phase =
+  /** Downstream has not taken the connection yet. */
+  | "connecting"
+  /** The client has not heard downstream's greeting yet. */
+  | "greeting"
+  /** There is no transaction. */
+  | "idle"
+  /** Downstream has accepted a sender. */
+  | "mail"
+  /** Downstream has also accepted at least one recipient. */
+  | "rcpt"
+  /** We have said 354, and owe the client the reply to its message. */
+  | "message"
+  /** There is no transaction. Downstream has the last message, and the client has not shown that it heard of that. */
+  | "delivered"
+  /** The client gets the last reply of the session, or a greeting that ends it. */
+  | "leaving"
+  /** Nothing more is said to the client. */
+  | "over";
 
-const ACCEPTED: Readonly<Record<Phase, Partial<Record<Verb, Phase>>>> = {
-  idle: { MAIL: "mail", RSET: "idle", HELO: "idle", EHLO: "idle" },
-  mail: { MAIL: "mail", RCPT: "rcpt", RSET: "idle", HELO: "idle", EHLO: "idle" },
-  rcpt: { MAIL: "mail", RCPT: "rcpt", RSET: "idle", HELO: "idle", EHLO: "idle" },
+/** A verb is an event when downstream has accepted that command with a 2xx reply. */
+export type Event =
+  | Verb
+  /** Downstream has taken the connection. */
+  | "connected"
+  /** The client has heard downstream's greeting. */
+  | "greeted"
+  /** The client has said one more command. */
+  | "heard"
+  /** We say 354 to the client's DATA. */
+  | "started"
+  /** The client hears 2xx to its message, and downstream has that message. */
+  | "delivered"
+  /** The client hears any other reply to its message, or the message went nowhere. */
+  | "dropped"
+  /** The reply to the command is the last one of the session. */
+  | "last"
+  /** The session has ended. */
+  | "end";
+
+type Moves = Readonly<Partial<Record<Event, Phase>>>;
+
+const COMMANDS = { MAIL: "mail", RSET: "idle", HELO: "idle", EHLO: "idle", QUIT: "leaving", last: "leaving" } as const;
+
+const MOVES: Readonly<Record<Phase, Moves>> = {
+  connecting: { connected: "greeting", end: "over" },
+  greeting: { greeted: "idle", last: "leaving", end: "over" },
+  idle: { ...COMMANDS, end: "over" },
+  mail: { ...COMMANDS, RCPT: "rcpt", end: "over" },
+  rcpt: { ...COMMANDS, RCPT: "rcpt", started: "message", end: "over" },
+  message: { delivered: "delivered", dropped: "idle", end: "over" },
+  delivered: { heard: "idle", end: "over" },
+  leaving: { end: "over" },
+  over: {},
 };
 
-/** The phase after downstream's reply of class `reply` to `verb`. DATA is not here: its end always leads to `idle`. */
-export function nextPhase(phase: Phase, verb: Verb, reply: ReplyClass): Phase {
-  return reply === 2 ? ACCEPTED[phase][verb] ?? phase : phase;
+/** The phase that `event` leads to from `phase`. */
+export function nextPhase(phase: Phase, event: Event): Phase {
+  return MOVES[phase][event] ?? phase;
+}
+
+/** The phase of a session. */
+export class Dialogue {
+  #phase: Phase = "connecting";
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** Tells what has happened. */
+  move(event: Event): void {
+    this.#phase = nextPhase(this.#phase, event);
+  }
 }

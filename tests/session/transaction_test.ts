@@ -1,9 +1,11 @@
-// Tests of lib/session/transaction.ts: whether downstream lets a client say for whom it speaks. The dialogues tell the rest.
+// Tests of lib/session/transaction.ts: only replies that accept a command count, and whether downstream lets a client say for
+// whom it speaks. The dialogues tell the rest.
 
 import assert from "node:assert/strict";
 import { NO_EHLO, Transaction } from "../../lib/session/transaction.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
 import { parseCommand } from "../../lib/smtp/command.ts";
+import { Dialogue, type Phase } from "../../lib/smtp/dialogue.ts";
 
 const OFFER = "250-mx\r\n250 XFORWARD NAME ADDR";
 const ROWS: readonly {
@@ -38,20 +40,80 @@ const ROWS: readonly {
   },
 ];
 
+interface Talk {
+  readonly dialogue: Dialogue;
+  readonly transaction: Transaction;
+  /** Downstream answers `line` with `text`. */
+  hear(line: string, text: string): void;
+}
+
+function newTalk(): Talk {
+  const dialogue = new Dialogue();
+  dialogue.move("connected");
+  dialogue.move("greeted");
+  const transaction = new Transaction(dialogue);
+  const hear = (line: string, text: string) =>
+    transaction.learn(parseCommand(bytesOf(`${line}\r\n`), bytesOf(line)), {
+      code: Number(text.slice(0, 3)),
+      bytes: bytesOf(`${text}\r\n`),
+    });
+  return { dialogue, transaction, hear };
+}
+
 Deno.test("Transaction knows whether XFORWARD could say who the client is", () => {
   for (const { talk, unforwarded } of ROWS) {
-    const transaction = new Transaction();
-    for (const [line, text] of talk) {
-      const command = parseCommand(bytesOf(`${line}\r\n`), bytesOf(line));
-      transaction.learn(command, { code: Number(text.slice(0, 3)), bytes: bytesOf(`${text}\r\n`) });
-    }
+    const { dialogue, transaction, hear } = newTalk();
+    for (const [line, text] of talk) hear(line, text);
     const where = talk.map(String).join(" | ");
     assert.equal(transaction.envelope.unforwarded, unforwarded, where);
     assert.equal(
       transaction.afterMail(parseCommand(bytesOf("MAIL FROM:<>\r\n"), bytesOf("MAIL FROM:<>"))).unforwarded,
       unforwarded,
     );
-    transaction.end();
+    dialogue.move("started");
+    transaction.end("dropped");
     assert.equal(transaction.envelope.unforwarded, unforwarded, where);
   }
+});
+
+const REPLIES: readonly { said: string; phase: Phase; recipients: readonly string[] }[] = [
+  { said: "MAIL FROM:<a@b> 2, RCPT TO:<c@d> 2", phase: "rcpt", recipients: ["c@d"] },
+  { said: "MAIL FROM:<a@b> 2, RCPT TO:<c@d> 5, RCPT TO:<e@f> 4", phase: "mail", recipients: [] },
+  { said: "MAIL FROM:<a@b> 2, RCPT TO:<c@d> 5, RCPT TO:<e@f> 2, RCPT TO:<g@h> 5", phase: "rcpt", recipients: ["e@f"] },
+  { said: "MAIL FROM:<a@b> 2, RCPT TO:<c@d> 3", phase: "mail", recipients: [] },
+  { said: "MAIL FROM:<a@b> 5, RCPT TO:<c@d> 2", phase: "idle", recipients: [] },
+  { said: "RCPT TO:<c@d> 2", phase: "idle", recipients: [] },
+  // CONTRACT, several messages: a refused RSET, EHLO or MAIL forgets nothing.
+  { said: "MAIL FROM:<a@b> 2, RCPT TO:<c@d> 2, RSET 5", phase: "rcpt", recipients: ["c@d"] },
+  { said: "MAIL FROM:<a@b> 2, RCPT TO:<c@d> 2, EHLO x 5", phase: "rcpt", recipients: ["c@d"] },
+  { said: "MAIL FROM:<a@b> 2, RCPT TO:<c@d> 2, MAIL FROM:<x@y> 5", phase: "rcpt", recipients: ["c@d"] },
+  { said: "MAIL FROM:<a@b> 2, RCPT TO:<c@d> 2, MAIL FROM:<x@y> 2", phase: "mail", recipients: [] },
+  { said: "MAIL FROM:<a@b> 2, RCPT TO:<c@d> 2, RSET 2, RCPT TO:<e@f> 2", phase: "idle", recipients: [] },
+  {
+    said: "MAIL FROM:<a@b> 2, NOOP 2, AUTH x 3, AUTH x 2, RCPT TO:<c@d> 2, VRFY x 5",
+    phase: "rcpt",
+    recipients: ["c@d"],
+  },
+];
+
+Deno.test("Transaction learns from replies that accept a command, and from no other", () => {
+  for (const { said, phase, recipients } of REPLIES) {
+    const { dialogue, transaction, hear } = newTalk();
+    for (const step of said.split(", ")) hear(step.slice(0, -2), `${step.slice(-1)}50 text`);
+    assert.equal(dialogue.phase, phase, said);
+    assert.deepEqual(transaction.envelope.recipients, recipients, said);
+  }
+});
+
+Deno.test("Transaction keeps the envelope of a delivered message until the client says one more command", () => {
+  const { dialogue, transaction, hear } = newTalk();
+  for (const line of ["MAIL FROM:<a@b>", "RCPT TO:<c@d>"]) hear(line, "250 Ok");
+  dialogue.move("started");
+  const delivered = () => transaction.delivered?.recipients;
+  assert.equal(delivered(), undefined);
+  transaction.end("delivered");
+  assert.deepEqual(delivered(), ["c@d"]);
+  assert.deepEqual(transaction.envelope.recipients, []);
+  dialogue.move("heard");
+  assert.equal(delivered(), undefined);
 });
