@@ -1,4 +1,4 @@
-// Tests of lib/app.ts: exit statuses, and who hears what: standard error, or the client where that is the client's socket.
+// Tests of lib/app.ts: the exit statuses, and whether standard error or the client gets the message.
 
 import assert from "node:assert/strict";
 import { run } from "../lib/app.ts";
@@ -125,7 +125,7 @@ const WRONG_LISTENING: typeof WRONG = [
   },
 ];
 
-Deno.test("run ends wrong use with 64, what may be right later with 75: one line on standard error, nothing started", async () => {
+Deno.test("run ends with 64 for wrong use and 75 for a passing problem, with one line on standard error, and starts nothing", async () => {
   for (const { args, status, words, prepare } of [...WRONG, ...WRONG_LISTENING]) {
     const runtime = new FakeRuntime();
     prepare?.(runtime);
@@ -141,7 +141,7 @@ Deno.test("run ends wrong use with 64, what may be right later with 75: one line
   }
 });
 
-Deno.test("run tells the client 421 4.3.5 and the log the line where standard input is a socket", async () => {
+Deno.test("run sends the client 421 4.3.5 and the log the line if standard input is a socket", async () => {
   for (const { args, status, words, prepare } of WRONG) {
     const runtime = new FakeRuntime();
     runtime.isSpawned = true;
@@ -156,7 +156,7 @@ Deno.test("run tells the client 421 4.3.5 and the log the line where standard in
   }
 });
 
-Deno.test("run refuses -l where a mail client is standard input, and binds and starts nothing", async () => {
+Deno.test("run refuses -l if standard input is a mail client, and binds and starts nothing", async () => {
   for (const args of [["mx", "-l", "25"], ["mx", "-l", "25", "--foreground"]]) {
     const runtime = new FakeRuntime();
     runtime.isSpawned = true;
@@ -167,7 +167,7 @@ Deno.test("run refuses -l where a mail client is standard input, and binds and s
   }
 });
 
-Deno.test("run refuses a log on standard error where that is the client", async () => {
+Deno.test("run refuses a log on standard error if that is the client", async () => {
   const runtime = new FakeRuntime();
   runtime.isSpawned = true;
   assert.equal(await run(runtime, ["mx", "--log=stderr"]), 64);
@@ -175,7 +175,7 @@ Deno.test("run refuses a log on standard error where that is the client", async 
   assert.match(runtime.out, /^421 /);
 });
 
-Deno.test("run logs to standard error beside a spawned session where that is somebody else", async () => {
+Deno.test("run logs to standard error beside a spawned session if that is not the client", async () => {
   const runtime = new FakeRuntime();
   runtime.isSpawned = true;
   runtime.isErrInput = false;
@@ -277,7 +277,7 @@ Deno.test("run with -l says once, before it is ready, that syslog takes no lines
   assert.equal(spawned.err, "");
 });
 
-Deno.test("run gives its one line of wrong use a level where standard error is the journal", async () => {
+Deno.test("run gives its one line of wrong use a level if standard error is the journal", async () => {
   for (const isErrJournal of [false, true]) {
     const runtime = new FakeRuntime();
     runtime.isErrJournal = isErrJournal;
@@ -306,7 +306,7 @@ Deno.test("run sweeps the spool when it starts to listen, and not when it is spa
   assert.deepEqual(spawned.files.paths, [left]);
 });
 
-Deno.test("run listens also where the spool can be written but not listed", async () => {
+Deno.test("run listens even if the spool can be written but not listed", async () => {
   const runtime = new FakeRuntime();
   runtime.files.fail("list", "denied");
   const outcome = run(runtime, ["-l", "10025", "mx", "--foreground", "--log=stderr"]).catch((error) => error);
@@ -315,7 +315,7 @@ Deno.test("run listens also where the spool can be written but not listed", asyn
   assert.equal(await outcome, 0);
 });
 
-Deno.test("run says at the start of listen mode that the filter cannot be run, and starts all the same", async () => {
+Deno.test("run says at the start of listen mode that the filter cannot be run, and starts anyway", async () => {
   const rows: readonly [string, RegExp | undefined][] = [
     ["/usr/bin/none -x", /filter cannot be run.*\/usr\/bin\/none/],
     ["/tmp", /filter cannot be run.*\/tmp is no program/],
@@ -335,7 +335,7 @@ Deno.test("run says at the start of listen mode that the filter cannot be run, a
   }
 });
 
-Deno.test("run says at the start of listen mode, and at each SIGHUP, what runs there, without -v too", async () => {
+Deno.test("run logs its setup at the start of listen mode and at each SIGHUP, even without -v", async () => {
   const rows: readonly [args: readonly string[], fields: string][] = [
     [[], "filter=none rules=none"],
     [["-c", "/usr/bin/f -x"], 'filter="/usr/bin/f -x" rules=none'],
@@ -361,7 +361,7 @@ Deno.test("run says at the start of listen mode, and at each SIGHUP, what runs t
   }
 });
 
-Deno.test("run warns in the log where others than this host can reach it", async () => {
+Deno.test("run warns in the log if other hosts can reach it", async () => {
   for (const [listen, warns] of [["25", false], ["0.0.0.0:25", true], ["unix:/run/in", false]] as const) {
     const runtime = new FakeRuntime();
     const running = run(runtime, ["-l", listen, "mx:26", "--foreground", "--log=stderr"]);
@@ -373,7 +373,7 @@ Deno.test("run warns in the log where others than this host can reach it", async
   }
 });
 
-Deno.test("run has nothing to read again at SIGHUP where there are no rules", async () => {
+Deno.test("run reads nothing again at SIGHUP if there are no rules", async () => {
   const runtime = new FakeRuntime();
   const running = run(runtime, ["-l", "10025", "mx", "--foreground", "--log=stderr", "-v"]);
   await settled();
@@ -384,7 +384,7 @@ Deno.test("run has nothing to read again at SIGHUP where there are no rules", as
   await running;
 });
 
-Deno.test("run with --foreground serves also where its first line cannot be written", async () => {
+Deno.test("run with --foreground serves even if its first line cannot be written", async () => {
   const runtime = new FakeRuntime();
   runtime.stdio.writeOut = () => {
     throw new Error("EPIPE");
@@ -396,7 +396,7 @@ Deno.test("run with --foreground serves also where its first line cannot be writ
   assert.equal(await running, 0);
 });
 
-Deno.test("run ends with 75 when downstream cannot be reached, whoever is there to hear of it", async () => {
+Deno.test("run ends with 75 if downstream cannot be reached, even if nobody is there to hear of it", async () => {
   const runtime = new FakeRuntime();
   runtime.network.downstream = "refused";
   const running = run(runtime, ["mx"]);

@@ -1,7 +1,7 @@
-// The command line reaches what it is for; wrong use; what -h, -L and -V print; and sessions on pipes.
+// The command line has its effects. Wrong use, the output of -h, -L and -V, and sessions on pipes.
 //
-// How words were understood is seen from what the program then does: the reply to a message under that command line. Which
-// words there are, right and wrong, stands in tests/options/.
+// What the program then does shows how it read the words: the reply to a message under that command line.
+// tests/options/ has all words, right and wrong.
 
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
@@ -130,7 +130,7 @@ const NOT_NOW: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["rules that are not there", ["127.0.0.1:25", "--check-rules=/proc/none/rules"], /\/proc\/none\/rules/],
 ];
 
-Deno.test("What may be right a moment later: one line on standard error, status 75", async (test) => {
+Deno.test("A problem that may pass: one line on standard error, status 75", async (test) => {
   for (const [name, args, names] of NOT_NOW) {
     await test.step(name, async () => {
       const { status, stdout, stderr } = await runProgram(["--log=/dev/null", ...args]);

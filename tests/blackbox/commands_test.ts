@@ -1,7 +1,7 @@
 // Transparency: a command reaches downstream byte for byte, and its reply comes back byte for byte.
 //
-// The exceptions are here too: command lines that no server should read (bare LF, bare CR, NUL, over-long) get a 500 from
-// the proxy and never reach downstream. Extensions that are hidden from the client are in extensions_test.ts.
+// The exceptions are here, too. Command lines that no server should read (bare LF, bare CR, NUL, too long) get a 500
+// from the proxy and never reach downstream. Extensions that are hidden from the client are in extensions_test.ts.
 
 import assert from "node:assert/strict";
 import type { Script } from "../rig/server.ts";

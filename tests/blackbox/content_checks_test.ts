@@ -1,5 +1,5 @@
-// --filter-rules and --extchk from outside: what is refused, what the checker gets and may change, who is asked under a
-// rules file, and that a hostile message holds up nobody else.
+// --filter-rules and --extchk from outside: what they refuse, what the checker gets and may change, which checks a
+// rules file asks for, and that a hostile message holds up nobody else.
 
 import assert from "node:assert/strict";
 import { runProgram } from "../e2e/start.ts";
@@ -346,7 +346,7 @@ table("Checks of content that a rules file asks for", { options: asking }, [
   })),
 ]);
 
-Deno.test("A filter file or checker that is wrong is refused at start, with its line and what is wrong", async () => {
+Deno.test("A wrong filter file or checker is refused at the start, with its line and the mistake", async () => {
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {
     Deno.writeTextFileSync(`${dir}/filter`, "good\n\n# comment\n\\(bad\n");

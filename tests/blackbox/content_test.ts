@@ -1,7 +1,7 @@
 // The content: where it ends, what it may hold, and that it arrives as it was sent.
 //
-// CR LF . CR LF ends a message and nothing else does, however it is cut into packets. What downstream gets is read by
-// independent readers (oracle.ts), each of which takes other bytes for a line end: all must see the same one end of data.
+// CR LF . CR LF ends a message, in any packets, and nothing else does. Independent readers (oracle.ts) read what
+// downstream gets. Each of them takes other bytes for a line end. All must see the same single end of data.
 
 import assert from "node:assert/strict";
 import { type Client } from "../rig/client.ts";

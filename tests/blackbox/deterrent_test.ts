@@ -1,5 +1,5 @@
-// The rules file, the tar pit and --defer-rcpt-refusals, from outside. The client of a rule is whom XFORWARD names, which
-// needs no DNS; in listen mode without XFORWARD it is 127.0.0.1.
+// The rules file, the tar pit and --defer-rcpt-refusals, from outside. XFORWARD names the client of a rule, which needs
+// no DNS. In listen mode without XFORWARD the client is 127.0.0.1.
 
 import assert from "node:assert/strict";
 import { kill, runProgram, Spawner } from "../e2e/start.ts";
@@ -438,7 +438,7 @@ const WRONG: readonly (readonly [text: string, complaint: string])[] = [
   ["noto:ALL:ALL:ALL:250 Ok\n", ":1: code 250 of the message refuses nothing: give one that begins with 4 or 5"],
 ];
 
-Deno.test("A rules file that is wrong: one line with its name, line, reason and remedy, status 64", async (test) => {
+Deno.test("A wrong rules file: one line with its name, line, reason and remedy, status 64", async (test) => {
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   const file = `${dir}/rules`;
   try {
@@ -471,7 +471,7 @@ Deno.test("A rules file that is wrong: one line with its name, line, reason and 
   }
 });
 
-Deno.test("A rules file that is wrong, under spawn(8): 421 4.3.5 and nothing else", async () => {
+Deno.test("A wrong rules file under spawn(8): 421 4.3.5 and nothing else", async () => {
   const spawner = await Spawner.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {
@@ -489,7 +489,7 @@ Deno.test("A rules file that is wrong, under spawn(8): 421 4.3.5 and nothing els
   }
 });
 
-Deno.test("Values of the tar pit that are wrong", async (test) => {
+Deno.test("Wrong values of the tar pit", async (test) => {
   for (
     const [word, named] of [
       ["--tarpit-after=-1", /"-1" is no number/],

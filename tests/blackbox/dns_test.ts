@@ -1,5 +1,5 @@
-// What the checks that ask DNS do with a name server that is silent, fails, lies or talks too much: the mail passes, in time,
-// and the client hears nothing of it. The name server is a fake one; tests/e2e/dns_test.ts has real ones.
+// Checks that ask DNS, with a name server that is silent, fails, lies or talks too much. The mail passes in time, and
+// the client hears nothing of it. The name server is a fake. tests/e2e/dns_test.ts has real ones.
 
 import assert from "node:assert/strict";
 import { kill, Listening } from "../e2e/start.ts";
@@ -337,7 +337,7 @@ table("Lists that list everything are not used in listen mode", {
   },
 ]);
 
-Deno.test("questions to lists that do not answer do not keep listen mode from starting and ending", () =>
+Deno.test("lists that do not answer do not prevent listen mode from starting and ending", () =>
   around(async () => {
     const words = [`--dns-server=127.0.0.1:${server.port}`, "--dns-timeout=600", "--dnsbl=bl.test", "--log=/dev/null"];
     const program = await Listening.start(["127.0.0.1:9", "-d", "/tmp", ...words]);

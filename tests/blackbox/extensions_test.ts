@@ -1,7 +1,7 @@
-// What the client may see and use of downstream's extensions.
+// The extensions of downstream that the client may see and use.
 //
-// Keywords that change how content travels are taken out of the EHLO reply, and their commands are refused and never
-// forwarded, in whatever spelling; a 3xx that nobody asked for ends the session; AUTH passes, whatever its lines look like.
+// The EHLO reply loses keywords that change how content travels. Their commands are refused in any spelling and never
+// forwarded. A 3xx that nobody asked for ends the session. AUTH passes, whatever its lines contain.
 
 import assert from "node:assert/strict";
 import { show } from "../rig/octets.ts";

@@ -1,4 +1,4 @@
-// What the filter command finds: its environment, its two files, its descriptors.
+// What the filter command gets: its environment, its two files, its descriptors.
 
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
@@ -402,7 +402,7 @@ table("EMAIL and OUTFILE", { filter: true, shared: true }, [
   },
 ]);
 
-Deno.test("EMAIL, OUTFILE and RECIPIENTSFILE are private whatever the umask", async () => {
+Deno.test("EMAIL, OUTFILE and RECIPIENTSFILE are private under any umask", async () => {
   const fake = await Server.start();
   const spawner = await Spawner.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });

@@ -1,5 +1,5 @@
-// What a filter does to the files that it is given: a changed EMAIL at every size, --edit-in-place, and copies of lines that
-// end with a CR of their own.
+// What a filter does to its files: a changed EMAIL at every size, --edit-in-place, and copies of lines that have a CR
+// of their own.
 
 import assert from "node:assert/strict";
 import { show } from "../rig/octets.ts";

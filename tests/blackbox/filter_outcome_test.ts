@@ -1,7 +1,7 @@
-// What becomes of a message, with a real shell and real processes: the filter's end, its words, OUTFILE, its time limit, and
-// its bad habits. One row for each way in which a process can end, write or stay; what its status and its words mean stands
-// in tables, in tests/checks/command_result_test.ts and tests/smtp/reply_test.ts, and how the conversation goes on, in
-// tests/dialogs/.
+// The outcome of a message, with a real shell and real processes: the filter's end, its words, OUTFILE, its time limit,
+// and its bad habits. There is one row for each way in which a process can end, write or stay.
+// tests/checks/program/command_result_test.ts and tests/smtp/reply_test.ts have tables of what a status and words mean.
+// tests/dialogs/ shows how the conversation goes on.
 
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
@@ -485,7 +485,7 @@ for (const mode of ["spawn", "listen"] as const) {
   });
 }
 
-Deno.test("The exit status counts also where whoever started the program ignores SIGCHLD", async () => {
+Deno.test("The exit status counts even if the program that started postprox ignores SIGCHLD", async () => {
   const fake = await Server.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {

@@ -1,9 +1,9 @@
-// One side goes away, falls silent or is too slow: nothing is delivered twice, nothing is promised, nothing hangs.
+// One side leaves, falls silent or is too slow: nothing is delivered twice, nothing is promised, nothing hangs.
 //
-// Before our final dot a failure is clean (451 or 421); after it the outcome is unknown, which the log says. A client that
-// vanishes stops the filter. What is shown here is how real sockets end, that real filters do, and that each time limit can
-// be set; all places where a connection may end, and the limits themselves, stand in tests/dialogs/. No test measures how
-// long anything took.
+// Before our final dot a failure is clean (451 or 421). After it the outcome is unknown, and the log says so. A client
+// that vanishes stops the filter. These tests show how real sockets and real filters end, and that each time limit can
+// be set. tests/dialogs/ has the limits themselves and all places where a connection may end. No test measures how long
+// anything takes.
 
 import assert from "node:assert/strict";
 import { until } from "../rig/wait.ts";

@@ -1,4 +1,4 @@
-// The greeting: downstream's is the client's, whatever it says; and where no downstream can be had, 421 4.3.2.
+// The greeting: the client gets downstream's greeting as it is, or 421 4.3.2 if there is no downstream.
 
 import assert from "node:assert/strict";
 import { type Client } from "../rig/client.ts";

@@ -1,4 +1,5 @@
-// Listen mode as a whole: going to the background, binding, sessions side by side, the bound on clients, and signals.
+// Listen mode as a whole: the way into the background, binding, sessions side by side, the bound on clients, and
+// signals.
 
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
@@ -145,7 +146,7 @@ for (const foreground of [[], ["--foreground"]]) {
     }));
 }
 
-Deno.test("A syslog that takes no lines is told once to who starts it, and keeps nobody from being served", () =>
+Deno.test("A syslog that takes no lines is reported once to the starter, and does not prevent service", () =>
   withBed(async (bed) => {
     const port = await freePort();
     const words = [bed.fake.operand, "-d", `${bed.dir}/spool`, `--log=syslog:${bed.dir}/nowhere`, "-l", String(port)];
@@ -224,7 +225,7 @@ const OWN_SERVER: readonly (readonly [listen: string, server: string])[] = [
   ["unix:@/server_link", "unix:@/server"],
 ];
 
-Deno.test("-l at the address of HOST:PORT, however it is spelled: wrong use, and nothing is started or left", async (test) => {
+Deno.test("-l at the address of HOST:PORT in any spelling is wrong use, and nothing is started or left", async (test) => {
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   const server = await Server.start({ path: `${dir}/server` });
   try {
@@ -439,7 +440,7 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
     }));
 }
 
-Deno.test("What a SIGKILL left behind is swept at the next start, and nothing else is", () =>
+Deno.test("The next start removes what a SIGKILL left behind, and nothing else", () =>
   withBed(async (bed) => {
     const args = [bed.fake.operand, "-d", `${bed.dir}/spool`, `--log=${bed.dir}/log`, "-c", "true"];
     Deno.writeTextFileSync(`${bed.dir}/spool/somebody_elses`, "not ours");
@@ -470,7 +471,7 @@ function otherHost(boot: string): string[] {
   return [...CONTAINER, "sh", "-c", `mount --bind ${boot} /proc/sys/kernel/random/boot_id && exec "$@"`, "sh"];
 }
 
-Deno.test("Of two containers or hosts that share a spool, neither sweeps what the other needs; a killed one's files go", () =>
+Deno.test("Two containers or hosts share a spool: neither removes files in use by the other, and those of a killed one go", () =>
   withBed(async (bed) => {
     const spool = `${bed.dir}/spool`;
     // Waits with its files in hand, then looks for them. What it was given may be elsewhere by then.
@@ -520,7 +521,7 @@ Deno.test("Of two containers or hosts that share a spool, neither sweeps what th
     }
   }));
 
-Deno.test("What spawn mode left behind when it was killed is swept at the next start of listen mode", () =>
+Deno.test("The next start of listen mode removes what a killed process of spawn mode left behind", () =>
   withBed(async (bed) => {
     const spool = `${bed.dir}/spool`;
     const filter = `echo $$ > ${bed.dir}/pid; while [ -e ${bed.dir}/pid ]; do sleep 0.05; done`;

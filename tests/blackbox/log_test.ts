@@ -1,4 +1,4 @@
-// The log: where it goes, what it says, that nobody outside can forge a line; and that the client's socket gets SMTP only.
+// The log: where it goes, what it says, and that no stranger can forge a line. The client's socket gets SMTP only.
 
 import assert from "node:assert/strict";
 import { kill, Spawner } from "../e2e/start.ts";
@@ -199,7 +199,7 @@ Deno.test("Where the log goes", async (test) => {
       // The failed filter is an error or a warning; the message's line is not.
       assert.ok(received.some((line) => (Number(/^<([0-9]+)>/.exec(line)![1]) & 7) <= 4), String(received));
     });
-    await test.step("a syslog socket that is a stream gets each line with a NUL behind it", async () => {
+    await test.step("a syslog socket that is a stream gets each line with a NUL after it", async () => {
       const listener = Deno.listen({ transport: "unix", path: `${dir}/stream` });
       let received = "";
       const reading = (async () => {

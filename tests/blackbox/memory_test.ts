@@ -1,4 +1,5 @@
-// What a stranger or a filter can make long costs no memory: measured from outside, as the peak of what the process holds.
+// Things that a stranger or a filter can make long cost no memory. The tests measure the peak of the process from
+// outside.
 
 import assert from "node:assert/strict";
 import { deliver, expectUsable, table, type Talk } from "./rig.ts";

@@ -1,7 +1,7 @@
 // Independent readers of what reached downstream, slow and plain on purpose, and seeded random bytes for them.
 //
-// `lineStarts` knows one kind of server each; `endsOfData` says how many ends of data such a server would see in the bytes
-// after DATA. The strict one (CRLF alone ends a line) and every lax one must see one end, at the very end.
+// Each kind of `lineStarts` is one kind of server. `endsOfData` says how many ends of data such a server would see in
+// the bytes after DATA. The strict one (only CRLF ends a line) and every lax one must see one end, at the very end.
 
 /** Ways in which servers have been seen to read lines: bytes that they drop, and what ends a line. */
 const READERS: readonly { readonly name: string; readonly drops: RegExp; readonly lineEnd: RegExp }[] = [

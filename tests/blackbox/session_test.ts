@@ -1,4 +1,4 @@
-// One conversation: pipelining, several messages, XFORWARD, and what DATA needs before it is DATA.
+// One conversation: pipelining, several messages, XFORWARD, and what must come before DATA.
 
 import assert from "node:assert/strict";
 import { type Client } from "../rig/client.ts";

@@ -1,6 +1,6 @@
-// The spool directory when things go wrong: a full disk, signals in mid-message, a directory that vanishes.
+// The spool directory when things go wrong: a full disk, signals during a message, a directory that vanishes.
 //
-// The full disk is a tmpfs of 64 kB which the test mounts.
+// The full disk is a tmpfs of 64 kB that the test mounts.
 
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
@@ -107,7 +107,7 @@ async function onFullDisk(test: Deno.TestContext, mode: Mode, full: string): Pro
           await expectUsable(client);
         },
       }));
-    await test.step("OUTFILE that does not fit is the filter's trouble: it fails, and the message passes", () =>
+    await test.step("if OUTFILE does not fit, the filter fails and the message passes", () =>
       rig.play({
         name: "outfile",
         filter: 'head -c 200000 /dev/zero > "$OUTFILE" 2>/dev/null || exit 2',

@@ -1,5 +1,5 @@
-// Tests of lib/checks/chain.ts: the first refusal ends it, "could not tell" is never lost, changes compose, and who is asked
-// at all.
+// Tests of lib/checks/chain.ts: the first refusal ends it, `unsure` is never lost, changes compose, and which checks
+// are asked at all.
 
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
@@ -92,7 +92,7 @@ const ROWS: readonly {
   { checks: ["failed", "replace", "accept"], decision: "replace", why: "silent", "-r": "defer", size: 1 },
 ];
 
-Deno.test("chain asks until one refuses, and says what each found", async () => {
+Deno.test("chain asks until one refuses, and reports each finding", async () => {
   for (const { checks, decision, why, asked = checks.length, size = 0, ...row } of ROWS) {
     for (const rejectUnsure of [false, true]) {
       const name = `${checks}, -r ${rejectUnsure}`;
@@ -106,7 +106,7 @@ Deno.test("chain asks until one refuses, and says what each found", async () => 
   }
 });
 
-Deno.test("chain shows each check the message as the one before has left it", async () => {
+Deno.test("chain shows each check the message as the one before left it", async () => {
   const seen: number[] = [];
   const names = ["accept", "replace", "failed", "other", "accept"] as const;
   const members = names.map((name): Check => ({
@@ -124,7 +124,7 @@ Deno.test("chain shows each check the message as the one before has left it", as
   assert.deepEqual(seen, [0, 0, 1, 1, 2]);
 });
 
-Deno.test("chain: a check that fails for want of means ends it, and one that has a mistake is a bug", async () => {
+Deno.test("chain: a check without means ends it, and a check with a mistake is a bug", async () => {
   const failing = (error: Error): Check => ({ ...member("accept"), judge: () => Promise.reject(error) });
   for (const [kind, code] of [["exhausted", 451], ["no-space", 452], ["other", 451]] as const) {
     for (const rejectUnsure of [false, true]) {
@@ -137,7 +137,7 @@ Deno.test("chain: a check that fails for want of means ends it, and one that has
   await assert.rejects(judged([failing(new TypeError("oops"))]), TypeError);
 });
 
-Deno.test("chain asks a check of content when the rules file asked for it, and when there is none", async () => {
+Deno.test("chain asks a check of content if the rules file asks for it, or if there is no rules file", async () => {
   const rows: readonly [asked: string[] | undefined, decision: Decision["kind"]][] = [
     [undefined, "reject"],
     [["filter"], "reject"],
@@ -154,7 +154,7 @@ Deno.test("chain asks a check of content when the rules file asked for it, and w
   assert.ok(none.decision.kind === "unchecked" && none.findings.length === 0);
 });
 
-Deno.test("chain shares the time among its checks, says how much each took, and asks nobody when it is over", async () => {
+Deno.test("chain shares the time among its checks, says how much each took, and asks none when the time is over", async () => {
   const clock = new FakeClock();
   const limits: number[] = [];
   const slow: Check = {
@@ -218,7 +218,7 @@ function played(
   };
 }
 
-Deno.test("chain asks scanners that stand side by side at once, and nobody behind them until all have answered", async () => {
+Deno.test("chain asks scanners that stand side by side at once, and the next check after all have answered", async () => {
   const clock = new FakeClock();
   const { judgement, asked, ended, answer } = played(["first", "s1", "s2", "s3", "last"], { clock });
   assert.deepEqual(asked, ["first:0"]);
@@ -260,7 +260,7 @@ Deno.test("chain: a refusal ends the scanners that are not done, and is the last
   }
 });
 
-Deno.test("chain: a scanner that could not tell ends nobody, whatever -r says", async () => {
+Deno.test("chain: a scanner that cannot decide stops no other one, with or without -r", async () => {
   for (
     const [rejectUnsure, verdict, kind] of [
       [false, VERDICTS.accept, "pass"],
@@ -276,7 +276,7 @@ Deno.test("chain: a scanner that could not tell ends nobody, whatever -r says", 
   }
 });
 
-Deno.test("chain: who stops the judging stops all scanners, and a mistake in one ends the others", async () => {
+Deno.test("chain: an abort stops all scanners, and a mistake in one ends the others", async () => {
   const aborter = new AbortController();
   const stopped = played(["s1", "s2"], { signal: aborter.signal });
   aborter.abort();
@@ -306,7 +306,7 @@ Deno.test("chain: who stops the judging stops all scanners, and a mistake in one
   assert.ok(isEnded);
 });
 
-Deno.test("chain puts what scanners want into the header, in the order of the checks, for all who come after them", async () => {
+Deno.test("chain makes the scanners' changes to the header in the order of the checks, for all checks after them", async () => {
   const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
   await fillSpool(spool, bytesOf("A: 1\nB: 2\n\ntext\n"));
   const add = (name: string): Verdict => ({
@@ -342,7 +342,7 @@ Deno.test("chain puts what scanners want into the header, in the order of the ch
   assert.equal(decision.message.size, expected.length);
 });
 
-Deno.test("chain: a message that cannot be read for its new header is not passed without it", async () => {
+Deno.test("chain: a message that cannot be read for its new header does not pass without it", async () => {
   const unreadable = {
     ...MESSAGE,
     chunks: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new IoError("other", "no disk")) }) }),

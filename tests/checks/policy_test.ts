@@ -1,4 +1,4 @@
-// Tests of lib/checks/policy.ts: what -r makes of "could not tell", and that it makes nothing of any other verdict.
+// Tests of lib/checks/policy.ts: -r decides about `unsure`, and changes no other verdict.
 
 import assert from "node:assert/strict";
 import { policyOf } from "../../lib/checks/policy.ts";
@@ -32,7 +32,7 @@ const ROWS: readonly [verdict: Verdict, outcome: Outcome, withR?: Outcome][] = [
   [{ kind: "spoilt", why: "changed", failure: "died" }, NOT_HANDLED],
 ];
 
-Deno.test("policyOf: an opinion stays as it is, a failure passes without -r, and no means are always a 4xx", () => {
+Deno.test("policyOf: an opinion stays as it is, a failure passes without -r, and a lack of means is always a 4xx", () => {
   for (const [verdict, outcome, withR = outcome] of ROWS) {
     for (const rejectUnsure of [false, true]) {
       const settled = policyOf({ rejectUnsure })({ check: "clamd", verdict, time: 1 });

@@ -1,4 +1,4 @@
-// Tests of lib/commands/commands.ts: which command a command line names.
+// Tests of lib/commands/commands.ts: which command a command line asks for.
 
 import assert from "node:assert/strict";
 import type { CommandRow } from "../../lib/commands/command.ts";
@@ -14,7 +14,7 @@ const TABLE: readonly CommandRow[] = [
   { option: { long: "judge-all", group: "information", help: "judge all" }, load },
 ];
 
-Deno.test("readWords finds the command by its first word or its option, and else serves", () => {
+Deno.test("readWords finds the command by its first word or its option, and otherwise serves", () => {
   const rows: readonly [args: string, named: string | undefined, operands: readonly string[]][] = [
     ["mx", undefined, ["mx"]],
     ["-v mx", undefined, ["mx"]],

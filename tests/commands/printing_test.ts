@@ -1,4 +1,4 @@
-// Tests of the commands that print and do not serve, through lib/app.ts: what is printed where.
+// Tests of the commands that print and do not serve, through lib/app.ts: what they print, and where.
 
 import assert from "node:assert/strict";
 import { run } from "../../lib/app.ts";
@@ -16,7 +16,7 @@ Deno.test("run prints the lines for Postfix on standard output, with the program
   }
 });
 
-Deno.test("run says beside the lines for Postfix what is dangerous or not there, and still prints them", async () => {
+Deno.test("run prints notes on dangers and on missing files with the lines for Postfix", async () => {
   const rows: readonly [args: string[], says: RegExp | undefined][] = [
     [["-c", "/missing/filter -x"], /The filter cannot be run .*\/missing\/filter.* all mail passes unchecked\./],
     [["-r", "-c", "/missing/filter"], /Until it can, each message is answered with 451\./],
@@ -39,14 +39,14 @@ Deno.test("run says beside the lines for Postfix what is dangerous or not there,
   }
 });
 
-Deno.test("run refuses options that Postfix cannot be told of with 64 and one line", async () => {
+Deno.test("run refuses options that Postfix's files cannot hold, with 64 and one line", async () => {
   const runtime = new FakeRuntime();
   assert.equal(await run(runtime, ["--postfix-config", "-d", "spool"]), 64);
   assert.match(runtime.err, /^postprox: option --postfix-config: [^\n]*relative path[^\n]*\n$/);
   assert.equal(runtime.out, "");
 });
 
-Deno.test("run prints nothing of its own where standard output is a mail client", async () => {
+Deno.test("run prints nothing if standard output is a mail client", async () => {
   for (const option of ["--help", "--license", "--version", "--postfix-config"]) {
     const runtime = new FakeRuntime();
     runtime.isSpawned = true;

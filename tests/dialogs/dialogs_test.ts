@@ -1,4 +1,5 @@
-// Plays every .dialog file beside this one: whole, and again with the octets of the client or of downstream one at a time.
+// Plays every .dialog file beside this one: whole, and again with the octets of the client or of downstream one at a
+// time.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -23,7 +24,7 @@ for (const name of names) {
   }
 }
 
-Deno.test("a dialogue fails when somebody hears more, less or something else", async () => {
+Deno.test("a dialogue fails if a side hears more, less or something else", async () => {
   const whole = `# A greeting.
 mx says      220 mx
 client hears 220 mx

@@ -1,8 +1,8 @@
 // Plays a script against a session, over connections in memory.
 //
-// Before each thing that anybody says or does, everything that was said until then must have been in the script: so a
-// reply that comes too early is found as surely as one that does not come. Where octets arrive one at a time, replies
-// need not wait for each other, and only their order and text are compared.
+// Before a side says or does anything, the script must contain everything that was said until then. So the player finds
+// a reply that comes too early, and also one that does not come. If octets arrive one at a time, replies need not wait
+// for each other. Then only their order and text are compared.
 
 import assert from "node:assert/strict";
 import { Conversation, type ConversationOptions, OPTIONS } from "../fakes/conversation.ts";

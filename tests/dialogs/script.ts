@@ -1,23 +1,23 @@
 // The language of the .dialog files: who says, hears and does what, one step in a line.
 //
-//   client|mx says TEXT     says TEXT and CRLF; steps that follow each other without an empty line are one packet
-//   client|mx hears TEXT    has heard exactly this next
-//   client|mx ends|closes|resets|stalls|takes      half-close; close; reset; takes no data; takes it again
-//   client|mx is closed     the proxy has closed this connection
-//   filter starts           the filter command runs, with the message and the envelope of the steps that follow
-//   filter sees NAME=VALUE, filter reads LINE      its environment; all lines of its message
-//   filter writes LINE      into OUTFILE
-//   filter exits STATUS [STDERR], filter dies SIGNAL, filter is stopped, filter ignores SIGTERM, filter is killed
-//   postprox shuts down     a signal to end has come
-//   N s pass                on the clock
-//   log has TEXT, log lacks TEXT
-//   set NAME VALUE          an option of the session, in milliseconds and octets, or of the network: `set mx refused`;
-//                           `set packets whole` for a dialogue that would be another one octet by octet
-//   rule LINE               a line of the rules file
-//   dns NAME TYPE ANSWER    a record, the kind of an `IoError`, or `silent`; what is not there does not exist
+//     client|mx says TEXT     says TEXT and CRLF; steps without an empty line between them are one packet
+//     client|mx hears TEXT    has heard exactly this next
+//     client|mx ends|closes|resets|stalls|takes      half-close; close; reset; takes no data; takes it again
+//     client|mx is closed     the proxy has closed this connection
+//     filter starts           the filter command runs, with the message and the envelope of the next steps
+//     filter sees NAME=VALUE, filter reads LINE      its environment; all lines of its message
+//     filter writes LINE      into OUTFILE
+//     filter exits STATUS [STDERR], filter dies SIGNAL, filter is stopped, filter ignores SIGTERM, filter is killed
+//     postprox shuts down     a signal to end has come
+//     N s pass                on the clock
+//     log has TEXT, log lacks TEXT
+//     set NAME VALUE          an option of the session, in milliseconds and octets, or of the network: `set mx refused`;
+//                             `set packets whole` if the dialogue would differ octet by octet
+//     rule LINE               a line of the rules file
+//     dns NAME TYPE ANSWER    a record, the kind of an `IoError`, or `silent`; other names do not exist
 //
-// In TEXT, \r \n \t \0 \xHH and \\ are octets, and a backslash at its end means that no CRLF follows. Lines that begin
-// with # are comments; those at the top say what the dialogue is about. "mx" is downstream.
+// In TEXT, \r \n \t \0 \xHH and \\ are octets. A backslash at its end means that no CRLF follows. Lines that begin with
+// # are comments. The first comments say what the dialogue is about. "mx" is downstream.
 
 export interface Step {
   readonly line: number;

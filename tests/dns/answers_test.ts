@@ -1,4 +1,4 @@
-// Tests of lib/dns/answers.ts: how ADDRESSES are written, and which answers count under them.
+// Tests of lib/dns/answers.ts: how to write ADDRESSES, and which answers count.
 
 import assert from "node:assert/strict";
 import { parseAddresses, weigh } from "../../lib/dns/answers.ts";
@@ -77,7 +77,7 @@ Deno.test("which answers are a listing, and count", () => {
   }
 });
 
-Deno.test("what is no list of answers", () => {
+Deno.test("texts that are no list of answers", () => {
   const rows = [
     "",
     ",",

@@ -1,9 +1,9 @@
-// Tests of lib/dns/list_names.ts: no zone that has a name is left in a text.
+// Tests of lib/dns/list_names.ts: a zone with a name never stays in a text.
 
 import assert from "node:assert/strict";
 import { withListNames } from "../../lib/dns/list_names.ts";
 
-Deno.test("withListNames puts the names in place of the zones, wherever they stand and however they are written", () => {
+Deno.test("withListNames replaces zones by their names in any place and any case", () => {
   const names = new Map([
     ["key.bl.test", "our list"],
     ["key.bl.test.example", "$& another"],

@@ -1,4 +1,4 @@
-// Tests of lib/dns/list_watch.ts: when lists are asked for their test entries, and what follows from the answers.
+// Tests of lib/dns/list_watch.ts: when lists are asked for their test entries, and what the answers cause.
 
 import assert from "node:assert/strict";
 import { ListStates } from "../../lib/dns/list_states.ts";
@@ -49,7 +49,7 @@ class Scene {
   }
 }
 
-Deno.test("a list of addresses is asked for 127.0.0.1 and 127.0.0.2, one of domains for INVALID, each once", async () => {
+Deno.test("a list of addresses is asked for 127.0.0.1 and 127.0.0.2, a list of domains for INVALID, each once", async () => {
   const scene = new Scene();
   scene.states.use([
     { kind: "address", ...parseDnsList("l.test") },
@@ -131,7 +131,7 @@ Deno.test("which answers mean that a list lists everything, or lacks its test en
   }
 });
 
-Deno.test("a list that lacks its test entry is in the log when that changes", async () => {
+Deno.test("the log gets a line when a list loses or regains its test entry", async () => {
   const scene = new Scene();
   scene.use("address", "l.test");
   const lines: number[] = [];
@@ -145,7 +145,7 @@ Deno.test("a list that lacks its test entry is in the log when that changes", as
   assert.equal(scene.logger.lines[1], words);
 });
 
-Deno.test("lists that come anew are asked at once; what is known of one that stays is not forgotten meanwhile", async () => {
+Deno.test("new lists are asked at once; the state of a list that stays is kept meanwhile", async () => {
   const scene = new Scene();
   scene.answer({ [NEVER]: ["127.0.0.2"] });
   scene.use("address", "l.test");

@@ -1,4 +1,4 @@
-// Tests of lib/dns/listing.ts: what a list is asked, what it answers, and what the log hears of that.
+// Tests of lib/dns/listing.ts: what a list is asked, what it answers, and what the log gets.
 
 import assert from "node:assert/strict";
 import { parseAddresses } from "../../lib/dns/answers.ts";
@@ -79,7 +79,7 @@ Deno.test("no list is asked about addresses of loopback, link-local and private 
   ]);
 });
 
-Deno.test("an answer that is no listing is in the log once, with its text, whatever session hears it", async () => {
+Deno.test("the log gets an answer that is no listing once, with its text, for all sessions", async () => {
   const scene = new Scene();
   const { answers } = scene.resolver;
   answers.set("1.2.0.192.l.test A", ["127.255.255.254"]);
@@ -113,7 +113,7 @@ Deno.test("names whose servers are silent take no time from a list", async () =>
   assert.equal(await scene.ask("bad.example", undefined, dns), true);
 });
 
-Deno.test("what no name can be is in no list, and a list need not say why", async () => {
+Deno.test("a text that can be no name is in no list, and a list need not say why", async () => {
   const scene = new Scene();
   scene.resolver.answers.set("bad.example.l.test TXT", ["because", "second"]);
   scene.resolver.answers.set("broken.example.l.test TXT", "other");

@@ -26,7 +26,7 @@ function isTimeout(error: unknown): boolean {
   return error instanceof IoError && error.kind === "timeout";
 }
 
-Deno.test("Lookups asks each question once: answers, the want of them, and failures are kept", async () => {
+Deno.test("Lookups asks each question once: it keeps answers, empty answers and failures", async () => {
   const { session, resolver } = newScene();
   resolver.answers.set("a.test A", ["192.0.2.1"]);
   resolver.answers.set("fails.test A", "refused");
@@ -89,7 +89,7 @@ Deno.test("Lookups has 10 s for names and 25 s for lists in a ruling, and neithe
   assert.deepEqual(await session.forRuling().records("d.l7", "A", { list: "l7" }), []);
 });
 
-Deno.test("Lookups counts the time of lookups at once once, and no time between them", async () => {
+Deno.test("Lookups counts parallel lookups once, and no time between lookups", async () => {
   const { session, resolver, clock } = newScene();
   const dns = session.forRuling();
   for (let count = 0; count < 10; count++) resolver.answers.set(`n${count}.test A`, "silent");
@@ -100,7 +100,7 @@ Deno.test("Lookups counts the time of lookups at once once, and no time between 
   assert.deepEqual(await dns.records("there.test", "A"), []);
 });
 
-Deno.test("Lookups asks a list no more that was silent three times, whatever other names do", async () => {
+Deno.test("Lookups stops asking a list that was silent three times, even if other names get answers", async () => {
   const { session, resolver, clock } = newScene();
   const askInVain = async (name: string, list?: string) => {
     resolver.answers.set(`${name} A`, "silent");

@@ -1,4 +1,4 @@
-// Tests of lib/dns/message.ts: the octets of RFC 1035, and that no octets can make it hang or throw anything of its own.
+// Tests of lib/dns/message.ts: the octets of RFC 1035. No octets can make it hang or throw an unknown error.
 
 import assert from "node:assert/strict";
 import { type Answer, formatQuestion, MalformedAnswer, parseAnswer, type Question } from "../../lib/dns/message.ts";
@@ -89,13 +89,13 @@ const ANSWERS: readonly (readonly [what: string, question: Partial<Question>, oc
   }],
 ];
 
-Deno.test("parseAnswer reads what answers the question", () => {
+Deno.test("parseAnswer reads an answer to the question", () => {
   for (const [what, question, text, answer] of ANSWERS) {
     assert.deepEqual(parseAnswer(octets(text), { ...QUESTION, ...question }), answer, what);
   }
 });
 
-Deno.test("parseAnswer takes nothing that answers another question, or none", () => {
+Deno.test("parseAnswer ignores an answer to another question", () => {
   const rows: readonly string[] = [
     // Too short for a header.
     "",
@@ -113,7 +113,7 @@ Deno.test("parseAnswer takes nothing that answers another question, or none", ()
   for (const row of rows) assert.equal(parseAnswer(octets(row), QUESTION), undefined, row);
 });
 
-Deno.test("parseAnswer throws MalformedAnswer for what cannot be read", () => {
+Deno.test("parseAnswer throws MalformedAnswer for an answer that cannot be read", () => {
   const label = `3f"${"x".repeat(63)}"`;
   const rows: readonly string[] = [
     // Cut off: in the question, in a record's head, in its data; an address that is too short.
@@ -134,7 +134,7 @@ Deno.test("parseAnswer throws MalformedAnswer for what cannot be read", () => {
   for (const row of rows) assert.throws(() => parseAnswer(octets(row), QUESTION), MalformedAnswer, row);
 });
 
-Deno.test("parseAnswer ends with an answer or MalformedAnswer, whatever octets are changed, added or cut", () => {
+Deno.test("parseAnswer ends with an answer or MalformedAnswer if any octets are changed, added or cut", () => {
   const right = octets(`${header({ answers: "0003" })} 01"a" 04"test" 00 0010 0001
     ${record("0005", '01"b" c00e')} ${record("0010", '03"one" 03"two"', '01"b" c00e')} ${
     record("0010", "00", "c024")

@@ -1,5 +1,5 @@
-// The resolver's part of the runtime contract once more, here with an eye on timers and sockets that are left behind; and
-// what it does with several name servers.
+// The resolver's part of the runtime contract again, here with checks for timers and sockets that are left behind. Also
+// several name servers.
 
 import assert from "node:assert/strict";
 import { StubResolver } from "../../lib/dns/stub_resolver.ts";
@@ -80,13 +80,13 @@ Deno.test("without /etc/resolv.conf this host's name server is asked", () =>
     assert.deepEqual(await resolver.resolve("name.test", "A", { limit: 20_000 }), ["127.0.0.2"]);
   }, ""));
 
-Deno.test("/etc/resolv.conf is read anew, and its search domains are not used", () =>
+Deno.test("/etc/resolv.conf is read for each lookup, and its search domains are ignored", () =>
   withServers([NONE], async (resolver, [server]) => {
     await resolver.resolve("name", "A", { limit: 20_000 });
     assert.deepEqual(server!.questions.map(({ name }) => name), ["name"]);
   }, "search example.org\nnameserver 192.0.2.1\noptions ndots:5\n"));
 
-Deno.test("names whose servers are silent do not keep DNS lists waiting", () =>
+Deno.test("names with silent servers do not make DNS lists wait", () =>
   withServers(
     [(question) => question.name.endsWith("l.test") ? { records: [{ data: "127.0.0.2" }] } : "silent"],
     async (resolver) => {

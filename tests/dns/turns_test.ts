@@ -1,11 +1,11 @@
-// Tests of lib/dns/turns.ts: how many at a time, in which order, and for how long.
+// Tests of lib/dns/turns.ts: how many have a turn at a time, in which order, and for how long the others wait.
 
 import assert from "node:assert/strict";
 import { Turns } from "../../lib/dns/turns.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { settled } from "../fakes/settled.ts";
 
-Deno.test("Turns lets so many in at a time, and the others in the order in which they came", async () => {
+Deno.test("Turns lets a fixed number in at a time, and the others in the order in which they came", async () => {
   const clock = new FakeClock();
   const turns = new Turns(clock, 2);
   const inside: string[] = [];

@@ -1,8 +1,8 @@
-// `deno task compile`: that what cannot be built is said in one line and leaves nothing behind, and that the permissions
-// which it builds in are enough.
+// `deno task compile`: if it cannot build, it says so in one line and leaves nothing behind. The permissions that it
+// builds in are enough.
 //
-// The executable itself needs a base binary, which not every machine can have. Where DENORT_BIN names one, it is built and
-// tried; where not, only the source is, with the same permissions.
+// The executable itself needs a base binary, which not every machine can have. If DENORT_BIN names one, the executable
+// is built and tried. Otherwise only the source is tried, with the same permissions.
 
 import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../scripts/compile.ts";
@@ -23,7 +23,7 @@ interface Row {
   readonly says: RegExp;
 }
 
-Deno.test("compile: what cannot be built is one line, status 1, and nothing half-made", async (test) => {
+Deno.test("compile: a build that fails gives one line and status 1, and leaves nothing half-made", async (test) => {
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   Deno.writeTextFileSync(`${dir}/text`, "no executable\n");
   // An ELF header for a machine that we know but are not asked for.

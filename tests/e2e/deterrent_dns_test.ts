@@ -1,6 +1,7 @@
-// The patterns of a rules file that ask DNS, with real name servers (dns_bed.ts) and a fake server downstream, in both modes.
+// The patterns of a rules file that ask DNS, with real name servers (dns_bed.ts) and a fake server downstream, in both
+// modes.
 //
-// Needs root and Debian's nsd, rbldnsd and dnsmasq-base; where one is missing, each test fails and says so.
+// Needs root and Debian's nsd, rbldnsd and dnsmasq-base. If one is missing, each test fails and says so.
 
 import assert from "node:assert/strict";
 import { type Case, table, type Talk } from "../blackbox/rig.ts";

@@ -1,7 +1,7 @@
-// A rules file and what it asks for, behind a real Postfix: what a stranger hears, what arrives, and what Postfix's log says of it, with and
-// without speed_adjust, with and without --defer-rcpt-refusals, in both modes.
+// A rules file with all its effects, behind a real Postfix: what a stranger hears, what arrives, and what Postfix logs.
+// Each with and without speed_adjust, with and without --defer-rcpt-refusals, in both modes.
 //
-// Without Postfix, or without root, each test fails and says so.
+// Without Postfix or root, each test fails and says so.
 
 import { strict as assert } from "node:assert";
 import { freePorts } from "../rig/ports.ts";

@@ -1,8 +1,8 @@
-// Real name servers for the end-to-end tests: nsd with a zone of our own, rbldnsd with DNS lists, and dnsmasq in front of
-// both, as the one that the program asks. Each on ports of its own at 127.0.0.1, in one directory under /tmp.
+// Real name servers for the end-to-end tests: nsd with a zone of our own, rbldnsd with DNS lists, and dnsmasq in front
+// of both. The program asks dnsmasq. Each has its own ports at 127.0.0.1, in one directory under /tmp.
 //
-// Nothing of the system's own name servers is read or touched. Needs root and Debian's nsd, rbldnsd and dnsmasq-base, and
-// says so where they are missing. What was started is ended by its pid.
+// The tests do not read or touch the system's own name servers. Needs root and Debian's nsd, rbldnsd and dnsmasq-base,
+// and says so if they are missing. Each server is ended by its pid.
 
 import { freePorts } from "../rig/ports.ts";
 import { findProgram } from "./postfix.ts";

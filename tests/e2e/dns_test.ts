@@ -1,7 +1,7 @@
-// --dnsbl, --rhsbl and --check-sender-domain with real name servers (dns_bed.ts): first with a fake server downstream, in
-// both modes, where a case can be any client; then with a real Postfix on both sides.
+// --dnsbl, --rhsbl and --check-sender-domain with real name servers (dns_bed.ts). First with a fake server downstream,
+// in both modes, where a case can be any client. Then with a real Postfix on both sides.
 //
-// Needs root and Debian's nsd, rbldnsd, dnsmasq-base and postfix; where one is missing, each test fails and says so.
+// Needs root and Debian's nsd, rbldnsd, dnsmasq-base and postfix. If one is missing, each test fails and says so.
 
 import assert from "node:assert/strict";
 import { type Case, deliver, read, RECIPIENT, table, type Talk } from "../blackbox/rig.ts";
@@ -235,7 +235,7 @@ async function heardBy(port: number, from: string, to: string): Promise<string[]
   }
 }
 
-Deno.test("Postfix hands on the client that is listed, and the refusals; all else is delivered", async () => {
+Deno.test("Postfix hands on the listed client and the refusals, and delivers everything else", async () => {
   await withPostfix(async ({ postfix, listedPort, openPort }) => {
     const rows: readonly (readonly [port: number, from: string, last: RegExp])[] = [
       [

@@ -1,10 +1,10 @@
-// postprox as an administrator installs it: a place that everybody may read, a user of its own, a spool directory.
+// postprox as an administrator installs it: a place that everybody may read, its own user, a spool directory.
 //
-// The checkout, and the deno beside it, often lie where only root can go. So the program of programWords() is linked or
-// copied into DIR, and DIR/postprox is a wrapper that starts it, for master.cf and for a command line alike.
-// startListening() and stop() start and end listen mode as a boot script would: the command returns when
-// the port is open, and the process to end is the one that holds that port. Every process that came out of the wrapper is
-// known by a mark in its environment, so that a test can see what was left behind.
+// Often only root can reach the checkout and its deno. So the program of programWords() is linked or copied into DIR.
+// DIR/postprox is a wrapper that starts it, for master.cf and for a command line. startListening() and stop() start and
+// end listen mode as a boot script would: the command returns when the port is open, and the process that holds the
+// port is the one to end. A mark in the environment identifies every process that came from the wrapper. So a test can
+// see what was left behind.
 
 import { fromFileUrl } from "./paths.ts";
 import { filesBelow, groupOfUser, makeDirectory, MARK, type Postfix, readOctets, USER, userId } from "./postfix.ts";

@@ -1,8 +1,8 @@
 // `deno task package`: the Debian package is built twice, compared, installed on this machine, used, and purged.
 //
-// Needs root and Debian's tools (tests/needs.ts), and a machine that has no postprox package yet.
-// The words of the unit's ExecStart are run here as its user, with no capability and almost no environment; and the unit is
-// run by a systemd in namespaces of its own (systemd.ts). Whatever happens, the package is purged at the end.
+// Needs root and Debian's tools (tests/needs.ts), and a machine that has no postprox package yet. The words of the
+// unit's ExecStart run here as its user, with no capability and almost no environment. A systemd in its own namespaces
+// runs the unit itself (systemd.ts). The package is purged at the end in any case.
 
 import assert from "node:assert/strict";
 import { deliver, exists, listNames, read } from "../blackbox/rig.ts";
@@ -95,7 +95,7 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
       }
     });
 
-    await test.step("lintian finds neither an error nor a warning, and each override is of use", async () => {
+    await test.step("lintian finds no error and no warning, and each override is needed", async () => {
       const { status, stdout, stderr } = await run(["lintian", "--allow-root", "--display-info", deb]);
       const found = stdout.split("\n").filter((line) => /^[EW]: |^I: postprox: unused-override/.test(line));
       assert.deepEqual({ status, found }, { status: 0, found: [] }, stdout + stderr);
@@ -138,12 +138,12 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
       assert.match(await must(["gzip", "-dc", page]), /^\.Dt POSTPROX 8$/m);
     });
 
-    await test.step("systemd takes the unit, and the rule by which the spool is tidied up", async () => {
+    await test.step("systemd accepts the unit, and the rule that cleans the spool", async () => {
       await must(["systemd-tmpfiles", "--clean", "/usr/lib/tmpfiles.d/postprox.conf"]);
       assert.equal((await run(["systemd-analyze", "verify", UNIT])).stderr, "");
     });
 
-    await test.step("the packages' unit and the printed one differ in where they are, and in nothing else", async () => {
+    await test.step("the packages' unit and the printed one differ only in their places", async () => {
       const options = ["-v", "-d", SPOOL, "-c", "/usr/local/bin/clamdscan-filter", "127.0.0.1:10026"];
       const printed = partOf(await must(["/usr/sbin/postprox", "--postfix-config=listen", ...options]), UNIT_PART);
       const same = (unit: string) =>

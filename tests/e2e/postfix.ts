@@ -1,8 +1,8 @@
-// A Postfix of the test's own, on the loopback interface, in one directory of its own under /tmp.
+// A Postfix of the test's own, on the loopback interface, in its own directory under /tmp.
 //
-// createPostfix() makes the directory, start() writes the configuration and starts master(8) by `postfix -c DIR/etc start`;
-// stop() ends it in the same way and removes the directory. /etc/postfix and the machine's own mail system are neither read nor touched. If
-// the test process itself dies, a waiting shell (the keeper) does what stop() would have done.
+// createPostfix() makes the directory. start() writes the configuration and starts master(8) with `postfix -c DIR/etc
+// start`. stop() ends it in the same way and removes the directory. The test neither reads nor touches /etc/postfix and
+// the machine's own mail system. If the test process itself dies, a waiting shell (the keeper) does the work of stop().
 // Needs Debian's package postfix and root, and says so in one line: without them the tests that ask for it fail.
 // Messages and log are read as binary strings (one character, one octet).
 

@@ -1,9 +1,9 @@
-// What stands ready for the end-to-end tests: one Postfix, and in it every way in which it can be joined to postprox.
+// The servers for the end-to-end tests: one Postfix, joined to postprox in every possible way.
 //
-// A set-up is {spawn, listen} x {plain, speed_adjust}. Each mode has several proxies, which differ in their options; each
-// of them has two before-filter servers in front, plain and speed_adjust, and all share one after-filter server.
-// All of that is started once, since Postfix takes a second to start and another to stop.
-// openBed() either gives all of it or cleans up and throws; closeBed() ends whatever a test has left.
+// A set-up is {spawn, listen} x {plain, speed_adjust}. Each mode has several proxies with different options. Each proxy
+// has two before-filter servers in front of it, plain and speed_adjust. All share one after-filter server. Everything
+// is started once, because Postfix takes a second to start and another to stop. openBed() either gives all of it or
+// cleans up and throws. closeBed() ends whatever a test has left.
 
 import { freePorts } from "../rig/ports.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "./postfix_config.ts";

@@ -1,9 +1,9 @@
-// The text of main.cf and master.cf for the end-to-end tests: pure functions, nothing is written or started here.
+// The text of main.cf and master.cf for the end-to-end tests: pure functions, which write and start nothing.
 //
-// The entries are those of Postfix's SMTPD_PROXY_README and of the README of postprox, with a name in the log for each
-// of the two SMTP servers and a table of who may not get mail. Nothing can leave the machine: there is no smtp(8), and
-// other domains are answered by error(8). The before-filter server knows about bare newlines, the after-filter server
-// is as trusting as Postfix was before 2023: what keeps smuggled mail away from it is the proxy alone.
+// The entries are those of Postfix's SMTPD_PROXY_README and of the README of postprox, with a log name for each of the
+// two SMTP servers and a table of addresses that may not get mail. Nothing can leave the machine: there is no smtp(8),
+// and error(8) answers for other domains. The before-filter server knows about bare newlines. The after-filter server
+// is as trusting as Postfix was before 2023. So only the proxy protects it from smuggled mail.
 
 /** The domain of all mailboxes. */
 export const DOMAIN = "e2e.example";

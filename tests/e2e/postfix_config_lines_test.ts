@@ -1,8 +1,8 @@
-// What --postfix-config prints, fed to a real Postfix as it stands: the commands are run, the lines are put at the end of
-// main.cf and master.cf, Postfix is told to reload, and mail goes through. Nothing is changed in between.
+// A real Postfix gets the output of --postfix-config as it is. The commands are run, the lines are added to the end of
+// main.cf and master.cf, Postfix reloads, and mail goes through. Nothing is changed in between.
 //
-// Each mode has a Postfix of its own, which before that knows neither filter nor proxy. The printed commands make the
-// user postprox; a user that was not there before is removed at the end. Needs root and Debian's postfix.
+// Each mode has its own Postfix, which knows no filter and no proxy before that. The printed commands make the user
+// postprox. A user that was not there before is removed at the end. Needs root and Debian's postfix.
 
 import assert from "node:assert/strict";
 import { freePorts } from "../rig/ports.ts";

@@ -1,10 +1,9 @@
-// What the end-to-end tests with Postfix do again and again: build a message, send it, wait until Postfix is done, and
-// say what has to be true then.
+// Shared by the end-to-end tests with Postfix: build a message, send it, wait until Postfix is done, and check what
+// must be true then.
 //
-// Every message has a tag. It stands in the recipient's address, by which delivered() finds it, and in the X-Filter line, by
-// which filter.sh knows what to do and where to keep what it saw. Since the tests run one after the other, the part of
-// the log since a test's beginning is that test's.
-// Texts are binary strings with CRLF.
+// Every message has a tag. It stands in the recipient's address, where delivered() finds it, and in the X-Filter line,
+// where filter.sh reads what to do and where to keep what it saw. The tests run one after another. So the part of the
+// log since a test's beginning belongs to that test. Texts are binary strings with CRLF.
 
 import { strict as assert } from "node:assert";
 import { isAlive, processesOf, startListening, stop } from "./installed.ts";

@@ -1,10 +1,9 @@
-// postprox in front of a real Postfix: mail from a stranger through the before-filter server, the proxy and the
-// after-filter server into a Maildir, in all four set-ups, each with the same tests.
+// postprox in front of a real Postfix: mail from a stranger goes through the before-filter server, the proxy and the
+// after-filter server into a Maildir. All four set-ups have the same tests.
 //
-// One Postfix serves the whole file (postfix_bed.ts). Each test sends mail with a tag of its own and finds it again by
-// that tag in the Maildirs, in what the filter kept (filter.sh) and, since the tests run one after the other, in the
-// part of the log that came meanwhile. The client is 127.0.0.2, Postfix and postprox are 127.0.0.1.
-// Without Postfix, or without root, each test fails and says so.
+// One Postfix serves the whole file (postfix_bed.ts). Each test sends mail with its own tag. It finds that tag again in
+// the Maildirs, in the files that the filter kept (filter.sh), and in the part of the log since its start. The client
+// is 127.0.0.2. Postfix and postprox are 127.0.0.1. Without Postfix or root, each test fails and says so.
 
 import { strict as assert } from "node:assert";
 import { processesOf, stop } from "./installed.ts";

@@ -1,6 +1,6 @@
 // The program under test, from outside: one command line, the same for every end-to-end and black-box test.
 //
-// POSTPROX names an executable to test instead of the source, for instance dist/postprox. Nothing here imports lib/.
+// POSTPROX names an executable to test instead of the source, for example dist/postprox. Nothing here imports lib/.
 
 import { fromFileUrl } from "./paths.ts";
 

@@ -1,7 +1,8 @@
-// Starts the program under test: as spawn(8) does, one process per connection with the socket as descriptors 0, 1 and 2;
-// in listen mode, in the foreground; on pipes; or once, for what it prints. Whatever is started is ended by its pid.
+// Starts the program under test in four ways: as spawn(8) does, one process per connection with the socket as
+// descriptors 0, 1 and 2; in listen mode, in the foreground; on pipes; or once, for its output. Each process is ended
+// by its pid.
 //
-// Spawner needs python3, since Deno cannot hand a socket to a child as its standard input.
+// Spawner needs python3, because Deno cannot give a child a socket as its standard input.
 
 import { Client, connectTo } from "../rig/client.ts";
 import { pipeWire } from "../rig/wire.ts";

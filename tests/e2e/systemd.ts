@@ -1,5 +1,5 @@
-// A running systemd for a test, on machines whose first process is another program: it runs in namespaces of its own, on
-// a copy of this machine's files, with a loopback network where every port is free. Needs root, util-linux and iproute2.
+// A running systemd for a test, on machines with another first process. It runs in its own namespaces, on a copy of
+// this machine's files, with a loopback network where every port is free. Needs root, util-linux and iproute2.
 
 import { until } from "../rig/wait.ts";
 import { fromFileUrl } from "./paths.ts";

@@ -1,8 +1,8 @@
-// What postprox in listen mode costs when there is much of something: many messages, many connections, a large message,
-// many recipients, a client that never ends, more clients than there is room for.
+// The cost of postprox in listen mode with much of something: many messages, many connections, a large message, many
+// recipients, a client that never ends, more clients than the limit.
 //
-// Each function makes one load, bounded, and gives its figures beside their bounds; the numbers are the caller's. A load
-// that does not do what it should (a reply is missing, a message is refused) throws instead.
+// Each function makes one load with a bound, and returns its figures beside their bounds. The caller chooses the
+// numbers. If a load goes wrong (a reply is missing, a message is refused), the function throws.
 
 import assert from "node:assert/strict";
 import { type Client, connectTo } from "../rig/client.ts";

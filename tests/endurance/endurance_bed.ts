@@ -1,5 +1,6 @@
-// What the endurance figures run on: Postfix's smtp-source and smtp-sink with one postprox in listen mode between them, and
-// how its memory and descriptors are read. Linux only: /proc. Needs Debian's package postfix, but not root.
+// The programs for the endurance figures: Postfix's smtp-source and smtp-sink with one postprox in listen mode between
+// them. It also reads the memory and descriptors of postprox. Linux only: /proc. Needs Debian's package postfix, but
+// not root.
 
 import { findProgram } from "../e2e/postfix.ts";
 import { freePort, isListening, kill, Listening } from "../e2e/start.ts";

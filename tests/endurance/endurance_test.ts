@@ -1,5 +1,5 @@
-// The short forms of what `deno task endurance` measures: the same loads with smaller numbers. Every load has to do what it
-// should and every bound on memory holds; times, and what grows but slowly, are left to the whole run.
+// The short forms of `deno task endurance`: the same loads with smaller numbers. Every load must succeed, and every
+// bound on memory must hold. Times, and things that grow only slowly, are left to the whole run.
 
 import { strict as assert } from "node:assert";
 import { addressMany, flood, holdIdle, sendLarge, sendMany, slopeOf, trickle } from "./endurance.ts";
@@ -28,7 +28,7 @@ Deno.test("endurance: a transaction with a thousand recipients", async () => {
   assertPassed(await addressMany(1000));
 });
 
-Deno.test("endurance: a client that trickles is cut off by the clock of the session", async () => {
+Deno.test("endurance: the session's time limit ends a client that trickles", async () => {
   assertPassed(await trickle(1, 100));
 });
 
@@ -36,7 +36,7 @@ Deno.test("endurance: clients beyond the limit get 421 and take no place", async
   assertPassed(await flood(10, 100));
 });
 
-Deno.test("endurance: the slope of a series is that of most of its points", () => {
+Deno.test("endurance: the slope of a series is the slope of most of its points", () => {
   const at = (kib: readonly number[]) => kib.map((kib, i) => ({ messages: 100 * (i + 1), kib }));
   assert.equal(slopeOf(at([50, 50, 50, 50])), 0);
   assert.equal(slopeOf(at([50, 60, 70, 80])), 0.1);

@@ -1,13 +1,16 @@
-// No loss, no duplicate: sends messages with unique ids through a Postfix, postprox and a Postfix while faults happen, and
-// accounts for every one of them.
+// No loss, no duplicate: sends messages with unique ids through a Postfix, postprox and a second Postfix while faults
+// happen, and accounts for every one.
 //
-// The promise: what got a 2xx is delivered exactly once. What did not get one is delivered only where its client could not
-// be told what became of it, and each such case can be explained, by the first of these that holds:
-//   logged    postprox's log says "possible duplicate" and names it
-//   killed    the postprox that had it in hand was killed with SIGKILL, and so could log nothing
-//   before    the Postfix before the filter has heard postprox's 2xx; its client did not wait for Postfix's
-// Everything else is unexplained. Delivered means: accepted by the after-filter server under a queue id of its own, and
-// found whole in the Maildir; that Postfix delivers one queue file twice, when it is stopped in between, is its own doing.
+// The promise: a message with a 2xx is delivered exactly once. A message without a 2xx is delivered only if nobody
+// could tell its client the outcome. Each such case must have an explanation, the first of these that holds:
+//
+//     logged    postprox's log says "possible duplicate" and names it
+//     killed    SIGKILL ended the postprox that had it, so that could log nothing
+//     before    the Postfix before the filter heard postprox's 2xx; its client did not wait for Postfix's
+//
+// Everything else is unexplained. Delivered means: the after-filter server accepted it under its own queue id, and it
+// is whole in the Maildir. Postfix may deliver one queue file twice if it is stopped in between. That is not postprox's
+// doing.
 
 import { filesBelow, readOctets } from "../e2e/postfix.ts";
 import { MAILBOXES } from "../e2e/postfix_config.ts";

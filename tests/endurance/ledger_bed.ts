@@ -1,11 +1,11 @@
-// What the ledger runs on: two Postfixes, before and after the filter, and postprox between them in both modes.
+// The programs for the ledger: two Postfixes, before and after the filter, and postprox between them in both modes.
 //
-//   stranger -> before-filter smtpd(8) -> postprox -> after-filter smtpd(8) -> Maildir
+//     stranger -> before-filter smtpd(8) -> postprox -> after-filter smtpd(8) -> Maildir
 //
-// They are two instances, so that the far one can be stopped, started and killed while the near one goes on; and each
-// proxy can be reached without the near one, where the promise is postprox's alone. Every proxy logs the dialogue, which
-// tells which process served which message. What was killed with SIGKILL, and when, is kept in `kills`.
-// openLedgerBed() gives all of it or cleans up and throws; closeLedgerBed() ends whatever is left. Needs root and Postfix.
+// They are two instances, so that the far one can be stopped, started and killed while the near one goes on. Each proxy
+// can also be reached without the near one, where only postprox makes the promise. Every proxy logs the dialogue, which
+// tells which process served which message. `kills` has what SIGKILL ended, and when. openLedgerBed() gives all of it
+// or cleans up and throws. closeLedgerBed() ends whatever is left. Needs root and Postfix.
 
 import { install, type Installed, isAlive, processesOf, startListening, stop } from "../e2e/installed.ts";
 import { fromFileUrl } from "../e2e/paths.ts";

@@ -1,4 +1,5 @@
-// Tests of lib/checks/content_rules/content_rules.ts: what is refused and said, whatever the size, and that others have their turns.
+// Tests of lib/checks/content_rules/content_rules.ts: what it refuses and logs at any size, and that others get their
+// turns.
 
 import assert from "node:assert/strict";
 import { contentRulesCheck } from "../../../lib/checks/content_rules/content_rules.ts";
@@ -93,7 +94,7 @@ Deno.test("contentRulesCheck refuses with 550 and logs the line and the client",
   }
 });
 
-Deno.test("contentRulesCheck says unknown for what is not known of the client", async () => {
+Deno.test("contentRulesCheck says unknown if something about the client is not known", async () => {
   const rows = [
     [{}, "unknown [unknown]"],
     [{ address: "192.0.2.1" }, "unknown [192.0.2.1]"],
@@ -112,7 +113,7 @@ Deno.test("contentRulesCheck reads a message that is a file, to its end", async 
   assert.equal((await judge(content)).verdict.kind, "reject");
 });
 
-Deno.test("contentRulesCheck gives others their turns, and goes on behind a line that it gave up", async () => {
+Deno.test("contentRulesCheck gives others their turns, and goes on after a line that it gave up", async () => {
   const hostile = `${"a".repeat(40)}${"b".repeat(40)}xy\n`;
   const rules = "^\\(a*\\)*\\(b*\\)*\\1x\\2$\nneedle\n";
   const clock = new BusyClock();
@@ -123,7 +124,7 @@ Deno.test("contentRulesCheck gives others their turns, and goes on behind a line
   assert.equal(other.kind, "reject");
 });
 
-Deno.test("contentRulesCheck is not short of time because others work too", async () => {
+Deno.test("contentRulesCheck does not lose time because others work, too", async () => {
   // Between two turns of this message ten others have theirs.
   const clock = new class extends BusyClock {
     override after(delay: number, callback: () => void): () => void {

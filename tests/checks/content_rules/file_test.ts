@@ -1,4 +1,4 @@
-// Tests of lib/checks/content_rules/file.ts: what is a rule, and each kind of error with its line.
+// Tests of lib/checks/content_rules/file.ts: which lines are rules, and each kind of error with its line.
 
 import assert from "node:assert/strict";
 import { parseContentRules } from "../../../lib/checks/content_rules/file.ts";
@@ -59,7 +59,7 @@ Deno.test("parseContentRules: the rules match what they should, octet by octet",
   }
 });
 
-Deno.test("parseContentRules names the line that is wrong, and what is wrong with it", () => {
+Deno.test("parseContentRules names the wrong line and its mistake", () => {
   const rows: readonly [line: string, message: RegExp][] = [
     ["\\(a", /unmatched \\\(/],
     ["a\\)", /unmatched \\\)/],
@@ -90,7 +90,7 @@ Deno.test("parseContentRules names the line that is wrong, and what is wrong wit
   }
 });
 
-Deno.test("parseContentRules refuses what would refuse every message", () => {
+Deno.test("parseContentRules refuses an expression that would refuse every message", () => {
   const empty = [
     "^",
     "$",

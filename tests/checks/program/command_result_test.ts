@@ -1,4 +1,5 @@
-// Tests of lib/checks/program/command_result.ts: the table of exit statuses, and that nobody but --allow-discard makes a 2xx.
+// Tests of lib/checks/program/command_result.ts: the table of exit statuses, and that only --allow-discard allows a
+// 2xx.
 
 import assert from "node:assert/strict";
 import { textOf } from "../../../lib/text/octets.ts";
@@ -175,7 +176,7 @@ Deno.test("verdictOfCommand gives a status the meaning that was set for it", () 
   }
 });
 
-Deno.test("verdictOfCommand makes one legal line of what a status with a meaning says", () => {
+Deno.test("verdictOfCommand makes one legal line of the text that comes with a status with a meaning", () => {
   for (const meaning of ["reject", "tempfail", "discard"] as const) {
     for (const line of ["550 a\rb\nc\0d\u00e9", `250 ${"x".repeat(2000)}`, "450 a\x1b", "\r\n550 x"]) {
       const verdict = verdictOfCommand({ exit: 9 }, line, { ...USUAL, exitStatus: new Map([[9, meaning]]) });

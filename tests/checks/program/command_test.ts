@@ -1,4 +1,5 @@
-// Tests of lib/checks/program/command.ts: what the filter command gets, how it is stopped, and what of its words is kept.
+// Tests of lib/checks/program/command.ts: what the filter command gets, how it is stopped, and which of its words
+// count.
 
 import assert from "node:assert/strict";
 import { commandCheck, envelopeVariables } from "../../../lib/checks/program/command.ts";
@@ -66,7 +67,7 @@ Deno.test("commandCheck runs the command with sh -c, EMAIL complete and OUTFILE 
   child.exit(0);
 });
 
-Deno.test("commandCheck executes a path with plain words itself, and leaves all else to the shell", async () => {
+Deno.test("commandCheck executes a path with plain words itself, and leaves anything else to the shell", async () => {
   const rows: readonly (readonly [command: string, words: readonly string[] | "shell"])[] = [
     ["/usr/bin/filter", ["/usr/bin/filter"]],
     ["/opt/f-1.0/my_filter -x --level=3 a,b c@d.example 50% 1:2 +y", [
@@ -103,7 +104,7 @@ Deno.test("commandCheck executes a path with plain words itself, and leaves all 
   }
 });
 
-Deno.test("commandCheck gives the shell what the system cannot start", async () => {
+Deno.test("commandCheck gives the shell a file that the system cannot start", async () => {
   const runtime = new FakeRuntime();
   const start = runtime.processes.start;
   runtime.processes.start = async (words, environment) => {
@@ -118,7 +119,7 @@ Deno.test("commandCheck gives the shell what the system cannot start", async () 
   assert.equal(textOf(given.reply.bytes), "550 said by the shell's child\r\n");
 });
 
-Deno.test("commandCheck keeps the last line of standard error that is not blank, however it comes", async () => {
+Deno.test("commandCheck keeps the last line of standard error that is not blank, in any pieces", async () => {
   const rows: readonly [pieces: readonly string[], reply: string][] = [
     [["550 one\n"], "550 one"],
     [["550 no line end"], "550 no line end"],
@@ -142,7 +143,7 @@ Deno.test("commandCheck keeps the last line of standard error that is not blank,
   }
 });
 
-Deno.test("commandCheck keeps little of a flood, and finds the last line behind it", async () => {
+Deno.test("commandCheck keeps little of a flood, and finds the last line after it", async () => {
   const reply = await replyOf((child) => {
     for (let count = 0; count < 300; count++) child.say("x".repeat(10_000));
     child.say(`${"\n".repeat(100_000)}\n550 there\n`);
@@ -164,7 +165,7 @@ Deno.test("commandCheck stops a command that takes too long: TERM, a second late
   assert.equal((await verdict())?.kind, "unsure");
 });
 
-Deno.test("commandCheck waits no longer for a command that cannot be killed", async () => {
+Deno.test("commandCheck stops waiting for a command that cannot be killed", async () => {
   const { child, runtime: { clock }, verdict } = await run();
   child.ignoresTerm = child.ignoresKill = true;
   await clock.advance(31_999);
@@ -176,7 +177,7 @@ Deno.test("commandCheck waits no longer for a command that cannot be killed", as
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("commandCheck calls it too late even when the command then exits with 0 or 1", async () => {
+Deno.test("commandCheck calls it late even if the command then exits with 0 or 1", async () => {
   for (const status of [0, 1]) {
     const { child, runtime: { clock }, verdict } = await run();
     child.ignoresTerm = true;
@@ -188,7 +189,7 @@ Deno.test("commandCheck calls it too late even when the command then exits with 
   }
 });
 
-Deno.test("commandCheck has the time that is left for the message when that is less", async () => {
+Deno.test("commandCheck gives the command only the time that the message has left, if that is less", async () => {
   const { child, runtime: { clock }, verdict } = await run({ limit: 5000.4 });
   await clock.advance(5001);
   assert.deepEqual(child.signals.slice(0, 1), ["SIGTERM"]);
@@ -197,7 +198,7 @@ Deno.test("commandCheck has the time that is left for the message when that is l
   assert.match(given.why, /ran longer than the 5 s left of --message-timeout and was killed/);
 });
 
-Deno.test("commandCheck kills what a command leaves in its group, and does not wait for its standard error", async () => {
+Deno.test("commandCheck kills processes that a command leaves in its group, and does not wait for their standard error", async () => {
   const { child, runtime: { clock }, verdict } = await run();
   child.leavesStderrOpen = child.leavesGroup = true;
   child.signalGroup = (signal) => void child.signals.push(signal);
@@ -212,7 +213,7 @@ Deno.test("commandCheck kills what a command leaves in its group, and does not w
   assert.ok(child.stderrClosed);
 });
 
-Deno.test("commandCheck waits for a daemon until it has left the group, and calls nothing late meanwhile", async () => {
+Deno.test("commandCheck waits until a daemon has left the group, and calls nothing late meanwhile", async () => {
   const { child, runtime: { clock }, verdict } = await run();
   child.leavesGroup = true;
   await clock.advance(29_990);
@@ -225,7 +226,7 @@ Deno.test("commandCheck waits for a daemon until it has left the group, and call
   assert.deepEqual(child.signals, ["SIGKILL"]);
 });
 
-Deno.test("commandCheck gives what is left in the group no time when the command was late, or nobody waits", async () => {
+Deno.test("commandCheck gives the rest of the group no time if the command was late, or nobody waits", async () => {
   for (const why of ["late", "aborted"] as const) {
     const { abort, child, runtime: { clock }, verdict } = await run();
     child.leavesGroup = true;
@@ -291,7 +292,7 @@ function variables(
   return envelopeVariables({ ...MAIL.envelope, ...envelope }, { facts });
 }
 
-Deno.test("envelopeVariables: what is not known is blank, and the null sender is <>", () => {
+Deno.test("envelopeVariables: an unknown value is blank, and the null sender is <>", () => {
   assert.deepEqual(variables({}), {
     SENDER: "",
     SENDERADDRESS: "",

@@ -1,4 +1,4 @@
-// Tests of lib/checks/program/extchk.ts: what the checker is given, what its end means, and what it makes of the message.
+// Tests of lib/checks/program/extchk.ts: what the checker gets, what its end means, and what it does to the message.
 
 import assert from "node:assert/strict";
 import { checkerArguments, externalChecker } from "../../../lib/checks/program/extchk.ts";
@@ -57,7 +57,7 @@ async function textIn(content: Content): Promise<string> {
   return textOf(await readAll(content));
 }
 
-Deno.test("checkerArguments says the envelope, a stranger's words literally", () => {
+Deno.test("checkerArguments gives the envelope, with a stranger's words as they are", () => {
   const rows: readonly [
     envelope: Partial<Message["envelope"]>,
     client: string | undefined,
@@ -91,7 +91,7 @@ Deno.test("externalChecker executes the program without a shell, with the whole 
   assert.equal((await verdict())?.kind, "accept");
 });
 
-Deno.test("externalChecker: 0 passes, 1 is 552, and all else 451 with a line in the log", async () => {
+Deno.test("externalChecker: 0 passes, 1 is 552, and anything else is 451 with a line in the log", async () => {
   const rows: readonly { end: (child: FakeChild) => void; kind: Verdict["kind"]; reply?: RegExp; why?: RegExp }[] = [
     { end: (child) => child.exit(0, "550 no\n"), kind: "accept" },
     { end: (child) => child.exit(1), kind: "reject", reply: /^552 5\.7\.1 / },
@@ -118,7 +118,7 @@ Deno.test("externalChecker: 0 passes, 1 is 552, and all else 451 with a line in 
   }
 });
 
-Deno.test("externalChecker that takes too long is stopped, whatever it then says, and 451", async () => {
+Deno.test("externalChecker stops a checker that takes too long, with 451 for any exit status", async () => {
   for (const limit of [90_000, 5_000]) {
     const { child, runtime: { clock }, verdict } = await run({ limit });
     child.ignoresTerm = true;
@@ -142,7 +142,7 @@ Deno.test("externalChecker stops the program when nobody waits for it any more",
   assert.deepEqual(notices, [], "that is no failure of the program");
 });
 
-Deno.test("externalChecker that cannot be started, be its arguments too long, is 451", async () => {
+Deno.test("externalChecker answers 451 if the program cannot be started, for example with too long arguments", async () => {
   const runtime = new FakeRuntime();
   runtime.processes.refusal = "other";
   const { notices, verdict } = await run({ runtime });
@@ -152,7 +152,7 @@ Deno.test("externalChecker that cannot be started, be its arguments too long, is
 
 const LARGE = "x".repeat(399_999) + "\n";
 
-Deno.test("externalChecker passes what the program has made of the file, large or small", async () => {
+Deno.test("externalChecker passes the program's version of the file, large or small", async () => {
   type Change = (files: FakeRuntime["files"]) => void;
   const rows: readonly [what: string, change: Change, kind: Verdict["kind"], text?: string][] = [
     ["nothing", () => {}, "accept"],

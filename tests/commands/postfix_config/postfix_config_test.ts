@@ -1,6 +1,6 @@
 // Tests of lib/commands/postfix_config/: the lines for each mode, and what is refused.
 //
-// That a real Postfix takes the lines is shown by tests/e2e/postfix_config_lines_test.ts.
+// tests/e2e/postfix_config_lines_test.ts shows that a real Postfix takes the lines.
 
 import assert from "node:assert/strict";
 import { UsageError } from "../../../lib/ports/start_error.ts";
@@ -30,7 +30,7 @@ function lineWith(part: string, text: string): string {
   return lines[0]!.trim();
 }
 
-Deno.test("formatPostfixConfig hands on the options, and not what the lines say themselves", () => {
+Deno.test("formatPostfixConfig hands on the options, except those that the lines say themselves", () => {
   const rows: readonly [args: string[], argv: string][] = [
     [[], "127.0.0.1:10026"],
     [["mx:26"], "mx:26"],
@@ -58,7 +58,7 @@ Deno.test("formatPostfixConfig puts the program's own words into master.cf", () 
   assert.equal(argvOf(text), "user=postprox { argv=/opt/a b/deno } run main.ts 127.0.0.1:10026");
 });
 
-Deno.test("formatPostfixConfig names the same address wherever it is needed", () => {
+Deno.test("formatPostfixConfig names the same address in all places", () => {
   const rows: readonly [listen: string, entry: string, proxy: string][] = [
     ["10025", "127.0.0.1:10025", "127.0.0.1:10025"],
     ["127.0.0.9:1", "127.0.0.9:1", "127.0.0.9:1"],
@@ -81,7 +81,7 @@ Deno.test("formatPostfixConfig names the same address wherever it is needed", ()
   assert.match(lineWith("ExecStart=", print("--postfix-config=listen", "--max-clients=7")), / --max-clients=7 /);
 });
 
-Deno.test("formatPostfixConfig sets up the second server where it is on this host, and says so where it is not", () => {
+Deno.test("formatPostfixConfig sets up the second server if it is on this host, and otherwise says that it does not", () => {
   for (
     const [operand, entry] of [["127.0.0.1:26", "127.0.0.1:26"], ["inet:[::1]:26", "[::1]:26"], [
       "localhost",
@@ -107,7 +107,7 @@ Deno.test("formatPostfixConfig prints the second server as the README does", () 
   assert.equal(entry.exec(print("--postfix-config"))?.[0], entry.exec(readme)?.[0]);
 });
 
-Deno.test("formatPostfixConfig makes a directory of its own, and leaves those of all alone", () => {
+Deno.test("formatPostfixConfig makes a directory of its own, and leaves shared ones alone", () => {
   assert.match(
     print("--postfix-config", "-d", "/var/spool/p x"),
     /^# {3}install -d -o postprox -m 0700 '\/var\/spool\/p x'$/m,
@@ -123,7 +123,7 @@ function mainCf(...args: string[]): Record<string, string> {
   return Object.fromEntries([...part.matchAll(/^([\w.:]+) = (.*)$/gm)].map(([, name, value]) => [name!, value!]));
 }
 
-Deno.test("formatPostfixConfig has Postfix wait for longer than postprox takes", () => {
+Deno.test("formatPostfixConfig makes Postfix wait longer than postprox takes", () => {
   const rows: readonly [args: string[], timeout: string | undefined, handedOn?: RegExp][] = [
     [[], undefined],
     [["--message-timeout=90"], undefined],
@@ -171,7 +171,7 @@ Deno.test("formatPostfixConfig sets the sizes that --max-message-size asks for",
   }
 });
 
-Deno.test("formatPostfixConfig lets a session of spawn(8) last for as long as --session-timeout", () => {
+Deno.test("formatPostfixConfig lets a session of spawn(8) last as long as --session-timeout", () => {
   const rows: readonly [args: string[], limit: string | undefined][] = [
     [[], "3620s"],
     [["--session-timeout=981"], "1001s"],
@@ -186,7 +186,7 @@ Deno.test("formatPostfixConfig lets a session of spawn(8) last for as long as --
   assert.ok(readme.includes("\n127.0.0.1:10025_time_limit = 3620s\n"));
 });
 
-Deno.test("formatPostfixConfig says where sockets are, as Postfix, postprox and systemd each have to hear it", () => {
+Deno.test("formatPostfixConfig names a socket as Postfix, postprox and systemd each need it", () => {
   const after = "/var/spool/postfix/public/after";
   const rows: readonly { args: string[]; has: readonly RegExp[] }[] = [
     {
@@ -234,7 +234,7 @@ function settings(...args: string[]): Map<string, string> {
   return new Map(lines.flatMap((line) => line ? [[line[1]!, line[2]!] as const] : []));
 }
 
-Deno.test("formatPostfixConfig leaves open in the unit what the options need, and nothing else", () => {
+Deno.test("formatPostfixConfig allows in the unit what the options need, and nothing else", () => {
   const usual = { ReadWritePaths: undefined, ProtectHome: "yes", PrivateTmp: "yes", AmbientCapabilities: undefined };
   const tmp = { PrivateTmp: "no" };
   const home = { ProtectHome: "read-only" };
@@ -268,7 +268,7 @@ Deno.test("formatPostfixConfig leaves open in the unit what the options need, an
   }
 });
 
-Deno.test("formatPostfixConfig has a directory made for a log, but not the system's own", () => {
+Deno.test("formatPostfixConfig makes a directory for a log, but not the system's own", () => {
   const made = /^# {3}test -d (\S+) \|\|\n# {3}install -d -o postprox -g postprox -m 0750 \1$/m;
   assert.equal(made.exec(print("--postfix-config", "--log=/var/log/postprox/x.log"))?.[1], "/var/log/postprox");
   for (const log of ["/var/log/x.log", "/tmp/x.log"]) {
@@ -295,7 +295,7 @@ Deno.test("README has the drop-in for sendmail(1) that the unit has", () => {
   assert.equal(inReadme, inUnit?.[0].replaceAll(/^# {2}/gm, "").concat("```\n"));
 });
 
-Deno.test("formatPostfixConfig refuses in one line what would not work as it is pasted", () => {
+Deno.test("formatPostfixConfig refuses in one line what would not work after pasting", () => {
   const rows: readonly [args: string[], words: RegExp][] = [
     [["-d", "spool"], /-d "spool" is a relative path/],
     [["-c", "./filter x"], /-c ".\/filter x" is a relative path/],

@@ -1,5 +1,5 @@
-// Tests of lib/commands/postfix_config/words.ts: each kind of quoting against a reader that follows the program it is for:
-// mystrtokq() and extpar() of Postfix, sh(1), systemd.service(5).
+// Tests of lib/commands/postfix_config/words.ts. Each kind of quoting is read by a reader that follows the real
+// program: mystrtokq() and extpar() of Postfix, sh(1), systemd.service(5).
 
 import assert from "node:assert/strict";
 import { UsageError } from "../../../lib/ports/start_error.ts";
@@ -51,7 +51,7 @@ function readMaster(line: string): string[] {
   return words;
 }
 
-Deno.test("formatMasterWord gives what Postfix reads back as one word, or refuses it", () => {
+Deno.test("formatMasterWord gives a text that Postfix reads as the same word, or refuses it", () => {
   let refused = 0;
   for (const word of randomWords(1)) {
     let written: string;
@@ -70,7 +70,7 @@ Deno.test("formatMasterWord gives what Postfix reads back as one word, or refuse
   assert.equal(formatMasterWord(""), "{  }");
 });
 
-Deno.test("shellWord gives what sh reads back", async () => {
+Deno.test("shellWord gives a text that sh reads as the same word", async () => {
   const words = randomWords(2).slice(0, 1000);
   const { stdout } = await runCommand(["/bin/sh", "-c", `printf '%s\\n' ${words.map(shellWord).join(" ")}`]);
   assert.deepEqual(stdout.split("\n").slice(0, -1), words);
@@ -85,11 +85,11 @@ function readUnit(text: string): string {
   return plain.replaceAll("$$", () => "$").replaceAll("%%", "%");
 }
 
-Deno.test("unitWord gives what systemd reads back", () => {
+Deno.test("unitWord gives a text that systemd reads as the same word", () => {
   for (const word of randomWords(3)) assert.equal(readUnit(unitWord(word)), word, JSON.stringify(word));
 });
 
-Deno.test("settingPath gives what systemd reads back in a list of paths", () => {
+Deno.test("settingPath gives a text that systemd reads as the same path in a list", () => {
   const rows: readonly [path: string, written: string][] = [
     ["/var/spool/postprox", "/var/spool/postprox"],
     ["/a b", `"/a b"`],
