@@ -12,7 +12,7 @@ import type { Runtime } from "../ports/runtime.ts";
 import type { Restriction } from "../restrictions/restriction.ts";
 import type { SharedTurn } from "../wire/shared_turn.ts";
 import type { GeneralSettings } from "./general.ts";
-import { DNS_LIST, exitMeanings } from "./kinds.ts";
+import { DNS_LIST, exitMeanings, scannerAddress } from "./kinds.ts";
 
 /** A row. `Own` is its options. `Made` is what `load` returns. */
 interface Row<Own extends Rows, Made> {
@@ -143,6 +143,22 @@ export const CHECKS = {
       ]);
       const rules = await readRules(runtime, "--filter-rules", file, parseContentRules);
       return contentRulesCheck(runtime.clock, rules, { file, timeout, turn });
+    },
+  }),
+
+  clamd: check({
+    options: {
+      servers: repeated({
+        long: "clamd",
+        kind: scannerAddress("127.0.0.1:3310", "unix:/run/clamav/clamd.ctl"),
+        group: "scanners",
+        help: "have clamd at ADDRESS look for viruses; may be repeated: the next one is asked when one fails",
+      }),
+    },
+    isAsked: ({ servers }) => servers.length > 0,
+    load: async ({ servers }, { scanning: { timeout } }, { runtime }) => {
+      const { clamdCheck } = await import("../checks/clamd/clamd.ts");
+      return clamdCheck(runtime, { servers, timeout });
     },
   }),
 

@@ -40,7 +40,7 @@ export const GENERAL = {
       kind: SECONDS,
       default: 30_000,
       group: "scanners",
-      help: "give up a scanner, with all of its servers, after this time (default {default})",
+      help: "give the servers of a scanner this time for a message, all together (default {default})",
     }),
   },
   /** How programs that judge messages may answer, and change them. */
