@@ -1,0 +1,196 @@
+// --clamd from outside, with fake ones: what is refused and passes, each fault with and without -r, servers that stand in for
+// each other, a client that leaves.
+
+import assert from "node:assert/strict";
+import { runProgram } from "../e2e/start.ts";
+import { CLAMD, EICAR } from "../fakes/clamd.ts";
+import { FakeScanner, type FaultAt, FAULTS_AT } from "../fakes/scanner.ts";
+import { show } from "../rig/octets.ts";
+import { until } from "../rig/wait.ts";
+import { type Case, CONTENT, deliver, expectUsable, startMessage, table } from "./rig.ts";
+
+const VIRUS = `Subject: hello\r\n\r\n${EICAR}\r\n`;
+const FOUND = "550 5.7.1 virus found: Eicar-Test\r\n";
+
+/** More than what the program keeps in memory, and than what sockets take at once. */
+const LARGE = `Subject: large\r\n\r\n${"A line of a large message.\r\n".repeat(250_000)}`;
+
+let first: FakeScanner;
+let second: FakeScanner;
+
+Deno.test.beforeAll(async () => {
+  first = await FakeScanner.start(CLAMD);
+  second = await FakeScanner.start(CLAMD);
+});
+
+Deno.test.afterAll(async () => {
+  await first.stop();
+  await second.stop();
+});
+
+/** A case in which the first server has this fault. */
+function faulty(fault: FaultAt | undefined, row: Case): Case {
+  return {
+    ...row,
+    play: async (talk) => {
+      first.fault = fault;
+      try {
+        await row.play(talk);
+      } finally {
+        first.isHealthy();
+      }
+    },
+  };
+}
+
+table("--clamd", { options: () => [`--clamd=${first.address}`, "-v"] }, [
+  {
+    name: "a clean message passes",
+    play: async (talk) => {
+      const client = await talk.open();
+      assert.equal((await deliver(client)).code, 250);
+      talk.passed(CONTENT);
+      await talk.logged(/message verdict=pass reason="clamd found nothing" /);
+    },
+  },
+  {
+    name: "a virus is refused",
+    play: async (talk) => {
+      const client = await talk.open();
+      assert.equal((await deliver(client, VIRUS)).raw, FOUND);
+      talk.nothingPassed();
+      await talk.logged(
+        /message verdict=reject reason="clamd at 127\.0\.0\.1:\d+ found Eicar-Test" .*clamd_virus=Eicar-Test/,
+      );
+      await expectUsable(client);
+    },
+  },
+  {
+    name: "a large message passes whole",
+    play: async (talk) => {
+      const client = await talk.open();
+      assert.equal((await deliver(client, LARGE)).code, 250);
+      assert.ok(talk.downstream.messages[0]?.text === LARGE, "it came otherwise");
+      assert.ok(first.questions.at(-1)!.length > LARGE.length * 0.9);
+    },
+  },
+  faulty({ at: "half request", half: 1_000_000, does: "reset", says: "INSTREAM size limit exceeded. ERROR\0" }, {
+    name: "a message that clamd does not take passes, and the log says why",
+    play: async (talk) => {
+      const client = await talk.open();
+      assert.equal((await deliver(client, LARGE)).code, 250);
+      await talk.logged(/message not checked.*takes no message of \d+ octets, see StreamMaxLength/);
+      await expectUsable(client);
+    },
+  }),
+  faulty({ at: "reply", does: "silent" }, {
+    name: "a client that leaves ends the question",
+    play: async (talk) => {
+      const client = await talk.open();
+      await startMessage(client);
+      const asked = first.questions.length;
+      await client.say(`${CONTENT}.\r\n`);
+      await until(() => first.questions.length > asked, "the question");
+      client.close();
+      await until(() => first.open === 0, "the end of the connection to clamd");
+      talk.nothingPassed();
+    },
+  }),
+]);
+
+// A fault that is told by time alone is over then.
+const SHORT = "--scan-timeout=0.4";
+
+const FAULTS: readonly FaultAt[] = FAULTS_AT;
+
+table("Faults of --clamd", { options: () => [`--clamd=${first.address}`, SHORT] }, [
+  ...FAULTS.map((fault) =>
+    faulty(fault, {
+      name: `${fault.does} at ${fault.at}: the message passes`,
+      play: async (talk) => {
+        const client = await talk.open();
+        assert.equal((await deliver(client, VIRUS)).code, 250);
+        talk.passed(VIRUS);
+        await talk.logged(/error: \w+: message not checked reason="clamd could not tell: /);
+        assert.equal(talk.log.trim().split("\n").length, 1, talk.log);
+      },
+    })
+  ),
+]);
+
+table("Faults of --clamd with -r", { options: () => [`--clamd=${first.address}`, SHORT, "-r"] }, [
+  ...FAULTS.map((fault) =>
+    faulty(fault, {
+      name: `${fault.does} at ${fault.at}: the message is deferred`,
+      play: async (talk) => {
+        const client = await talk.open();
+        const reply = await deliver(client, VIRUS);
+        assert.equal(reply.raw, "451 4.3.0 Message could not be checked, try again later\r\n");
+        talk.nothingPassed();
+        await talk.logged(/error: \w+: message not checked reason="clamd could not tell: /);
+        first.isHealthy();
+        await expectUsable(client);
+      },
+    })
+  ),
+]);
+
+table("Several --clamd", {
+  options: () => [`--clamd=${first.address}`, `--clamd=inet:${second.address}`, "--scan-timeout=0.8"],
+  modes: ["spawn"],
+}, [
+  ...FAULTS.map((fault) =>
+    faulty(fault, {
+      name: `${fault.does} at ${fault.at}: the other one answers`,
+      play: async (talk) => {
+        const client = await talk.open();
+        assert.equal((await deliver(client, VIRUS)).raw, FOUND);
+        talk.nothingPassed();
+        await talk.logged(/clamd at 127\.0\.0\.1:\d+ answered, because /);
+        assert.equal((await deliver(client)).code, 250);
+      },
+    })
+  ),
+]);
+
+table("A --clamd that has failed", {
+  options: () => [`--clamd=${first.address}`, `--clamd=${second.address}`],
+  modes: ["listen"],
+}, [
+  faulty({ at: "reply", does: "close" }, {
+    name: "is not asked by the next session either",
+    play: async (talk) => {
+      const before = first.connections;
+      for (let session = 0; session < 3; session++) {
+        const client = await talk.open();
+        assert.equal((await deliver(client, VIRUS)).raw, FOUND);
+        await client.expect(221, "QUIT");
+      }
+      assert.equal(first.connections, before + 1);
+    },
+  }),
+]);
+
+Deno.test("A wrong address or time of a scanner is refused at start, with what would be right", async () => {
+  for (
+    const [word, complaint] of [
+      ["--clamd=127.0.0.1", '"127.0.0.1" has no port'],
+      ["--clamd=", '"" names no host'],
+      ["--clamd=3310", '"3310" is a port without a host'],
+      ["--clamd=/run/clamav/clamd.ctl", '"/run/clamav/clamd.ctl" is no host name'],
+      ["--clamd=unix:", '"unix:" has no path'],
+      ["--clamd=127.0.0.1:0", '"127.0.0.1:0" has no valid port'],
+      ["--clamd=::1:3310", '"::1:3310" is no server address'],
+      ["--clamd=[::1]", '"[::1]" has no port'],
+      [`--clamd=unix:/${"x".repeat(200)}`, "has a path that is too long"],
+      ["--scan-timeout=0", '"0" is no time limit: give a number of seconds above 0, such as 30'],
+      ["--scan-timeout=soon", '"soon" is no time limit'],
+    ] as const
+  ) {
+    const { status, stdout, stderr } = await runProgram(["--log=/dev/null", "127.0.0.1:1", word]);
+    assert.equal(status, 64, stderr);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^postprox: option --[^\n]+\n$/);
+    assert.ok(stderr.includes(complaint), `${show(stderr)} does not say ${complaint}`);
+  }
+});
