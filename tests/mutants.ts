@@ -1,8 +1,8 @@
-// Mutants: deliberate faults in lib/, of which `deno task mutants` (scripts/mutants.ts) tells whether the tests see them.
+// Mutants: deliberate faults in lib/. `deno task mutants` (scripts/mutants.ts) tells whether the tests see them.
 //
-// Each takes away one promise or the wire that carries it: what parses and what decides, and also that the parts are
-// connected. `from` stands in its file once; one that does not has to be brought up to date. `first` names the tests that
-// should see it; the others are asked only where these do not.
+// Each mutant takes away one promise, or the code that connects it: parsing, deciding, and also that the parts are
+// connected. `from` stands in its file exactly once. If it does not, the mutant must be brought up to date. `first`
+// names the tests that should see the mutant. The others run only if these do not see it.
 
 export interface Mutant {
   /** What is broken. */

@@ -1,8 +1,10 @@
-// What tests need beyond Deno, in one place: the means, with the Debian package that brings each, and the suites that need
-// them. Read by `deno task test` (scripts/test.ts), and by the tests that only a part of a file needs something for.
+// Everything that tests need beyond Deno, in one place: the means, the Debian package that brings each, and the suites
+// that need them. `deno task test` (scripts/test.ts) reads it. So do tests if only a part of their file needs
+// something.
 //
-// A suite whose means are not here is left out: the whole of its files, or, where a row has `part`, those tests of them
-// that say `ignore: isLeftOut(PART)`. A test that is ignored although no such row says so is a failure.
+// If the means of a suite are missing, the suite is left out. Without `part`, all of its files are left out. With
+// `part`, only those tests are left out that say `ignore: isLeftOut(PART)`. A test that is ignored without such a row
+// is a failure.
 
 import { BUN_VERSION } from "../scripts/compile_bun.ts";
 

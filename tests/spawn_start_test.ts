@@ -1,8 +1,8 @@
-// What is loaded in front of each message in spawn mode, where each message is a process: all that main.ts and main_bun.ts
-// import statically, and all that the command without a name does.
+// Bounds what each message loads in spawn mode, where each message is a process. That is all that main.ts and
+// main_bun.ts import statically, and all that the command without a name imports.
 //
-// A file that only some runs use is imported when it is wanted, by `await import(...)`. A file that nearly each message needs
-// is imported statically: on Bun each `await import(...)` takes 1.7 ms, however little it loads.
+// A file that only some runs use is imported when it is wanted, by `await import(...)`. A file that nearly each message
+// needs is imported statically: on Bun each `await import(...)` takes 1.7 ms, whatever it loads.
 
 import assert from "node:assert/strict";
 
@@ -30,7 +30,7 @@ function loadedWith(file: URL, loaded = new Map<string, number>()): ReadonlyMap<
 }
 
 for (const entry of ["main.ts", "main_bun.ts"]) {
-  Deno.test(`${entry} loads no more in front of each message than it did`, () => {
+  Deno.test(`${entry} loads no more for each message than it did`, () => {
     const loaded = loadedWith(SERVE, new Map(loadedWith(new URL(entry, ROOT))));
     const names = [...loaded.keys()].sort();
     // It does look where the imports are.

@@ -1,8 +1,8 @@
-// The client of the ledger: sends one message as it is planned, leaves where the plan says so, and tells what it heard.
+// The client of the ledger: it sends one message as planned, leaves where the plan says so, and reports what it heard.
 //
-// A message counts as accepted when a 2xx reply to its final dot has come, also when it came while the client was
-// leaving; as refused when another reply came, to whatever command; as unanswered when the connection ended in place of
-// a reply, whoever ended it. Ways to leave: "finish" closes one direction and reads on, "close" is close(2), "reset" RST.
+// A message is accepted if a 2xx reply to its final dot has come, even while the client was leaving. It is refused if
+// another reply came, to any command. It is unanswered if the connection ended in place of a reply, by either side.
+// Ways to leave: "finish" closes one direction and reads on, "close" is close(2), "reset" is RST.
 
 import assert from "node:assert/strict";
 import { type Client, connectTo, parseReply, type Reply } from "../rig/client.ts";

@@ -1,8 +1,8 @@
-// The faults of the ledger, as data: for each how many messages go which way, what their clients do, and what happens to
-// postprox or to downstream meanwhile.
+// The faults of the ledger, as data. Each says how many messages go which way, what their clients do, and what happens
+// to postprox or downstream meanwhile.
 //
-// Counts are those of the full run; a share of it is at least a few of each. What is drawn, is drawn from a seed; when a
-// fault meets a message, the machine decides.
+// Counts are those of the full run. A share of it has at least a few of each. A seed decides what is random in the
+// plan. The machine decides when a fault meets a message.
 
 import type { Front, LedgerBed, Mode, ProxyName } from "./ledger_bed.ts";
 import {

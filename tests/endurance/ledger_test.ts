@@ -4,7 +4,7 @@ import { strict as assert } from "node:assert";
 import { isKept, runLedger } from "./ledger.ts";
 import { stagesOf } from "./ledger_stages.ts";
 
-Deno.test("ledger: what is accepted is delivered once, and the rest at most where it can be explained", async () => {
+Deno.test("ledger: an accepted message is delivered once, any other at most with an explanation", async () => {
   const cases: string[] = [];
   const ledger = await runLedger({
     seed: 1,

@@ -1,4 +1,4 @@
-// Every fault of tests/faults/run.ts, and whether docs/proofs/faults.md still tells what they lead to.
+// Every fault of tests/faults/run.ts, and whether docs/proofs/faults.md still has their outcomes.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,7 +1,7 @@
-// Stands between a session and its runtime, counts each operation, and lets one call fail.
+// Stands between a session and its runtime, counts each operation, and makes one call fail.
 //
-// A write or an append that fails has done nothing; a create that fails has made nothing. The call after it goes well
-// again: what one failure leaves behind is then seen at once.
+// A write or an append that fails does nothing. A create that fails makes nothing. The next call succeeds again, so the
+// effects of the one failure show at once.
 
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Child, Conn, File, Runtime } from "../../lib/ports/runtime.ts";

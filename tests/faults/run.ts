@@ -1,9 +1,9 @@
 // Plays one dialogue again and again, each time with one failure in it, and judges each.
 //
-// The dialogue has three messages: a small one that its filter passes, one that is too large for memory, one that its
-// filter replaces; and once more without a filter, where a large message is a file without a name. The judge of the fuzz
-// holds all that a fault may not change: no 2xx that downstream did not say, nothing delivered twice or in part, nothing
-// left behind. What it leaves open is here: which class of reply each fault has.
+// The dialogue has three messages: a small one that its filter passes, one that is too large for memory, and one that
+// its filter replaces. It is also played without a filter, where a large message is a file without a name. The judge of
+// the fuzz checks what no fault may change: no 2xx that downstream did not say, nothing delivered twice or in part,
+// nothing left behind. This file checks the rest: the class of reply for each fault.
 
 import type { IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Input, Step } from "../fuzz/input.ts";

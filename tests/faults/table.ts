@@ -1,6 +1,6 @@
 // The outcomes of all faults as one table in Markdown, docs/proofs/faults.md.
 //
-// Rows that differ only in the call, or only in the kind of error, are one row.
+// Rows that differ only in the call, or only in the kind of error, become one row.
 
 import type { Outcome } from "./run.ts";
 

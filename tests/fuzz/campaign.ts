@@ -1,8 +1,8 @@
-// A run of many inputs, one after another, out of one seed.
+// A run of many inputs, one after another, from one seed.
 //
-// Input number n of seed s is made of random numbers of its own, so that it does not depend on how far a run got before;
-// only what it is a mutation of does. Inputs that meet something new, a feature of the dialogue or one feature behind
-// another, are kept as the stock for mutations. What breaks a rule is given back as it is, to be kept as JSON.
+// Input number n of seed s has random numbers of its own. So it does not depend on how far an earlier run got, except
+// for the inputs that it mutates. An input that meets something new is kept for mutations: a new feature of the
+// dialogue, or a new order of two features. An input that breaks a rule is returned as it is, to be kept as JSON.
 
 import { seeded } from "../rig/octets.ts";
 import { chance, generate, mutate, pick } from "./generate.ts";

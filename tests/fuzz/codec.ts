@@ -1,7 +1,7 @@
 // Fuzz of the dot codec against the slow one of dot_reference.ts: random content, random packets, both directions.
 //
-// What the decoder makes is what the slow one makes; what the encoder sends is what the slow one sends, no lenient reader
-// finds another end in it, and what a strict one reads is the message. A failure is thrown as an assertion.
+// Decoder and slow decoder must agree, and so must encoder and slow encoder. No lenient reader may find another end in
+// the encoder's output, and a strict one must read the message in it. A failure is thrown as an assertion.
 
 import assert from "node:assert/strict";
 import { decodedRoom, DotDecoder, DotEncoder, encodedRoom, type LineEnds } from "../../lib/smtp/dot_codec.ts";

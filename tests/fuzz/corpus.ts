@@ -1,4 +1,4 @@
-// Inputs that once broke a rule, one in a file, as JSON: `about` says what went wrong, and `input` is played again.
+// Inputs that once broke a rule, one per file, as JSON. `about` says what went wrong. `input` is played again.
 
 import { readdirSync, readFileSync } from "node:fs";
 import type { Input } from "./input.ts";

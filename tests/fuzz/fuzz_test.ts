@@ -1,7 +1,7 @@
-// The short form of the fuzz, which `deno task fuzz` runs at length: a few thousand inputs of one seed, what was found
-// before, and proof that the judge sees what is wrong.
+// The short form of the fuzz, which `deno task fuzz` runs at length: a few thousand inputs of one seed, earlier
+// findings, and proof that the judge sees errors.
 //
-// POSTPROX_TEST_SEED chooses another row of inputs.
+// POSTPROX_TEST_SEED chooses other inputs.
 
 import assert from "node:assert/strict";
 import { SEED } from "../rig/octets.ts";
@@ -15,7 +15,7 @@ import { type Played, playInput } from "./world.ts";
 const INPUTS = 3000;
 const TEXTS = 10_000;
 
-Deno.test("DotDecoder and DotEncoder agree with the slow ones on what a seed brings", () => {
+Deno.test("DotDecoder and DotEncoder agree with the slow ones on inputs of a seed", () => {
   for (let number = 0; number < TEXTS; number++) tryCodec(SEED * 1_000_003 + number);
 });
 
@@ -25,7 +25,7 @@ for (const { name, about, input } of readCorpus()) {
   });
 }
 
-Deno.test("fuzz: a session keeps its promises whatever both sides do", async () => {
+Deno.test("fuzz: a session keeps its promises, whatever both sides do", async () => {
   const campaign = new Campaign(SEED, readCorpus().map(({ input }) => input));
   for (let count = 0; count < INPUTS; count++) {
     const failure = await campaign.next();
@@ -46,7 +46,7 @@ const DIALOGUE: Step[] = ["EHLO c\r\n", "MAIL FROM:<a@b>\r\n", "RCPT TO:<c@d>\r\
 
 const FILTERED: Input = { ...NO_INPUT, settings: { filter: true }, steps: DIALOGUE };
 
-Deno.test("fuzz: the judge has nothing against a plain dialogue, and finds its message in the features", async () => {
+Deno.test("fuzz: the judge accepts a plain dialogue, and finds its message in the features", async () => {
   for (const input of [{ ...NO_INPUT, steps: DIALOGUE }, FILTERED]) {
     const { complaints, features } = await tryInput(input);
     assert.deepEqual(complaints, []);

@@ -1,7 +1,7 @@
-// New inputs: out of a grammar, or out of an old one by a few changes.
+// Makes new inputs: from a grammar, or by a few changes to an old one.
 //
-// The grammar leads to a phase by a valid dialogue and goes on with something hostile there; both sides, the filter and
-// the clock have their share. All of it comes from one row of random numbers, so a seed is an input.
+// The grammar leads to a phase with a valid dialogue, and continues with something hostile. Both sides, the filter and
+// the clock take part. Everything comes from one row of random numbers, so a seed gives always the same input.
 
 import type { Answer, Cut, Filter, Input, Settings, Step } from "./input.ts";
 

@@ -1,7 +1,7 @@
-// One input of the session fuzz: all that both sides, the filter and the clock do, as data that JSON can hold.
+// One input of the session fuzz: everything that both sides, the filter and the clock do, as data that JSON can hold.
 //
-// In texts, one character is one octet. An input says nothing of what must come of it: `world.ts` plays it and
-// `judge.ts` knows the rules. What runs out of instructions behaves well: downstream answers right, filters pass.
+// In texts, one character is one octet. An input does not say what must come of it: `world.ts` plays it, and `judge.ts`
+// knows the rules. After its last instruction each side behaves well: downstream answers right, filters pass.
 
 import type { ExitMeaning } from "../../lib/checks/program/command_result.ts";
 

@@ -1,12 +1,12 @@
-// Whether what was played is what postprox promises.
+// Decides whether postprox kept its promises in what was played.
 //
-// The judge reads the client's octets once more, in its own way, and walks along what the client heard and what
-// downstream heard and said: each of the client's commands has one reply, in order; it reached downstream octet by
-// octet or was refused for a reason; each message had its verdict first. The program may leave that path only with an
-// excuse (`excuseOf`): somebody left, spoke out of turn, was too slow.
+// The judge reads the client's octets again, in its own way. It follows what the client heard, and what downstream
+// heard and said. Each command of the client has one reply, in order. It reached downstream octet by octet, or was
+// refused for a reason. Each message had its verdict first. The program may leave that path only with an excuse
+// (`excuseOf`): a side left, spoke out of turn, or was too slow.
 //
-// Where nobody outside can know what the program saw, the walk tries both: whether a bare LF and a pause ended a line,
-// and whose a NOOP is. It shares no code with the program but the texts of its own replies.
+// Sometimes nobody outside can know what the program saw: whether a bare LF and a pause ended a line, or whose a NOOP
+// is. Then the judge tries both. It shares no code with the program, only the texts of the program's own replies.
 
 import { OWN_REPLIES } from "../../lib/session/own_replies.ts";
 import { fooled, guarded, slowDecode, slowEncode } from "../smtp/dot_reference.ts";

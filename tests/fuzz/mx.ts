@@ -1,7 +1,8 @@
 // Downstream in the fuzz: a strict server that knows what it has heard, and answers as the input says.
 //
-// Its ears are those of every fake server, and stricter: after a reply that nobody asked for, nothing may be said. Whatever
-// offends has no excuse. What it says, and when on the fake clock, is up to the input.
+// It listens strictly: one command at a time, and none before the whole reply to the last one; CRLF and legal lines;
+// content only after its own 354, up to CR LF . CR LF alone. Any violation is a complaint, without excuse. The input
+// decides what it says. A `request` is anything that wants a reply. The greeting is the reply to the connection.
 
 import type { Peer } from "../rig/peer.ts";
 import { octets, randomCut, seeded } from "../rig/octets.ts";

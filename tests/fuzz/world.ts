@@ -1,9 +1,9 @@
-// Plays one input: a whole `Session` between a client, downstream and filters that are all in memory, on a clock that
-// does not wait.
+// Plays one input: a whole `Session` between a client, downstream and filters. All are in memory, on a clock that does
+// not wait.
 //
-// It writes down what each side said and heard, in `Played`; the judge decides whether that was right. When the input is
-// over, downstream mends its ways, all that is late may come, and a client that is still served says a whole message more
-// and QUIT: the session must be alive. In the end nothing may be left of it anywhere.
+// It writes down what each side said and heard, in `Played`. The judge decides whether that was right. When the input
+// is over, downstream behaves well, everything late may come, and a client that is still served sends one more whole
+// message and QUIT. So it shows that the session is alive. In the end nothing may be left of it anywhere.
 //
 // `around` lets the fault tests stand between the session and its runtime.
 

@@ -1,7 +1,7 @@
-// Plays rows against a real server, through postprox or without it, and then reads the server's books.
+// Plays rows against a real server, through postprox or without it, and then reads which messages the server has.
 //
-// Every row is played under a tag of its own, so that the whole corpus can be played before the books are opened. A row
-// holds when the server has taken what the client sent, each message whole, and nothing else under that tag.
+// Every row has its own tag. So the whole corpus can be played before the messages are read. A row holds if the server
+// has taken what the client sent, each message whole, and nothing else with that tag.
 
 import { Listening, Spawner } from "../e2e/start.ts";
 import { type Client, connectTo } from "../rig/client.ts";

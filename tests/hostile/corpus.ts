@@ -1,7 +1,7 @@
-// The hostile corpus: octets that have fooled mail servers and proxies, with what must become of each.
+// The hostile corpus: octets that have fooled mail servers and proxies, and what must become of each.
 //
-// What a row says is in row.ts, the rows are in three files: the content of messages, commands, replies of downstream.
-// docs/proofs/hostile.md has the table; hostile_test.ts and `deno task hostile` play the rows.
+// row.ts says what a row is. The rows are in three files: the content of messages, commands, replies of downstream.
+// docs/proofs/hostile.md has the table. hostile_test.ts and `deno task hostile` play the rows.
 
 import { COMMAND_ROWS } from "./corpus_commands.ts";
 import { CONTENT_ROWS } from "./corpus_content.ts";

@@ -1,7 +1,7 @@
-// Command lines: line ends that are none, lines without end, octets of other protocols, and extensions that were hidden.
+// Command lines: false line ends, lines without end, octets of other protocols, and extensions that were hidden.
 //
-// tests/blackbox/commands_test.ts and extensions_test.ts go through every spelling. Here stand the attacks as such: a
-// second command inside a first one, and what follows on a command that changes how the rest is read.
+// tests/blackbox/commands_test.ts and extensions_test.ts try every spelling. These rows are the attacks: a second
+// command inside a first one, and text after a command that changes how the rest is read.
 
 import { type Heard, RECIPIENT, type Row, SENDER, TAG } from "./row.ts";
 

@@ -1,10 +1,12 @@
 // The content of messages: every sequence that some server has taken for the end of data, and what must become of it.
 //
-// A sequence is a line start, a dot and a line end, each true or false: all pairs are tried. What follows would be a
-// transaction of its own to a server that is fooled. What must arrive is told apart from the codec, from three facts:
-//   * a bare LF is a line end and arrives as CRLF; every other octet arrives as it is
-//   * the dot behind CRLF is the sender's dot-stuffing and falls away; only CRLF . CRLF ends the message
-//   * a dot that a bare CR or a NUL puts at a line start for lenient eyes, and that they see alone on its line, is doubled
+// A sequence is a line start, a dot and a line end, each real or false. All pairs are tried. To a server that is
+// fooled, the text after it would be a transaction of its own. The expected result does not come from the codec, but
+// from three facts:
+//   * A bare LF is a line end and arrives as CRLF. Every other octet arrives as it is.
+//   * The dot after CRLF is the sender's dot-stuffing and is removed. Only CRLF . CRLF ends the message.
+//   * A bare CR or a NUL can put a dot at a line start for lenient eyes. If they see it alone on its line, it is
+//     doubled.
 
 import { RECIPIENT, type Row, SENDER, TAG } from "./row.ts";
 

@@ -1,7 +1,8 @@
-// What downstream may say that it should not: too much, too early, twice, or what is no reply at all.
+// Bad replies of downstream: too much, too early, twice, or no reply at all.
 //
-// Downstream is believed, but bounded, and never out of step: a reply is given to the command that it answers or to none.
-// Where it is no reply, the client hears a 421 (451 for a message) of our own, and never a 2xx that downstream did not say.
+// postprox believes downstream, but within bounds and never out of step: a reply belongs to the command that it
+// answers, or to none. If something is no reply, the client hears our own 421 (451 for a message), and never a 2xx that
+// downstream did not say.
 
 import { type Heard, RECIPIENT, type Row, SENDER } from "./row.ts";
 

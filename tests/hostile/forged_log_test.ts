@@ -1,6 +1,6 @@
-// No line of the log can be forged, torn or hidden, whatever a client and downstream say; in a file and in syslog.
+// Nothing that a client or downstream says can forge, break or hide a line of the log, in a file or in syslog.
 //
-// Escapes are shown one by one in tests/log/ and blackbox/log_test.ts.
+// tests/log/ and blackbox/log_test.ts show escapes one by one.
 
 import assert from "node:assert/strict";
 import { type Case, type Mode, Rig, type Talk } from "../blackbox/rig.ts";

@@ -1,7 +1,8 @@
-// The hostile corpus in its short form: every row whole, and each in one other way, through postprox to a server that
-// looks at every octet; then to real servers, which count. `deno task hostile` is the long form.
+// The short form of the hostile corpus: every row whole, and each in one other way, through postprox to a server that
+// checks every octet. Then real servers, which count. `deno task hostile` is the long form.
 //
-// A control goes first: the same octets, sent without postprox, do fool a real server. A test that cannot fail is none.
+// A control goes first: the same octets, sent without postprox, do fool a real server. A test that cannot fail proves
+// nothing.
 
 import assert from "node:assert/strict";
 import { type Case, table } from "../blackbox/rig.ts";
@@ -45,7 +46,7 @@ table("Hostile content, handed on by a filter", { shared: true, modes: ["listen"
   ),
 ]);
 
-Deno.test("No reply that the corpus has provoked tells of the inside", () => {
+Deno.test("No reply that the corpus has provoked reveals anything of the inside", () => {
   assert.ok(HEARD.size > 20, `${HEARD.size} replies`);
   for (const reply of HEARD) {
     assert.doesNotMatch(
@@ -87,7 +88,7 @@ for (const [name, fools, part] of CONTROL) {
         if (fools.length === 0) assert.deepEqual(fooled, []);
       });
       const rows = rowsForServers(CORPUS);
-      await test.step("behind it, it takes what was sent, no more and no less", async () => {
+      await test.step("behind it, it takes exactly what was sent", async () => {
         assertRight(await playThrough(server, rows, { mode: "listen", splits: "whole" }));
       });
       await test.step("in other packets", async () => {
@@ -115,7 +116,7 @@ function assertRight(findings: readonly Finding[]): void {
   assert.deepEqual(wrong.slice(0, 10), [], `${wrong.length} of ${findings.length}`);
 }
 
-Deno.test("docs/proofs/hostile.md has the corpus as it is, and no row went wrong", () => {
+Deno.test("docs/proofs/hostile.md has the present corpus, and no row went wrong", () => {
   const found: Results = results;
   assert.equal(found.fingerprint, fingerprint(), "the corpus has changed: deno task hostile");
   const text = Deno.readTextFileSync(new URL("../../docs/proofs/hostile.md", import.meta.url));

@@ -1,7 +1,8 @@
-// Plays a row of the corpus against the fake downstream server: what must reach downstream, and what the client.
+// Plays a row of the corpus against the fake downstream server. It checks what reaches downstream, and what the client
+// hears.
 //
-// A row's packets can be cut in many ways; each way is a conversation's next turn. After it the conversation must be in
-// step (a NOOP gets its own reply and nothing is left unheard), or over where the row says so.
+// A row's packets can be cut in many ways. Each way is the next turn of a conversation. After it the conversation must
+// be in step (a NOOP gets its own reply and no reply is left over), or over if the row says so.
 
 import assert from "node:assert/strict";
 import { type Case, type Talk } from "../blackbox/rig.ts";

@@ -1,4 +1,4 @@
-// A real mail server, and how one that stays in the foreground is run in a directory of its own.
+// A real mail server. It stays in the foreground and runs in its own directory.
 
 import { isListening, kill } from "../e2e/start.ts";
 import { until, within } from "../rig/wait.ts";

@@ -1,7 +1,7 @@
-// What a whole run of the corpus has found, and the tables of docs/proofs/hostile.md that are made of it.
+// The findings of a whole run of the corpus, and the tables of docs/proofs/hostile.md that are made from them.
 //
-// `deno task hostile` writes the findings to tests/hostile/results.json and the tables into the document. A fingerprint of
-// the corpus is kept with them, so that a row that was changed, added or taken out shows that they are out of date.
+// `deno task hostile` writes the findings to tests/hostile/results.json and the tables into the document. They have a
+// fingerprint of the corpus. So a row that was changed, added or removed shows that they are out of date.
 
 import { createHash } from "node:crypto";
 import { CORPUS, rowsByGroup } from "./corpus.ts";

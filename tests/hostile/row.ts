@@ -1,8 +1,8 @@
-// What a row of the hostile corpus says. Text is binary: one character is one octet.
+// A row of the hostile corpus. Text is binary: one character is one octet.
 //
-// A row is played after the greeting and EHLO (unless it says otherwise). Where the client's mail goes to more than one
-// message, addresses hold the word TAG: whoever plays the row puts seven characters of his own in its place, and so knows
-// its messages again. A message that is smuggled, and so must never exist, has `smuggled` in its addresses.
+// A row is played after the greeting and EHLO, unless it says otherwise. If the client's mail goes into more than one
+// message, addresses hold the word TAG. The player replaces it with seven characters of its own, and so finds its
+// messages again. A smuggled message, which must never exist, has `smuggled` in its addresses.
 
 import type { Script } from "../rig/server.ts";
 

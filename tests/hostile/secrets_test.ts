@@ -1,8 +1,9 @@
-// What nobody may read, open or steer: spool files, the filter's descriptors and environment, what replies tell.
+// Things that nobody may read, open or control: spool files, the filter's descriptors and environment, the content of
+// replies.
 //
-// Shown elsewhere, and not repeated here: that a taken name, be it a link to nowhere, is an error (tests/runtime/deno_test.ts,
-// contract.ts); modes 0600 as the filter sees them, whatever the umask, and hostile text as values (blackbox/filter_env_test.ts);
-// names that never come twice and the sweep (tests/spool/directory_test.ts); replies of the whole corpus (hostile_test.ts).
+// Other tests show the rest. A taken name, even a link to nowhere, is an error (tests/runtime/deno_test.ts,
+// contract.ts). Filters see modes 0600 under any umask, and hostile text as values (blackbox/filter_env_test.ts). Names
+// never come twice, and the sweep (tests/spool/directory_test.ts). Replies of the whole corpus (hostile_test.ts).
 
 import assert from "node:assert/strict";
 import { denoRuntime } from "../../lib/runtime/deno/runtime.ts";
@@ -14,7 +15,7 @@ import { until } from "../rig/wait.ts";
 
 // --- spool files
 
-Deno.test("A spool file is never made through what stands at its name already", async () => {
+Deno.test("A spool file is never made through a file that has its name already", async () => {
   const { files } = denoRuntime();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {

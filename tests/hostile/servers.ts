@@ -1,10 +1,10 @@
-// Real mail servers from Debian, each an instance of the test's own on 127.0.0.1, that tell which messages they took.
+// Real mail servers from Debian. Each is an instance of the test's own on 127.0.0.1, and tells which messages it took.
 //
-//   Postfix            the after-filter server of the end-to-end tests, as trusting as Postfix was before 2023
-//   aiosmtpd           as Debian has it, and with its reader as it was before CVE-2024-27305
-//   Exim, OpenSMTPD    unpacked beside Postfix, with which they cannot be installed
+//     Postfix            the after-filter server of the end-to-end tests, as trusting as Postfix was before 2023
+//     aiosmtpd           as Debian has it, and with its reader as it was before CVE-2024-27305
+//     Exim, OpenSMTPD    unpacked beside Postfix, because they cannot be installed with it
 //
-// A server that cannot be had is an error that says what to install. Needs root. `stop` leaves nothing behind.
+// If a server cannot be had, the error says what to install. Needs root. `stop` leaves nothing behind.
 
 import { fromFileUrl } from "../e2e/paths.ts";
 import { createPostfix, filesBelow, readOctets } from "../e2e/postfix.ts";

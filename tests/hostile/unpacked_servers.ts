@@ -1,7 +1,8 @@
-// Exim and OpenSMTPD from Debian's packages, which exclude Postfix from a system and so are unpacked instead of installed.
+// Exim and OpenSMTPD from Debian's packages. These exclude Postfix from a system, so they are unpacked and not
+// installed.
 //
-// Exim runs by a private configuration; OpenSMTPD in a directory that it takes for the root. A package or a library that is
-// missing is an error that says what to do. Needs root, and a package archive that apt-get can reach.
+// Exim runs with a private configuration. OpenSMTPD runs in a directory that it takes for the root. If a package or a
+// library is missing, the error says what to do. Needs root, and a package archive that apt-get can reach.
 
 import { filesBelow, groupOfUser, readOctets, USER, userId } from "../e2e/postfix.ts";
 import { runCommand } from "../e2e/start.ts";

@@ -18,7 +18,7 @@ const ENVELOPE: Envelope = {
 
 const REPLY = { code: 550, bytes: new TextEncoder().encode(`550-${EVIL}\r\n550 ${EVIL}\r\n`) };
 
-Deno.test("each event is one line that nothing in its fields can tear", () => {
+Deno.test("each event is one line, and no text in its fields can break it", () => {
   const logger = new FakeLogger();
   const log = new events.SessionLog(logger, "0123456789", () => ({ peer: EVIL, envelope: ENVELOPE }));
   log.connected({ transport: "unix", path: EVIL });

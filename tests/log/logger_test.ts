@@ -1,10 +1,10 @@
-// Tests of lib/log/logger.ts: nothing that a stranger says can forge a line, end a field or reach a terminal.
+// Tests of lib/log/logger.ts: no text of a stranger can forge a line, end a field or reach a terminal.
 
 import assert from "node:assert/strict";
 import { formatField, formatFields, isWanted } from "../../lib/log/logger.ts";
 import { escapeText } from "../../lib/text/quoting.ts";
 
-Deno.test("escapeText escapes what could forge a line or move a cursor, and nothing else", () => {
+Deno.test("escapeText escapes everything that could forge a line or move a cursor, and nothing else", () => {
   const rows: readonly [text: string, escaped: string][] = [
     ["plain text, (all) of it! ~", "plain text, (all) of it! ~"],
     ["\u00e4 \u4f60 \u{1f600}", "\u00e4 \u4f60 \u{1f600}"],
@@ -38,13 +38,13 @@ Deno.test("formatField quotes a value that could look like more than one", () =>
   for (const [value, field] of rows) assert.equal(formatField("key", value), field);
 });
 
-Deno.test("formatField cuts a value, and what it cuts can be no half escape", () => {
+Deno.test("formatField cuts a value, and never inside an escape", () => {
   assert.equal(formatField("key", "x".repeat(601)), `key=${"x".repeat(600)}...`);
   assert.equal(formatField("key", "x".repeat(600)), `key=${"x".repeat(600)}`);
   assert.equal(formatField("key", "\n".repeat(5), 3), "key=\\x0a\\x0a\\x0a...");
 });
 
-Deno.test("formatField gives any text back to whoever undoes its escapes", () => {
+Deno.test("formatField writes any text so that it can be read back", () => {
   const seed = 20261120;
   let state = seed;
   const random = (below: number) => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % below;
@@ -64,7 +64,7 @@ Deno.test("formatField gives any text back to whoever undoes its escapes", () =>
   }
 });
 
-Deno.test("formatFields leaves out what is not known", () => {
+Deno.test("formatFields leaves out unknown values", () => {
   assert.equal(formatFields({ a: 1, b: undefined, c: "x y" }), 'a=1 c="x y"');
 });
 

@@ -1,5 +1,5 @@
-// Tests of lib/log/sinks.ts: where lines go, what becomes of those that their place does not take, files that are opened
-// anew, and a queue with a bound.
+// Tests of lib/log/sinks.ts: where lines go, also lines that their place does not take, files that are opened again,
+// and a queue with a bound.
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
@@ -34,7 +34,7 @@ function inFile({ files }: FakeRuntime): string[] {
   });
 }
 
-Deno.test("openLogger sends what is wanted to syslog, in order", async () => {
+Deno.test("openLogger sends wanted lines to syslog, in order", async () => {
   const runtime = new FakeRuntime();
   const logger = await open(runtime, SYSLOG, { verbosity: 1 });
   logger.write("error", "one");
@@ -97,7 +97,7 @@ Deno.test("openLogger shows lines that syslog does not take on standard error, a
   assert.equal(runtime.err.match(/syslog takes no lines/g)!.length, 2);
 });
 
-Deno.test("openLogger writes nothing to standard error where that is none of the places", async () => {
+Deno.test("openLogger writes nothing to standard error if that is none of the places", async () => {
   const runtime = new FakeRuntime();
   runtime.network.syslog = "missing";
   const logger = await open(runtime, SYSLOG);
@@ -110,7 +110,7 @@ Deno.test("openLogger writes nothing to standard error where that is none of the
   assert.equal(inSyslog(runtime).length, 2);
 });
 
-Deno.test("openLogger appends to a file with time and level, and opens it anew after a rotation", async () => {
+Deno.test("openLogger appends to a file with time and level, and opens it again after a rotation", async () => {
   const runtime = new FakeRuntime();
   const logger = await open(runtime, FILE);
   logger.write("warning", "one");
@@ -125,7 +125,7 @@ Deno.test("openLogger appends to a file with time and level, and opens it anew a
   assert.equal(runtime.files.handles, 1);
 });
 
-Deno.test("openLogger goes on with the old file when a new one cannot be opened, and says so there and elsewhere", async () => {
+Deno.test("openLogger goes on with the old file if a new one cannot be opened, and says so there and elsewhere", async () => {
   for (const syslog of ["up", "missing"] as const) {
     const runtime = new FakeRuntime();
     runtime.network.syslog = syslog;
@@ -150,7 +150,7 @@ Deno.test("openLogger throws for a file that cannot be opened", async () => {
   await assert.rejects(open(runtime, FILE), IoError);
 });
 
-Deno.test("openLogger sends what a full disk does not take to syslog, and the file says how much that was, in whole lines", async () => {
+Deno.test("openLogger sends lines that a full disk does not take to syslog, and the file says how much that was, in whole lines", async () => {
   const runtime = new FakeRuntime();
   const logger = await open(runtime, FILE, { others: [SYSLOG, STDERR] });
   logger.write("error", "one");
@@ -205,7 +205,7 @@ Deno.test("openLogger drops lines beyond a bound when its place is slow, waits f
   assert.equal(runtime.err, "");
 });
 
-Deno.test("openLogger is nobody's trouble when every place fails", async () => {
+Deno.test("openLogger disturbs nobody when every place fails", async () => {
   const runtime = new FakeRuntime();
   runtime.errRefusal = "reset";
   runtime.network.syslog = "refused";

@@ -1,4 +1,4 @@
-// Tests of lib/log/syslog.ts: its format, and the two kinds of socket that a daemon may have.
+// Tests of lib/log/syslog.ts: its format, and the two kinds of socket of a daemon.
 
 import assert from "node:assert/strict";
 import { formatSyslog, syslogSender } from "../../lib/log/syslog.ts";
@@ -49,7 +49,7 @@ Deno.test("syslogSender sends datagrams, and says why it cannot", async () => {
   assert.deepEqual(runtime.network.connects, []);
 });
 
-Deno.test("syslogSender writes to a stream where the socket takes no datagrams, each line with a NUL behind it", async () => {
+Deno.test("syslogSender writes to a stream if the socket takes no datagrams, each line with a NUL after it", async () => {
   const runtime = new FakeRuntime();
   const { network } = runtime;
   network.syslog = "wrong-type";
@@ -60,7 +60,7 @@ Deno.test("syslogSender writes to a stream where the socket takes no datagrams, 
   assert.deepEqual(wordsIn(network.servers[0]!.hear()), ["one", "two"]);
 });
 
-Deno.test("syslogSender finds a daemon again that went and came back, as a stream or not", async () => {
+Deno.test("syslogSender finds a daemon again after a restart, as a stream or not", async () => {
   for (const leave of ["end", "reset", "close"] as const) {
     const runtime = new FakeRuntime();
     const { network } = runtime;
@@ -81,7 +81,7 @@ Deno.test("syslogSender finds a daemon again that went and came back, as a strea
   }
 });
 
-Deno.test("syslogSender sends a line again, whole, that the end of a connection cut short", async () => {
+Deno.test("syslogSender sends a line again, whole, if the end of a connection cut it short", async () => {
   const runtime = new FakeRuntime();
   const { network } = runtime;
   network.syslog = "wrong-type";
@@ -95,7 +95,7 @@ Deno.test("syslogSender sends a line again, whole, that the end of a connection 
   assert.deepEqual(wordsIn(network.servers[1]!.hear()), ["second"]);
 });
 
-Deno.test("syslogSender gives a line up where the daemon takes no connection, or only to close it", async () => {
+Deno.test("syslogSender gives up a line if the daemon takes no connection, or only to close it", async () => {
   const runtime = new FakeRuntime();
   const { network } = runtime;
   network.syslog = "wrong-type";

@@ -1,4 +1,4 @@
-// Tests of lib/mime/header.ts: what is a field, where each change goes, and that it does not matter how octets are cut.
+// Tests of lib/mime/header.ts: what a field is, where each change goes, and that octets may be cut anywhere.
 
 import assert from "node:assert/strict";
 import {
@@ -78,7 +78,7 @@ const SCANNED: readonly [message: string, fields: (readonly [name: string, text:
   ["From x Mon\nA: b\n", [], "From x Mon\nA: b\n"],
 ];
 
-Deno.test("HeaderScanner tells fields and body apart, however the octets are cut", () => {
+Deno.test("HeaderScanner tells fields and body apart, in any pieces", () => {
   for (const [message, fields, body] of SCANNED) {
     for (const step of STEPS) {
       assert.deepEqual(parted(message, step), { fields, body }, JSON.stringify([message, step]));
@@ -147,7 +147,7 @@ const EDITED: readonly [changes: readonly HeaderChange[], header: string][] = [
   [[{ do: "add", name: "X: y\nZ", value: "v" }, { do: "add", name: "", value: "v" }], HEADER],
 ];
 
-Deno.test("HeaderEditor puts each change where it belongs, however the octets are cut", () => {
+Deno.test("HeaderEditor puts each change where it belongs, in any pieces", () => {
   for (const [changes, header] of EDITED) {
     for (const step of STEPS) {
       for (const body of ["", "\n", "\nX: y\nA: b\n"]) {
@@ -193,7 +193,7 @@ Deno.test("HeaderEditor: odd headers, and a whole new one", () => {
   }
 });
 
-Deno.test("headerSteps leaves out what changes nothing", () => {
+Deno.test("headerSteps leaves out changes without effect", () => {
   const counter = new FieldCounter([remove("A"), remove("X")]);
   counter.push(pieces(HEADER, Infinity));
   assert.deepEqual(headerSteps([remove("X"), remove("A", 3), remove("A", -3)], counter.counts), []);

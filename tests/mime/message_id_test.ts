@@ -1,4 +1,4 @@
-// Tests of lib/mime/message_id.ts: the id in the header of the message itself, as far as it is there.
+// Tests of lib/mime/message_id.ts: the id in the header of the message itself, if the beginning has it.
 
 import assert from "node:assert/strict";
 import { bytesOf } from "../../lib/text/octets.ts";

@@ -1,10 +1,11 @@
-// Tests of lib/modes/background.ts: the command returns when the one behind accepts, or says why it does not.
+// Tests of lib/modes/background.ts: the command returns when the new process accepts connections, or says why it does
+// not.
 
 import assert from "node:assert/strict";
 import { backgroundMode } from "../../lib/modes/background.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
-Deno.test("backgroundMode starts the same words with --foreground before all else, and lets it go", async () => {
+Deno.test("backgroundMode starts the same words with --foreground in front, and lets the new process go", async () => {
   const runtime = new FakeRuntime();
   runtime.processes.self = { stdout: ["postprox: accepting connec", "tions at 127.0.0.1:10025\n"] };
   assert.equal(await backgroundMode(runtime, ["-l", "10025", "--", "mx"], false), 0);
@@ -22,7 +23,7 @@ Deno.test("backgroundMode leaves standard error to a log that goes there", async
   assert.equal(runtime.processes.selfStarts[0]!.stderr, "inherit");
 });
 
-Deno.test("backgroundMode gives the reason and a status other than 0 when the one behind ends", async () => {
+Deno.test("backgroundMode gives the reason and a status other than 0 when the new process ends", async () => {
   const rows = [
     [{ exit: 64 }, 64],
     [{ exit: 0 }, 1],
@@ -38,14 +39,14 @@ Deno.test("backgroundMode gives the reason and a status other than 0 when the on
   }
 });
 
-Deno.test("backgroundMode says how the one behind ended when that could say nothing", async () => {
+Deno.test("backgroundMode says how the new process ended if that could say nothing", async () => {
   const runtime = new FakeRuntime();
   runtime.processes.self = { stdout: [], end: { signal: "SIGKILL" } };
   assert.equal(await backgroundMode(runtime, ["mx"], false), 75);
   assert.match(runtime.err, /^postprox: [^\n]* died of SIGKILL: [^\n]*\n$/);
 });
 
-Deno.test("backgroundMode repeats what the one behind says before it is ready, with a level where a journal hears it", async () => {
+Deno.test("backgroundMode repeats what the new process says before it is ready, with a level for a journal", async () => {
   for (const isErrJournal of [false, true]) {
     const runtime = new FakeRuntime();
     runtime.isErrJournal = isErrJournal;

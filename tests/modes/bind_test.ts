@@ -1,4 +1,4 @@
-// Tests of lib/modes/bind.ts: at each address of a name or at none, and no address waits for another.
+// Tests of lib/modes/bind.ts: it listens at each address of a name or at none, and no address waits for another.
 
 import assert from "node:assert/strict";
 import { bind } from "../../lib/modes/bind.ts";
@@ -50,7 +50,7 @@ Deno.test("bind takes an address as it is, and looks up no name", async () => {
   }
 });
 
-Deno.test("bind listens nowhere where one address is taken or is not there", async () => {
+Deno.test("bind listens nowhere if one address is taken or does not exist", async () => {
   const rows:
     readonly (readonly [addresses: readonly string[], prepare: (runtime: FakeRuntime) => void, kind: string])[] = [
       [["127.0.0.1", "::1"], ({ network }) => network.taken.add("::1"), "in-use"],
@@ -71,7 +71,7 @@ Deno.test("bind listens nowhere where one address is taken or is not there", asy
   }
 });
 
-Deno.test("bind leaves out an IPv6 address where the host has no IPv6, and says so", async () => {
+Deno.test("bind leaves out an IPv6 address if the host has no IPv6, and says so", async () => {
   const binding = new Binding(["::1", "2001:db8::1", "127.0.0.1"]);
   binding.runtime.network.bindable = new Set(["127.0.0.1"]);
   await binding.bind();
@@ -80,7 +80,7 @@ Deno.test("bind leaves out an IPv6 address where the host has no IPv6, and says 
   for (const line of binding.logger.lines) assert.match(line, /left out, for this host has no IPv6/);
 });
 
-Deno.test("a busy address does not keep the clients of another one waiting", async () => {
+Deno.test("a busy address does not make the clients of another one wait", async () => {
   const binding = new Binding(["127.0.0.1", "::1"]);
   const listener = await binding.bind();
   for (let count = 0; count < 100; count++) binding.open.get("127.0.0.1")!.client("busy");
@@ -90,7 +90,7 @@ Deno.test("a busy address does not keep the clients of another one waiting", asy
   assert.equal(heard.filter((peer) => peer === "quiet").length, 3, `${heard}`);
 });
 
-Deno.test("an accept that fails is told once, and the next one is tried", async () => {
+Deno.test("an accept that fails is reported once, and the next one is tried", async () => {
   const binding = new Binding(["127.0.0.1", "::1"]);
   const listener = await binding.bind();
   binding.open.get("::1")!.fail("exhausted");
@@ -99,7 +99,7 @@ Deno.test("an accept that fails is told once, and the next one is tried", async 
   assert.equal((await listener.accept()).peer, "next");
 });
 
-Deno.test("close ends all, and the connections that nobody has taken yet", async () => {
+Deno.test("close ends all listeners, and the connections that nobody has taken yet", async () => {
   const binding = new Binding(["127.0.0.1", "::1"]);
   const listener = await binding.bind();
   const peers = [...binding.open.values()].map((one) => one.client());

@@ -1,4 +1,4 @@
-// Tests of lib/modes/listen.ts: sessions side by side, a place for so many, and an end that loses no message.
+// Tests of lib/modes/listen.ts: sessions side by side, a limited number of places, and an end that loses no message.
 
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
@@ -101,7 +101,7 @@ function takenOnce(listening: Listening): void {
   };
 }
 
-Deno.test("listenMode takes the place of a unix socket at which nobody listens any more, and of nothing else", async () => {
+Deno.test("listenMode takes over the name of a unix socket if nobody listens there any more, and of nothing else", async () => {
   const rows = [
     ["socket", "refused", true],
     ["socket", "accepts", false],
@@ -127,7 +127,7 @@ Deno.test("listenMode takes the place of a unix socket at which nobody listens a
   }
 });
 
-Deno.test("listenMode sends away a client that it accepts in the moment of SIGTERM", async () => {
+Deno.test("listenMode sends away a client that it accepts at the moment of SIGTERM", async () => {
   const heard: string[] = [];
   // Somewhere between its connection and its session.
   for (let turns = 0; turns < 10; turns++) {
@@ -164,7 +164,7 @@ Deno.test("listenMode keeps sessions apart", async () => {
   assert.equal(one.client.hear(), "");
 });
 
-Deno.test("listenMode: one client too many gets 421 and takes no place; who leaves makes room", async () => {
+Deno.test("listenMode: one client too many gets 421 and takes no place; a client that leaves makes room", async () => {
   const listening = new Listening();
   await listening.start(1);
   const { client } = await listening.client();
@@ -181,7 +181,7 @@ Deno.test("listenMode: one client too many gets 421 and takes no place; who leav
   await listening.client();
 });
 
-Deno.test("listenMode is not held up by a client too many that takes nothing or is gone", async () => {
+Deno.test("a client too many that takes nothing or is gone does not hold up listenMode", async () => {
   const listening = new Listening();
   await listening.start(1);
   const { client } = await listening.client();
@@ -228,7 +228,7 @@ Deno.test("listenMode ends idle sessions with 421 at a signal, accepts nobody mo
   }
 });
 
-Deno.test("listenMode waits for a message past the point of no return, and no longer than a grace", async () => {
+Deno.test("listenMode waits for a message past the point of no return, but only for a grace", async () => {
   for (const answers of [true, false]) {
     const listening = new Listening();
     await listening.start();
@@ -249,7 +249,7 @@ Deno.test("listenMode waits for a message past the point of no return, and no lo
   }
 });
 
-Deno.test("listenMode minds a signal that comes before its address is bound", async () => {
+Deno.test("listenMode obeys a signal that comes before its address is bound", async () => {
   const listening = new Listening();
   const { network } = listening.runtime;
   const listen = network.listen.bind(network);
@@ -266,7 +266,7 @@ Deno.test("listenMode minds a signal that comes before its address is bound", as
   assert.equal(listening.status, 0);
 });
 
-Deno.test("listenMode: a client that was accepted as the signal came is not left without a word", async () => {
+Deno.test("listenMode: a client that was accepted as the signal came gets a reply", async () => {
   const listening = new Listening();
   await listening.start();
   const client = listening.listener.client();
@@ -277,7 +277,7 @@ Deno.test("listenMode: a client that was accepted as the signal came is not left
   assert.ok(client.closed || listening.runtime.network.connects.length === 0);
 });
 
-Deno.test("listenMode opens the log anew at SIGHUP and goes on", async () => {
+Deno.test("listenMode opens the log again at SIGHUP and goes on", async () => {
   const listening = new Listening();
   await listening.start();
   listening.runtime.signal("SIGHUP");
@@ -303,7 +303,7 @@ async function refusalOf({ client, server }: { client: Peer; server: Peer }): Pr
   return client.hear().split("\r\n").at(-2)!;
 }
 
-Deno.test("listenMode makes the checks again at SIGHUP, for the sessions that come after it", async () => {
+Deno.test("listenMode loads the checks again at SIGHUP, for the sessions after it", async () => {
   const listening = new Listening();
   await listening.start();
   const before = await listening.client();

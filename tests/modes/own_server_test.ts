@@ -1,4 +1,4 @@
-// Tests of lib/modes/own_server.ts: an address is known again under every spelling, and no other is taken for it.
+// Tests of lib/modes/own_server.ts: it recognizes an address in every spelling, and takes no other one for it.
 
 import assert from "node:assert/strict";
 import { isOwnServer, isOwnServerAsWritten, isReachable } from "../../lib/modes/own_server.ts";
@@ -79,7 +79,7 @@ const ADDRESSES: readonly (readonly [listen: string, server: string, same: boole
   ["0.0.0.0:25", "nowhere.example", false],
 ];
 
-Deno.test("isOwnServer knows the address of HOST:PORT again, whatever its spelling", async () => {
+Deno.test("isOwnServer recognizes the address of HOST:PORT in any spelling", async () => {
   for (const [listen, server, same, asWritten = false] of ADDRESSES) {
     const words = `-l ${listen} ${server}`;
     const [at, to] = [parseListen(listen), parseDownstream(server)];
@@ -88,13 +88,13 @@ Deno.test("isOwnServer knows the address of HOST:PORT again, whatever its spelli
   }
 });
 
-Deno.test("isOwnServer takes no address for ours because this host may bind any", async () => {
+Deno.test("isOwnServer does not take an address for ours only because this host may bind any", async () => {
   const runtime = host("203.0.113.9", "192.0.2.1");
   assert.equal(await isOwnServer(runtime, parseListen("0.0.0.0:25"), parseDownstream("203.0.113.9")), false);
   assert.ok(runtime.network.listeners.every((listener) => listener.closed));
 });
 
-Deno.test("isOwnServer asks nobody where the ports differ, and waits no longer than 5 s for a name", async () => {
+Deno.test("isOwnServer asks nobody if the ports differ, and waits at most 5 s for a name", async () => {
   const runtime = host();
   let asked = 0;
   runtime.network.addressesOf = () => {
@@ -110,7 +110,7 @@ Deno.test("isOwnServer asks nobody where the ports differ, and waits no longer t
   assert.equal(asked, 1);
 });
 
-Deno.test("isOwnServer knows a unix socket again by its file, or where there is none by its directory and name", async () => {
+Deno.test("isOwnServer recognizes a unix socket by its file, or without one by its directory and name", async () => {
   const { clock, network, files } = new FakeRuntime();
   files.mkdir("/run");
   const identities: Readonly<Record<string, string>> = {
@@ -142,7 +142,7 @@ Deno.test("isOwnServer knows a unix socket again by its file, or where there is 
   }
 });
 
-Deno.test("isReachable says whether others than this host may connect", async () => {
+Deno.test("isReachable says whether other hosts may connect", async () => {
   const rows: readonly (readonly [listen: string, reachable: boolean])[] = [
     ["25", false],
     ["127.0.0.9:25", false],

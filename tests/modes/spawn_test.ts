@@ -1,4 +1,4 @@
-// Tests of lib/modes/spawn.ts: one session on standard input and output, where nothing but SMTP is ever written.
+// Tests of lib/modes/spawn.ts: one session on standard input and output. Only SMTP is ever written there.
 
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
@@ -49,7 +49,7 @@ Deno.test("spawnMode ends with 75 when downstream cannot be reached, after a 421
   assert.equal(runtime.out + runtime.err, "");
 });
 
-Deno.test("spawnMode ends with 75 when downstream's greeting turns the session away, whatever is said then", async () => {
+Deno.test("spawnMode ends with 75 if downstream's greeting turns the session away, whatever comes after it", async () => {
   for (const greeting of ["421 4.3.2 Busy", "450 4.3.2 Later", "554-5.7.1 No\r\n554 5.7.1 Not you"]) {
     const { runtime, logger, status } = await spawn();
     const mx = runtime.network.servers[0]!;
@@ -80,7 +80,7 @@ Deno.test("spawnMode answers each signal with a 421 and a normal end", async () 
   }
 });
 
-Deno.test("spawnMode: that a file becomes too large is an error of its write, and no end", async () => {
+Deno.test("spawnMode: a file that becomes too large is an error of its write, and no end", async () => {
   const spawned = await spawn();
   await greet(spawned);
   spawned.runtime.signal("SIGXFSZ");
@@ -89,7 +89,7 @@ Deno.test("spawnMode: that a file becomes too large is an error of its write, an
   assert.equal(await spawned.status, 0);
 });
 
-Deno.test("spawnMode: a signal while it connects, or waits for the greeting, ends it too", async () => {
+Deno.test("spawnMode: a signal ends it, too, while it connects or waits for the greeting", async () => {
   for (const downstream of ["accepts", "silent"] as const) {
     const { runtime, status } = await spawn(({ network }) => network.downstream = downstream);
     runtime.signal("SIGTERM");
@@ -99,7 +99,7 @@ Deno.test("spawnMode: a signal while it connects, or waits for the greeting, end
   }
 });
 
-Deno.test("spawnMode: an error that nothing caught is a 421 and status 70, its stack in the log alone", async () => {
+Deno.test("spawnMode: an error that nothing caught is a 421 and status 70, with its stack only in the log", async () => {
   const spawned = await spawn();
   const { runtime, logger } = spawned;
   await greet(spawned);
@@ -112,7 +112,7 @@ Deno.test("spawnMode: an error that nothing caught is a 421 and status 70, its s
   assert.match(logger.lines.join(), /oops at \/secret.*spawn_test\.ts/);
 });
 
-Deno.test("spawnMode exits with 70 within a second when a bug keeps the session from ending", async () => {
+Deno.test("spawnMode exits with 70 within a second if a bug prevents the end of the session", async () => {
   const spawned = await spawn();
   const { runtime } = spawned;
   await greet(spawned);
@@ -124,7 +124,7 @@ Deno.test("spawnMode exits with 70 within a second when a bug keeps the session 
   await spawned.status;
 });
 
-Deno.test("spawnMode ends when the client has closed before it was greeted", async () => {
+Deno.test("spawnMode ends if the client has closed before the greeting", async () => {
   const spawned = await spawn();
   spawned.runtime.stdioPeer.end();
   await greet(spawned);

@@ -1,4 +1,4 @@
-// What is asked of each kind of value.
+// Checks that each kind of value must pass.
 
 import assert from "node:assert/strict";
 import type { Kind } from "../../lib/options/kinds.ts";

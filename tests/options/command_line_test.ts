@@ -1,5 +1,5 @@
-// Tests of lib/options/command_line.ts, with the table of settings: the command line is read as GNU getopt_long reads it, and
-// wrong use is told in one line.
+// Tests of lib/options/command_line.ts, with the table of settings: it reads the command line as GNU getopt_long does,
+// and reports wrong use in one line.
 
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
@@ -68,7 +68,7 @@ Deno.test("readCommandLine reads options as getopt_long does", () => {
   for (const [line, changed] of ROWS) assert.deepEqual(changes(...line.split(" ")), changed, line);
 });
 
-Deno.test("readCommandLine takes an empty value that stands for itself", () => {
+Deno.test("readCommandLine accepts an empty value", () => {
   assert.deepEqual(changes("-c", "x", "-c", "", "mx"), {});
 });
 
@@ -87,7 +87,7 @@ Deno.test("readCommandLine takes every option of the manual under both its names
   }
 });
 
-Deno.test("readCommandLine takes every further option", () => {
+Deno.test("readCommandLine reads every further option", () => {
   const rows: readonly [line: string, changed: Changes][] = [
     ["--allow-discard", { "programs.allowDiscard": true }],
     ["--edit-in-place", { "programs.editInPlace": true }],
@@ -127,7 +127,7 @@ Deno.test("readCommandLine takes every further option", () => {
   assert.equal(changes("--foreground", "-l", "1", "mx")["listen.foreground"], true);
 });
 
-Deno.test("readCommandLine keeps all of an option that may be repeated", () => {
+Deno.test("readCommandLine keeps all values of an option that may be repeated", () => {
   const lists = ["a.test", "b.test"].map((zone) => ({ zone, addresses: undefined }));
   assert.deepEqual(changes("--dnsbl", "a.test", "mx", "--dnsbl=b.test"), { "dnsLists.dnsbl": lists });
   assert.deepEqual(changes("--exit-status=1-3=pass", "mx", "--exit-status", "2=fail"), {
@@ -140,7 +140,7 @@ Deno.test("readCommandLine keeps all of an option that may be repeated", () => {
   assert.deepEqual(changes("mx"), {});
 });
 
-Deno.test("readCommandLine ends at -h, -L and -V, wherever they stand", () => {
+Deno.test("readCommandLine ends at -h, -L and -V in any place", () => {
   const rows: readonly [line: string, asked: string | undefined][] = [
     ["-h", "help"],
     ["--help", "help"],
@@ -165,14 +165,14 @@ Deno.test("readCommandLine ends at -h, -L and -V, wherever they stand", () => {
   assert.equal(readWords(["--", "-h"]).line.command, undefined);
 });
 
-Deno.test("readCommandLine reads on behind a mistake, for the sake of the log, and tells the first", () => {
+Deno.test("readCommandLine reads on after a mistake, for the log, and reports the first mistake", () => {
   const { line } = readWords(["--nope", "-t", "0", "-h", "--log=/x", "mx"]);
   assert.match(line.wrong!.message, /--nope/);
   assert.deepEqual(line.settings.log.target, { kind: "file", path: "/x" });
   assert.deepEqual(line.operands, ["mx"]);
 });
 
-Deno.test("readCommandLine reads on behind --postfix-config, whose value may be left out", () => {
+Deno.test("readCommandLine reads on after --postfix-config, whose value may be left out", () => {
   const rows: readonly [line: string, mode: string, operand: string, given: string][] = [
     ["--postfix-config", "spawn", "127.0.0.1:10026", ""],
     ["--postfix-config=listen", "listen", "127.0.0.1:10026", ""],
@@ -248,11 +248,11 @@ async function complaint(args: readonly string[]): Promise<string> {
   return text;
 }
 
-Deno.test("wrong use is told in one line that says what would be right", async () => {
+Deno.test("wrong use gives one line that says what would be right", async () => {
   for (const [args, words] of WRONG) assert.match(await complaint(args), words);
 });
 
-Deno.test("hostile words cannot tear that line", async () => {
+Deno.test("hostile words cannot break that line", async () => {
   const evil = `x\n\x1b[2J${"y".repeat(500)}`;
   for (const args of [[evil], [`--${evil}`], ["-t", evil, "mx"], ["mx", evil], [`-\n`, "mx"], ["-l", evil, "mx"]]) {
     assert.ok((await complaint(args)).length < 400);

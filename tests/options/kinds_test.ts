@@ -1,5 +1,5 @@
-// Tests of lib/options/kinds.ts: each text that is right has its value, each that is wrong is refused, and what is printed is
-// read again as the same value.
+// Tests of lib/options/kinds.ts: each right text has its value, each wrong one is refused, and a printed value is read
+// as the same value.
 
 import assert from "node:assert/strict";
 import { choice, COMMAND, COUNT, COUNT_OR_0, DIRECTORY, FACTOR, FILE, SECONDS, SIZE } from "../../lib/options/kinds.ts";
@@ -63,7 +63,7 @@ Deno.test("COUNT_OR_0 may be 0", () => {
   check(COUNT_OR_0, [["0", 0], ["7", 7]], ["", "00", "-0", "0.0"]);
 });
 
-Deno.test("FILE and DIRECTORY are any text but the empty one, COMMAND is any text", () => {
+Deno.test("FILE and DIRECTORY are any text except the empty one, COMMAND is any text", () => {
   for (const kind of [FILE, DIRECTORY]) check(kind, [["/x y", "/x y"], ["x", "x"]], [""]);
   check(COMMAND, [["", ""], ["a | b", "a | b"]], []);
 });

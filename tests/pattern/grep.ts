@@ -1,12 +1,13 @@
-// The expressions against GNU grep: seeded random ones on seeded random lines, with no difference allowed, neither in what
-// matches nor in what is refused. The tests play a batch of each kind, `deno task fuzz` as many as it is told.
+// Compares the expressions with GNU grep: seeded random ones on seeded random lines. There may be no difference in what
+// matches and in what is refused. The tests play a batch of each kind. `deno task fuzz` plays as many as it is told.
 //
-// Three kinds of expressions: some that follow the grammar, some of them with back-references, and words of it in any
-// order, of which many are wrong. What grep answers in more than one way, as it has two matchers, is left out:
+// There are three kinds of expressions: some follow the grammar, some of those have back-references, and some are its
+// words in any order, so that many are wrong. grep has two matchers. Cases that it answers in more than one way are
+// left out:
 //
-//   [A-z], [[=a=]], [[.a.]]   a range over both cases, and whatever has a collating element, depend on the matcher
-//   \(a*\)*, \1*            back-references to groups that are repeated or may be empty, and repeated ones
-//   {                         in extended expressions, where it begins no interval: in the words alone
+//     [A-z], [[=a=]], [[.a.]]   a range over both cases, and collating elements, depend on the matcher
+//     \(a*\)*, \1*              back-references to groups that are repeated or may be empty, and repeated ones
+//     {                         in extended expressions, where it begins no interval: in the words alone
 
 import assert from "node:assert/strict";
 import { PatternError } from "../../lib/pattern/pattern.ts";

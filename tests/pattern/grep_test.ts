@@ -1,4 +1,4 @@
-// The expressions against GNU grep, a batch of each kind (grep.ts). POSTPROX_TEST_SEED chooses other ones.
+// Compares the expressions with GNU grep, a batch of each kind (grep.ts). POSTPROX_TEST_SEED chooses other ones.
 
 import { SEED } from "../rig/octets.ts";
 import { BATCHES, compareWithGrep } from "./grep.ts";

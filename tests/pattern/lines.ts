@@ -1,4 +1,4 @@
-// What the tests of this folder share: lines of octets, and which of them a set of expressions matches.
+// Shared by the tests of this folder: lines of octets, and which of them a set of expressions matches.
 
 import { type Match, PatternSet, type Work } from "../../lib/pattern/pattern.ts";
 import type { Syntax } from "../../lib/pattern/parser.ts";

@@ -1,6 +1,6 @@
-// Tests of lib/pattern/: what expressions match, one by one and all at once, however a text is cut; and hostile texts.
+// Tests of lib/pattern/: what expressions match, one by one and all at once, in text in any pieces. Also hostile texts.
 //
-// grep_test.ts compares with GNU grep at random; the tables here say what is meant.
+// grep_test.ts compares random expressions with GNU grep. The tables here say what is meant.
 
 import assert from "node:assert/strict";
 import { Automaton, SLICE } from "../../lib/pattern/automaton.ts";
@@ -89,7 +89,7 @@ Deno.test("compilePattern reads text as UTF-8", () => {
   assert.ok(compilePattern("\u00e9", { syntax: "extended" }).matches(octets("caf\xc3\xa9")));
 });
 
-Deno.test("compilePattern refuses what is wrong", () => {
+Deno.test("compilePattern refuses wrong expressions", () => {
   const rows: readonly [syntax: Syntax, sources: readonly string[]][] = [
     ["basic", ["\\(", "\\)", "a\\{", "a\\{1", "a\\{,\\", "[", "[]", "[^", "[a-", "\\", "\\1", "\\1\\(a\\)", "a\nb"]],
     ["extended", ["(", "(a", "a{}", "a{2,1}", "a{1,2,3}", "a{32768}", "[", "\\", "(a)\\2", "(a)|b\\1", "(*)"]],
@@ -110,7 +110,7 @@ function firstMatch(sources: readonly string[], chunks: readonly string[]): Matc
   return finish(scan.end());
 }
 
-Deno.test("Scan finds the first line that matches, and one expression of it, however the text is cut", () => {
+Deno.test("Scan finds the first line that matches, and one expression of it, in text in any pieces", () => {
   const sources = ["^to: x$", "secret$", "\\(.\\)\\1\\1", "^$"];
   const rows: readonly [text: string, match?: readonly [expression: number, line: string]][] = [
     [""],
@@ -135,7 +135,7 @@ Deno.test("Scan finds the first line that matches, and one expression of it, how
   }
 });
 
-Deno.test("Scan finds the same in random texts, however they are cut", () => {
+Deno.test("Scan finds the same in random texts in any pieces", () => {
   const sources = ["ab*c$", "\\bba\\b", "^c\\{2,\\}", "\\(a\\|b\\)c\\1"];
   const random = seeded(SEED);
   for (let count = 0; count < 500; count++) {
@@ -148,7 +148,7 @@ Deno.test("Scan finds the same in random texts, however they are cut", () => {
   }
 });
 
-Deno.test("Scan keeps only the beginning of a long line, and is linear in it", () => {
+Deno.test("Scan keeps only the beginning of a long line, and its time is linear", () => {
   const scan = setOf(["needle$"]).scan();
   const chunk = new Uint8Array(131_072).fill(0x78);
   let slices = 0;
@@ -161,7 +161,7 @@ Deno.test("Scan keeps only the beginning of a long line, and is linear in it", (
   assert.equal(match?.line.length, 1000);
 });
 
-Deno.test("Scan: a text that is in the midst of any of many expressions costs little", () => {
+Deno.test("Scan: a text that is inside any of many expressions costs little", () => {
   const set = setOf(Array.from({ length: 60 }, (_, at) => `^Subject: .*word${at}.*offer`));
   const words = Array.from({ length: 60 }, (_, at) => `word${at}`);
   const random = seeded(SEED);
@@ -171,7 +171,7 @@ Deno.test("Scan: a text that is in the midst of any of many expressions costs li
   assert.ok(slices <= 300, `${slices} slices`);
 });
 
-Deno.test("Scan refuses more steps than it has room for, however they are dealt out", () => {
+Deno.test("Scan refuses more steps than it has room for, in any distribution", () => {
   const set = setOf(Array.from({ length: 16 }, () => "a\\{3000\\}b*"));
   assert.throws(() => set.add(octets("a\\{3000\\}b*")), PatternError);
 });
@@ -188,7 +188,7 @@ Deno.test("Scan goes on with the next line when a search takes too long, and say
   assert.equal(finish(scan.take(octets("a needle\n")))?.expression, 1);
 });
 
-Deno.test("Scan does not search a line of more than 1 MiB for back-references, if it could match at all", () => {
+Deno.test("Scan does not search a line of more than 1 MiB for back-references, even if it might match", () => {
   const chunk = "x".repeat(65_536);
   for (const [start, isUnsure] of [["a", true], ["b", false]] as const) {
     const scan = setOf(["^a\\(.\\)\\1$"]).scan();
@@ -214,7 +214,7 @@ Deno.test("BackTracker bounds what it remembers", () => {
   assert.equal(finding, "not known");
 });
 
-Deno.test("BackTracker compares no more octets in a slice than it has steps, but for one comparison", () => {
+Deno.test("BackTracker compares no more octets in a slice than it has steps, plus one comparison", () => {
   const program = new Program({ exact: true });
   program.add(parsePattern(octets("\\(aa*\\)\\1c"), "basic"), 0);
   const search = new BackTracker(program, new Uint8Array(10_000).fill(0x61), 1_000_000);
@@ -248,7 +248,7 @@ Deno.test("Automaton: cursors outlive the states that it forgets", () => {
   }
 });
 
-Deno.test("Automaton: goes through a text without its table where that is of no use, and finds the same", () => {
+Deno.test("Automaton: goes through a text without its table if that is of no use, and finds the same", () => {
   // Words at random are ever new states.
   const source = "a[ab ]\\{16\\}c\\>";
   const expected = /a[ab ]{16}c(?!\w)/;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { IoError, kindOfCode } from "../../lib/ports/io_error.ts";
 
-Deno.test("kindOfCode knows every system error that somebody looks at", () => {
+Deno.test("kindOfCode knows every system error that the program looks at", () => {
   const rows: readonly [codes: string, kind: string][] = [
     ["ENOSPC EDQUOT EFBIG", "no-space"],
     ["ECONNREFUSED", "refused"],

@@ -1,11 +1,11 @@
-// Tests of lib/ports/small_file.ts: what an administrator's editor leaves in a file is no content of it.
+// Tests of lib/ports/small_file.ts: marks that an administrator's editor leaves in a file are not its content.
 
 import assert from "node:assert/strict";
 import * as files from "../../lib/runtime/deno/files.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { readSmallFile, readTextFile } from "../../lib/ports/small_file.ts";
 
-Deno.test("a mark at the start of UTF-8 and CR LF are not read", async () => {
+Deno.test("a mark at the start of UTF-8 is removed, and CR LF is read as LF", async () => {
   const path = Deno.makeTempFileSync();
   try {
     Deno.writeTextFileSync(path, "\ufeff# a\r\nb\ufeff\n");

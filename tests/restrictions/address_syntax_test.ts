@@ -1,4 +1,5 @@
-// Tests of lib/restrictions/address_syntax.ts: what Postfix reads as an address that a rule would not know again is refused.
+// Tests of lib/restrictions/address_syntax.ts: it refuses text that Postfix reads as an address and that a rule would
+// not recognize.
 
 import assert from "node:assert/strict";
 import { addressSyntax } from "../../lib/restrictions/address_syntax.ts";
@@ -24,7 +25,7 @@ function said(ruling: Ruling): string {
 
 const REFUSED = ["501 5.1.7 Bad sender address syntax", "501 5.1.3 Bad recipient address syntax"];
 
-Deno.test("addresses that can be read in one way alone are let through", async () => {
+Deno.test("addresses that can be read in only one way pass", async () => {
   const rows = [
     // RFC 5321 s.4.1.2 and RFC 6531 s.3.3.
     "<bob@d.example>",

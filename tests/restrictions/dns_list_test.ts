@@ -1,4 +1,4 @@
-// Tests of lib/restrictions/dns_list.ts: who is listed, what he hears, and that all else passes.
+// Tests of lib/restrictions/dns_list.ts: who is listed, what a listed client hears, and that everyone else passes.
 
 import assert from "node:assert/strict";
 import { dnsListRestriction } from "../../lib/restrictions/dns_list.ts";
@@ -123,7 +123,7 @@ Deno.test("DNS lists of senders", async () => {
   for (const [mail, reply] of rows) assert.equal((await ask(mail)).reply, reply, JSON.stringify(mail));
 });
 
-Deno.test("a client in a --dnswl is subject to no --dnsbl, and to all else", async () => {
+Deno.test("no --dnsbl refuses a client in a --dnswl, and everything else still does", async () => {
   const lists = { dnsbl: ["no.test", "bl.test"], dnswl: ["w1.test", "wl.test"] };
   const welcome = { ...LISTED, "1.2.0.192.wl.test A": ["127.0.5.1"] };
   const rows: readonly (readonly [Mail, reply: string])[] = [
@@ -153,7 +153,7 @@ Deno.test("a client in a --dnswl is subject to no --dnsbl, and to all else", asy
   for (const mail of nobody) assert.deepEqual((await ask(mail)).scene.resolver.asked, [], JSON.stringify(mail));
 });
 
-Deno.test("a list has its name in the reply, in its text too, and its zone in the log", async () => {
+Deno.test("a list has its name in the reply, also inside its text, and its zone in the log", async () => {
   const listNames = { "bl.test": "the list", "rhs.test": "our senders" };
   const answers = { ...LISTED, "1.2.0.192.bl.test TXT": ["see BL.test/?1.2.0.192.bl.test"] };
   const { reply } = await ask({ dnsbl: ["bl.test"], listNames, answers });
@@ -163,7 +163,7 @@ Deno.test("a list has its name in the reply, in its text too, and its zone in th
   assert.match(sender.why, /^Sender address \[me@example\.org\] blocked using rhs\.test$/);
 });
 
-Deno.test("DNS lists that do not work let all pass, and the log is told", async () => {
+Deno.test("DNS lists that do not work let all pass, and the log says so", async () => {
   for (const answer of ["silent", "other"] as const) {
     const mail = { dnsbl: ["bl.test"], answers: { "1.2.0.192.bl.test A": answer } };
     const { reply, scene } = await ask(mail);

@@ -1,4 +1,4 @@
-// What the tests of restrictions share: a context with DNS of the test's own, and what a ruling says.
+// Shared by the tests of restrictions: a context with DNS of the test's own, and the text of a ruling.
 
 import type { RestrictionContext, Ruling } from "../../lib/restrictions/restriction.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";

@@ -1,4 +1,5 @@
-// Tests of lib/restrictions/sender_domain.ts: which senders are refused, with what, and that a disturbance of DNS refuses none.
+// Tests of lib/restrictions/sender_domain.ts: which senders are refused and with which reply. A failure of DNS refuses
+// none.
 
 import assert from "node:assert/strict";
 import { senderDomainRestriction } from "../../lib/restrictions/sender_domain.ts";
@@ -35,7 +36,7 @@ Deno.test("the domain of a sender needs a mail exchanger or an address", async (
   }
 });
 
-Deno.test("what DNS could not find out passes, and the log is told", async () => {
+Deno.test("if DNS fails, the sender passes, and the log says so", async () => {
   const rows: readonly Record<string, FakeAnswer>[] = [
     { "a.test MX": "silent" },
     { "a.test MX": "other" },
@@ -50,7 +51,7 @@ Deno.test("what DNS could not find out passes, and the log is told", async () =>
   }
 });
 
-Deno.test("senders without a domain to look for pass, or are no address", async () => {
+Deno.test("senders without a domain to look up pass, or are no address", async () => {
   const rows: readonly (readonly [sender: string | undefined, reply: string])[] = [
     ["", "allow"],
     [undefined, "allow"],
@@ -68,13 +69,13 @@ Deno.test("senders without a domain to look for pass, or are no address", async 
   }
 });
 
-Deno.test("a domain beyond ASCII is looked for as DNS has it", async () => {
+Deno.test("a domain beyond ASCII is looked up in the form of DNS", async () => {
   const { reply, scene } = await ask("ich@bücher.test", {});
   assert.equal(reply, "550 5.1.8 <ich@b?cher.test>: Sender address rejected: domain not found");
   assert.deepEqual(scene.resolver.asked, ["xn--bcher-kva.test MX", "xn--bcher-kva.test A", "xn--bcher-kva.test AAAA"]);
 });
 
-Deno.test("the log line says unknown for what is not known of the client", async () => {
+Deno.test("the log line says unknown if something about the client is not known", async () => {
   for (const options of [{ name: null, address: undefined }, { address: undefined, name: undefined }]) {
     const { scene } = await ask("me@a.test", options);
     const line = "Rejected from address with unresolvable domain: <me@a.test> from unknown [unknown]";

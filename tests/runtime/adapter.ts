@@ -1,4 +1,4 @@
-// The adapter of the runtime that this runs on.
+// The adapter of the runtime that runs this.
 
 import type { Runtime } from "../../lib/ports/runtime.ts";
 

@@ -1,8 +1,8 @@
-// What a runtime adapter owes to the program, as a table of cases that any adapter can be held against.
+// The contract of a runtime adapter with the program: a table of cases for any adapter.
 //
-// The cases run inside the runtime itself (contract_main.ts), so nothing here but node modules, which both runtimes have,
-// and python3 for what they cannot make: a full queue of connections, a datagram socket. A case throws when it fails.
-// What needs a process of its own stands in contract_test.ts.
+// The cases run inside the runtime itself (contract_main.ts). So they use only node modules, which both runtimes have,
+// and python3 for things that these cannot make: a full queue of connections, a datagram socket. A case throws if it
+// fails. contract_test.ts has the cases that need a process of their own.
 
 import { strict as assert } from "node:assert";
 import { spawn, spawnSync } from "node:child_process";

@@ -1,7 +1,6 @@
-// What a runtime adapter owes to the program where DNS is concerned: UDP sockets, and the resolver over them. As
-// contract.ts, of which this is a part.
+// The part of the contract about DNS (contract.ts): UDP sockets, and the resolver over them.
 //
-// The name servers are fakes (dns_server.ts), so that they can do wrong. A real one is in tests/e2e/dns_test.ts.
+// The name servers are fakes (dns_server.ts), so that they can do wrong. tests/e2e/dns_test.ts has a real one.
 
 import { strict as assert } from "node:assert";
 import { createSocket } from "node:dgram";

@@ -1,4 +1,5 @@
-// Plays the contract on the runtime that this runs on, and prints a line of JSON for each case: its name, and how it failed.
+// Plays the contract on the runtime that runs this. It prints a line of JSON for each case: its name, and how it
+// failed.
 
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,7 +1,7 @@
-// Both runtime adapters keep the same contract: the cases of contract.ts, played inside the runtime, and those that need a
-// process of their own, played with program.ts: standard input and output, signals, bugs, the start of itself.
+// Both runtime adapters keep the same contract. The cases of contract.ts run inside the runtime. The cases that need a
+// process of their own run with program.ts: standard input and output, signals, bugs, the start of itself.
 //
-// Bun comes from npm, pinned. Some cases need python3, and that of several addresses needs root.
+// Bun comes from npm, pinned. Some cases need python3, and the case of several addresses needs root.
 
 import assert from "node:assert/strict";
 import { BUN_VERSION } from "../../scripts/compile_bun.ts";

@@ -1,4 +1,4 @@
-// Tests of lib/runtime/deno/runtime.ts: datagrams to a unix socket, by which syslog is reached. The adapter keeps its sending
+// Tests of lib/runtime/deno/runtime.ts: datagrams to a unix socket, which syslog needs. The adapter keeps its sending
 // socket for the life of the program, so the leak sanitizer is off in this file alone.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,5 @@
-// Tests of lib/runtime/deno/runtime.ts, the real adapter: files, sockets, processes, and the one vocabulary of their failures.
+// Tests of lib/runtime/deno/runtime.ts, the real adapter: files, sockets, processes, and one vocabulary for their
+// failures.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
@@ -61,7 +62,7 @@ Deno.test("files.create makes a file with mode 0600 that can be written and read
   });
 });
 
-Deno.test("files.create fails with `exists` where the name is taken, be it a link to nowhere", async () => {
+Deno.test("files.create fails with `exists` if the name is taken, even by a link to nowhere", async () => {
   await inFolder(async (folder) => {
     writeFileSync(`${folder}/file`, "kept");
     symlinkSync(`${folder}/nowhere`, `${folder}/link`);
@@ -71,7 +72,7 @@ Deno.test("files.create fails with `exists` where the name is taken, be it a lin
   });
 });
 
-Deno.test("files: what is missing is `missing`, and to remove it is no error", async () => {
+Deno.test("files: a missing file is `missing`, and it is no error to remove one", async () => {
   await inFolder(async (folder) => {
     await assert.rejects(files.open(`${folder}/x`), isKind("missing"));
     await assert.rejects(files.stat(`${folder}/x`), isKind("missing"));
@@ -81,7 +82,7 @@ Deno.test("files: what is missing is `missing`, and to remove it is no error", a
   });
 });
 
-Deno.test("files.openLog appends, also to what another has written meanwhile", async () => {
+Deno.test("files.openLog appends, even after text that another process has written meanwhile", async () => {
   await inFolder(async (folder) => {
     const path = `${folder}/log`;
     const log = await files.openLog(path);
@@ -143,7 +144,7 @@ async function connected(use: (servant: Servant) => Promise<void>): Promise<void
   }
 }
 
-Deno.test("Conn reads and writes, and ends with null where the peer half-closes", async () => {
+Deno.test("Conn reads and writes, and ends with null when the peer half-closes", async () => {
   await connected(async ({ conn, socket }) => {
     socket.end("hello");
     assert.equal(textOf(await readAll((into) => conn.read(into))), "hello");
@@ -157,7 +158,7 @@ Deno.test("Conn reads and writes, and ends with null where the peer half-closes"
   });
 });
 
-Deno.test("Conn.read fails with `reset` where the peer breaks the connection", async () => {
+Deno.test("Conn.read fails with `reset` if the peer breaks the connection", async () => {
   await connected(async ({ conn, socket }) => {
     const reading = assert.rejects(conn.read(new Uint8Array(10)), isKind("reset"));
     socket.resetAndDestroy();
@@ -188,7 +189,7 @@ Deno.test("Conn.close ends a read and a write that wait, with `closed`, and can 
   });
 });
 
-Deno.test("network.connect tells why it cannot", async () => {
+Deno.test("network.connect says why it cannot connect", async () => {
   const closed = createServer().listen(0, "127.0.0.1");
   await once(closed, "listening");
   const { port } = closed.address() as { port: number };

@@ -1,5 +1,6 @@
-// The Bun executable: that making it fails clearly and leaves nothing behind, and that on a mail host neither the
-// environment nor the working directory change what it does. It is made anew here, from the source, with npm's Bun.
+// The Bun executable. A build that fails says so clearly and leaves nothing behind. On a mail host neither the
+// environment nor the working directory change what the executable does. The tests build it from the source, with npm's
+// Bun.
 
 import assert from "node:assert/strict";
 import { fromFileUrl } from "../e2e/paths.ts";

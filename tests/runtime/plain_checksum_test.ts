@@ -1,4 +1,5 @@
-// Tests of lib/runtime/shared/plain_checksum.ts, at every length around its blocks; what all checksums must be is in contract.ts.
+// Tests of lib/runtime/shared/plain_checksum.ts, at every length around its blocks. contract.ts has what all checksums
+// must do.
 
 import assert from "node:assert/strict";
 import { PlainChecksum } from "../../lib/runtime/shared/plain_checksum.ts";
@@ -16,7 +17,7 @@ function noise(length: number): Uint8Array {
   return Uint8Array.from({ length }, () => random() * 256);
 }
 
-Deno.test("PlainChecksum makes no difference where the content is cut", () => {
+Deno.test("PlainChecksum does not depend on where the content is cut", () => {
   for (let length = 0; length < 70; length++) {
     const octets = noise(length);
     const whole = checksumOf(octets);
@@ -27,7 +28,7 @@ Deno.test("PlainChecksum makes no difference where the content is cut", () => {
   }
 });
 
-Deno.test("PlainChecksum sees each octet that differs, is missing, is one too many, or is in another place", () => {
+Deno.test("PlainChecksum sees each octet that differs, is missing, is added, or is in another place", () => {
   for (const length of [1, 3, 4, 15, 16, 17, 32, 33, 100]) {
     const octets = noise(length);
     const checksum = checksumOf(octets);

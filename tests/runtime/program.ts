@@ -1,4 +1,4 @@
-// A small program on a runtime adapter, for what needs a process of its own: its first word says what it does.
+// A small program on a runtime adapter, for cases that need a process of their own. Its first word says what it does.
 
 import process from "node:process";
 import { IoError } from "../../lib/ports/io_error.ts";

@@ -1,4 +1,4 @@
-// Tests of lib/runtime/shared/socket_peer.ts: tables as Linux writes them.
+// Tests of lib/runtime/shared/socket_peer.ts, with tables as Linux writes them.
 
 import assert from "node:assert/strict";
 import { socketPeer } from "../../lib/runtime/shared/socket_peer.ts";
@@ -31,7 +31,7 @@ Deno.test("socketPeer finds the peer in the tables of TCP", () => {
   }
 });
 
-Deno.test("socketPeer does without what cannot be read", () => {
+Deno.test("socketPeer gives nothing if a file cannot be read", () => {
   const fails = () => {
     throw new Error("no such file");
   };

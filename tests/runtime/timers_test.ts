@@ -1,6 +1,7 @@
-// Tests of lib/runtime/shared/timers.ts: many timers on one alarm that cannot be taken back.
+// Tests of lib/runtime/shared/timers.ts: many timers on one alarm that cannot be cancelled.
 //
-// The clock stands still until the test moves it; alarms ring when their time has come, those that are out of date too.
+// The clock stands still until the test moves it. Alarms ring when their time has come, even those that are out of
+// date.
 
 import assert from "node:assert/strict";
 import { Timers } from "../../lib/runtime/shared/timers.ts";
@@ -41,7 +42,7 @@ Deno.test("Timers run each callback once, when its time has come, the earliest f
   assert.deepEqual(ran, ["100", "200", "300"]);
 });
 
-Deno.test("Timers forget a callback that was canceled, also by another callback of the same moment", () => {
+Deno.test("Timers forget a callback that was cancelled, even by another callback of the same moment", () => {
   const { timers, pass, alarmsLeft } = testBed();
   const ran: string[] = [];
   timers.after(100, () => ran.push("canceled"))();
@@ -56,7 +57,7 @@ Deno.test("Timers forget a callback that was canceled, also by another callback 
   assert.equal(alarmsLeft(), 0);
 });
 
-Deno.test("Timers set no alarm for a timer behind the one that is set", () => {
+Deno.test("Timers set no alarm for a timer after the one that is set", () => {
   const { timers, pass, alarmsSet } = testBed();
   timers.after(1000, () => {});
   for (let count = 0; count < 100; count++) timers.after(5000 + count, () => {})();
@@ -79,7 +80,7 @@ Deno.test("Timers take a delay of 0 or less as the next moment, and a callback m
   assert.deepEqual(ran, [1, 2]);
 });
 
-Deno.test("Timers hold no more alarms than they need, however often one rings in front of a far one", () => {
+Deno.test("Timers hold no more alarms than they need, even if one often rings before a far one", () => {
   const { timers, pass, alarmsLeft } = testBed();
   timers.after(300_000, () => {});
   for (let count = 0; count < 1000; count++) {

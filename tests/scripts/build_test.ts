@@ -1,4 +1,4 @@
-// Tests of what the scripts that build something share, and of what they look for in an executable.
+// Tests of the code that the build scripts share, and of what they look for in an executable.
 
 import assert from "node:assert/strict";
 import { BuildError, glibcOf } from "../../scripts/build.ts";

@@ -1,7 +1,7 @@
-// The completions in real shells: each shell loads its file as an administrator's would, is typed to, and says what it
-// made of that. bash and zsh run on a terminal of their own (typist.py); fish tells its completions when it is asked.
+// The completions in real shells. Each shell loads its file as an administrator's would, gets keys, and shows the
+// result. bash and zsh run on a terminal of their own (typist.py). fish prints its completions when asked.
 //
-// Needs bash, zsh, fish and python3, and says so where one is missing.
+// Needs bash, zsh, fish and python3, and says so if one is missing.
 
 import assert from "node:assert/strict";
 import { allOptions } from "../../lib/commands/commands.ts";
@@ -122,7 +122,7 @@ for (const [name, { rc, file, words }] of Object.entries(SHELLS)) {
     });
   });
 
-  Deno.test(`${name} lists every option behind a -`, async () => {
+  Deno.test(`${name} lists every option after a -`, async () => {
     await inPlace(async (directory) => {
       Deno.writeTextFileSync(`${directory}/${file}`, rc);
       const shell = words(`${directory}/${file}`);
@@ -178,7 +178,7 @@ Deno.test("fish completes the options and their values", async () => {
   });
 });
 
-Deno.test("fish lists every option behind a -, and says something of it", async () => {
+Deno.test("fish lists every option after a -, with a text for each", async () => {
   await inPlace(async (directory) => {
     const offers = new Map((await fishOffers(directory, "-")).map((line) => line.split("\t") as [string, string]));
     for (const row of OPTIONS) {

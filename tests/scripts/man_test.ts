@@ -1,6 +1,6 @@
-// Tests of scripts/man.ts: both readers of mdoc(7) find no fault with the page, and on 80 columns it reads as it should.
+// Tests of scripts/man.ts: both readers of mdoc(7) find no fault with the page, and it is readable on 80 columns.
 //
-// Needs mandoc and groff (Debian's groff-base), and says so where one is missing.
+// Needs mandoc and groff (Debian's groff-base), and says so if one is missing.
 
 import assert from "node:assert/strict";
 import { allOptions } from "../../lib/commands/commands.ts";
@@ -69,7 +69,7 @@ Deno.test("the manual page fits on 80 columns, shows each option with a text, an
   });
 });
 
-Deno.test("the manual page has the lines for Postfix as they can be pasted", async () => {
+Deno.test("the manual page has the lines for Postfix so that they can be pasted", async () => {
   await withPage(async (path) => {
     const text = (await rendered(path)).replaceAll(/^ {5}/gm, "");
     assert.match(text, /^smtpd_proxy_filter = 127\.0\.0\.1:10025$/m);
@@ -78,7 +78,7 @@ Deno.test("the manual page has the lines for Postfix as they can be pasted", asy
   });
 });
 
-Deno.test("the manual page says what each signal does that a mode waits for", async () => {
+Deno.test("the manual page has each signal that a mode waits for", async () => {
   await withPage(async (path) => {
     const section = /^SIGNALS\n((?: .*\n|\n)+)/m.exec(await rendered(path))?.[1] ?? "";
     const modes = ["spawn", "listen"].map((mode) => Deno.readTextFileSync(new URL(`../../lib/modes/${mode}.ts`, HERE)));

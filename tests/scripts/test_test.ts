@@ -1,4 +1,4 @@
-// Tests of scripts/test.ts, which runs the tests: no failure, hang, ignored test or process left behind goes unnoticed.
+// Tests of scripts/test.ts, which runs the tests: it reports every failure, hang, ignored test and process left behind.
 
 import assert from "node:assert/strict";
 import { fromFileUrl } from "../e2e/paths.ts";
@@ -53,7 +53,7 @@ async function inFolder(files: Readonly<Record<string, string>>, play: (dir: str
   }
 }
 
-Deno.test("the test runner tells of all that goes wrong in a test file, and of each file that does not pass", (test) => {
+Deno.test("the test runner reports all that goes wrong in a test file, and each file that does not pass", (test) => {
   const texts = Object.fromEntries(Object.entries(FILES).map(([name, [text]]) => [name, text]));
   return inFolder(texts, async (dir) => {
     const { status, stdout } = await runCommand([...WORDS, "--limit=3", dir]);
@@ -75,7 +75,7 @@ Deno.test("the test runner ends with status 0 when all is well", () =>
     assert.equal(status, 0);
   }));
 
-Deno.test("the test runner ends all that it has started when a signal comes", () =>
+Deno.test("the test runner ends all its processes when a signal comes", () =>
   inFolder({ hangs: STARTS + HANGS }, async (dir) => {
     const child = new Deno.Command(WORDS[0]!, { args: [...WORDS.slice(1), dir], stdout: "piped" }).spawn();
     await until(() => readPid(dir) !== undefined, () => "the pid");
@@ -95,7 +95,7 @@ const WRONG: readonly (readonly [word: string, says: RegExp])[] = [
   [here("../../docs"), /^test: there is no test file /],
 ];
 
-Deno.test("the test runner, used wrongly: one reason, status 64, and nothing is run", async () => {
+Deno.test("the test runner, used wrongly: one reason, status 64, and nothing runs", async () => {
   for (const [word, says] of WRONG) {
     const { status, stdout, stderr } = await runCommand([...WORDS, word]);
     assert.deepEqual([status, stdout], [64, ""]);

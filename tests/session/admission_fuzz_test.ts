@@ -1,7 +1,8 @@
-// Restrictions and pipelining, on seeded random dialogues: the replies, and what reaches downstream, are those of a model.
+// Restrictions and pipelining, on seeded random dialogues. The replies, and what reaches downstream, must be those of a
+// model.
 //
-// The model is a server with the same rules that answers one command at a time. A dialogue is said in pieces that are cut
-// at random; rulings come at once or after a while.
+// The model is a server with the same rules that answers one command at a time. A dialogue comes in pieces that are cut
+// at random. Rulings come at once or after a while.
 
 import assert from "node:assert/strict";
 import { Conversation } from "../fakes/conversation.ts";

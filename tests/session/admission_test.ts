@@ -1,4 +1,4 @@
-// Tests of lib/session/admission.ts and transaction.ts in a session: what restrictions see, and what checks are told.
+// Tests of lib/session/admission.ts and transaction.ts in a session: what restrictions see, and what checks get.
 
 import assert from "node:assert/strict";
 import type { Judge, JudgeOptions } from "../../lib/checks/check.ts";
@@ -42,7 +42,7 @@ async function sendMessage(talk: Conversation, rcpts: readonly [address: string,
   assert.equal(talk.client.hear(), "250 2.0.0 Taken\r\n");
 }
 
-Deno.test("checks are told what the rules ask for, for any recipient that downstream accepted", async () => {
+Deno.test("checks get what the rules ask for, for any recipient that downstream accepted", async () => {
   const rules = `allow-filter:ALL:ALL:filter@mx
 allow-extchk:ALL:ALL:extchk@mx
 allow-extchk|allow-filter:ALL:ALL:both@mx
@@ -68,7 +68,7 @@ allow-extchk|allow-filter:ALL:ALL:both@mx
   await talk.quit();
 });
 
-Deno.test("without a rules file nobody asks for a content check, and so all are run", async () => {
+Deno.test("without a rules file nobody asks for a content check, so all run", async () => {
   const { judge, all } = watcher();
   const other: Restriction = { name: "other", recipient: async () => ({ kind: "allow" }) };
   for (const options of [{ judge }, { judge, restriction: other }]) {
@@ -134,7 +134,7 @@ Deno.test("a restriction that is a bug ends the session with 421, the stack in t
   assert.ok(talk.end && talk.client.closed);
 });
 
-Deno.test("whoever waits for a ruling can leave, and the session can end, before there is one", async () => {
+Deno.test("while a ruling is awaited, a client can leave and the session can end", async () => {
   for (const how of ["leaves", "resets", "ends", "shutdown", "clock", "bug"] as const) {
     let signal: AbortSignal | undefined;
     const restriction: Restriction = {
@@ -168,7 +168,7 @@ Deno.test("whoever waits for a ruling can leave, and the session can end, before
   }
 });
 
-Deno.test("downstream that is lost while a ruling is awaited is noticed at the next command", async () => {
+Deno.test("downstream that is lost during a ruling is noticed at the next command", async () => {
   const ruled = Promise.withResolvers<void>();
   const restriction: Restriction = {
     name: "slow",

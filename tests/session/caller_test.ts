@@ -27,7 +27,7 @@ function callerOf(facts: ClientFacts, connection: { peer?: string | undefined },
   return callerOfEnvelope(emptyEnvelope(facts), connection, { dns, onUnknown });
 }
 
-Deno.test("callerOf takes whom XFORWARD names, and asks DNS nothing", async () => {
+Deno.test("callerOf takes the client that XFORWARD names, and asks DNS nothing", async () => {
   const dns = dnsOf({ "1.2.0.192.in-addr.arpa PTR": ["mx.example"], "mx.example A": ["192.0.2.1"] });
   for (
     const [facts, address, name] of [
@@ -51,7 +51,7 @@ Deno.test("callerOf takes whom XFORWARD names, and asks DNS nothing", async () =
   assert.deepEqual(dns.asked, []);
 });
 
-Deno.test("callerOf looks the name up of which XFORWARD has said nothing; without an address it is not known", async () => {
+Deno.test("callerOf looks up a name that XFORWARD did not give; without an address it is not known", async () => {
   const dns = dnsOf({ "1.2.0.192.in-addr.arpa PTR": ["mx.example"], "mx.example A": ["192.0.2.1"] });
   const addressed = callerOf({ told: true, address: "192.0.2.1" }, { peer: "127.0.0.1" }, dns);
   assert.equal(await addressed.name(), "mx.example");
@@ -61,7 +61,7 @@ Deno.test("callerOf looks the name up of which XFORWARD has said nothing; withou
   assert.equal(await callerOf({}, {}, dns).name(), undefined);
 });
 
-Deno.test("callerOf never takes the peer for the client where downstream does not let XFORWARD be used", async () => {
+Deno.test("callerOf never takes the peer for the client if downstream does not allow XFORWARD", async () => {
   const dns = dnsOf({ "1.0.0.127.in-addr.arpa PTR": ["localhost"], "localhost A": ["127.0.0.1"] });
   const noted: string[] = [];
   const onUnknown = (why: string) => void noted.push(why);
@@ -83,7 +83,7 @@ Deno.test("callerOf never takes the peer for the client where downstream does no
   assert.equal(noted.length, 4);
 });
 
-Deno.test("callerOf looks our own peer's name up, and back, when it is asked for", async () => {
+Deno.test("callerOf looks up our own peer's name, and back, when asked", async () => {
   const ptr = "1.2.0.192.in-addr.arpa PTR";
   const v6 = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR";
   const rows: [string | undefined, Zone, string | undefined][] = [
@@ -105,7 +105,7 @@ Deno.test("callerOf looks our own peer's name up, and back, when it is asked for
   }
 });
 
-Deno.test("callerOf: what could not be found out is no missing name", async () => {
+Deno.test("callerOf: an unknown name is not a missing name", async () => {
   const ptr = "1.2.0.192.in-addr.arpa PTR";
   for (const zone of [{ [ptr]: "fails" }, { [ptr]: ["mx.example"], "mx.example A": "fails" }] as Zone[]) {
     await assert.rejects(callerOf({}, { peer: "192.0.2.1" }, dnsOf(zone)).name(), IoError);

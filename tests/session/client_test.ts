@@ -20,7 +20,7 @@ function newClient(): { client: Client; peer: Peer; clock: FakeClock } {
   };
 }
 
-Deno.test("Client.say holds replies back while a command has come already, and sends them in one packet", async () => {
+Deno.test("Client.say holds back replies if another command has come already, and sends them in one packet", async () => {
   const { client, peer } = newClient();
   peer.say("NOOP 1\r\nNOOP 2\r\nNOOP 3\r\n");
   for (let count = 0; count < 3; count++) {

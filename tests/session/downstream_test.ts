@@ -1,4 +1,4 @@
-// Tests of lib/session/downstream.ts: its bounds, how it takes leave, and what it does not take for a reply.
+// Tests of lib/session/downstream.ts: its bounds, how it says QUIT, and what it does not take for a reply.
 
 import assert from "node:assert/strict";
 import { Downstream } from "../../lib/session/downstream.ts";
@@ -37,7 +37,7 @@ async function ask({ clock, downstream, peer }: Talk, reply: string): Promise<st
   return textOf((await asking).bytes);
 }
 
-Deno.test("Downstream.ask gives back any legal reply octet by octet", async () => {
+Deno.test("Downstream.ask returns any legal reply octet by octet", async () => {
   const replies = [
     "250 Ok\r\n",
     "250\r\n",
@@ -55,7 +55,7 @@ Deno.test("Downstream.ask gives back any legal reply octet by octet", async () =
   }
 });
 
-Deno.test("Downstream.ask understands lines that a bare LF ends, and gives them back with CRLF", async () => {
+Deno.test("Downstream.ask understands lines that a bare LF ends, and returns them with CRLF", async () => {
   const replies = [
     "250 Ok\n",
     "250\n",
@@ -101,7 +101,7 @@ Deno.test("Downstream.ask takes nothing else for a reply, and is lost then", asy
   }
 });
 
-Deno.test("Downstream.ask never waits for longer than its patience, however the reply trickles", async () => {
+Deno.test("Downstream.ask never waits longer than its limit, even if the reply trickles", async () => {
   for (const piece of ["2", "250-line\r\n"]) {
     const talk = await newTalk();
     let failed = false;
@@ -125,7 +125,7 @@ Deno.test("Downstream.leave says QUIT, waits for nothing and closes", async () =
   assert.equal(talk.clock.pending, 0);
 });
 
-Deno.test("Downstream.leave is not held up by a downstream that takes nothing", async () => {
+Deno.test("a downstream that takes nothing does not hold up Downstream.leave", async () => {
   const talk = await newTalk();
   talk.peer.stallWrites();
   const leaving = talk.downstream.leave();

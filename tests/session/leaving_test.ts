@@ -1,7 +1,9 @@
-// Tests of how one side's leaving is noticed, whatever the other is waited for (session.ts, downstream.ts, waiting.ts).
+// The session notices that one side leaves, whatever it waits for from the other side (session.ts, downstream.ts,
+// waiting.ts).
 //
-// A client that is reset is gone at once. One that has closed its sending side is given replies for 3 s, and more only
-// where a QUIT of its own stands behind; but nothing is delivered for it. Downstream's leaving reaches a silent client.
+// A client that resets the connection is gone at once. A client that closed its sending side gets replies for 3 s, and
+// longer only if it sent a QUIT before. But nothing is delivered for it. If downstream leaves, even a silent client
+// hears of it.
 
 import assert from "node:assert/strict";
 import { Conversation, type ConversationOptions } from "../fakes/conversation.ts";
@@ -182,7 +184,7 @@ for (const { what, doing, begin, isMessage } of AWAITED) {
   }
 }
 
-Deno.test("a client that has closed its sending side hears what it is owed within 3 s", async () => {
+Deno.test("a client that has closed its sending side hears its outstanding replies within 3 s", async () => {
   const talk = new Conversation();
   await talk.start();
   talk.client.say("EHLO a\r\nNOOP\r\nNOOP\r\n");
@@ -220,7 +222,7 @@ Deno.test("a client that has closed its sending side and is answered is let go a
   await talk.assertOver();
 });
 
-Deno.test("a QUIT that the client has said before it closed its sending side is answered, and all that is before it", async () => {
+Deno.test("a QUIT that the client sent before it closed its sending side is answered, and everything before it", async () => {
   for (const quit of ["QUIT", " quit ", "QUIT\t"]) {
     const talk = new Conversation();
     await talk.start();
@@ -241,7 +243,7 @@ Deno.test("a QUIT that the client has said before it closed its sending side is 
   }
 });
 
-Deno.test("a QUIT in what was a message's content is no QUIT that waits", async () => {
+Deno.test("a QUIT inside a message's content is no QUIT that waits", async () => {
   const talk = new Conversation({ filter: true });
   await talk.startMessage();
   talk.client.say("one\r\nQUIT\r\n.\r\nNOOP\r\n");
@@ -252,7 +254,7 @@ Deno.test("a QUIT in what was a message's content is no QUIT that waits", async 
   await talk.assertOver();
 });
 
-Deno.test("a QUIT that downstream does not answer is answered by us, where the client has closed its sending side", async () => {
+Deno.test("if downstream does not answer a QUIT, we answer, if the client has closed its sending side", async () => {
   for (const ends of ["before", "after"] as const) {
     const talk = await greeted();
     talk.client.say("QUIT\r\n");
@@ -282,7 +284,7 @@ Deno.test("a QUIT is waited for as long as any reply while the client stays, and
   }
 });
 
-Deno.test("what becomes of a message whose final dot is out is waited for 3 s more when the client leaves", async () => {
+Deno.test("the outcome of a message whose final dot is out is awaited 3 s more when the client leaves", async () => {
   for (const how of ["reset", "close", "end"] as const) {
     for (const reply of ["250 Taken", "550 No", undefined]) {
       const talk = await messageSaid();
@@ -304,7 +306,7 @@ Deno.test("what becomes of a message whose final dot is out is waited for 3 s mo
   }
 });
 
-Deno.test("a signal to end while a client that has left is waited for changes nothing of that", async () => {
+Deno.test("a signal to end changes nothing while a client that has left is awaited", async () => {
   const talk = await messageSaid();
   talk.downstream.say("354 Go on\r\n");
   await settled();
@@ -424,7 +426,7 @@ for (const { when, begin } of SILENT) {
   }
 }
 
-Deno.test("downstream that leaves in its reply to our own RSET reaches the client behind the reply to its message", async () => {
+Deno.test("downstream that leaves in its reply to our own RSET reaches the client after the reply to its message", async () => {
   for (const early of [false, true]) {
     const talk = new Conversation({ filter: true });
     await talk.startMessage();
@@ -443,7 +445,7 @@ Deno.test("downstream that leaves in its reply to our own RSET reaches the clien
   }
 });
 
-Deno.test("downstream's 421 that crosses the client's command is the reply to that", async () => {
+Deno.test("downstream's 421 that crosses the client's command is the reply to that command", async () => {
   const talk = await greeted();
   talk.downstream.say("421 4.4.2 timeout\r\n");
   talk.client.say("NOOP\r\n");
@@ -471,7 +473,7 @@ Deno.test("downstream that leaves while a client sends its message: 451 to that,
   }
 });
 
-Deno.test("commands that are in the pipe when downstream leaves have their replies, and a QUIT has ours", async () => {
+Deno.test("commands that are under way when downstream leaves get their replies, and a QUIT gets ours", async () => {
   const talk = await greeted();
   talk.client.say("NOOP\r\nQUIT\r\n");
   await settled();

@@ -1,6 +1,6 @@
-// Tests of lib/session/message.ts: faults that a dialogue cannot tell of, such as a disk that is full.
+// Tests of lib/session/message.ts: faults that a dialogue cannot show, such as a full disk.
 //
-// Whatever breaks before the final dot is a clean 4xx and leaves nothing behind; the session stays usable.
+// Any failure before the final dot is a clean 4xx and leaves nothing behind. The session stays usable.
 
 import assert from "node:assert/strict";
 import type { Check } from "../../lib/checks/check.ts";
@@ -89,7 +89,7 @@ Deno.test("a spool that fails refuses the message with a 4xx, runs no filter, an
   }
 });
 
-Deno.test("a disk that fills at the nth write refuses the message with a 4xx, whichever it is", async () => {
+Deno.test("a disk that fills at the nth write refuses the message with a 4xx, for any n", async () => {
   for (const after of [0, 1, 2]) {
     for (const filter of [false, true]) {
       const talk = await conversation({ filter });
@@ -178,7 +178,7 @@ const DEEDS: readonly (readonly [what: string, deed: (talk: Conversation, path: 
   ];
 const ADDED = bytesOf("added\n");
 
-Deno.test("a filter that changes EMAIL and does not refuse is 451, at every size and however it ends", async () => {
+Deno.test("a filter that changes EMAIL and does not refuse is 451, at every size and with any end", async () => {
   const ends: readonly ((talk: Conversation) => void)[] = [
     ({ filter }) => filter.exit(0),
     ({ filter }) => filter.exit(2),
@@ -220,7 +220,7 @@ Deno.test("a filter that changes EMAIL and does not refuse is 451, at every size
   }
 });
 
-Deno.test("a filter that changes EMAIL and refuses is heard", async () => {
+Deno.test("if a filter changes EMAIL and refuses, its refusal counts", async () => {
   for (const text of ["small\r\n", LARGE_TEXT]) {
     const talk = await conversation({ filter: true });
     talk.client.say(`${text}.\r\n`);
@@ -233,7 +233,7 @@ Deno.test("a filter that changes EMAIL and refuses is heard", async () => {
   }
 });
 
-Deno.test("--edit-in-place: what the filter leaves in EMAIL is sent after exit 0, and nothing of it otherwise", async () => {
+Deno.test("--edit-in-place: the filter's EMAIL is sent after exit 0, and not otherwise", async () => {
   for (const text of ["small\r\n", LARGE_TEXT]) {
     for (const [what, deed, changes] of DEEDS) {
       for (const rejectUnsure of [false, true]) {
@@ -325,7 +325,7 @@ Deno.test("a downstream that takes no content is given up within the message's t
   await talk.assertOver();
 });
 
-Deno.test("a filter that we have no means to start does not have the message pass", async () => {
+Deno.test("if we have no means to start a filter, the message does not pass", async () => {
   const talk = await conversation({ filter: true });
   talk.runtime.processes.refusal = "exhausted";
   talk.client.say("one\r\n.\r\n");
@@ -412,7 +412,7 @@ Deno.test("a signal to end while the last of a message is written to a slow disk
   await talk.assertOver();
 });
 
-Deno.test("a signal to end before the final dot waits for nothing that downstream owes, and is no duplicate", async () => {
+Deno.test("a signal to end before the final dot does not wait for downstream's replies, and is no duplicate", async () => {
   for (const owed of ["the reply to DATA", "to take the content"]) {
     const talk = await conversation();
     talk.client.say(`${LARGE_TEXT}.\r\n`);
@@ -434,7 +434,7 @@ Deno.test("a signal to end before the final dot waits for nothing that downstrea
 });
 
 // The write before the last one waits. What comes to pass meanwhile must keep the final dot back.
-Deno.test("what ends a message while its content is under way keeps the final dot back, up to the last write", async () => {
+Deno.test("anything that ends a message while its content is under way holds back the final dot, up to the last write", async () => {
   const rows: readonly {
     what: string;
     comesToPass: (talk: Conversation) => void | Promise<void>;
@@ -524,7 +524,7 @@ const DELAYS: readonly { name: string; filter?: boolean; hold: (talk: Conversati
   },
 ];
 
-Deno.test("the reply to the final dot comes within 90 s, whatever keeps it", async () => {
+Deno.test("the reply to the final dot comes within 90 s, whatever is slow", async () => {
   const late: string[] = [];
   for (const { name, filter, hold } of DELAYS) {
     const talk = await conversation(filter === undefined ? {} : { filter, filterOptions: { timeout: 80_000 } });
@@ -544,7 +544,7 @@ Deno.test("the reply to the final dot comes within 90 s, whatever keeps it", asy
   assert.deepEqual(late, []);
 });
 
-Deno.test("a message's log line names verdict, envelope and reply, and nothing in it can start a line", async () => {
+Deno.test("a message's log line names verdict, envelope and reply, and no text in it can start a line", async () => {
   const talk = new Conversation();
   await talk.start();
   talk.downstream.say("220 mx\r\n");
@@ -565,7 +565,7 @@ Deno.test("a message's log line names verdict, envelope and reply, and nothing i
   await talk.quit();
 });
 
-Deno.test("a message's log line has its Message-ID, however large it is and whatever becomes of it", async () => {
+Deno.test("a message's log line has its Message-ID, at any size and with any outcome", async () => {
   const header = "Received: by x\r\nmessage-id:\r\n <a=b@c>\r\nSubject: x\r\n\r\n";
   const rows: readonly { content: string; options?: ConversationOptions; logged: RegExp }[] = [
     { content: `${header}text\r\n`, logged: / verdict=unchecked .* nrcpt=1 message_id="<a=b@c>" size=59 / },
@@ -596,7 +596,7 @@ Deno.test("a message's log line has its Message-ID, however large it is and what
   }
 });
 
-Deno.test("what a check cannot read is logged as that, and 451 without -r too", async () => {
+Deno.test("if a check cannot read the message, the log says so, and the reply is 451 even without -r", async () => {
   const check: Check = {
     name: "reads",
     needsFile: false,

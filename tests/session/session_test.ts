@@ -1,4 +1,4 @@
-// Tests of lib/session/session.ts: its bounds and its last lines of defence; the dialogues beside them tell the rest.
+// Tests of lib/session/session.ts: its bounds and its last lines of defence. The dialogues test the rest.
 
 import assert from "node:assert/strict";
 import { Conversation } from "../fakes/conversation.ts";
@@ -27,7 +27,7 @@ Deno.test("Session ends with 421 after a hundred lines that are no commands", as
   }
 });
 
-Deno.test("Session takes so many recipients and refuses more with 452, without asking", async () => {
+Deno.test("Session takes a limited number of recipients and refuses more with 452, without asking", async () => {
   const talk = await greeted();
   const limit = 20_000;
   talk.client.say(`MAIL FROM:<a@b>\r\n${"RCPT TO:<c@d>\r\n".repeat(limit + 2)}`);
@@ -47,7 +47,7 @@ Deno.test("Session takes so many recipients and refuses more with 452, without a
   await talk.assertOver();
 });
 
-Deno.test("Session.failOnBug ends with 421 and says nothing of the bug", async () => {
+Deno.test("Session.failOnBug ends with 421 and does not mention the bug", async () => {
   const talk = await greeted();
   talk.session.failOnBug();
   await settled();
@@ -55,7 +55,7 @@ Deno.test("Session.failOnBug ends with 421 and says nothing of the bug", async (
   await talk.assertOver();
 });
 
-Deno.test("Session that meets a bug of its own answers 421, and its stack is in the log", async () => {
+Deno.test("Session with a bug of its own answers 421, and the log has the stack", async () => {
   const talk = new Conversation();
   talk.runtime.network.connect = () => Promise.reject(new TypeError("oops at /secret"));
   await talk.start();
@@ -65,7 +65,7 @@ Deno.test("Session that meets a bug of its own answers 421, and its stack is in 
   assert.match(talk.logger.find(": bug ").join(), /oops at \/secret.*session_test\.ts/);
 });
 
-Deno.test("Session that meets a bug in our own NOOP or RSET answers 421 at once, and its stack is in the log", async () => {
+Deno.test("Session with a bug in our own NOOP or RSET answers 421 at once, and the log has the stack", async () => {
   for (const fails of ["write", "read"] as const) {
     for (const command of ["NOOP", "RSET"]) {
       const talk = new Conversation({ filter: true, options: { keepalive: 5_000 } });
@@ -107,7 +107,7 @@ Deno.test("Session that meets a bug in our own NOOP or RSET answers 421 at once,
   }
 });
 
-Deno.test("Session closes its client and downstream, whatever fails when it explains its end", async () => {
+Deno.test("Session closes its client and downstream, even if the explanation of its end fails", async () => {
   for (const broken of ["log", "client", "both"] as const) {
     const talk = await greeted();
     const oops = () => {
@@ -125,7 +125,7 @@ Deno.test("Session closes its client and downstream, whatever fails when it expl
   }
 });
 
-Deno.test("Session that cannot take leave of downstream closes its client all the same", async () => {
+Deno.test("Session closes its client even if it cannot say QUIT to downstream", async () => {
   const talk = await greeted();
   talk.downstream.conn.write = () => Promise.reject(new TypeError("oops"));
   talk.client.end();
@@ -158,7 +158,7 @@ Deno.test("Session gives the connection and the greeting one time limit", async 
   await talk.assertOver();
 });
 
-Deno.test("Session's clock is not moved by a message that trickles in", async () => {
+Deno.test("A message that trickles in does not move Session's clock", async () => {
   const talk = new Conversation({ options: { sessionTimeout: 1_000_000, keepalive: 10_000_000 } });
   await talk.startMessage();
   for (let count = 0; count < 9; count++) {
@@ -190,7 +190,7 @@ Deno.test("Session's clock does not cut off a message past the point of no retur
   await talk.assertOver();
 });
 
-Deno.test("Session that is shut down while downstream owes its reply to a DATA does not wait for it", async () => {
+Deno.test("Session that is shut down does not wait for downstream's reply to a DATA", async () => {
   const talk = new Conversation();
   await talk.startMessage();
   talk.client.say("x\r\n.\r\n");
@@ -203,7 +203,7 @@ Deno.test("Session that is shut down while downstream owes its reply to a DATA d
   await talk.assertOver();
 });
 
-Deno.test("Session that is shut down waits for the reply to a final dot, and no longer than a grace", async () => {
+Deno.test("Session that is shut down waits for the reply to a final dot, but only for a grace", async () => {
   const talk = new Conversation();
   await talk.startMessage();
   talk.client.say("x\r\n.\r\n");
@@ -219,7 +219,7 @@ Deno.test("Session that is shut down waits for the reply to a final dot, and no 
   await talk.assertOver();
 });
 
-Deno.test("Session has an id of its own in each of its lines", async () => {
+Deno.test("Session has its own id in each of its lines", async () => {
   const ids = new Set<string>();
   for (let count = 0; count < 20; count++) {
     const talk = await greeted();

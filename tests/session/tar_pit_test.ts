@@ -1,4 +1,4 @@
-// Tests of lib/session/tar_pit.ts: what each command of a session waits.
+// Tests of lib/session/tar_pit.ts: how long each command of a session waits.
 
 import assert from "node:assert/strict";
 import { TarPit } from "../../lib/session/tar_pit.ts";
@@ -12,7 +12,7 @@ function delays(options: Partial<typeof OPTIONS> | { tarpitAfter: undefined }, v
 
 const RCPTS = Array(8).fill("RCPT");
 
-Deno.test("TarPit: the delay begins after so many RCPT, grows, and has a cap", () => {
+Deno.test("TarPit: the delay begins after a number of RCPT, grows, and has a limit", () => {
   assert.deepEqual(delays({}, RCPTS), [0, 0, 1000, 2000, 4000, 8000, 10_000, 10_000]);
   assert.deepEqual(delays({ tarpitMultiplier: 1.5 }, RCPTS), [0, 0, 1000, 1500, 2250, 3375, 5062.5, 7593.75]);
   assert.deepEqual(delays({ tarpitMultiplier: 1 }, RCPTS), [0, 0, 1000, 1000, 1000, 1000, 1000, 1000]);
@@ -24,7 +24,7 @@ Deno.test("TarPit: only RCPT leads into it, and then every command waits", () =>
   assert.deepEqual(delays({}, ["RCPT", "RCPT", "OTHER", "SPOILT", "DATA"]), [0, 0, 1000, 2000, 4000]);
 });
 
-Deno.test("TarPit: none, and one that never ends", () => {
+Deno.test("TarPit: none, and one without end", () => {
   assert.deepEqual(delays({ tarpitAfter: undefined }, RCPTS), Array(8).fill(0));
   const pit = new TarPit({ ...OPTIONS, tarpitMultiplier: 9999 });
   for (let count = 0; count < 1000; count++) pit.delayOf("RCPT");

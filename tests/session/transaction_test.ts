@@ -1,5 +1,4 @@
-// Tests of lib/session/transaction.ts: only replies that accept a command count, and whether downstream lets a client say for
-// whom it speaks. The dialogues tell the rest.
+// Tests of lib/session/transaction.ts: whether downstream allows XFORWARD. The dialogues test the rest.
 
 import assert from "node:assert/strict";
 import { NO_EHLO, Transaction } from "../../lib/session/transaction.ts";

@@ -1,6 +1,6 @@
-// No option is left undocumented: each is in --help, in the manual page, in the completions of all three shells and in the
-// README's table of options; and none of these names an option that there is not. The README and docs/flow.md say the defaults
-// that the program has.
+// Every option is documented: it is in --help, in the manual page, in the completions of all three shells and in the
+// README's table of options. None of these names an option that does not exist. The README and docs/flow.md have the
+// defaults of the program.
 
 import assert from "node:assert/strict";
 import { allOptions } from "../../lib/commands/commands.ts";
@@ -61,7 +61,7 @@ for (const { name, named, needs } of PLACES) {
     }
   });
 
-  Deno.test(`${name} names no option that there is not`, () => {
+  Deno.test(`${name} names no option that does not exist`, () => {
     const known = OPTIONS.flatMap(({ short, long }) => [`--${long}`, `-${short}`]);
     for (const option of named) {
       assert.ok(known.includes(option) || /^-[a-zA-Z]{2,}$/.test(option), `${option} of ${name} is no option`);
@@ -72,7 +72,7 @@ for (const { name, named, needs } of PLACES) {
 const HAVE_DEFAULT = OPTIONS.filter(({ help }) => help.includes("{default}"));
 const defaultOf = (row: typeof OPTIONS[number]) => withDefault("{default}", row);
 
-Deno.test("README.md tells the defaults that the program has", () => {
+Deno.test("README.md has the defaults of the program", () => {
   const told = [...readme.matchAll(/^\| (`-[^|]*(?:\\\|[^|]*)*) \| (.*) \|$/gm)];
   for (const [, cell, text] of told) {
     if (text!.includes("docs/flow.md")) continue;
@@ -86,7 +86,7 @@ Deno.test("README.md tells the defaults that the program has", () => {
   }
 });
 
-Deno.test("docs/flow.md tells the limits of time that the program has", () => {
+Deno.test("docs/flow.md has the time limits of the program", () => {
   const flow = Deno.readTextFileSync(new URL("../../docs/flow.md", import.meta.url));
   const units = { s: 1, h: 3600 };
   let count = 0;

@@ -1,5 +1,5 @@
-// Tests of lib/settings/kinds.ts: each text that is right has its value, each that is wrong is refused, and what is printed is
-// read again as the same value.
+// Tests of lib/settings/kinds.ts: each right text has its value, each wrong one is refused, and a printed value is read
+// as the same value.
 
 import assert from "node:assert/strict";
 import { parseAddresses } from "../../lib/dns/answers.ts";
@@ -109,7 +109,7 @@ Deno.test("LIST_NAME is the zone of a list, and a text for strangers", () => {
   ]);
 });
 
-Deno.test("EXIT_STATUSES are statuses from 1 to 255, ranges of them, and what they mean", () => {
+Deno.test("EXIT_STATUSES are statuses from 1 to 255, ranges of them, and their meanings", () => {
   check(EXIT_STATUSES, [
     ["1=reject", { ranges: [[1, 1]], meaning: "reject" }],
     ["255=tempfail", { ranges: [[255, 255]], meaning: "tempfail" }],
@@ -128,7 +128,7 @@ Deno.test("exitMeanings takes the last setting of a status", () => {
   assert.deepEqual(exitMeanings(settings), new Map([[1, "pass"], [2, "fail"], [3, "pass"], [5, "fail"]]));
 });
 
-Deno.test("scannerAddress offers its examples, and shows them where a value is wrong", () => {
+Deno.test("scannerAddress offers its examples, and shows them if a value is wrong", () => {
   const kind = scannerAddress("127.0.0.1:3310", "unix:/run/x");
   check(kind, [["127.0.0.1:3310", tcp("127.0.0.1", 3310)]], ["127.0.0.1"]);
   assert.deepEqual(kind.offers, { words: ["127.0.0.1:3310", "unix:/run/x"] });

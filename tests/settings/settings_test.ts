@@ -1,4 +1,4 @@
-// Tests of lib/settings/settings.ts: the defaults are those of the manual, and each row prints what it reads.
+// Tests of lib/settings/settings.ts: the defaults are those of the manual, and each row can read what it prints.
 
 import assert from "node:assert/strict";
 import { readCommandLine } from "../../lib/options/command_line.ts";
@@ -26,7 +26,7 @@ Deno.test("each row prints its default so that it reads the same", () => {
   }
 });
 
-Deno.test("each row prints what was given, once for each time", () => {
+Deno.test("each row prints the values that were given, once for each time", () => {
   const rows: readonly [option: string, texts: readonly string[], printed?: readonly string[]][] = [
     ["command", ["a", "b"], ["b"]],
     ["reject", ["", ""], [""]],

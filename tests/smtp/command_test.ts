@@ -1,6 +1,6 @@
 // Tests of lib/smtp/command.ts: which command a line is.
 //
-// Total: any line is a command, and its octets stay as they came, since those go downstream.
+// It is total: any line is a command. Its octets stay as they came, because they go downstream.
 
 import assert from "node:assert/strict";
 import { parseCommand, shownVerb, type Verb } from "../../lib/smtp/command.ts";
@@ -120,7 +120,7 @@ Deno.test("parseCommand is total", () => {
   }
 });
 
-Deno.test("shownVerb is what was said, in capitals and bounded", () => {
+Deno.test("shownVerb is the verb as it came, in capitals and bounded", () => {
   for (
     const [line, shown] of [
       ["NOOP", "NOOP"],

@@ -1,7 +1,6 @@
-// Tests of lib/smtp/dialogue.ts: where a session stands (RFC 5321 s.4.1.4).
+// Tests of lib/smtp/dialogue.ts: the phases of a conversation (RFC 5321 s.4.1.4).
 //
-// The rows are the whole table: an event that is not in a phase's row must leave the phase as it is. Each phase is tried
-// with each event.
+// The rows are the whole table. Anything else must leave the phase as it is, and the tests try all of that.
 
 import assert from "node:assert/strict";
 import { Dialogue, type Event, nextPhase, type Phase } from "../../lib/smtp/dialogue.ts";

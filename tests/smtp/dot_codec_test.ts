@@ -1,7 +1,8 @@
-// Tests of lib/smtp/dot_codec.ts: what is the end of a message, and what may never look like one.
+// Tests of lib/smtp/dot_codec.ts: what ends a message, and what may never look like an end.
 //
-// Three kinds: tables of rules; the slow codec of dot_reference.ts as judge of every short input and of random longer
-// ones, over letter, dot, CR, LF and NUL; and the room that chunks need. Octets are cut in every way that packets may be.
+// There are three kinds: tables of rules; the slow codec of dot_reference.ts as judge of every short input and of
+// random longer ones, over letter, dot, CR, LF and NUL; and the room that chunks need. Octets are cut in every way that
+// packets may be.
 
 import assert from "node:assert/strict";
 import {
@@ -247,7 +248,7 @@ Deno.test("DotEncoder is ready for another message after the end", () => {
   }
 });
 
-Deno.test("the readers that judge the encoder are fooled by what is known to fool them", () => {
+Deno.test("the readers that judge the encoder are fooled by octets that are known to fool them", () => {
   const rows: readonly { wire: string; who: string[] }[] = [
     { wire: "a\r\n.\r\n", who: [] },
     { wire: "a\r\n.\r\nb\r\n.\r\n", who: READERS.map(({ who }) => who) },

@@ -1,7 +1,8 @@
-// The dot codec once more, slow and on whole texts: the judge of the real one, with which it shares nothing.
+// The dot codec again, slow and on whole texts. It judges the real one and shares nothing with it.
 //
-// Two readers: `slowDecode` is strict, as RFC 5321 s.4.5.2 has it; `READERS` are the servers that are not. The encoder is
-// judged by both: strictly read, its output is the message, and no reader may find another end in it than the last.
+// It has two kinds of readers. `slowDecode` is strict, as in RFC 5321 s.4.5.2. `READERS` are servers that are not. Both
+// judge the encoder: the strict one must read the message in its output, and no reader may find another end than the
+// last.
 
 /** A message as it stands in the spool, and what else there is to know of it. */
 export interface Decoded {

@@ -1,4 +1,4 @@
-// Tests of lib/smtp/ehlo.ts: the EHLO reply that our client gets to see.
+// Tests of lib/smtp/ehlo.ts: the EHLO reply for our client.
 
 import assert from "node:assert/strict";
 import { filterEhlo } from "../../lib/smtp/ehlo.ts";
@@ -57,7 +57,7 @@ const ROWS: readonly { lines: string[]; maxSize?: number; kept: string[] }[] = [
   { lines: ["", "STARTTLS"], kept: [""] },
 ];
 
-Deno.test("filterEhlo takes out what a filter cannot honour, and lowers SIZE", () => {
+Deno.test("filterEhlo removes keywords that a filter cannot honour, and lowers SIZE", () => {
   for (const row of ROWS) {
     const filtered = filterEhlo(replyOf(row.lines), row.maxSize);
     const expected = spelled(replyOf(row.kept).bytes);
@@ -86,7 +86,7 @@ const UNTOUCHED: readonly { text: string; code?: number; maxSize?: number }[] = 
   { text: "421-host\r\n421 CHUNKING\r\n", code: 421, maxSize: 500 },
 ];
 
-Deno.test("filterEhlo gives back the very reply where it has nothing to change", () => {
+Deno.test("filterEhlo returns the same reply if it has nothing to change", () => {
   for (const row of UNTOUCHED) {
     const reply: Reply = { code: row.code ?? 250, bytes: octets(row.text) };
     const filtered = filterEhlo(reply, row.maxSize);

@@ -1,7 +1,7 @@
-// Tests of lib/smtp/line_buffer.ts: octets in, lines out, whatever the packets were.
+// Tests of lib/smtp/line_buffer.ts: octets in, lines out, in any packets.
 //
-// The tables run whole, cut at every point and octet by octet; a slow reader without any bound is the judge of random
-// input. Only behind a bare LF a pause makes a difference; there is one after each chunk here.
+// The tables run whole, cut at every point and octet by octet. A slow reader without any bound judges random input.
+// Only after a bare LF does a pause matter. Here there is one after each chunk.
 
 import assert from "node:assert/strict";
 import { LineBuffer } from "../../lib/smtp/line_buffer.ts";
@@ -79,7 +79,7 @@ const ROWS: readonly { wire: string; lines: string[]; waiting?: string }[] = [
   { wire: "123456789\r\r\r\rabcdefghi\r\r\nRSET\r\n", lines: ["too long", "line RSET\r\n"] },
 ];
 
-Deno.test("takeLine gives the same lines whatever the packets were", () => {
+Deno.test("takeLine gives the same lines in any packets", () => {
   for (const row of ROWS) {
     for (const chunks of everyCut(row.wire)) {
       assert.deepEqual(linesOf(chunks), { lines: row.lines, waiting: row.waiting ?? "" }, JSON.stringify(chunks));
@@ -128,7 +128,7 @@ const REPLIES: readonly { wire: string; lines: string[]; waiting?: string }[] = 
   { wire: "1234567890x", lines: ["too long"] },
 ];
 
-Deno.test("takeLine ends a reply line at a bare LF too", () => {
+Deno.test("takeLine ends a reply line at a bare LF, too", () => {
   for (const row of REPLIES) {
     for (const chunks of everyCut(row.wire)) {
       const { lines, waiting } = linesOf(chunks, LIMIT, "replies");
@@ -144,7 +144,7 @@ Deno.test("takeLine ends a reply line at a bare LF too", () => {
   }
 });
 
-Deno.test("takeBareLine ends a line at a bare LF where nothing follows it, and spoils it", () => {
+Deno.test("takeBareLine ends a line at a bare LF if nothing follows it, and spoils it", () => {
   for (const row of BARE_LF) {
     assert.deepEqual(linesOf(row.chunks), { lines: row.lines, waiting: row.waiting ?? "" }, JSON.stringify(row.chunks));
   }
@@ -249,7 +249,7 @@ Deno.test("lines, consumed content and room of any size do not disturb each othe
   }
 });
 
-Deno.test("peek and consume leave what follows to takeLine", () => {
+Deno.test("peek and consume leave the rest to takeLine", () => {
   // Commands, then content of another kind, then commands again, as DATA has it.
   const wire = "DATA\r\nx\n\r\ry.\r\nQUIT\r\nN";
   for (const chunks of everyCut(wire)) {
@@ -279,7 +279,7 @@ Deno.test("peek and consume leave what follows to takeLine", () => {
   }
 });
 
-Deno.test("a CR that was consumed is no part of the line behind it", () => {
+Deno.test("a CR that was consumed is no part of the line after it", () => {
   const buffer = new LineBuffer();
   put(buffer, "x\r\n");
   buffer.consume(2);

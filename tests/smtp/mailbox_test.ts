@@ -1,4 +1,4 @@
-// Tests of lib/smtp/mailbox.ts: what RFC 5321 and RFC 6531 call a mailbox, and what they do not.
+// Tests of lib/smtp/mailbox.ts: which texts RFC 5321 and RFC 6531 call a mailbox.
 
 import assert from "node:assert/strict";
 import { isAddressLiteral, parseMailbox } from "../../lib/smtp/mailbox.ts";

@@ -1,6 +1,6 @@
-// Tests of lib/smtp/path.ts: the paths of MAIL FROM and RCPT TO (RFC 5321 s.4.1.2) and the parameters behind them.
+// Tests of lib/smtp/path.ts: the paths of MAIL FROM and RCPT TO (RFC 5321 s.4.1.2) and the parameters after them.
 //
-// The proxy reads paths to know and not to judge, so most rows are about what is understood, and few about what is not.
+// The proxy reads paths to know, not to judge. So most rows show what it understands, and few what it does not.
 
 import assert from "node:assert/strict";
 import { isUnmistakable } from "../../lib/smtp/mailbox.ts";
@@ -113,13 +113,13 @@ Deno.test("parsePath finds the address and the parameters", () => {
   }
 });
 
-Deno.test("parsePath gives undefined for what can be no path", () => {
+Deno.test("parsePath gives undefined for a text that can be no path", () => {
   for (const row of NO_PATH) {
     assert.equal(parsePath(row.text, row.keyword ?? "FROM"), undefined, JSON.stringify(row.text));
   }
 });
 
-Deno.test("readAddress gives what parsePath finds, or else the text, which no rule can take for a mailbox", () => {
+Deno.test("readAddress gives the address that parsePath finds, or else the text, which no rule can take for a mailbox", () => {
   for (const row of ROWS) assert.equal(readAddress(row.text, row.keyword ?? "FROM"), row.address);
   for (const row of NO_PATH) {
     const address = readAddress(row.text, row.keyword ?? "FROM");
@@ -140,7 +140,7 @@ Deno.test("readAddress gives what parsePath finds, or else the text, which no ru
   for (const [text, address] of rows) assert.equal(readAddress(text, "FROM"), address, text);
 });
 
-Deno.test("readAddress finds no mailbox where parsePath finds none, whatever the text", () => {
+Deno.test("readAddress finds no mailbox if parsePath finds none, for any text", () => {
   const random = seeded(4711);
   for (let run = 0; run < 50_000; run++) {
     const text = Array.from(

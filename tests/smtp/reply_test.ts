@@ -1,6 +1,6 @@
-// Tests of lib/smtp/reply.ts: replies read from downstream (RFC 5321 s.4.2), and replies of our own.
+// Tests of lib/smtp/reply.ts: replies read from downstream (RFC 5321 s.4.2), and our own replies.
 //
-// `ReplyReader` is fed through a `LineBuffer`, as it is in the program, whole, cut at every point and octet by octet.
+// `ReplyReader` gets its lines from a `LineBuffer`, as in the program: whole, cut at every point and octet by octet.
 
 import assert from "node:assert/strict";
 import { LineBuffer } from "../../lib/smtp/line_buffer.ts";
@@ -107,7 +107,7 @@ const READ: readonly { wire: string; replies: ([number, string] | "malformed")[]
   { wire: "250 a\0\n", replies: ["malformed"] },
 ];
 
-Deno.test("ReplyReader joins the lines of a reply, however they come", () => {
+Deno.test("ReplyReader joins the lines of a reply, in any packets", () => {
   for (const { wire, replies } of READ) {
     for (const chunks of everyCut(wire)) assert.deepEqual(read(chunks), replies, JSON.stringify(chunks));
   }
@@ -145,7 +145,7 @@ Deno.test("ReplyReader bounds lines, octets and the length of a line", () => {
   }
 });
 
-Deno.test("MalformedReply says what was wrong", () => {
+Deno.test("MalformedReply says what is wrong", () => {
   const empty = new Uint8Array(0);
   const tooLong = { raw: empty, bytes: empty, spoilt: false, tooLong: true };
   assert.throws(() => new ReplyReader().push(tooLong), { name: "MalformedReply", message: /more than 4096 octets/ });
@@ -154,7 +154,7 @@ Deno.test("MalformedReply says what was wrong", () => {
   assert.throws(() => new ReplyReader().push(garbage), { name: "MalformedReply", message: /garbage$/ });
 });
 
-Deno.test("MalformedReply says a bounded amount of what came", () => {
+Deno.test("MalformedReply quotes a bounded part of the octets", () => {
   const bytes = octets("x".repeat(4000));
   const line = { raw: bytes, bytes, spoilt: false, tooLong: false };
   assert.throws(() => new ReplyReader().push(line), (error) => {
@@ -219,7 +219,7 @@ const FROM_TEXT: readonly { text: string; success?: boolean; reply: string }[] =
   { text: "550 ", reply: "550 " },
 ];
 
-Deno.test("replyFromText makes one legal line of what a filter wrote", () => {
+Deno.test("replyFromText makes one legal line of a filter's text", () => {
   for (const { text, success, reply } of FROM_TEXT) {
     const made = replyFromText(text, success === undefined ? {} : { success });
     assert.equal(spelled(made.bytes), `${reply}\r\n`, JSON.stringify(text));

@@ -1,4 +1,4 @@
-// Tests of lib/smtp/xforward.ts: what an XFORWARD command says, merged with what was known (XFORWARD_README).
+// Tests of lib/smtp/xforward.ts: the facts in an XFORWARD command, merged with earlier ones (XFORWARD_README).
 
 import assert from "node:assert/strict";
 import { type ClientFacts, mergeXforward } from "../../lib/smtp/xforward.ts";
@@ -78,14 +78,14 @@ const ROWS: readonly { known?: ClientFacts; text: string; facts: ClientFacts }[]
   { text: " XHELO=a HELOX=b", facts: NOTHING },
 ];
 
-Deno.test("mergeXforward adds what one command says to what was known", () => {
+Deno.test("mergeXforward adds the facts of one command to earlier ones", () => {
   for (const row of ROWS) {
     const { told: _, ...facts } = mergeXforward(row.known ?? NOTHING, row.text);
     assert.deepEqual(facts, row.facts, JSON.stringify(row.text));
   }
 });
 
-Deno.test("mergeXforward knows that something was said, be it that nothing is known", () => {
+Deno.test("mergeXforward knows that something was said, even if nothing is known", () => {
   const rows: readonly [text: string, told: true | undefined][] = [
     [" NAME=mx", true],
     [" NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE]", true],
@@ -100,13 +100,13 @@ Deno.test("mergeXforward knows that something was said, be it that nothing is kn
   }
 });
 
-Deno.test("mergeXforward leaves what was known as it was", () => {
+Deno.test("mergeXforward does not change the earlier facts", () => {
   const known = Object.freeze({ ...KNOWN });
   mergeXforward(known, " NAME=[UNAVAILABLE] HELO=new PORT=1");
   assert.deepEqual(known, KNOWN);
 });
 
-Deno.test("mergeXforward makes of commands in a row what one command would say", () => {
+Deno.test("mergeXforward gives for several commands the same as for one with all attributes", () => {
   const parts = [" NAME=a ADDR=IPv6:::1", " HELO=b NAME=[UNAVAILABLE]", " ADDR=192.0.2.9 PROTO=SMTP"];
   const facts = parts.reduce(mergeXforward, NOTHING);
   assert.deepEqual(facts, { told: true, address: "192.0.2.9", helo: "b", proto: "SMTP", nameless: "none" });

@@ -1,6 +1,6 @@
 // Tests of lib/smtp/xtext.ts: xtext as XFORWARD carries it (RFC 3461 s.4).
 //
-// Decoding is total, since a stranger writes the values.
+// Decoding never fails, because a stranger writes the values.
 
 import assert from "node:assert/strict";
 import { bytesOf } from "../../lib/text/octets.ts";

@@ -1,4 +1,4 @@
-// Tests of lib/spool/content.ts: the line ends of a program's version are what they were, and two versions are told apart.
+// Tests of lib/spool/content.ts: the line ends of a program's version are right, and two versions are told apart.
 
 import assert from "node:assert/strict";
 import { bytesOf } from "../../lib/text/octets.ts";
@@ -16,7 +16,7 @@ function source(text: string, step = Infinity): { chunks(): AsyncIterable<Uint8A
   };
 }
 
-Deno.test("lineEndsOf: lines that ended with CR LF are still those, and more of them are the program's own", async () => {
+Deno.test("lineEndsOf: lines that ended with CR LF still do, and any more of them are the program's own", async () => {
   const rows: readonly [version: string, crLines: number, lineEnds: LineEnds][] = [
     // The message had none: LF or CR LF, and each line may choose.
     ["a\nb\n", 0, "lf-or-crlf"],
@@ -45,7 +45,7 @@ Deno.test("lineEndsOf: lines that ended with CR LF are still those, and more of 
   }
 });
 
-Deno.test("isSame and checksumOf know content again, and nothing else, however it is cut", async () => {
+Deno.test("isSame and checksumOf recognize the same content, and no other, in any pieces", async () => {
   const { files } = new FakeRuntime();
   const valueOf = async (text: string, step: number) =>
     (await checksumOf(source(text, step), files.newChecksum())).value;

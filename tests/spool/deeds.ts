@@ -1,4 +1,4 @@
-// What a program may do to a file that it was given.
+// Things that a program may do to its file.
 
 import { concat } from "../../lib/text/octets.ts";
 import type { FakeRuntime } from "../fakes/runtime.ts";

@@ -22,7 +22,7 @@ Deno.test("checkSpoolDirectory leaves nothing in a directory that can be used", 
   }
 });
 
-Deno.test("checkSpoolDirectory finds a full disk where it is to have room for content, and leaves nothing there", async () => {
+Deno.test("checkSpoolDirectory finds a full disk if it must have room for content, and leaves nothing there", async () => {
   const { files } = new FakeRuntime();
   files.fail("append", "no-space");
   await checkSpoolDirectory(files, "/tmp", { pid: 1, withContent: false });
@@ -31,7 +31,7 @@ Deno.test("checkSpoolDirectory finds a full disk where it is to have room for co
   assert.equal(files.handles, 0);
 });
 
-Deno.test("checkSpoolDirectory throws an IoError for one that cannot", async () => {
+Deno.test("checkSpoolDirectory throws an IoError for a directory that cannot be used", async () => {
   const { files } = new FakeRuntime();
   files.replace("/file", NOTHING);
   const options = { pid: 1, withContent: false };

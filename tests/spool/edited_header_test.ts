@@ -1,4 +1,4 @@
-// Tests of lib/spool/edited_header.ts: what is read, its size and its lines, its file, and that nothing is held in memory.
+// Tests of lib/spool/edited_header.ts: its content, size, lines and file, and that it holds nothing in memory.
 
 import assert from "node:assert/strict";
 import type { Content } from "../../lib/mail/message.ts";
@@ -26,7 +26,7 @@ async function textIn(source: Content): Promise<string> {
   return textOf(await readAll(source));
 }
 
-Deno.test("editHeader changes the header alone, and says the size of that", async () => {
+Deno.test("editHeader changes only the header, and knows the new size", async () => {
   const rows: readonly [message: string, edits: readonly HeaderEdit[], result: string][] = [
     ["A: 1\nB: 2\n\nB: text\n", [EDIT], "A: 1\nX: y\n\nB: text\n"],
     ["A: 1\nB: 2", [EDIT], "A: 1\nX: y\n"],
@@ -49,7 +49,7 @@ Deno.test("editHeader changes the header alone, and says the size of that", asyn
   }
 });
 
-Deno.test("editHeader gives the same content where nothing changes", async () => {
+Deno.test("editHeader returns the same content if nothing changes", async () => {
   const { spool, files } = await spooled("A: 1\ntext\n");
   const edits: HeaderEdit[] = [{}, { changes: [{ do: "remove", name: "X" }, { do: "remove", name: "A", which: 2 }] }];
   assert.equal(await editHeader(spool, edits, files), spool);

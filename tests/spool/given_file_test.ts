@@ -1,5 +1,5 @@
-// Tests of lib/spool/given_file.ts: each change of a file is seen, at every size and however soon it comes; and what a
-// program made of a message is a message for all that follows.
+// Tests of lib/spool/given_file.ts: it sees each change of a file, at every size, even an immediate one. A program's
+// version of a message is a message like any other.
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
@@ -25,7 +25,7 @@ async function assertRemoved({ spool, runtime }: { spool: Spool; runtime: FakeRu
   assert.deepEqual(runtime.files.paths, [], name);
 }
 
-Deno.test("the file is the same one each time, as programs leave it, also behind a look at the message", async () => {
+Deno.test("the file is the same one each time, as programs leave it, even after a look at the message", async () => {
   for (const size of [...GIVEN_SIZES, 1, 4097]) {
     const { spool, runtime } = await filled(size);
     assert.ok(isSame(await readAll(spool), content(size)));
@@ -40,7 +40,7 @@ Deno.test("the file is the same one each time, as programs leave it, also behind
   }
 });
 
-Deno.test("isIntact sees each change of EMAIL at every size, however soon it comes, and nothing else", async () => {
+Deno.test("isIntact sees each change of EMAIL at every size, even an immediate one, and nothing else", async () => {
   const rows: readonly (readonly [what: string, deed: Deed, isIntact: boolean])[] = [
     ...Object.entries(CHANGES).map(([what, deed]) => [what, deed, false] as const),
     ...Object.entries(NO_CHANGES).map(([what, deed]) => [what, deed, true] as const),
@@ -61,7 +61,7 @@ Deno.test("isIntact sees each change of EMAIL at every size, however soon it com
   }
 });
 
-Deno.test("isIntact sees what was written into a file that was moved elsewhere, be a copy in its place", async () => {
+Deno.test("isIntact sees text that was written into a file that was moved away, even with a copy in its place", async () => {
   for (const size of GIVEN_SIZES) {
     for (const isReplaced of [false, true]) {
       const { spool, runtime } = await filled(size);
@@ -76,7 +76,7 @@ Deno.test("isIntact sees what was written into a file that was moved elsewhere, 
   }
 });
 
-Deno.test("changed makes a program's change a message, for all that follows; the one before is what it was", async () => {
+Deno.test("changed makes a program's version a new message, and the old one stays as it was", async () => {
   for (const size of GIVEN_SIZES) {
     for (const [what, deed] of Object.entries(CHANGES)) {
       const { spool, runtime } = await filled(size);
@@ -107,7 +107,7 @@ Deno.test("changed makes a program's change a message, for all that follows; the
   }
 });
 
-Deno.test("changed: what the next program removes is delivered all the same", async () => {
+Deno.test("changed: a version that the next program removes is still delivered", async () => {
   for (const size of GIVEN_SIZES) {
     const { spool, runtime } = await filled(size);
     const file = await spool.file();
@@ -121,7 +121,7 @@ Deno.test("changed: what the next program removes is delivered all the same", as
   }
 });
 
-Deno.test("changed takes nothing that is as it was, and refuses what is no message", async () => {
+Deno.test("changed ignores a file as it was, and refuses one that is no message", async () => {
   for (const size of GIVEN_SIZES) {
     for (const [what, deed] of Object.entries(NO_CHANGES)) {
       const { spool, runtime } = await filled(size);
@@ -142,7 +142,7 @@ Deno.test("changed takes nothing that is as it was, and refuses what is no messa
   }
 });
 
-Deno.test("a version reads what its name leads to when it is read, and closes it, also when reading ends early", async () => {
+Deno.test("a version opens its name when it is read, and closes it, even if reading ends early", async () => {
   const { files: disk } = new FakeRuntime();
   const { files } = newSpool(disk);
   disk.replace("/tmp/x.out", content(10));

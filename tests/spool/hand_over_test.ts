@@ -9,7 +9,7 @@ import { CHANGES, GIVEN_SIZES, NO_CHANGES } from "./deeds.ts";
 
 const K = 1024;
 
-Deno.test("giveCopy gives a file that a program may change, and the message stays what it is", async () => {
+Deno.test("giveCopy gives a file that a program may change, and the message stays as it is", async () => {
   const copied = "/tmp/postprox-1-0.edit";
   for (const size of GIVEN_SIZES) {
     for (const isChanged of [false, true]) {
@@ -54,7 +54,7 @@ Deno.test("a copy that is no message any more is refused", async () => {
   await spool.remove();
 });
 
-Deno.test("giveRecipients writes all recipients, each on a line of its own", async () => {
+Deno.test("giveRecipients writes all recipients, each on its own line", async () => {
   for (const count of [0, 1, 99, 100, 101, 20_000]) {
     const { files: disk } = new FakeRuntime();
     const { files } = newSpool(disk);
@@ -70,7 +70,7 @@ Deno.test("giveRecipients writes all recipients, each on a line of its own", asy
   }
 });
 
-Deno.test("Outfile.written is what a program has left there", async () => {
+Deno.test("Outfile.written is the version that a program has left there", async () => {
   const { files: disk } = new FakeRuntime();
   const { spool, files } = newSpool(disk);
   await fillSpool(spool, content(10), 10);

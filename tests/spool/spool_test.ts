@@ -1,5 +1,5 @@
-// Tests of lib/spool/spool.ts and files.ts: what was appended is what comes back, at every size around the limits, for any
-// number of readers, and nothing is left after `remove`.
+// Tests of lib/spool/spool.ts and files.ts: the content comes back as it was appended, at every size around the limits,
+// for any number of readers. `remove` leaves nothing.
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
@@ -20,7 +20,7 @@ function newSpool(named: boolean): { spool: Spool; files: SpoolFiles; runtime: F
 
 const SIZES = [0, 1, 4095, 4096, 4097, 128 * K, 208 * K, 208 * K + 1, 256 * K - 1, 256 * K, 256 * K + 1, 900_000];
 
-Deno.test("Spool gives back what was appended, again and again, whatever the size and the pieces", async () => {
+Deno.test("Spool gives its content again and again, at any size and in any pieces", async () => {
   for (const size of SIZES) {
     for (const step of [1000, 64 * K, 400 * K]) {
       for (const named of [false, true]) {
@@ -41,7 +41,7 @@ Deno.test("Spool gives back what was appended, again and again, whatever the siz
   }
 });
 
-Deno.test("Spool is read by two at once, in turns, one of them to its middle only, while programs get it", async () => {
+Deno.test("Two readers read Spool at once, in turns, one only to the middle, while programs get it", async () => {
   for (const size of SIZES) {
     for (const named of [false, true]) {
       const { spool, runtime } = newSpool(named);
@@ -76,7 +76,7 @@ Deno.test("Spool makes no file for a small message that nobody needs as one", as
   assert.deepEqual(runtime.files.operations, []);
 });
 
-Deno.test("SpoolFiles keeps files under the names that it was given", async () => {
+Deno.test("SpoolFiles keeps files under their names", async () => {
   const { spool, files, runtime } = newSpool(true);
   await fillSpool(spool, content(10), 10);
   const { path, file } = await files.create("out");
@@ -88,7 +88,7 @@ Deno.test("SpoolFiles keeps files under the names that it was given", async () =
   assert.deepEqual(runtime.files.paths, []);
 });
 
-Deno.test("SpoolFiles does not touch a file that is there already under its name", async () => {
+Deno.test("SpoolFiles does not touch a file that already has its name", async () => {
   for (const ending of ["eml", "out"] as const) {
     const path = `/tmp/postprox-1-0.${ending}`;
     const { spool, files, runtime } = newSpool(true);
@@ -102,7 +102,7 @@ Deno.test("SpoolFiles does not touch a file that is there already under its name
   }
 });
 
-Deno.test("Spool.space shows a full disk at a later call at the latest", async () => {
+Deno.test("Spool.space throws for a full disk at a later call at the latest", async () => {
   const { spool, runtime } = newSpool(true);
   runtime.files.fail("append", "no-space");
   await assert.rejects(async () => {
@@ -112,7 +112,7 @@ Deno.test("Spool.space shows a full disk at a later call at the latest", async (
   assert.deepEqual(runtime.files.paths, []);
 });
 
-Deno.test("Spool.file shows a failure of what was written behind", async () => {
+Deno.test("Spool.file throws for a failed write in the background", async () => {
   const { spool, runtime } = newSpool(true);
   runtime.files.fail("append", "no-space");
   await fillSpool(spool, content(300 * K), 10_000);
@@ -122,7 +122,7 @@ Deno.test("Spool.file shows a failure of what was written behind", async () => {
   assert.equal(runtime.files.handles, 0);
 });
 
-Deno.test("Spool without a name leaves nothing when its file cannot lose its name at once", async () => {
+Deno.test("Spool without a name leaves nothing if its file cannot lose its name at once", async () => {
   const { spool, runtime } = newSpool(false);
   runtime.files.fail("remove", "denied");
   await assert.rejects(fillSpool(spool, content(900 * K), 10_000), /denied/);

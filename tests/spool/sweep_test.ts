@@ -1,6 +1,8 @@
-// Tests of lib/spool/sweep.ts and lib/spool/mark.ts: what a killed process left goes, and what anybody may need stays.
+// Tests of lib/spool/sweep.ts and lib/spool/mark.ts: files of killed processes are removed, and files that somebody may
+// need stay.
 //
-// Each process of a test has a disk of its own that shares its files with the others: a host, or a container of one host.
+// Each process of a test has its own disk, which shares its files with the others. It stands for a host, or for a
+// container of one host.
 
 import assert from "node:assert/strict";
 import type { File } from "../../lib/ports/runtime.ts";
@@ -34,7 +36,7 @@ function booted(): FakeRuntime {
   return runtime;
 }
 
-Deno.test("the sweep removes the files of a process that is gone, and keeps those of one that is not", async () => {
+Deno.test("the sweep removes the files of a process that is gone, and keeps those of a living one", async () => {
   const runtime = booted();
   const living = await message(runtime);
   const dead = await message(runtime);
@@ -50,7 +52,7 @@ Deno.test("the sweep removes the files of a process that is gone, and keeps thos
   assert.equal(runtime.files.handles, 0);
 });
 
-Deno.test("the sweep keeps for eight days what nobody can know to be left over", async () => {
+Deno.test("the sweep keeps for eight days files that may still be in use", async () => {
   const rows: readonly [why: string, prepare: (runtime: FakeRuntime) => Promise<string[]>][] = [
     ["no mark: version 1.0.0, or a process that could make none", async ({ files }) => {
       const path = `${DIRECTORY}/${newSpoolName(99)}.eml`;
@@ -111,7 +113,7 @@ Deno.test("the sweep keeps for eight days what nobody can know to be left over",
   }
 });
 
-Deno.test("the sweep removes an empty mark, made by a process that was killed then, but no file beside one", async () => {
+Deno.test("the sweep removes an empty mark of a killed process, but no file beside one", async () => {
   const runtime = booted();
   const [alone, other] = [newSpoolName(1), newSpoolName(2)];
   for (const name of [alone, other]) runtime.files.replace(`${DIRECTORY}/${name}.lock`, new Uint8Array(0));
@@ -120,7 +122,7 @@ Deno.test("the sweep removes an empty mark, made by a process that was killed th
   assert.deepEqual(removed, [`${DIRECTORY}/${alone}.lock`]);
 });
 
-Deno.test("the sweep looks at no file that is not the spool's", async () => {
+Deno.test("the sweep looks only at files of the spool", async () => {
   const runtime = booted();
   const others = ["/tmp/somebody_elses", `/tmp/${newSpoolName(1)}.txt`, `/tmp/x${newSpoolName(1)}.eml`];
   for (const path of others) runtime.files.replace(path, bytesOf("x"));
@@ -129,7 +131,7 @@ Deno.test("the sweep looks at no file that is not the spool's", async () => {
   assert.deepEqual(runtime.files.paths, others.sort());
 });
 
-Deno.test("the sweep removes nothing by age where it cannot know what time it is in the directory", async () => {
+Deno.test("the sweep removes nothing by age if it cannot know the time of the directory", async () => {
   const runtime = booted();
   const path = `${DIRECTORY}/${newSpoolName(99)}.eml`;
   runtime.files.replace(path, bytesOf("x"));
@@ -140,7 +142,7 @@ Deno.test("the sweep removes nothing by age where it cannot know what time it is
   assert.equal(failures.length, 1);
 });
 
-Deno.test("the sweep tells of what it cannot do, and goes on; a file that is gone meanwhile is no failure", async () => {
+Deno.test("the sweep reports its failures and goes on; a file that is gone meanwhile is no failure", async () => {
   for (const kind of ["denied", "other", "missing"] as const) {
     const runtime = booted();
     const { files } = runtime;
@@ -156,7 +158,7 @@ Deno.test("the sweep tells of what it cannot do, and goes on; a file that is gon
   }
 });
 
-Deno.test("a spool whose files have names marks them before there is one, and takes the mark away last", async () => {
+Deno.test("a spool whose files have names makes a mark before the first file, and removes it last", async () => {
   const runtime = booted();
   const { files } = runtime;
   const name = newSpoolName(1);
@@ -175,7 +177,7 @@ Deno.test("a spool whose files have names marks them before there is one, and ta
   assert.equal(files.handles, 0);
 });
 
-Deno.test("a spool does without a mark where there can be none, and leaves nothing", async () => {
+Deno.test("a spool does without a mark if there can be none, and leaves nothing", async () => {
   for (
     const prepare of [
       ({ files }: FakeRuntime) => files.hasLocks = false,

@@ -1,4 +1,4 @@
-// Tests of lib/text/domain.ts: which texts can be asked for, and how.
+// Tests of lib/text/domain.ts: which texts are names for DNS, and in which form.
 
 import assert from "node:assert/strict";
 import { dnsName } from "../../lib/text/domain.ts";
@@ -47,7 +47,7 @@ const WRONG: readonly string[] = [
   `${"ü".repeat(64)}.example`,
 ];
 
-Deno.test("dnsName makes the name that DNS is asked for", () => {
+Deno.test("dnsName makes the form of a name that DNS uses", () => {
   for (const [text, name] of RIGHT) assert.equal(dnsName(text), name, text);
 });
 

@@ -1,4 +1,4 @@
-// Tests of lib/text/ip.ts: addresses in all their forms, and the names under which DNS has them.
+// Tests of lib/text/ip.ts: addresses in all their forms, and their names in DNS.
 
 import assert from "node:assert/strict";
 import { isPrivate, parseIp, reversedName, reverseZone } from "../../lib/text/ip.ts";

@@ -1,6 +1,6 @@
 // Tests of lib/text/octets.ts: octets to text and back, white space, joining.
 //
-// The promise that matters most is that looking at hostile octets never throws.
+// The most important promise: a look at hostile octets never throws.
 
 import assert from "node:assert/strict";
 import { bytesOf, concat, CR, CRLF, DOT, HT, isSpace, LF, NUL, SP, textOf } from "../../lib/text/octets.ts";
@@ -35,7 +35,7 @@ Deno.test("textOf reads UTF-8 and bytesOf writes the same octets", () => {
   }
 });
 
-Deno.test("textOf replaces what is not UTF-8", () => {
+Deno.test("textOf replaces octets that are not UTF-8", () => {
   for (const row of BROKEN) assert.equal(textOf(octets(row.octets)), row.text, JSON.stringify(row));
 });
 
@@ -47,7 +47,7 @@ Deno.test("textOf reads long input like short", () => {
   }
 });
 
-Deno.test("textOf never throws, whatever the octets", () => {
+Deno.test("textOf never throws, for any octets", () => {
   const random = seeded(SEED);
   for (let run = 0; run < 2000; run++) {
     const bytes = Uint8Array.from({ length: Math.floor(random() * 12) }, () => Math.floor(random() * 256));
@@ -75,7 +75,7 @@ Deno.test("concat joins its parts in order", () => {
   for (const parts of rows) assert.equal(spelled(concat(parts.map(octets))), parts.join(""));
 });
 
-Deno.test("concat takes views for what they show", () => {
+Deno.test("concat joins views by their content", () => {
   const whole = octets("0123456789");
   assert.equal(spelled(concat([whole.subarray(7, 9), whole.subarray(1, 2)])), "781");
 });

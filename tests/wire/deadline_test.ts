@@ -1,4 +1,4 @@
-// Tests of lib/wire/deadline.ts: it comes when it is due, once, and costs one timer however often it is set.
+// Tests of lib/wire/deadline.ts: it comes when it is due, once, and one timer serves any number of starts.
 
 import assert from "node:assert/strict";
 import { Deadline } from "../../lib/wire/deadline.ts";
@@ -40,7 +40,7 @@ Deno.test("Deadline.stop keeps it from coming, and a later start is a new one", 
   assert.deepEqual(late, ["two at 210"]);
 });
 
-Deno.test("Deadline.start replaces the one before, be it earlier or later", async () => {
+Deno.test("Deadline.start replaces the deadline before it, an earlier or a later one", async () => {
   for (const [first, second] of [[100, 300], [300, 100]] as const) {
     const { clock, late, start } = newDeadline();
     start(first, "one");
@@ -69,7 +69,7 @@ Deno.test("Deadline.close gives the timer back", () => {
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("Deadline may be started anew by what it calls", async () => {
+Deno.test("Deadline may be started again by the function that it calls", async () => {
   const clock = new FakeClock();
   const deadline = new Deadline(clock);
   let calls = 0;

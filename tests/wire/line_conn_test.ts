@@ -35,7 +35,7 @@ function isKind(kind: IoErrorKind): (error: unknown) => boolean {
   return (error) => error instanceof IoError && error.kind === kind;
 }
 
-Deno.test("LineConn.readLine gives the same lines whatever the packets", async () => {
+Deno.test("LineConn.readLine gives the same lines in any packets", async () => {
   for (const octetByOctet of [false, true]) {
     const { conn, line, peer } = newConn();
     peer.octetByOctet = octetByOctet;
@@ -61,7 +61,7 @@ Deno.test("LineConn.readLine gives null at the end of input, and drops an unfini
   conn.close();
 });
 
-Deno.test("LineConn.readLine throws what the connection said when it breaks, once all is read", async () => {
+Deno.test("LineConn.readLine throws the connection's error when all is read", async () => {
   const { conn, line, peer } = newConn();
   const reading = line();
   peer.reset();
@@ -71,7 +71,7 @@ Deno.test("LineConn.readLine throws what the connection said when it breaks, onc
   conn.close();
 });
 
-Deno.test("LineConn.readLine throws a timeout when it is due, and no octet puts that off", async () => {
+Deno.test("LineConn.readLine throws a timeout when it is due, and no octet delays that", async () => {
   const { clock, conn, line, peer } = newConn();
   const reading = line(1000);
   let failed = false;
@@ -89,7 +89,7 @@ Deno.test("LineConn.readLine throws a timeout when it is due, and no octet puts 
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("LineConn.readLine takes a line that a bare LF ends once nothing follows for a while", async () => {
+Deno.test("LineConn.readLine takes a line that a bare LF ends if nothing follows for a while", async () => {
   for (const [then, expected] of [["", "one"], ["two\r\n", "one\ntwo"]] as const) {
     const { clock, conn, due, peer } = newConn();
     const reading = conn.readLine(100, due(60_000));
@@ -146,7 +146,7 @@ Deno.test("LineConn.interrupt ends the wait and every later one; writing still w
   conn.close();
 });
 
-Deno.test("LineConn.watch tells of all that comes, and of the end; what came is still there to be taken", async () => {
+Deno.test("LineConn.watch reports all octets and the end; the octets still wait to be taken", async () => {
   for (
     const [left, leaves, ended] of [
       ["", "end", "closed"],
@@ -176,7 +176,7 @@ Deno.test("LineConn.watch tells of all that comes, and of the end; what came is 
   }
 });
 
-Deno.test("LineConn.watch tells nothing any more of a connection that is read from or closed", async () => {
+Deno.test("LineConn.watch reports nothing any more if a connection is read or closed", async () => {
   for (const how of ["read", "close"] as const) {
     const { conn, line, peer } = newConn();
     conn.watch(() => assert.fail("told"));
@@ -189,7 +189,7 @@ Deno.test("LineConn.watch tells nothing any more of a connection that is read fr
   }
 });
 
-Deno.test("LineConn: what a read fails with and is no IoError stays as it is, for it is a bug", async () => {
+Deno.test("LineConn: a read's error that is no IoError stays as it is, because it is a bug", async () => {
   const { conn, line, peer } = newConn();
   peer.conn.read = () => Promise.reject(new TypeError("oops"));
   await assert.rejects(line(), TypeError);
@@ -209,7 +209,7 @@ Deno.test("LineConn.watch stops reading ahead when the peer talks on and on", as
   conn.close();
 });
 
-Deno.test("LineConn gives content that was read ahead, and then the commands behind it", async () => {
+Deno.test("LineConn gives content that was read ahead, and then the commands after it", async () => {
   const { conn, due, line, peer } = newConn();
   peer.say("DATA\r\nabc");
   assert.equal(await line(), "DATA");
@@ -228,7 +228,7 @@ Deno.test("LineConn gives content that was read ahead, and then the commands beh
   conn.close();
 });
 
-Deno.test("LineConn never has two reads under way, however waits, watches and timeouts mix", async () => {
+Deno.test("LineConn never has two reads under way, in any mix of waits, watches and timeouts", async () => {
   // The peer in memory throws when there are two.
   const { clock, conn, line, peer } = newConn();
   conn.watch();

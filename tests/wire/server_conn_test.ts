@@ -15,7 +15,7 @@ function fails(pattern: RegExp): (error: unknown) => boolean {
   return (error) => error instanceof ServerFailure && pattern.test(error.message);
 }
 
-Deno.test("ServerConn reads the same whatever the packets", async () => {
+Deno.test("ServerConn reads the same in any packets", async () => {
   for (const octetByOctet of [false, true]) {
     const { conn, peer } = newConn();
     peer.octetByOctet = octetByOctet;
@@ -31,7 +31,7 @@ Deno.test("ServerConn reads the same whatever the packets", async () => {
   }
 });
 
-Deno.test("ServerConn takes an answer that comes while the question is still sent", async () => {
+Deno.test("ServerConn takes an answer that comes while the question is still being sent", async () => {
   const { conn, peer } = newConn();
   peer.stallWrites();
   const sent = conn.send(bytesOf("a long question"));

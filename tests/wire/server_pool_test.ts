@@ -1,4 +1,4 @@
-// Tests of lib/wire/server_pool.ts: the order of servers, shares of the time, rest, connections that are kept, abort.
+// Tests of lib/wire/server_pool.ts: the order of servers, shares of the time, rest, kept connections, abort.
 
 import assert from "node:assert/strict";
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
@@ -64,7 +64,7 @@ class World {
 const says = (text: string) => (peer: Peer) => peer.say(`${text}\n`);
 const isSilent = () => {};
 
-Deno.test("ServerPool asks the first server alone where that answers", async () => {
+Deno.test("ServerPool asks only the first server if that answers", async () => {
   const world = new World(says("ok"), says("ok"));
   assert.deepEqual(await world.ask(), { answer: "ok", server: "s:1" });
   assert.deepEqual(world.connects, [1]);
@@ -73,7 +73,7 @@ Deno.test("ServerPool asks the first server alone where that answers", async () 
   assert.equal(world.clock.pending, 0);
 });
 
-Deno.test("ServerPool asks the next server at once when one fails, whatever it fails with", async () => {
+Deno.test("ServerPool asks the next server at once when one fails, in any way", async () => {
   const failures: [Does, RegExp][] = [
     ["refused", /because cannot connect to s:1: refused$/],
     ["unknown-host", /because cannot connect to s:1: unknown-host$/],
@@ -93,7 +93,7 @@ Deno.test("ServerPool asks the next server at once when one fails, whatever it f
   }
 });
 
-Deno.test("ServerPool says why it has no answer, of each server", async () => {
+Deno.test("ServerPool says for each server why there is no answer", async () => {
   const world = new World("refused", says("what?"), isSilent);
   const asked = world.ask();
   await world.clock.advance(30_000);
@@ -123,7 +123,7 @@ Deno.test("ServerPool gives each server its share of the time that is left", asy
   assert.match(JSON.stringify(await asked), /"late".*s:1 gave no answer within 10 s; .*s:3 gave no answer within 10 s/);
 });
 
-Deno.test("ServerPool takes no longer than the message has left", async () => {
+Deno.test("ServerPool takes no longer than the message has time left", async () => {
   const world = new World(isSilent, isSilent);
   const asked = world.ask({ limit: 1000 });
   await world.clock.advance(1000);
@@ -153,7 +153,7 @@ Deno.test("a server that failed is not asked first for 30 s, and then by one mes
   assert.equal(world.connects.at(-1), 1);
 });
 
-Deno.test("a server that rests is asked all the same where no other one answers", async () => {
+Deno.test("a server that rests is still asked if no other one answers", async () => {
   const world = new World("refused", says("ok"));
   await world.ask();
   world.does = [says("ok"), "refused"];
@@ -161,7 +161,7 @@ Deno.test("a server that rests is asked all the same where no other one answers"
   assert.deepEqual(world.connects, [1, 2, 2, 1]);
 });
 
-Deno.test("what is due to the message gives its server no rest", async () => {
+Deno.test("a failure because of the message gives its server no rest", async () => {
   const world = new World(says("too large"), says("ok"));
   assert.deepEqual(await world.ask(), { answer: "ok", server: "s:2" });
   await world.ask();
@@ -184,7 +184,7 @@ Deno.test("a connection that was kept serves the next message, and is closed whe
   assert.equal(world.clock.pending, 0);
 });
 
-Deno.test("a kept connection that ends, or on which something comes unasked, is dropped", async () => {
+Deno.test("a kept connection is dropped if it ends, or if something comes unasked", async () => {
   for (const end of [(peer: Peer) => peer.close(), (peer: Peer) => peer.reset(), (peer: Peer) => peer.say("ok\n")]) {
     const world = new World(says("ok 1"));
     await world.ask({ keeps: true });
@@ -197,7 +197,7 @@ Deno.test("a kept connection that ends, or on which something comes unasked, is 
   }
 });
 
-Deno.test("a kept connection that has died is replaced by a new one, once, which is no failure", async () => {
+Deno.test("a dead kept connection is replaced by a new one, once, and that is no failure", async () => {
   const world = new World(says("ok 1"), says("ok 2"));
   await world.ask({ keeps: true });
   const next = world.ask();
@@ -276,7 +276,7 @@ Deno.test("ServerPool closes a connection that comes when nobody waits any more"
   assert.equal(peer.closed, true);
 });
 
-Deno.test("ServerPool throws what is no failure of a server", async () => {
+Deno.test("ServerPool throws errors that are no failure of a server", async () => {
   const world = new World("exhausted", says("ok"));
   await assert.rejects(world.ask(), (error) => error instanceof IoError && error.kind === "exhausted");
   assert.deepEqual(world.connects, [1]);

@@ -1,4 +1,4 @@
-// Tests of lib/wire/shared_turn.ts: however many work at a time, the event loop has its turn; and that rules share it.
+// Tests of lib/wire/shared_turn.ts: with any number at work, the event loop gets its turn. And rules share it.
 
 import assert from "node:assert/strict";
 import { parseRules } from "../../lib/restrictions/rules/file.ts";
@@ -37,7 +37,7 @@ class WorkClock implements Clock {
   }
 }
 
-Deno.test("SharedTurn: one works in a turn of the event loop, in order, and nobody's work is lost", async () => {
+Deno.test("SharedTurn: one works in a turn of the event loop, in order, and no work is lost", async () => {
   const clock = new WorkClock();
   const turn = new SharedTurn(clock);
   const done: number[] = [];
@@ -62,7 +62,7 @@ Deno.test("SharedTurn: one works in a turn of the event loop, in order, and nobo
   assert.ok(turns < 100, `${turns} turns`);
 });
 
-Deno.test("SharedTurn: work that is done within its turn does not wait", async () => {
+Deno.test("SharedTurn: work that ends within its turn does not wait", async () => {
   const clock = new WorkClock();
   const turn = new SharedTurn(clock);
   for (let message = 0; message < 3; message++) {

@@ -1,4 +1,4 @@
-// Tests of lib/restrictions/rules/file.ts: what each part of a rule is read as, and each kind of mistake with its message.
+// Tests of lib/restrictions/rules/file.ts: how each part of a rule is read, and each kind of mistake with its message.
 
 import assert from "node:assert/strict";
 import { RulesError } from "../../../lib/text/line_error.ts";
@@ -45,7 +45,7 @@ Deno.test("parseRules reads the example of the README", () => {
   assert.equal(parseRules(example).length, 5);
 });
 
-Deno.test("parseRules passes over comments and empty lines, counts them, and takes any line end", () => {
+Deno.test("parseRules skips comments and empty lines, counts them, and accepts any line end", () => {
   const text = "# a comment: with a colon\n\n  \t\n  # another\r\nallow:ALL:ALL:ALL\r\nnoto:ALL:ALL:ALL";
   assert.deepEqual(parseRules(text.replaceAll("\r\n", "\n")).map(({ line }) => line), [5, 6]);
   assert.deepEqual(parseRules(text).map(({ line }) => line), [5, 6]);
@@ -188,7 +188,7 @@ Deno.test("parseRules: addresses", () => {
   assert.deepEqual(tos, { patterns: [{ whole: glob("postmaster") }] });
 });
 
-Deno.test("parseRules: a regular expression may hold what else parts fields and patterns", () => {
+Deno.test("parseRules: a regular expression may hold the characters that separate fields and patterns", () => {
   const matches = (pattern: unknown, text: string) =>
     (pattern as { pattern: { matches(octets: Uint8Array): boolean } }).pattern.matches(new TextEncoder().encode(text));
   const rule = parseOne("noto:/^a:b, c$/ x:/a/b/@c /d@e/:f@/[[:alpha:]]/ /\\//");
@@ -214,7 +214,7 @@ Deno.test("parseRules: exceptions that leave something", () => {
   for (const list of lists) parseOne(`deny:${list}:ALL:ALL`);
 });
 
-Deno.test("parseRules refuses what is wrong, with its line, the reason and what would be right", () => {
+Deno.test("parseRules refuses a wrong rule with its line, the reason and what would be right", () => {
   const rows: [string, RegExp][] = [
     // Fields.
     ["allow", /^1 of the 4 fields of a rule: a rule is one line, ACTION:SOURCES:FROMS:TOS\[:XXX message\]$/],

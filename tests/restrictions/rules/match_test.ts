@@ -1,4 +1,4 @@
-// Tests of lib/restrictions/rules/match.ts: each kind of pattern, EXCEPT, and what becomes of a DNS that does not answer.
+// Tests of lib/restrictions/rules/match.ts: each kind of pattern, EXCEPT, and the result if DNS does not answer.
 
 import assert from "node:assert/strict";
 import { parseRules } from "../../../lib/restrictions/rules/file.ts";
@@ -319,7 +319,7 @@ Deno.test("matchesRule: EXCEPT, and doubts", async () => {
   assert.equal((await match(fields, { zone: fails, to: "other@there.example" })).match, false);
 });
 
-Deno.test("matchesRule asks DNS only what it has to know, and no more than its bounds", async () => {
+Deno.test("matchesRule asks DNS only what it needs, and within its bounds", async () => {
   assert.deepEqual((await match("RBL.l.example:ALL:other@there.example")).asked, []);
   assert.deepEqual((await match("192.0.2.1 RBL.l.example:ALL:ALL")).asked, []);
   assert.deepEqual((await match("KNOWN:ALL:ALL", { name: "a.example" })).asked, []);
@@ -331,7 +331,7 @@ Deno.test("matchesRule asks DNS only what it has to know, and no more than its b
   assert.equal(wide.asked.length, 2 + 2 * 10);
 });
 
-Deno.test("matchesRule takes no second look at a text made for that", async () => {
+Deno.test("matchesRule reads even a hostile text only once", async () => {
   const start = performance.now();
   const { match: found } = await match(`ALL:${"*a".repeat(50)}*b:ALL`, { from: "a".repeat(2000) });
   assert.equal(found, false);

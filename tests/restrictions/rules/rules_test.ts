@@ -1,4 +1,5 @@
-// Tests of lib/restrictions/rules/rules.ts and restrictions.ts: which rule rules, and the replies that hostile values cannot spoil.
+// Tests of lib/restrictions/rules/rules.ts and chain.ts: which rule decides, and that hostile values cannot spoil the
+// replies.
 
 import assert from "node:assert/strict";
 import type { Restriction, RestrictionContext, Ruling } from "../../../lib/restrictions/restriction.ts";
@@ -58,7 +59,7 @@ function replyOf({ ruling }: Told): Reply {
   return (ruling as { reply: Reply }).reply;
 }
 
-Deno.test("the first rule that matches rules; without one the recipient is allowed, and nothing is checked", async () => {
+Deno.test("the first rule that matches decides; without one the recipient is allowed, and nothing is checked", async () => {
   const file = `noto:ALL:ALL:no@*:550 first
 allow-filter:ALL:*@here.example:ALL
 deny_delay:ALL:ALL:*@there.example:554 third
@@ -93,7 +94,7 @@ Deno.test("debug logs and goes on", async () => {
   ]);
 });
 
-Deno.test("a rule that could not be told to match refuses nothing, and allows, with one notice", async () => {
+Deno.test("if DNS fails, a rule refuses nothing, but may allow, with one notice", async () => {
   const dns = { "1.2.0.192.l.example A": "other" };
   const cases: [string, Ruling, RegExp | undefined][] = [
     ["noto:RBL.l.example:ALL:ALL\ndeny:RBL.l.example:ALL:ALL", { kind: "allow", contentChecks: [] }, /line 1, 2 of/],
@@ -115,7 +116,7 @@ Deno.test("a rule that could not be told to match refuses nothing, and allows, w
   assert.equal(refused.notices.length, 1);
 });
 
-Deno.test("nobody hears of a ruling that nobody waits for", async () => {
+Deno.test("a ruling that nobody waits for is not logged", async () => {
   const { ruling, notices } = await rule("noto:RBL.l.example:ALL:ALL\nnoto:ALL:ALL:ALL", {
     dns: { "1.2.0.192.l.example A": "other" },
     signal: AbortSignal.abort(),
@@ -124,7 +125,7 @@ Deno.test("nobody hears of a ruling that nobody waits for", async () => {
   assert.deepEqual(notices, []);
 });
 
-Deno.test("a message has its escapes filled in", async () => {
+Deno.test("a message gets its escapes filled in", async () => {
   const message = "550 5.7.1 %H [%I] %F %T %U%C 100%%";
   const filled = "550 5.7.1 mx.example [192.0.2.1] <me@here.example> <you@there.example> UNKNOWN: 100%";
   assert.equal(replyText(replyOf(await rule(`noto:ALL:ALL:ALL:${message}`, { name: "mx.example" }))), filled);
@@ -138,7 +139,7 @@ Deno.test("a message has its escapes filled in", async () => {
   );
 });
 
-Deno.test("no value makes a reply anything but one line of 512 octets with the code of its rule", async () => {
+Deno.test("with any values, a reply is one line of at most 512 octets with the code of its rule", async () => {
   const values = [
     '"a\r\n250 Ok"@b',
     "a\n354 go on@b",
@@ -162,7 +163,7 @@ Deno.test("no value makes a reply anything but one line of 512 octets with the c
   }
 });
 
-Deno.test("restrictions: the first refusal wins, and what is asked for is joined", async () => {
+Deno.test("restrictions: the first refusal wins, and the content checks asked for are joined", async () => {
   const asked: string[] = [];
   const fake = (name: string, ruling: Ruling): Restriction => ({
     name,
