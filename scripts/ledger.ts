@@ -65,9 +65,9 @@ function print({ rows, complaints, possibleDuplicates, kills, redelivered }: Led
   const { all, heard, undelivered } = possibleDuplicates;
   console.log(
     `\nseed ${seed}, ${seconds} s; ${kills} processes of postprox killed with SIGKILL\n` +
-      `"possible duplicate" in the log: ${all} messages, of which ${heard} clients heard all the same (and closed without ` +
-      `QUIT),\nand ${undelivered} were not delivered; clients left without any reply for 20 s: ${hung}; ` +
-      `delivered anew by Postfix from one queue file: ${redelivered}`,
+      `"possible duplicate" in the log: ${all} messages. ${heard} of their clients heard the reply anyway (and closed ` +
+      `without QUIT).\n${undelivered} of the messages were not delivered. Clients without any reply for 20 s: ${hung}. ` +
+      `Postfix delivered ${redelivered} again from one queue file.`,
   );
   for (const complaint of complaints) console.log(complaint);
   console.log(isKept({ rows, complaints, possibleDuplicates, kills, redelivered }) ? "kept" : "BROKEN");

@@ -12,7 +12,7 @@ export interface Outcome {
   readonly failed: number;
   /** Names of tests and steps that were ignored. */
   readonly ignored: readonly string[];
-  /** What is wrong, in a few words; undefined if nothing is. */
+  /** The fault in a few words; undefined if there is none. */
   readonly complaint?: string;
   /** The output of the file: its failures, or everything if it was killed. */
   readonly output: string;

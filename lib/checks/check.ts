@@ -39,8 +39,8 @@ export interface Judge {
 
 export interface JudgeOptions extends CheckOptions {
   /**
-   * What a rules file asks for, for at least one of the recipients. Absent if there is no rules file: then all checks
-   * run.
+   * The content checks that a rules file asks for, for at least one of the recipients. Absent if there is no rules
+   * file: then all checks run.
    */
   readonly asked?: ReadonlySet<string> | undefined;
 }

@@ -12,7 +12,7 @@ export class ListStates {
   readonly #logger: Logger;
   #inUse: readonly ListUse[] = [];
   readonly #listAll = new Set<string>();
-  /** What the log has: a zone and an answer. All answers outside 127.0.0.0/8 count as one. */
+  /** The answers that the log has: zone and answer. All answers outside 127.0.0.0/8 count as one. */
   readonly #told = new Set<string>();
 
   constructor(logger: Logger) {

@@ -201,7 +201,7 @@ class Reader {
       labels.push(labelText(this.take(length)));
       return this.#readLabels(labels, room - length - 1);
     }
-    if (length < 0xc0 || room === 0) throw new MalformedAnswer("name that is none, or too long");
+    if (length < 0xc0 || room === 0) throw new MalformedAnswer("name that is malformed or too long");
     const to = (length & 0x3f) << 8 | this.uint8();
     new Reader(this.#octets, to).#readLabels(labels, room - 1);
   }

@@ -1,4 +1,4 @@
-// What is known of one message before its content: its sender, its recipients, and its client.
+// The facts about one message before its content: its sender, its recipients, and its client.
 //
 // Plain data. It holds only the sender and the recipients that downstream accepted.
 

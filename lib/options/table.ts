@@ -7,7 +7,7 @@
 
 import type { Kind } from "./kinds.ts";
 
-/** What every reader of options needs. */
+/** The part of an option that every reader needs. */
 export interface OptionRow {
   readonly short?: string;
   readonly long: string;

@@ -9,7 +9,7 @@ import { isWord, type OctetSet } from "./octets.ts";
 import type { Instruction, Program } from "./program.ts";
 import type { Assertion } from "./tree.ts";
 
-/** What stands on one side of a place in the text. */
+/** The text on one side of a place: its edge, a word octet, or another octet. */
 export type Side = typeof EDGE | typeof WORD | typeof OTHER;
 export const EDGE = 0;
 export const WORD = 1;

@@ -1,4 +1,4 @@
-// What the program needs of the machine: interfaces only.
+// The means that the program needs from the machine: interfaces only.
 //
 // `runtime/deno/` and `runtime/bun/` implement them, and tests implement them in memory. Every failure of an operation
 // is an `IoError` on every runtime. Times are in milliseconds.

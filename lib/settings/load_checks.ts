@@ -25,7 +25,7 @@ export interface Checks extends SessionChecks {
   readonly dns?: DnsOptions | undefined;
 }
 
-/** What checks need. `dns` comes from the checks that were loaded before, if there were any. */
+/** The parts for checks. `dns` comes from the checks that were loaded before, if there were any. */
 export interface ChecksParts extends Pick<Checks, "dns"> {
   readonly runtime: Runtime;
   readonly logger: Logger;

@@ -8,7 +8,7 @@
 
 import { decodeXtext } from "./xtext.ts";
 
-/** What we know about the client of our client. An absent value is not known. */
+/** The known facts about the client of our client. An absent value is not known. */
 export interface ClientFacts {
   readonly name?: string;
   /** Our client has sent XFORWARD, even if only to say that nothing is known. */

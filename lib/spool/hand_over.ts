@@ -1,4 +1,5 @@
-// What a program gets besides the message: a copy that it may change, a place for its own version, the recipients.
+// The files that a program gets besides the message: a copy that it may change, a place for its own version, the
+// recipients.
 //
 // The files belong to the message and are removed with it. All I/O failures are thrown as `IoError`.
 

@@ -1,21 +1,27 @@
-// A connection to a server that answers one bounded question at a time, such as a scanner.
+// A connection to a server, such as a scanner, that answers one bounded question at a time.
 //
-// It reads ahead all the time, so that an answer is taken that comes before all of the question was sent. Such a server may
-// then read no further, or reset the connection. So `send` throws for no connection that breaks: it says that there is no use
-// in sending more, and the `read…` after it gives what came, or throws.
+// It reads ahead all the time. So it gets an answer that comes before the whole question was sent. Such a server may
+// stop reading, or reset the connection. So `send` does not throw when the connection breaks: it returns false, because
+// sending more is no use. The `read…` after it returns the octets that came, or throws.
 //
-// Whatever the server does wrong is a `ServerFailure`. A connection has no limits of time of its own: who owns it calls
-// `fail` when time is over or nobody waits any more. That closes it at once and ends every wait with that failure. The
-// length of each answer has a bound, which its reader gives.
+// Each fault of the server is a `ServerFailure`. A connection has no time limits. Its owner calls `fail` when time is
+// over or nobody waits any more. That closes it at once and ends every wait with that failure. The reader of an answer
+// limits its length.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Conn } from "../ports/runtime.ts";
 
-/** What a server did wrong: `message` goes on where the server's name begins, such as "closed the connection". */
+/**
+ * A fault of a server. `message` continues a sentence that begins with the server's name, such as "closed the
+ * connection".
+ */
 export class ServerFailure extends Error {
   override readonly name = "ServerFailure";
   readonly isLate: boolean;
-  /** The message is the reason, and not the state of the server: that may be asked for the next one as before. */
+  /**
+   * The message is the reason, and not the state of the server. The server may be asked about the next message as
+   * before.
+   */
   readonly isOfMessage: boolean;
 
   constructor(message: string, { isLate = false, isOfMessage = false } = {}) {
@@ -28,12 +34,12 @@ export class ServerFailure extends Error {
 // Most answers are shorter.
 const FIRST_ROOM = 4096;
 
-// How much a server may say before anybody reads it.
+// A server may say at most this much before somebody reads it.
 const AHEAD_LIMIT = 16_384;
 
 export class ServerConn {
   readonly #conn: Conn;
-  // What came stands in it from `#from` to `#to`.
+  // The octets from `#from` to `#to` have come and wait.
   #buffer = new Uint8Array(FIRST_ROOM);
   #from = 0;
   #to = 0;
@@ -50,7 +56,7 @@ export class ServerConn {
     this.#readAhead();
   }
 
-  /** Sends `octets`. False: the server has answered already, or the connection is broken, which `read…` tells. */
+  /** Sends `octets`. False if the server has answered already or the connection is broken. `read…` then tells which. */
   async send(octets: Uint8Array): Promise<boolean> {
     this.#throwIfFailed();
     if (!this.#isOpen) return false;
@@ -58,7 +64,7 @@ export class ServerConn {
     const written = this.#conn.write(octets).then(() => {
       this.#isWriting = false;
     }, (error) => {
-      // What the server said before that is still to be read.
+      // The octets that the server sent before that can still be read.
       if (!(error instanceof IoError)) this.fail(error);
     });
     await Promise.race([written, this.#change()]);
@@ -66,7 +72,7 @@ export class ServerConn {
     return this.#isOpen && !this.#isWriting;
   }
 
-  /** The octets up to the next `end`, without it: at most `limit`. */
+  /** The octets up to the next `end`, without it. At most `limit`. */
   async readUntil(end: number, limit: number): Promise<Uint8Array> {
     for (let seen = 0;;) {
       this.#throwIfFailed();
@@ -78,14 +84,14 @@ export class ServerConn {
     }
   }
 
-  /** So many octets. */
+  /** Exactly `count` octets. */
   async readCount(count: number): Promise<Uint8Array> {
     this.#throwIfFailed();
     while (this.#waiting.length < count) if (!await this.#more()) throw this.#closedEarly();
     return this.#take(count);
   }
 
-  /** All octets until the server closes the connection: at most `limit`. */
+  /** All octets until the server closes the connection. At most `limit`. */
   async readToEnd(limit: number): Promise<Uint8Array> {
     this.#throwIfFailed();
     do {
@@ -94,12 +100,12 @@ export class ServerConn {
     return this.#take(this.#waiting.length);
   }
 
-  /** Says that the answer is whole, and that the protocol allows another question on this connection. */
+  /** Says that the answer is complete, and that the protocol allows another question on this connection. */
   keep(): void {
     this.#isKept = true;
   }
 
-  // --- for its owner
+  // --- For its owner
 
   /** Whether another question may be asked on it now. */
   get isReusable(): boolean {
@@ -111,18 +117,18 @@ export class ServerConn {
     return this.#ended !== undefined && !this.#hasSpoken;
   }
 
-  /** Begins another question. */
+  /** Begins the next question. */
   renew(): void {
     this.#isKept = false;
     this.#hasSpoken = false;
   }
 
-  /** Calls `onChange` when something comes, or the connection ends. Nobody else waits meanwhile. */
+  /** Calls `onChange` when octets come or the connection ends. Nobody else may wait meanwhile. */
   watch(onChange: () => void): void {
     this.#wake = onChange;
   }
 
-  /** Closes it; whatever waits, and what is asked of it later, throws `reason`. */
+  /** Closes it. All waits, and all later calls, throw `reason`. */
   fail(reason: Error): void {
     this.#failed ??= reason;
     this.#conn.close();
@@ -155,7 +161,7 @@ export class ServerConn {
     return new Promise((resolve) => this.#wake = resolve);
   }
 
-  // Waits until something more has come. False where the server has closed the connection.
+  // Waits until more octets have come. False if the server has closed the connection.
   async #more(): Promise<boolean> {
     const had = this.#waiting.length;
     if (this.#ended === undefined) {
@@ -207,7 +213,7 @@ export class ServerConn {
     this.#readAhead();
   }
 
-  // Nothing is moved while a read is under way: it has a place in the buffer.
+  // Moves nothing while a read is under way, because the read has a place in the buffer.
   #makeRoom(): void {
     if (this.#from === this.#to) {
       this.#from = this.#to = 0;

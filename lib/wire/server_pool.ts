@@ -1,24 +1,24 @@
-// The servers of one scanner: asks one of them, and the next when that fails.
+// The servers of one scanner. It asks one of them, and the next one if that fails.
 //
 //     const pool = new ServerPool({ clock, network }, { name: "clamd", servers, timeout });     // once in a process
 //     const asked = await pool.ask(async (conn) => {                                            // for each message
 //       for await (const chunk of message.chunks()) if (!await conn.send(chunk)) break;
 //       const answer = parse(await conn.readUntil(NUL, 1000));  // throws a `ServerFailure` for nonsense
-//       conn.keep();                                            // only where the protocol allows another question
+//       conn.keep();                                            // only if the protocol allows another question
 //       return answer;
-//     }, options);                                              // the `CheckOptions` have all that it wants
+//     }, options);                                              // the `CheckOptions` have all that it needs
 //     if ("why" in asked) return { kind: "unsure", ...asked };
 //
-// The servers are tried in their order. The next one is tried at once when one refuses the connection, fails, or has not
-// answered within its share of the time: what is left, divided by the servers that are left. A server that failed comes after
-// the others for 30 s. So the function may be called several times for a message, each time with another connection, and
-// begins anew each time. It waits for nothing but the connection and the message.
+// It tries the servers in their order. If one refuses the connection, fails, or does not answer within its share of the
+// time, it tries the next one at once. The share is the time that is left, divided by the servers that are left. A
+// server that failed comes after the others for 30 s. So the function may be called several times for a message, each
+// time with another connection, and must start from the beginning. It may wait only for the connection and the message.
 //
-// A connection that was kept serves a later message, or is closed after a short time. It may have died meanwhile: then a new
-// one to the same server takes its place, once, and that is no failure.
+// A kept connection serves a later message, or is closed after a short time. It may have died meanwhile. Then a new one
+// to the same server takes its place, once, and that is no failure.
 //
-// `ask` throws nothing but an `IoError` that is not the server's: no descriptor is left to us, or the spool fails. When
-// `signal` is aborted the connection is closed at once.
+// `ask` throws only an `IoError` that is not the server's fault: we have no descriptor left, or the spool fails. When
+// `signal` is aborted, the connection is closed at once.
 
 import { formatAddress } from "../ports/address.ts";
 import { IoError } from "../ports/io_error.ts";
@@ -29,7 +29,7 @@ export interface ServerPoolOptions {
   /** The scanner's name, for the log. */
   readonly name: string;
   readonly servers: readonly Address[];
-  /** Milliseconds for a message, all servers together. */
+  /** Milliseconds for a message, with all servers together. */
   readonly timeout: number;
   /** Milliseconds that a connection waits for the next question. */
   readonly keepFor?: number;
@@ -39,24 +39,27 @@ export interface AskOptions {
   readonly signal: AbortSignal;
   /** Milliseconds until the answer is of no use. */
   readonly limit: number;
-  /** Hears of the servers that failed before another one answered. */
+  /** Gets a line about servers that failed before another one answered. */
   readonly notice: (text: string) => void;
 }
 
-/** The answer and the address it is from; or why there is none, in words for the log, each server with its own. */
+/**
+ * The answer and the address that it came from. Or the reasons why there is no answer, one for each server, for the
+ * log.
+ */
 export type Asked<Answer> =
   | { readonly answer: Answer; readonly server: string }
   | { readonly cause: "failed" | "late"; readonly why: string };
 
 export type Talk<Answer> = (conn: ServerConn) => Promise<Answer>;
 
-// How long a server that failed is not asked first.
+// A server that failed is not asked first for this time.
 const REST = 30_000;
 
-// Shorter than what any scanner allows a client that is silent.
+// Shorter than the time that any scanner allows a silent client.
 const KEEP_FOR = 5_000;
 
-/** Connections kept to a server: more are never of use where a scanner has as many threads. */
+/** Connections kept to one server. A scanner has hardly more threads than this. */
 const KEPT_LIMIT = 16;
 
 export class ServerPool {
@@ -104,7 +107,7 @@ export class ServerPool {
     return { cause, why: `${this.#name} could not tell: ${failures.join("; ") || "no time was left"}` };
   }
 
-  // Those that failed a short time ago are the last.
+  // Servers that failed a short time ago come last.
   #order(): Server[] {
     const now = this.#clock.now();
     return [...this.#servers.filter((one) => !one.rests(now)), ...this.#servers.filter((one) => one.rests(now))];
@@ -147,7 +150,7 @@ export class ServerPool {
     }
   }
 
-  // A connection cannot be called back while it is made: it is closed when it comes.
+  // A connection cannot be stopped while it is made. So it is closed when it comes.
   async #connect({ address }: Server, { due, signal }: Attempt): Promise<Conn> {
     const aborted = Promise.withResolvers<never>();
     const abort = () => aborted.reject(new ServerFailure("was left"));
@@ -157,7 +160,7 @@ export class ServerPool {
       return await Promise.race([connecting, aborted.promise]);
     } catch (error) {
       if (error instanceof ServerFailure) connecting.then((conn) => conn.close(), () => {});
-      // Strangers may have used up what we need to ask: that is not the server's failure.
+      // Strangers may have used up our own means to ask. That is not the server's failure.
       if (!(error instanceof IoError) || error.kind === "exhausted") throw error;
       throw new ServerFailure(error.message, { isLate: error.kind === "timeout" });
     } finally {
@@ -167,7 +170,7 @@ export class ServerPool {
 }
 
 interface Attempt {
-  /** Milliseconds for it, and when these are over, on the clock. */
+  /** Its share in milliseconds, and the time on the clock when the share is over. */
   readonly share: number;
   readonly due: number;
   readonly signal: AbortSignal;
@@ -197,7 +200,7 @@ class Server {
     this.#restsUntil = until;
   }
 
-  /** Until it is known whether a server that has failed is well again, one message asks it, and not all of them. */
+  /** After a failure, one message tries the server again. All others wait until the result is known. */
   isTried(now: number): void {
     if (this.#restsUntil > 0 && !this.rests(now)) this.rest(now + REST);
   }
@@ -222,7 +225,7 @@ class Server {
     };
     const cancel = this.#clock.after(this.#keepFor, drop);
     this.#kept.push({ conn, cancel });
-    // It has nothing to say unasked.
+    // A server has nothing to say unasked.
     conn.watch(drop);
   }
 }

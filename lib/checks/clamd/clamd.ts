@@ -1,12 +1,12 @@
-// A virus scanner: clamd looks at each message, and one in which it finds something is refused.
+// A virus scanner: clamd looks at each message. A message in which it finds something is refused.
 //
-// clamd gets the message as the spool has it, with LF at the end of each line. That is the form of a mail in a file, which
-// clamd knows as well as the other one; it decodes MIME parts itself. An answer that is neither OK nor FOUND is a failure,
-// and the next server is asked. A message that is larger than clamd's StreamMaxLength is one too, but it says nothing of
-// the server.
+// clamd gets the message as the spool has it, with LF at the end of each line. That is the form of a mail in a file.
+// clamd knows it as well as the other form, and decodes MIME parts itself. An answer that is neither OK nor FOUND is a
+// failure, and the next server is asked. A message that is larger than clamd's StreamMaxLength is a failure, too, but
+// not one of the server.
 //
-// A connection serves one message. clamd's sessions (IDSESSION) would save a tenth of a millisecond for each, but other
-// programs that speak its protocol do not know them.
+// A connection serves one message. clamd's sessions (IDSESSION) would save a tenth of a millisecond for each message.
+// But other programs that speak clamd's protocol do not know them.
 
 import type { Message } from "../../mail/message.ts";
 import type { Verdict } from "../../mail/verdict.ts";
@@ -21,17 +21,17 @@ import { FRAME, frameChunk, parseClamdAnswer } from "./protocol.ts";
 
 export interface ClamdOptions {
   readonly servers: readonly Address[];
-  /** Milliseconds for a message, all servers together. */
+  /** Milliseconds for a message, with all servers together. */
   readonly timeout: number;
 }
 
 // An answer is a line with the name of a virus or of an error.
 const ANSWER_LIMIT = 1024;
 
-// What strangers hear of a name. clamd's own are shorter.
+// Strangers see at most this much of a name. clamd's own names are shorter.
 const NAME_LIMIT = 100;
 
-/** `name` is that of a virus that was found. */
+/** `name` is the name of a virus that was found. */
 type Scan = { readonly name?: string };
 
 export function clamdCheck(

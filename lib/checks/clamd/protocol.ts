@@ -1,14 +1,14 @@
-// What clamd is asked, and what it answers: the INSTREAM command in its `z` form (clamd(8)). Pure.
+// The questions to clamd and its answers: the INSTREAM command in its `z` form (clamd(8)). Pure.
 //
-// The question is `zINSTREAM` and a NUL, then the message in chunks, each after its length in four octets with the highest
-// first. A chunk without octets ends it. The answer ends with a NUL:
+// The question is `zINSTREAM` and a NUL, then the message in chunks. The length of each chunk comes before it in four
+// octets, the highest first. A chunk without octets ends the question. The answer ends with a NUL:
 //
-//   stream: OK
-//   stream: NAME FOUND
-//   INSTREAM size limit exceeded. ERROR
-//   ... ERROR
+//     stream: OK
+//     stream: NAME FOUND
+//     INSTREAM size limit exceeded. ERROR
+//     ... ERROR
 //
-// clamd may give its answer before all of the message has come. It then closes the connection.
+// clamd may answer before it has the whole message. It then closes the connection.
 
 import { bytesOf } from "../../text/octets.ts";
 
@@ -17,19 +17,19 @@ const COMMAND = bytesOf("zINSTREAM\0");
 /** The octets of a chunk's length. The end has the same form. */
 const LENGTH = 4;
 
-/** The most that stands around a chunk. */
+/** The most octets that are added to a chunk. */
 export const FRAME = COMMAND.length + 2 * LENGTH;
 
 export interface ChunkPlace {
-  /** The command stands before it. */
+  /** The command comes before the chunk. */
   readonly isFirst: boolean;
-  /** The end stands behind it. */
+  /** The end comes after the chunk. */
   readonly isLast: boolean;
 }
 
 /**
- * Writes a chunk as it is sent into `room`, which has as many octets as the chunk and `FRAME`; the result is a part of that.
- * A chunk without octets is nothing but the command, the end, or both.
+ * Writes a chunk in the form of the wire into `room`. `room` must have as many octets as the chunk and `FRAME`
+ * together. Returns the part of `room` that was used. An empty chunk gives only the command, the end, or both.
  */
 export function frameChunk(chunk: Uint8Array, room: Uint8Array, { isFirst, isLast }: ChunkPlace): Uint8Array {
   let at = 0;
@@ -52,12 +52,12 @@ function lengthOf(length: number): Uint8Array {
 
 export type ClamdAnswer =
   | { readonly kind: "clean" }
-  /** `name` is the virus's, as clamd has it. */
+  /** `name` is clamd's name of the virus. */
   | { readonly kind: "found"; readonly name: string }
   | { readonly kind: "too large" }
   | { readonly kind: "error"; readonly text: string };
 
-/** An answer, without its NUL; undefined for what is none. */
+/** Reads an answer, without its NUL; undefined if the text is no answer. */
 export function parseClamdAnswer(text: string): ClamdAnswer | undefined {
   if (text === "stream: OK") return { kind: "clean" };
   const name = /^stream: (.*\S.*) FOUND$/s.exec(text)?.[1];

@@ -237,7 +237,7 @@ ${steps.map((step) => `#   ${step}\n`).join("")}#
 ${formatUnit({ ...fences(start, settings, foreground), execStart: foreground.map(unitWord).join(" ") })}`;
 }
 
-/** What the unit must allow for these words. */
+/** The permissions that the unit must give for these words. */
 function fences(
   { listen, downstream }: Start,
   { spool, log: { target } }: Settings,
