@@ -26,13 +26,13 @@ const COLUMNS: readonly (readonly [title: string, value: (row: Row) => number])[
 ];
 
 const LEGEND = `
-accepted, refused, no reply   what the client heard: 2xx to its final dot; 4xx or 5xx to whatever command; nothing
+accepted, refused, no reply   what the client heard: 2xx to its final dot; 4xx or 5xx to any command; nothing
 0 times, once, 2+             how often the message was delivered
 lost                          accepted and not delivered
-Delivered although the client was not told so, by what explains it:
+Delivered although the client did not hear so, by the explanation:
 logged       a "possible duplicate" line in postprox's log names the message
-killed       SIGKILL took the postprox that had it in hand, so that there is no line
-before       Postfix before the filter has heard the 2xx; its client did not wait for it
+killed       SIGKILL ended the postprox that had it, so there is no line
+before       the Postfix before the filter heard the 2xx; its client did not wait for it
 unexplained  none of these`;
 
 // The first cases say the same as the others.
