@@ -35,6 +35,7 @@ export const MEANS = {
   "Postfix": { isHere: () => has("postfix"), debian: "postfix" },
   "nsd": { isHere: () => has("nsd"), debian: "nsd" },
   "rbldnsd": { isHere: () => has("rbldnsd"), debian: "rbldnsd" },
+  "clamd": { isHere: () => has("clamd"), debian: "clamav-daemon" },
   "dnsmasq": { isHere: () => has("dnsmasq"), debian: "dnsmasq-base" },
   "systemd": { isHere: () => has("systemd-analyze"), debian: "systemd" },
   "ip(8)": { isHere: () => has("ip"), debian: "iproute2" },
@@ -88,6 +89,8 @@ export const SUITES: readonly Suite[] = [
   { where: "e2e/deterrent_test.ts", needs: POSTFIX },
   { where: "e2e/deterrent_dns_test.ts", needs: [...NAME_SERVERS, "python3"] },
   { where: "e2e/dns_test.ts", needs: [...NAME_SERVERS, "Postfix", "python3"] },
+  { where: "e2e/clamd_test.ts", needs: ["Linux", "clamd", "python3"] },
+  { where: "e2e/clamd_test.ts", part: "clamd behind Postfix", needs: POSTFIX },
   { where: "e2e/compile_test.ts", needs: ["Linux", "python3"] },
   {
     where: "e2e/compile_test.ts",

@@ -1,0 +1,101 @@
+// Real clamd for tests: Debian's clamav-daemon with a database of one signature, which is made here. Nothing is downloaded,
+// and nothing of the system's own clamd is read or touched.
+//
+// Each Clamd has a directory of its own under /tmp, a TCP port at 127.0.0.1 and a unix socket. It can be killed, and started
+// again at the same addresses. It is ended by its pid.
+
+import { EICAR } from "../fakes/clamd.ts";
+import { octets } from "../rig/octets.ts";
+import { freePort } from "../rig/ports.ts";
+import { until } from "../rig/wait.ts";
+import { findProgram } from "./postfix.ts";
+import { kill } from "./start.ts";
+
+/** The name under which the database has EICAR. clamd adds that it is no official signature. */
+export const VIRUS = "Eicar-Test";
+export const FOUND = `550 5.7.1 virus found: ${VIRUS}.UNOFFICIAL\r\n`;
+
+/** In octets. */
+export const STREAM_MAX = 1024 * 1024;
+
+export class Clamd {
+  readonly tcp: string;
+  readonly unix: string;
+  readonly #dir: string;
+  readonly #port: number;
+  readonly #program: string;
+  #child: Deno.ChildProcess | undefined;
+
+  static async start(): Promise<Clamd> {
+    const program = findProgram("clamd", "clamav-daemon");
+    const dir = Deno.makeTempDirSync({ dir: "/tmp", prefix: "postprox-clamd-" });
+    // Others connect to the socket.
+    Deno.chmodSync(dir, 0o755);
+    const clamd = new Clamd(dir, program, await freePort());
+    await clamd.restart();
+    return clamd;
+  }
+
+  private constructor(dir: string, program: string, port: number) {
+    this.#dir = dir;
+    this.#program = program;
+    this.#port = port;
+    this.tcp = `127.0.0.1:${port}`;
+    this.unix = `unix:${dir}/socket`;
+    Deno.mkdirSync(`${dir}/database`);
+    const signature = Array.from(octets(EICAR), (octet) => octet.toString(16).padStart(2, "0")).join("");
+    Deno.writeTextFileSync(`${dir}/database/test.ndb`, `${VIRUS}:0:*:${signature}\n`);
+    Deno.writeTextFileSync(
+      `${dir}/clamd.conf`,
+      [
+        "Foreground yes",
+        `DatabaseDirectory ${dir}/database`,
+        `TemporaryDirectory ${dir}`,
+        "TCPAddr 127.0.0.1",
+        `TCPSocket ${port}`,
+        `LocalSocket ${dir}/socket`,
+        "LocalSocketMode 666",
+        "FixStaleSocket yes",
+        `StreamMaxLength ${STREAM_MAX}`,
+        `LogFile ${dir}/log`,
+        "",
+      ].join("\n"),
+    );
+  }
+
+  get log(): string {
+    return Deno.readTextFileSync(`${this.#dir}/log`);
+  }
+
+  async restart(): Promise<void> {
+    const args = ["-c", `${this.#dir}/clamd.conf`];
+    this.#child = new Deno.Command(this.#program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
+    await until(() => this.#answers(), () => `clamd to answer: ${this.log}`);
+  }
+
+  /** Ends it at once, in whatever it does. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child) return;
+    kill(child.pid);
+    await child.status;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    Deno.removeSync(this.#dir, { recursive: true });
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      using conn = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
+      await conn.write(octets("zPING\0"));
+      const answer = new Uint8Array(16);
+      const count = await conn.read(answer);
+      return count !== null && new TextDecoder().decode(answer.subarray(0, count)) === "PONG\0";
+    } catch {
+      return false;
+    }
+  }
+}
