@@ -4,9 +4,10 @@
 // shows the octets as JSON. POSTPROX_TEST_SEED chooses another run of random inputs; each failure prints its seed.
 
 import { Buffer } from "node:buffer";
+import process from "node:process";
 
 /** The seed of this run's random inputs. */
-export const SEED = Number(Deno.env.get("POSTPROX_TEST_SEED") ?? 5321);
+export const SEED = Number(process.env["POSTPROX_TEST_SEED"] ?? 5321);
 
 /** The octets that `text` spells, one for each character. */
 export function octets(text: string): Uint8Array<ArrayBuffer> {

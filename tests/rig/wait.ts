@@ -1,10 +1,12 @@
 // Waiting for what happens elsewhere: in another process, a log, a directory.
 //
 // Nothing waits for ever, and nothing sleeps for a time that was guessed. A deadline is far above what a busy machine
-// needs: it only turns a hang into a failure that says what was waited for.
+// needs: it only turns a hang into a failure that says what was waited for. On Deno and on Bun.
+
+import process from "node:process";
 
 /** Milliseconds after which a wait has failed. POSTPROX_TEST_DEADLINE changes it. */
-export const DEADLINE = Number(Deno.env.get("POSTPROX_TEST_DEADLINE") ?? 60_000);
+export const DEADLINE = Number(process.env["POSTPROX_TEST_DEADLINE"] ?? 60_000);
 
 /** Milliseconds between two looks. */
 const PAUSE = 10;

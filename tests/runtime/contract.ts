@@ -11,7 +11,9 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Child, Conn, Listener, Runtime } from "../../lib/ports/runtime.ts";
+import { octets, spelled } from "../rig/octets.ts";
 import { freePort } from "../rig/ports.ts";
+import { until } from "../rig/wait.ts";
 
 export interface ContractCase {
   readonly name: string;
@@ -88,7 +90,7 @@ export const CONTRACT: readonly ContractCase[] = [
     const read = peerReads(peer, 256 * piece.length);
     peer.resume();
     await writing;
-    assert.ok(await read === text(piece).repeat(256), "the octets arrived changed");
+    assert.ok(await read === spelled(piece).repeat(256), "the octets arrived changed");
   }),
   ...bothSides("nothing is read much ahead of read, and nothing is lost", async (conn, peer) => {
     const piece = Buffer.from(pattern(65536));
@@ -108,7 +110,7 @@ export const CONTRACT: readonly ContractCase[] = [
     await pause(30);
     const into = new Uint8Array(4);
     let heard = "";
-    while (heard.length < 10) heard += text(into.subarray(0, (await conn.read(into))!));
+    while (heard.length < 10) heard += spelled(into.subarray(0, (await conn.read(into))!));
     assert.equal(heard, "abcdefghij");
   }),
   ...bothSides("close ends a read that waits, and what comes later, with kind closed", async (conn, peer) => {
@@ -410,15 +412,15 @@ sys.stdin.read()
       assert.deepEqual(await file.stat(), await files.stat(`${dir}/spool`));
       assert.equal((await file.stat()).size, 300_008);
       for (let turn = 0; turn < 2; turn++) {
-        assert.equal(await readFile(file), `small${text(large)}end`);
+        assert.equal(await readFile(file), `small${spelled(large)}end`);
         assert.equal(await file.read(new Uint8Array(10), 300_008), null);
       }
       const into = new Uint8Array(10);
-      assert.equal(text(into.subarray(0, (await file.read(into, 300_003))!)), text(large.subarray(-2)) + "end");
+      assert.equal(spelled(into.subarray(0, (await file.read(into, 300_003))!)), spelled(large.subarray(-2)) + "end");
       // What is appended behind a look at the beginning stands at the end.
       await file.read(into, 0);
       await file.append(octets("more"));
-      assert.equal(text(into.subarray(0, (await file.read(into, 300_005))!)), "endmore");
+      assert.equal(spelled(into.subarray(0, (await file.read(into, 300_005))!)), "endmore");
       file.close();
       assert.equal(fs.statSync(`${dir}/spool`).size, 300_012);
     },
@@ -429,7 +431,7 @@ sys.stdin.read()
       const file = await files.create(`${dir}/spool`);
       await file.append(pattern(300_000));
       const wholes = await Promise.all([65536, 4096, 999].map((size) => readFile(file, size)));
-      for (const whole of wholes) assert.ok(whole === text(pattern(300_000)));
+      for (const whole of wholes) assert.ok(whole === spelled(pattern(300_000)));
       file.close();
     },
   },
@@ -702,7 +704,7 @@ sys.stdin.read()
         await run("head -c 30000 /dev/zero >&2", false);
         await run("sleep 100 &", false);
       }
-      await until(() => open() <= before);
+      await until(() => open() <= before, "its descriptors to be closed");
     },
   },
   {
@@ -746,12 +748,12 @@ sys.stdin.read()
     name: "processes: a signal reaches the whole group, and a group that is gone is no error",
     play: async ({ processes }) => {
       const child = await processes.start(["/bin/sh", "-c", "sleep 100 & echo $! >&2; wait"], {});
-      const grandchild = Number(text((await child.readStderr())!));
+      const grandchild = Number(spelled((await child.readStderr())!));
       assert.ok(isRunning(grandchild));
       child.signalGroup("SIGTERM");
       assert.deepEqual(await child.ended, { signal: "SIGTERM" });
       child.closeStderr();
-      await until(() => !isRunning(grandchild));
+      await until(() => !isRunning(grandchild), "the end of the grandchild");
       child.signalGroup("SIGKILL");
     },
   },
@@ -759,15 +761,15 @@ sys.stdin.read()
     name: "processes: what a leader left behind is killed with its group",
     play: async ({ processes }) => {
       const child = await processes.start(["/bin/sh", "-c", "sleep 100 2>/dev/null & echo $! >&2"], {});
-      const left = Number(text((await child.readStderr())!));
+      const left = Number(spelled((await child.readStderr())!));
       assert.ok(child.hasGroup());
       assert.deepEqual(await child.ended, { exit: 0 });
       assert.ok(isRunning(left));
       assert.ok(child.hasGroup());
       child.signalGroup("SIGKILL");
       child.closeStderr();
-      await until(() => !isRunning(left));
-      await until(() => !child.hasGroup());
+      await until(() => !isRunning(left), "the end of the child");
+      await until(() => !child.hasGroup(), "the end of the group");
     },
   },
   {
@@ -857,7 +859,7 @@ async function withServer(play: (port: number, accepted: () => Promise<Socket>) 
   const port = await listening(server);
   try {
     await play(port, async () => {
-      await until(() => sockets.length > 0);
+      await until(() => sockets.length > 0, "a connection");
       return sockets[0]!;
     });
   } finally {
@@ -903,7 +905,7 @@ function startPython(script: string): Python {
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => said += chunk);
   return {
     line: async () => {
-      await until(() => said.includes("\n"));
+      await until(() => said.includes("\n"), "a line");
       return said.slice(0, said.indexOf("\n"));
     },
     rest: async () => {
@@ -956,7 +958,7 @@ async function readOctets(conn: Conn, count: number): Promise<Uint8Array> {
 }
 
 async function readText(conn: Conn, count: number): Promise<string> {
-  return text(await readOctets(conn, count));
+  return spelled(await readOctets(conn, count));
 }
 
 async function readFile(
@@ -965,7 +967,7 @@ async function readFile(
 ): Promise<string> {
   const into = new Uint8Array(size);
   let whole = "";
-  for (let count; (count = await file.read(into, whole.length)) !== null;) whole += text(into.subarray(0, count));
+  for (let count; (count = await file.read(into, whole.length)) !== null;) whole += spelled(into.subarray(0, count));
   return whole;
 }
 
@@ -998,14 +1000,6 @@ function peerReadsAll(peer: Socket): Promise<string> {
   });
 }
 
-function octets(said: string): Uint8Array {
-  return Uint8Array.from(said, (char) => char.charCodeAt(0));
-}
-
-function text(said: Uint8Array): string {
-  return Buffer.from(said).toString("latin1");
-}
-
 // Octets without a short period, so that a lost or doubled piece shows.
 function pattern(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, at) => (at * 31 + (at >> 8) * 7 + (at >> 16)) & 0xff);
@@ -1016,12 +1010,6 @@ function isRunning(pid: number): boolean {
     return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;
-  }
-}
-
-async function until(holds: () => boolean, limit = 10_000): Promise<void> {
-  for (const start = performance.now(); !holds(); await pause(10)) {
-    if (performance.now() - start > limit) throw new Error(`${holds} does not hold after ${limit} ms`);
   }
 }
 

@@ -9,6 +9,7 @@ import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { RecordType, Resolver } from "../../lib/ports/runtime.ts";
 import { type DnsAnswer, type DnsHandler, DnsServer } from "../fakes/dns_server.ts";
 import { freePort } from "../rig/ports.ts";
+import { until } from "../rig/wait.ts";
 import type { ContractCase } from "./contract.ts";
 
 type Expected = readonly string[] | IoErrorKind;
@@ -28,6 +29,9 @@ interface Row {
 const LIMIT = 20_000;
 // For a machine that is busy with other things.
 const SLACK = 10_000;
+
+// More than a process may have descriptors.
+const MANY = 2000;
 
 const ONE: DnsAnswer = { records: [{ data: "127.0.0.2" }] };
 
@@ -109,7 +113,7 @@ const ROWS: readonly Row[] = [
   {
     name: "an answer behind one that is none",
     handler: after("silent", ONE),
-    limit: 2000,
+    limit: 4000,
     expected: ["127.0.0.2"],
     asked: "udp udp",
   },
@@ -184,7 +188,11 @@ export const DNS_CONTRACT: readonly ContractCase[] = [
         const start = performance.now();
         assert.deepEqual(await outcome(resolver, "name.test", type, server, limit), expected);
         assert.ok(performance.now() - start < limit + SLACK, `took ${performance.now() - start} ms`);
-        if (asked !== undefined) assert.equal(server.questions.map(({ over }) => over).join(" "), asked);
+        if (asked === undefined) return;
+        // What the resolver asked last may still be on its way when its time is over.
+        const came = () => server.questions.map(({ over }) => over).join(" ");
+        await until(() => came().length >= asked.length, () => `${asked}; ${came()} came`);
+        assert.equal(came(), asked);
       }),
   })),
   {
@@ -274,23 +282,23 @@ export const DNS_CONTRACT: readonly ContractCase[] = [
       }),
   },
   {
-    name: "resolver: 10,000 lookups at once are all answered, a bounded number at a time",
+    name: "resolver: 2,000 lookups at once are all answered, a bounded number at a time",
     play: ({ resolver }) =>
       withServer(() => ONE, async (server) => {
         const options = { limit: 20_000, server: { address: "127.0.0.1", port: server.port } };
-        const names = Array.from({ length: 10_000 }, (_, at) => `n${at}.test`);
+        const names = Array.from({ length: MANY }, (_, at) => `n${at}.test`);
         const answers = await Promise.all(names.map((name) => resolver.resolve(name, "A", options)));
         assert.ok(answers.every(([address]) => address === "127.0.0.2"));
-        assert.equal(server.questions.length, 10_000);
+        assert.equal(server.questions.length, MANY);
       }),
   },
   {
-    name: "resolver: 10,000 lookups at once that nobody answers are over in time, those that had to wait too",
+    name: "resolver: 2,000 lookups at once that nobody answers are over in time, those that had to wait too",
     play: ({ resolver }) =>
       withServer(() => "silent", async (server) => {
         const limit = 2000;
         const start = performance.now();
-        const names = Array.from({ length: 10_000 }, (_, at) => `n${at}.test`);
+        const names = Array.from({ length: MANY }, (_, at) => `n${at}.test`);
         const asking = names.map((name) => outcome(resolver, name, "A", server, limit));
         assert.ok((await Promise.all(asking)).every((answer) => answer === "timeout"));
         assert.ok(performance.now() - start < limit + SLACK, `took ${performance.now() - start} ms`);
