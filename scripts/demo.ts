@@ -1,9 +1,12 @@
 // Shows what postprox does: `deno task demo`.
 //
-// It runs a small mail server, with postprox and examples/demo-filter before it, and sends three messages. One passes,
-// the filter refuses one, and the filter changes one. It shows the dialogue of each, what the sender heard, and what
-// the server got. The exit status is 0 only if all three went as expected.
+// It runs a small mail server with postprox before it. postprox asks examples/demo-filter and a stand-in for clamd, which
+// knows one virus, the EICAR test file. Four messages are sent. One passes, the filter refuses one and changes one, and one
+// has the virus. The demonstration shows the dialogue of each, what the sender heard, and what the server got. The exit
+// status is 0 only if all four went as expected.
 
+import { CLAMD, EICAR } from "../tests/fakes/clamd.ts";
+import { FakeScanner } from "../tests/fakes/scanner.ts";
 import { connectTo } from "../tests/rig/client.ts";
 import { Server } from "../tests/rig/server.ts";
 
@@ -54,11 +57,20 @@ const STORIES: readonly Story[] = [
     delivered: (text) => text === `Subject: Minutes of ${date.join("-")}\r\n\r\nNobody came.\r\n`,
     outcome: "delivered with the filter's version of it",
   },
+  {
+    title: "A virus is refused",
+    text: ["Subject: Your invoice", "", EICAR],
+    reply: /^550 5\.7\.1 virus found: Eicar-Test$/,
+    delivered: (text) => text === "",
+    outcome: "refused, and neither the filter nor the mail server saw it",
+  },
 ];
 
 const server = await Server.start();
+const scanner = await FakeScanner.start(CLAMD);
 const port = freePort();
-const words = ["-l", `127.0.0.1:${port}`, "-c", `${root}examples/demo-filter`, server.operand];
+const checks = [`--clamd=${scanner.address}`, "-c", `${root}examples/demo-filter`];
+const words = ["-l", `127.0.0.1:${port}`, ...checks, server.operand];
 const proxy = new Deno.Command(Deno.execPath(), {
   args: ["run", "--quiet", "--allow-all", "--unstable-net", `${root}main.ts`, "--foreground", "--log=stderr", ...words],
   stdin: "null",
@@ -69,7 +81,7 @@ let failures = 0;
 try {
   await waitForLine(proxy.stdout);
   console.log(`\nclient  ${dim("──")}  ${bold("postprox")} ${dim("127.0.0.1:" + port)}  ${dim("──")}  mail server`);
-  console.log(`             ${dim("│")}\n        ${dim("examples/demo-filter")}`);
+  console.log(`             ${dim("│")}\n        ${dim("clamd, examples/demo-filter")}`);
   for (const [at, story] of STORIES.entries()) {
     if (!await tell(at + 1, story)) failures++;
   }
@@ -77,6 +89,7 @@ try {
   proxy.kill("SIGTERM");
   await proxy.status;
   await server.stop();
+  await scanner.stop();
 }
 const sum = `${STORIES.length - failures} of ${STORIES.length} messages came out right`;
 console.log(`\n${failures === 0 ? green(bold(sum)) : red(bold(sum))}\n`);
