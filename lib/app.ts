@@ -5,7 +5,7 @@
 // log gets the line.
 
 import { allOptions, readWords, SERVE } from "./commands/commands.ts";
-import { logBug, logCannotStart, logUsage } from "./log/events.ts";
+import { tell } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { journalPrefix, type LogTarget, openLogger, SYSLOG } from "./log/sinks.ts";
 import { IoError } from "./ports/io_error.ts";
@@ -42,8 +42,8 @@ async function complain(runtime: Runtime, error: StartError, log: LogTarget | un
     return status;
   }
   const logger = await openUsageLog(runtime, log);
-  if (error instanceof UsageError) logUsage(logger, message);
-  else logCannotStart(logger, message);
+  if (error instanceof UsageError) tell(logger, "usage", { text: message });
+  else tell(logger, "cannotStart", { why: message });
   runtime.stdio.writeOut(textOf(OWN_REPLIES.misconfigured.bytes));
   await logger.flush();
   return status;
@@ -57,7 +57,7 @@ function writeErr({ stdio }: Runtime, text: string): void {
 // everything.
 async function failOnBug(runtime: Runtime, error: unknown): Promise<number> {
   const logger = await openUsageLog(runtime, undefined);
-  logBug(logger, error);
+  tell(logger, "bug", { error });
   if (runtime.stdio.isSpawned()) runtime.stdio.writeOut(textOf(OWN_REPLIES.bug.bytes));
   else writeErr(runtime, "internal error: see the mail log");
   await logger.flush();

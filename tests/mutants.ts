@@ -166,7 +166,7 @@ const ROWS: readonly Row[] = [
   [
     "nobody hears of a possible duplicate",
     "session/message.ts",
-    "log.possibleDuplicate(error instanceof Error ? error.message : String(error));",
+    'log.tell("possibleDuplicate", { why: error instanceof Error ? error.message : String(error) });',
     "",
     "dialogs/",
   ],

@@ -1,7 +1,7 @@
 // Starts listen mode: checks that all is right before postprox accepts connections, and logs it.
 
 import type { ListWatch } from "../dns/list_watch.ts";
-import { logFilterMissing, logListening, logNotReloaded, logReachable, logReloaded, logSwept } from "../log/events.ts";
+import { tell } from "../log/events.ts";
 import type { Fields } from "../log/logger.ts";
 import { READY } from "../modes/background.ts";
 import { listenMode } from "../modes/listen.ts";
@@ -24,7 +24,8 @@ export async function startListening(
   const { runtime, logger } = parts;
   await refuseOwnServer(parts, address);
   const { removed, failures } = await sweepSpoolDirectory(runtime, settings.spool.directory);
-  logSwept(logger, removed, failures);
+  for (const why of failures) tell(logger, "notSwept", { why });
+  for (const file of removed) tell(logger, "swept", { file });
   await noteMissingFilter(parts, settings);
   const setup = setupOf(parts, settings, address);
   const watch = await newListWatch(parts);
@@ -34,8 +35,8 @@ export async function startListening(
     onReady: async () => {
       // Only now is there a socket that a symbolic link may lead to.
       if (address.transport === "unix") await refuseOwnServer(parts, address);
-      logListening(logger, setup);
-      if (await isReachable(runtime, address)) logReachable(logger, address);
+      tell(logger, "listening", setup);
+      if (await isReachable(runtime, address)) tell(logger, "reachable", { at: address });
       // If the log takes no lines, the start must fail visibly.
       await logger.flush();
       sayReady(runtime, address);
@@ -100,7 +101,7 @@ async function noteMissingFilter({ runtime, logger }: SessionParts, settings: Se
   if (command === "") return;
   const { whyNoProgram } = await import("../checks/program/command.ts");
   const why = await whyNoProgram(runtime.files, command);
-  if (why !== undefined) logFilterMissing(logger, why);
+  if (why !== undefined) tell(logger, "filterMissing", { why });
 }
 
 // If a file has a mistake now, the rules read before stay in force.
@@ -113,13 +114,13 @@ async function remakeChecks(
   const hasRules = settings.rules.file !== undefined || settings.filterRules.file !== undefined;
   try {
     const checks = hasRules ? await loadChecks(parts, settings) : undefined;
-    if (checks) logReloaded(logger);
+    if (checks) tell(logger, "reloaded", {});
     // After a rotation, the new log file begins with this line.
-    logListening(logger, setup);
+    tell(logger, "listening", setup);
     return checks;
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    logNotReloaded(logger, error.message);
+    tell(logger, "notReloaded", { why: error.message });
     return undefined;
   }
 }

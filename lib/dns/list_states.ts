@@ -4,7 +4,7 @@
 // listing, and they do so for every client. So the log gets one line for each such answer, until the files of rules are
 // read again.
 
-import { logNoListing, type NoListing } from "../log/events.ts";
+import { type NoListing, tell } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import type { ListUse } from "./list.ts";
 
@@ -51,7 +51,7 @@ export class ListStates {
   }
 
   tellNoListing(answer: NoListing): void {
-    logNoListing(this.#logger, answer);
+    tell(this.#logger, "noListing", answer);
   }
 }
 

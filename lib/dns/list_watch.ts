@@ -7,7 +7,7 @@
 // zone may be misspelt. A list that gives no answer, or one that is no listing, keeps its state. The log gets each
 // change.
 
-import { logBug, logListsAgain, logListsEverything, logNoTestEntry } from "../log/events.ts";
+import { tell } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import type { ListUse } from "./list.ts";
 import { hasEntry } from "./listing.ts";
@@ -54,7 +54,7 @@ export class ListWatch {
     this.#cancel();
     this.#cancel = clock.after(HOUR, () => this.ask());
     // Late answers of an earlier round do not count.
-    this.#askAll(++this.#round).catch((error) => logBug(logger, error));
+    this.#askAll(++this.#round).catch((error) => tell(logger, "bug", { error }));
   }
 
   async #askAll(round: number): Promise<void> {
@@ -80,15 +80,14 @@ export class ListWatch {
     const { lists } = this.#options;
     if (isThere === lists.listsAll(kind, zone)) return;
     lists.setListsAll(kind, zone, isThere);
-    if (isThere) logListsEverything(this.#parts.logger, zone, NEVER[kind].shown);
-    else logListsAgain(this.#parts.logger, zone, NEVER[kind].shown);
+    tell(this.#parts.logger, isThere ? "listsEverything" : "listsAgain", { zone, entry: NEVER[kind].shown });
   }
 
   #takeAlways(zone: string, isThere: boolean): void {
     if (isThere) this.#incomplete.delete(zone);
     else if (!this.#incomplete.has(zone)) {
       this.#incomplete.add(zone);
-      logNoTestEntry(this.#parts.logger, zone, ALWAYS.shown);
+      tell(this.#parts.logger, "noTestEntry", { zone, entry: ALWAYS.shown });
     }
   }
 }

@@ -1,234 +1,328 @@
-// Everything that is worth a line in the log: one function per event.
+// Every event of the program: one table, and `tell`, the one way into the log.
 //
-// Each line begins with the session's id, then a word or two in plain English, then `key=value` fields. Whatever comes
-// from a client, from downstream or from a filter is a field, and so is escaped.
+// `tell` gets each event as its name and its facts, whether or not -v asks for its line. A line is the id of the session, a
+// few words in plain English, and `key=value` fields. Text from a client, from downstream or from a filter is always a
+// field, and fields are escaped. Only `notice` has free text, which is escaped as well.
 
 import { formatAddress } from "../ports/address.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import { failureIn, type Finding, type Judgement } from "../mail/judgement.ts";
 import type { Address } from "../ports/runtime.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
-import { type Fields, formatField, formatFields, isWanted, type Level, type Logger } from "./logger.ts";
+import { type Fields, formatFields, isWanted, type Level, type Logger } from "./logger.ts";
 import { escapeText } from "../text/quoting.ts";
 
-// Enough for a header line of RFC 5322 s.2.1.1, in its longest form.
+// The stack of a bug is longer than any other field, and worth its room.
+const STACK_LIMIT = 1500;
+
+// Enough for the longest line that RFC 5322 s.2.1.1 allows in a header.
 const NOTICE_LIMIT = 1000;
 
 // Each recipient that a stranger names may be worth a notice.
 const NOTICES_LIMIT = 1000;
 
-// The first recipients say whose mail it was; a thousand of them in one line say nothing more.
+// The first recipients show whose mail it was. A thousand of them in one line show nothing more.
 const RECIPIENTS_SHOWN = 10;
 
-/** Whom and what a line is about. */
+/** The client and the message that a line is about. */
 export interface Subject {
-  /** The address of who is connected to us. */
+  /** The address of the peer of our own connection. */
   readonly peer?: string | undefined;
-  /** What is known of the client and of its message. */
+  /** The known facts about the client and its message. */
   readonly envelope?: Envelope | undefined;
 }
 
-/** The log of one session; each line begins with its id. */
-export class SessionLog {
-  readonly #logger: Logger;
+interface Row<Facts> {
+  readonly level: Level;
+  readonly words: string | ((facts: Facts) => string);
+  readonly fields: (facts: Facts, subject: Subject) => Fields;
+}
+
+function row<Facts>(level: Level, words: Row<Facts>["words"], fields: Row<Facts>["fields"] = () => ({})): Row<Facts> {
+  return { level, words, fields };
+}
+
+/** What went wrong. */
+interface Why {
+  readonly why: string;
+}
+
+/** What the session was doing when it went wrong. */
+interface Broken extends Why {
+  readonly doing: string;
+}
+
+/** A DNS list, and the test entry that it was asked for. */
+interface ListEntry {
+  readonly zone: string;
+  readonly entry: string;
+}
+
+const reason = ({ why }: Why) => ({ reason: why });
+const reasonAbout = ({ why }: Why, subject: Subject) => ({ reason: why, ...about(subject) });
+const broken = ({ doing, why }: Broken, subject: Subject) => ({ doing, reason: why, ...about(subject) });
+const entryFields = ({ zone, entry }: ListEntry) => ({ zone, entry });
+
+/** The level, the words and the fields of each event. */
+export const EVENTS = {
+  // --- a session
+  connected: row("debug", "connected", ({ downstream }: { downstream: Address }, { peer }) => ({
+    peer,
+    downstream: formatAddress(downstream),
+  })),
+  /** A command of the client, and the reply to it. To DATA, it is the reply to the message. */
+  dialogue: row("debug", "dialogue", ({ said, reply }: { said: string; reply: Reply }) => ({
+    said: said.trimEnd(),
+    reply: replyText(reply),
+  })),
+  /** We ended the session. */
+  ended: row("info", "session ended", broken),
+  clientLost: row("info", "lost connection with client", broken),
+  clientRefused: row("info", "refused", ({ what, reply }: { what: string; reply: Reply }, subject) => ({
+    what,
+    ...about(subject),
+    reply: replyText(reply),
+  })),
+  downstreamUnreachable: row(
+    "error",
+    "downstream not reachable",
+    ({ downstream, why }: Why & { downstream: Address }) => ({ downstream: formatAddress(downstream), reason: why }),
+  ),
+  /** Downstream's greeting was a 4xx or a 5xx. */
+  turnedAway: row(
+    "warning",
+    "downstream turns the session away",
+    ({ downstream, greeting }: { downstream: Address; greeting: Reply }) => ({
+      downstream: formatAddress(downstream),
+      greeting: replyText(greeting),
+    }),
+  ),
+  downstreamLost: row("warning", "lost connection with downstream", broken),
+  unasked3xx: row(
+    "error",
+    "downstream answered with an unexpected 3xx",
+    ({ command, reply }: { command: string; reply: Reply }, subject) => ({
+      command: command.trimEnd(),
+      ...about(subject),
+      reply: replyText(reply),
+    }),
+  ),
+  /** A check or a restriction needs to know the client, and nobody said who that is. */
+  clientNotKnown: row(
+    "warning",
+    "client is not known: does smtpd_authorized_xforward_hosts of the next hop name this host?",
+    ({ why }: Why, { peer }) => ({ reason: why, peer }),
+  ),
+  tarPit: row(
+    "warning",
+    "tar pit: further commands of this session wait",
+    ({ recipients }: { recipients: number }, subject) => ({ recipients, ...about(subject) }),
+  ),
+  /** A restriction refused the sender, or `recipient`. Deferred: the client hears it at the end of data. */
+  restricted: row("info", wordsOfRestricted, ({ ruling, envelope, recipient }: Restricted, subject) => ({
+    reason: ruling.why,
+    ...about({ ...subject, envelope }),
+    to: recipient === undefined ? undefined : `<${recipient}>`,
+    reply: replyText(ruling.reply),
+  })),
+  /** Plain words of a check or a restriction. They may hold a stranger's octets. */
+  notice: row("warning", ({ text }: { text: string }) => escapeText(text)),
+
+  // --- a message
+  /** Each message that had an outcome. */
+  message: row("info", "message", fieldsOfMessage),
+  /** A check could not decide. `message` says what happened: it passed, or the code of the reply to it. */
+  notChecked: row("error", "message not checked", ({ why, message }: Why & { message: string | number }, subject) => ({
+    reason: why,
+    message,
+    ...about(subject),
+  })),
+  /** The client takes this message for delivered, and it went nowhere. */
+  discarded: row("warning", "message discarded", reasonAbout),
+  emailChanged: row(
+    "error",
+    "message not delivered: the filter changed EMAIL, which it may do only with --edit-in-place",
+    (_: object, subject) => about(subject),
+  ),
+  noTimeLeft: row(
+    "error",
+    "message not delivered: the checks left no time for it",
+    (_: object, subject) => about(subject),
+  ),
+  spoolFailed: row("error", "cannot spool message", reasonAbout),
+  spoolNotRemoved: row("error", "cannot remove a spool file", reason),
+  /** The spool file or the filter's own version. */
+  unreadable: row("error", "cannot read what is to be delivered", reasonAbout),
+  possibleDuplicate: row("error", "possible duplicate: outcome of the message downstream is not known", reasonAbout),
+  /** Downstream has the message. The client may send it again, because it may not have heard of that. */
+  unheard: row(
+    "warning",
+    "possible duplicate: client may not have heard that its message was delivered",
+    ({ envelope }: { envelope: Envelope }, subject) => about({ ...subject, envelope }),
+  ),
+
+  // --- the process
+  usage: row("error", "", ({ text }: { text: string }) => ({ usage: text })),
+  cannotStart: row("error", "cannot start", reason),
+  /** It has a line without -v too, so that each log says what it is the log of. */
+  listening: row("notice", "listening", (setup: Fields) => setup),
+  leftOut: row("warning", "an address is left out because this host has no IPv6", reason),
+  /** Strangers may reach this address. Downstream trusts us, and so it trusts everyone who connects to us. */
+  reachable: row(
+    "warning",
+    "other hosts can connect here: without a firewall this is an open relay, because the next hop trusts this host",
+    ({ at }: { at: Address }) => ({ at: formatAddress(at) }),
+  ),
+  filterMissing: row("error", "filter cannot be run, so no message will be checked", reason),
+  shutdown: row("info", "shutting down", ({ signal, sessions }: { signal: string; sessions: number }) => ({
+    signal,
+    sessions,
+  })),
+  reloaded: row<object>("info", "reloaded: new sessions use the files of rules as they are now"),
+  notReloaded: row("error", "not reloaded: the rules stay as they were", reason),
+  notSwept: row("warning", "cannot clean up the spool directory", reason),
+  swept: row("warning", "removed a spool file that was left over", ({ file }: { file: string }) => ({ file })),
+  tooManyClients: row(
+    "warning",
+    "too many clients",
+    ({ peer, limit }: { peer: string | undefined; limit: number }) => ({ peer, limit }),
+  ),
+  acceptFailed: row("error", "cannot accept a connection", reason),
+  /** An error that no code foresaw, with its stack. */
+  bug: row("error", "bug", ({ error }: { error: unknown }) => ({
+    error: error instanceof Error ? error.stack ?? error.message : String(error),
+  })),
+
+  // --- DNS lists
+  /** A list answered `question` with an address that lists nothing. `text` is its own explanation. */
+  noListing: row("error", "DNS list gives an answer that is not a listing: it does not count", (answer: NoListing) => {
+    const { zone, question, answer: address, text } = answer;
+    return { zone, question, answer: address, text: text || undefined };
+  }),
+  /** The list has an entry that no list should have, and so it has everything. */
+  listsEverything: row("error", "DNS list lists everything: postprox does not use it until this ends", entryFields),
+  listsAgain: row("notice", "DNS list no longer lists everything: postprox uses it again", entryFields),
+  noTestEntry: row("warning", "DNS list does not list its test entry: is its zone spelt right?", entryFields),
+};
+
+export type EventName = keyof typeof EVENTS;
+export type FactsOf<Name extends EventName> = (typeof EVENTS)[Name] extends Row<infer Known> ? Known : never;
+
+/** The session in which something happens. */
+export interface Source {
   readonly id: string;
-  readonly #subject: () => Subject;
+  readonly subject: () => Subject;
+}
+
+/** Tells that something has happened. Every event comes through here, so this is the place to count events. */
+export function tell<Name extends EventName>(logger: Logger, name: Name, facts: FactsOf<Name>, source?: Source): void {
+  const { level, words, fields } = EVENTS[name] as unknown as Row<FactsOf<Name>>;
+  // A line that nobody wants is not formatted.
+  if (!isWanted(level, logger.verbosity)) return;
+  const id = source ? `${source.id}:` : name === "bug" ? "-:" : "";
+  const shown = formatFields(fields(facts, source?.subject() ?? {}), name === "bug" ? STACK_LIMIT : undefined);
+  const text = typeof words === "string" ? words : words(facts);
+  logger.write(level, [id, text, shown].filter((part) => part !== "").join(" "));
+}
+
+/** The log of one session. Each line begins with its id. */
+export class SessionLog implements Source {
+  readonly id: string;
+  readonly subject: () => Subject;
+  readonly #logger: Logger;
   #notices = 0;
   #saidNotKnown = false;
 
-  /** `subject` is asked anew for each line that wants it. */
+  /** The log calls `subject` again for each line. */
   constructor(logger: Logger, id: string, subject: () => Subject = () => ({})) {
     this.#logger = logger;
     this.id = id;
-    this.#subject = subject;
+    this.subject = subject;
   }
 
-  connected(downstream: Address): void {
-    this.#write("debug", "connected", () => ({ peer: this.#subject().peer, downstream: formatAddress(downstream) }));
+  /** Tells what has happened in this session. */
+  tell<Name extends EventName>(name: Name, facts: FactsOf<Name>): void {
+    tell(this.#logger, name, facts, this);
   }
 
-  /** A command of the client's, and the reply to it; to DATA, the reply to the message. */
-  dialogue(said: string, reply: Reply): void {
-    this.#write("debug", "dialogue", () => ({ said: said.trimEnd(), reply: replyText(reply) }));
-  }
-
-  /** Before its time, by our own doing. */
-  ended(doing: string, why: string): void {
-    this.#write("info", "session ended", () => ({ doing, reason: why, ...this.#about() }));
-  }
-
-  clientLost(doing: string, why: string): void {
-    this.#write("info", "lost connection with client", () => ({ doing, reason: why, ...this.#about() }));
-  }
-
-  clientRefused(what: string, reply: Reply): void {
-    this.#write("info", "refused", () => ({ what, ...this.#about(), reply: replyText(reply) }));
-  }
-
-  downstreamUnreachable(downstream: Address, why: string): void {
-    this.#write("error", "downstream not reachable", () => ({ downstream: formatAddress(downstream), reason: why }));
-  }
-
-  /** Downstream's greeting was a 4xx or a 5xx. */
-  turnedAway(downstream: Address, greeting: Reply): void {
-    this.#write("warning", "downstream turns the session away", () => ({
-      downstream: formatAddress(downstream),
-      greeting: replyText(greeting),
-    }));
-  }
-
-  downstreamLost(doing: string, why: string): void {
-    const words = "lost connection with downstream";
-    this.#write("warning", words, () => ({ doing, reason: why, ...this.#about() }));
-  }
-
-  unasked3xx(reply: Reply, command: string): void {
-    const words = "downstream answered with a 3xx that was not asked for";
-    this.#write("error", words, () => ({ command: command.trimEnd(), ...this.#about(), reply: replyText(reply) }));
-  }
-
-  /** A check or a restriction wants to know the client, and cannot. One line in a session. */
-  clientNotKnown(why: string): void {
-    if (this.#saidNotKnown) return;
-    this.#saidNotKnown = true;
-    const words = "client is not known: does smtpd_authorized_xforward_hosts of the server behind us name this host?";
-    this.#write("warning", words, () => ({ reason: why, peer: this.#subject().peer }));
-  }
-
-  /** A message that downstream has, and the client may send again, since it may not have heard of that. */
-  unheard(envelope: Envelope): void {
-    const words = "possible duplicate: client may not have heard that its message was delivered";
-    this.#write("warning", words, () => this.#about(envelope));
-  }
-
-  possibleDuplicate(why: string): void {
-    const words = "possible duplicate: outcome of the message downstream is not known";
-    this.#write("error", words, () => ({ reason: why, ...this.#about() }));
-  }
-
-  spoolFailed(why: string): void {
-    this.#write("error", "cannot spool message", () => ({ reason: why, ...this.#about() }));
-  }
-
-  spoolNotRemoved(why: string): void {
-    this.#write("error", "cannot remove a spool file", () => ({ reason: why }));
-  }
-
-  /** What was to be sent, the spool file or the filter's own version. */
-  unreadable(why: string): void {
-    this.#write("error", "cannot read what is to be delivered", () => ({ reason: why, ...this.#about() }));
-  }
-
-  noTimeLeft(): void {
-    const words = "message not delivered: no time was left for that when it had been checked";
-    this.#write("error", words, () => this.#about());
-  }
-
-  /** What of the findings is worth a line even without -v: a check that could not tell, a message that is lost. */
-  judged({ decision, findings }: Judgement): void {
-    const failure = failureIn(findings);
-    // What became of the message: it passed, or the code of the reply to it.
-    const message = "reply" in decision ? decision.reply.code : "passed";
-    if (failure !== undefined) {
-      this.#write("error", "message not checked", () => ({ reason: failure, message, ...this.#about() }));
-    }
-    if (!findings.some(({ verdict }) => verdict.kind === "spoilt")) return;
-    const words = "message not delivered: the filter has changed EMAIL, which it may do only with --edit-in-place";
-    this.#write("error", words, () => this.#about());
-  }
-
-  /** A message that the client takes for delivered went nowhere: worth a line even without -v. */
-  discarded(why: string): void {
-    this.#write("warning", "message discarded", () => ({ reason: why, ...this.#about() }));
-  }
-
-  /** A sender or a recipient that a restriction refused; undefined for the sender. Deferred: at the end of data. */
-  restricted(refused: {
-    readonly ruling: { readonly why: string; readonly reply: Reply };
-    readonly envelope: Envelope;
-    readonly recipient: string | undefined;
-    readonly deferred: boolean;
-  }): void {
-    const { ruling, envelope, recipient, deferred } = refused;
-    const words = `${recipient === undefined ? "sender" : "recipient"} refused${deferred ? " at end of data" : ""}`;
-    this.#write("info", words, () => ({
-      reason: ruling.why,
-      ...this.#about(envelope),
-      to: recipient === undefined ? undefined : `<${recipient}>`,
-      reply: replyText(ruling.reply),
-    }));
-  }
-
-  tarPit(recipients: number): void {
-    const words = "tar pit: further commands of this session wait";
-    this.#write("warning", words, () => ({ recipients, ...this.#about() }));
-  }
-
-  /** Plain words of a check or a restriction, whatever the verbosity; they may hold a stranger's octets. */
-  notice(text: string): void {
-    if (++this.#notices > NOTICES_LIMIT) return;
-    const shown = this.#notices < NOTICES_LIMIT
-      ? text.slice(0, NOTICE_LIMIT)
-      : "further notices of this session are left out";
-    this.#logger.write("warning", `${this.id}: ${escapeText(shown)}`);
-  }
-
-  /** Whether `message` will write anything. */
+  /** Whether the event `message` gets a line. */
   get wantsMessages(): boolean {
     return isWanted("info", this.#logger.verbosity);
   }
 
-  /** The one line per message of -v. */
-  message(message: {
-    readonly verdict: string;
-    readonly reason: string;
-    readonly messageId: string | undefined;
-    readonly size: number;
-    readonly judgement: Pick<Judgement, "findings" | "time">;
-    readonly reply: Reply;
-  }): void {
-    const { verdict, reason, messageId, size, judgement: { findings, time }, reply } = message;
-    this.#write("info", "message", () => ({
-      verdict,
-      reason,
-      ...this.#about(),
-      message_id: messageId,
-      size,
-      filter_ms: Math.round(time),
-      ...timesOf(findings),
-      ...factsOf(findings),
-      reply: replyText(reply),
-    }));
+  /** A check or a restriction needs to know the client, and cannot. A session has one such line. */
+  clientNotKnown(why: string): void {
+    if (this.#saidNotKnown) return;
+    this.#saidNotKnown = true;
+    this.tell("clientNotKnown", { why });
   }
 
-  bug(error: unknown): void {
-    logBug(this.#logger, error, this.id);
+  /** Plain words of a check or a restriction, for each verbosity. */
+  notice(text: string): void {
+    if (++this.#notices > NOTICES_LIMIT) return;
+    const isLast = this.#notices === NOTICES_LIMIT;
+    this.tell("notice", {
+      text: isLast ? "further notices of this session are left out" : text.slice(0, NOTICE_LIMIT),
+    });
   }
 
-  // The client that XFORWARD names, or who is connected where it names none; and the message, from its MAIL on.
-  #about(other?: Envelope): Fields {
-    const { peer, envelope } = this.#subject();
-    const { sender, recipients = [], client, unforwarded } = other ?? envelope ?? {};
-    const shown = recipients.slice(0, RECIPIENTS_SHOWN).map((recipient) => `<${recipient}>`).join(",");
-    const isUnknown = sender !== undefined && (client?.told || unforwarded !== undefined);
-    return {
-      client: client?.address ? `${client.name ?? "unknown"}[${client.address}]` : isUnknown ? "unknown" : undefined,
-      peer: client?.address ? undefined : peer,
-      helo: client?.helo,
-      from: sender === undefined ? undefined : `<${sender}>`,
-      to: recipients.length > RECIPIENTS_SHOWN ? `${shown},...` : shown || undefined,
-      nrcpt: sender === undefined ? undefined : recipients.length,
-    };
-  }
-
-  // A line that is not wanted is not formatted.
-  #write(level: Level, words: string, fields: () => Fields): void {
-    if (!isWanted(level, this.#logger.verbosity)) return;
-    this.#logger.write(level, `${this.id}: ${words} ${formatFields(fields())}`);
+  /** Tells what in a judgement needs a line even without -v. */
+  judged({ decision, findings }: Judgement): void {
+    const why = failureIn(findings);
+    if (why !== undefined) {
+      this.tell("notChecked", { why, message: "reply" in decision ? decision.reply.code : "passed" });
+    }
+    if (findings.some(({ verdict }) => verdict.kind === "spoilt")) this.tell("emailChanged", {});
   }
 }
 
-/** Where more than one check has looked: how long each of them took. Those of one name count together. */
+// --- the longer ones
+
+/** The answer of a DNS list to a question. */
+export interface NoListing {
+  readonly zone: string;
+  readonly question: string;
+  readonly answer: string;
+  readonly text: string;
+}
+
+interface Restricted {
+  readonly ruling: { readonly why: string; readonly reply: Reply };
+  readonly envelope: Envelope;
+  /** Undefined if it is the sender that was refused. */
+  readonly recipient: string | undefined;
+  readonly deferred: boolean;
+}
+
+function wordsOfRestricted({ recipient, deferred }: Restricted): string {
+  return `${recipient === undefined ? "sender" : "recipient"} refused${deferred ? " at end of data" : ""}`;
+}
+
+interface DoneMessage {
+  readonly verdict: string;
+  readonly reason: string;
+  readonly messageId: string | undefined;
+  readonly size: number;
+  readonly judgement: Pick<Judgement, "findings" | "time">;
+  readonly reply: Reply;
+}
+
+function fieldsOfMessage(message: DoneMessage, subject: Subject): Fields {
+  const { verdict, reason, messageId, size, judgement: { findings, time }, reply } = message;
+  return {
+    verdict,
+    reason,
+    ...about(subject),
+    message_id: messageId,
+    size,
+    filter_ms: Math.round(time),
+    ...timesOf(findings),
+    ...factsOf(findings),
+    reply: replyText(reply),
+  };
+}
+
+// If more than one check has looked: how long each of them took. The times of one name count together.
 function timesOf(findings: readonly Finding[]): Fields {
   const times = new Map<string, number>();
   for (const { check, time } of findings) times.set(check, (times.get(check) ?? 0) + time);
@@ -240,99 +334,17 @@ function factsOf(findings: readonly Finding[]): Fields {
   return Object.assign({}, ...findings.map(({ verdict }) => verdict.facts));
 }
 
-export function logUsage(logger: Logger, text: string): void {
-  logger.write("error", formatField("usage", text));
-}
-
-export function logCannotStart(logger: Logger, why: string): void {
-  logger.write("error", `cannot start ${formatField("reason", why)}`);
-}
-
-/** `setup` is what runs here. It has a line without -v too: a log says what it is the log of. */
-export function logListening(logger: Logger, setup: Fields): void {
-  logger.write("notice", `listening ${formatFields(setup)}`);
-}
-
-/** One of the addresses that the name in -l has. */
-export function logLeftOut(logger: Logger, why: string): void {
-  logger.write("warning", `an address is left out, for this host has no IPv6 ${formatField("reason", why)}`);
-}
-
-/** Strangers may reach this address: downstream trusts us, and so whoever connects to us. */
-export function logReachable(logger: Logger, at: Address): void {
-  const words =
-    "other hosts can connect here: without a firewall this is an open relay, for the next hop trusts this host";
-  logger.write("warning", `${words} ${formatField("at", formatAddress(at))}`);
-}
-
-export function logFilterMissing(logger: Logger, why: string): void {
-  logger.write("error", `filter cannot be run, so no message will be checked ${formatField("reason", why)}`);
-}
-
-export function logShutdown(logger: Logger, signal: string, sessions: number): void {
-  logger.write("info", `shutting down ${formatFields({ signal, sessions })}`);
-}
-
-export function logReloaded(logger: Logger): void {
-  logger.write("info", "reloaded: files of rules were read again, for the sessions that begin now");
-}
-
-export function logNotReloaded(logger: Logger, why: string): void {
-  logger.write("error", `not reloaded: the rules stay as they were ${formatField("reason", why)}`);
-}
-
-/** An answer of a DNS list by which it lists nothing: the answer to `question`, with the text that it has for that. */
-export interface NoListing {
-  readonly zone: string;
-  readonly question: string;
-  readonly answer: string;
-  readonly text: string;
-}
-
-export function logNoListing(logger: Logger, { zone, question, answer, text }: NoListing): void {
-  const words = "DNS list gives an answer that is no listing: it does not count";
-  logger.write("error", `${words} ${formatFields({ zone, question, answer, text: text || undefined })}`);
-}
-
-/** `entry` is what no list has: one that has it has everything. */
-export function logListsEverything(logger: Logger, zone: string, entry: string): void {
-  logger.write(
-    "error",
-    `DNS list lists everything: it is not used until it no longer does so ${formatFields({ zone, entry })}`,
-  );
-}
-
-export function logListsAgain(logger: Logger, zone: string, entry: string): void {
-  logger.write("notice", `DNS list no longer lists everything: it is used again ${formatFields({ zone, entry })}`);
-}
-
-/** `entry` is what each list has. */
-export function logNoTestEntry(logger: Logger, zone: string, entry: string): void {
-  const words = "DNS list does not list its test entry: is its zone spelt right?";
-  logger.write("warning", `${words} ${formatFields({ zone, entry })}`);
-}
-
-export function logSwept(logger: Logger, removed: readonly string[], failures: readonly string[]): void {
-  for (const failure of failures) {
-    logger.write("warning", `cannot sweep the spool ${formatField("reason", failure)}`);
-  }
-  for (const path of removed) {
-    logger.write("warning", `removed a spool file that was left over ${formatField("file", path)}`);
-  }
-}
-
-export function logTooManyClients(logger: Logger, peer: string | undefined, limit: number): void {
-  logger.write("warning", `too many clients ${formatFields({ peer, limit })}`);
-}
-
-export function logAcceptFailed(logger: Logger, why: string): void {
-  logger.write("error", `cannot accept a connection ${formatField("reason", why)}`);
-}
-
-const STACK_LIMIT = 1500;
-
-/** An error that no code foresaw: all of it, stack included. */
-export function logBug(logger: Logger, error: unknown, id = "-"): void {
-  const text = error instanceof Error ? error.stack ?? error.message : String(error);
-  logger.write("error", `${id}: bug ${formatField("error", text, STACK_LIMIT)}`);
+// The client that XFORWARD names, or else our peer. From MAIL on, also the message.
+function about({ peer, envelope }: Subject): Fields {
+  const { sender, recipients = [], client, unforwarded } = envelope ?? {};
+  const shown = recipients.slice(0, RECIPIENTS_SHOWN).map((recipient) => `<${recipient}>`).join(",");
+  const isUnknown = sender !== undefined && (client?.told || unforwarded !== undefined);
+  return {
+    client: client?.address ? `${client.name ?? "unknown"}[${client.address}]` : isUnknown ? "unknown" : undefined,
+    peer: client?.address ? undefined : peer,
+    helo: client?.helo,
+    from: sender === undefined ? undefined : `<${sender}>`,
+    to: recipients.length > RECIPIENTS_SHOWN ? `${shown},...` : shown || undefined,
+    nrcpt: sender === undefined ? undefined : recipients.length,
+  };
 }

@@ -41,10 +41,10 @@ export function formatField(key: string, value: string | number, limit = VALUE_L
 
 export type Fields = Readonly<Record<string, string | number | undefined>>;
 
-/** `key=value` fields joined by blanks; undefined values are left out. */
-export function formatFields(fields: Fields): string {
+/** `key=value` fields joined by blanks. Undefined values are left out, and each value is cut at `limit` characters. */
+export function formatFields(fields: Fields, limit?: number): string {
   return Object.entries(fields)
     .filter((field): field is [string, string | number] => field[1] !== undefined)
-    .map(([key, value]) => formatField(key, value))
+    .map(([key, value]) => formatField(key, value, limit))
     .join(" ");
 }

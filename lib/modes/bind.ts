@@ -5,7 +5,7 @@
 // leaves the name of its unix socket behind. If nobody listens there, we take the name over.
 
 import { parseIp } from "../text/ip.ts";
-import { logLeftOut } from "../log/events.ts";
+import { tell } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Address, Conn, Listener, Runtime } from "../ports/runtime.ts";
@@ -63,7 +63,7 @@ async function bindName({ network }: BindPorts, logger: Logger, { host, port }: 
     for (const listener of listeners) listener.close();
     throw error;
   }
-  for (const { message } of leftOut) logLeftOut(logger, message);
+  for (const { message } of leftOut) tell(logger, "leftOut", { why: message });
   return listeners.length === 1 ? listeners[0]! : new JoinedListener(listeners);
 }
 

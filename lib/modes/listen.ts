@@ -5,7 +5,7 @@
 // sessions after it. A client beyond the limit gets 421 and takes no place. When the system has no descriptors left,
 // accepting pauses. It never stops.
 
-import { logAcceptFailed, logBug, logShutdown, logTooManyClients } from "../log/events.ts";
+import { tell } from "../log/events.ts";
 import { bind } from "./bind.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Address, Conn, Listener } from "../ports/runtime.ts";
@@ -35,19 +35,19 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   let stopping = false;
   let current = parts;
   let remade = Promise.resolve();
-  runtime.onBug((error) => logBug(logger, error));
+  runtime.onBug((error) => tell(logger, "bug", { error }));
   runtime.signals.on("SIGHUP", () => {
     logger.reopen();
     // One at a time, so that the last one counts.
     remade = remade.then(async () => {
       current = { ...current, ...await options.remake() };
-    }).catch((error) => logBug(logger, error));
+    }).catch((error) => tell(logger, "bug", { error }));
   });
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
     runtime.signals.on(signal, () => {
       if (stopping) return;
       stopping = true;
-      logShutdown(logger, signal, sessions.size);
+      tell(logger, "shutdown", { signal, sessions: sessions.size });
       listener?.close();
       for (const session of sessions.keys()) session.shutDown();
     });
@@ -67,7 +67,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
 
   for (let conn = await accept(listener, parts); conn; conn = await accept(listener, parts)) {
     if (sessions.size >= options.maxClients) {
-      logTooManyClients(logger, conn.peer, options.maxClients);
+      tell(logger, "tooManyClients", { peer: conn.peer, limit: options.maxClients });
       void refuse(conn);
       continue;
     }
@@ -89,7 +89,7 @@ async function accept(listener: Listener, { runtime, logger }: SessionParts): Pr
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
       if (error.kind === "closed") return undefined;
-      logAcceptFailed(logger, error.message);
+      tell(logger, "acceptFailed", { why: error.message });
       await new Promise<void>((resolve) => runtime.clock.after(ACCEPT_PAUSE, resolve));
     }
   }

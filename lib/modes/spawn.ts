@@ -4,7 +4,7 @@
 // error that nothing caught, ends the session with 421. The result is the exit status: 0 after a session, or
 // EX_TEMPFAIL (sysexits.h) if downstream could not be reached.
 
-import { logBug } from "../log/events.ts";
+import { tell } from "../log/events.ts";
 import { Session, type SessionParts } from "../session/session.ts";
 
 const EX_SOFTWARE = 70;
@@ -18,7 +18,7 @@ export async function spawnMode(parts: SessionParts): Promise<number> {
   const session = new Session(runtime.stdio.conn(), parts);
   let failed = false;
   runtime.onBug((error) => {
-    logBug(logger, error);
+    tell(logger, "bug", { error });
     if (failed) return;
     failed = true;
     session.failOnBug();

@@ -55,7 +55,7 @@ export class Admission {
       async (signal) => await rule({ client: caller, dns, signal, notice }) ?? { kind: "allow" } as const,
     );
     if (ruling.kind === "refuse") {
-      log.restricted({ ruling, envelope, recipient, deferred });
+      log.tell("restricted", { ruling, envelope, recipient, deferred });
       if (ruling.delay) await pause(this.#parts, ruling.delay);
     }
     return ruling;

@@ -75,7 +75,7 @@ export class Answers {
     const delay = this.#tarPit.delayOf(verb);
     if (delay === 0) return;
     const { log } = this.#parts;
-    if (this.#tarPit.waits === 1) log.tarPit(this.#tarPit.recipients);
+    if (this.#tarPit.waits === 1) log.tell("tarPit", { recipients: this.#tarPit.recipients });
     await pause(this.#parts, delay);
   }
 
@@ -142,7 +142,7 @@ export class Answers {
 
   async #relay(command: Command, ruling?: Ruling): Promise<Reply> {
     const reply = this.#refuseUnasked3xx(await this.#parts.downstream.ask(command.raw), textOf(command.raw));
-    this.#parts.log.dialogue(textOf(command.raw), reply);
+    this.#parts.log.tell("dialogue", { said: textOf(command.raw), reply });
     this.#transaction.learn(command, reply, ruling);
     return command.verb === "EHLO" ? filterEhlo(reply, this.#parts.options.maxMessageSize) : reply;
   }
@@ -151,7 +151,7 @@ export class Answers {
   // filter.
   #refuseUnasked3xx(reply: Reply, command: string): Reply {
     if (replyClass(reply) !== 3) return reply;
-    this.#parts.log.unasked3xx(reply, command);
+    this.#parts.log.tell("unasked3xx", { command, reply });
     this.#parts.downstream.abandon("unasked 3xx reply");
     throw new SmtpError(OWN_REPLIES.unasked3xx, "unasked 3xx reply");
   }
@@ -165,7 +165,7 @@ export class Answers {
     dialogue.move("started");
     // If this throws, the session ends, and the log still knows the message.
     const { reply, delivered } = await takeMessage(this.#parts, { envelope, refusal, asked }, stop);
-    log.dialogue(textOf(command.raw), reply);
+    log.tell("dialogue", { said: textOf(command.raw), reply });
     this.#transaction.end(delivered ? "delivered" : "dropped");
     if (refusal?.ends) dialogue.move("last");
     return reply;
@@ -186,7 +186,7 @@ export class Answers {
     }
     this.#refuseUnasked3xx(reply, "AUTH ...");
     // Nothing of what the client said: it is a password.
-    this.#parts.log.dialogue("AUTH ...", reply);
+    this.#parts.log.tell("dialogue", { said: "AUTH ...", reply });
     return reply;
   }
 
@@ -208,7 +208,7 @@ export class Answers {
     const { dialogue, downstream, log } = this.#parts;
     try {
       const reply = this.#refuseUnasked3xx(await downstream.quit(command.raw), textOf(command.raw));
-      log.dialogue(textOf(command.raw), reply);
+      log.tell("dialogue", { said: textOf(command.raw), reply });
       // A server may refuse a QUIT, for example one with an argument.
       if (replyClass(reply) === 2) dialogue.move("QUIT");
       return reply;
@@ -226,12 +226,12 @@ export class Answers {
 
   // No mistake of the client's.
   #bounded(reply: Reply, what: string): Reply {
-    this.#parts.log.clientRefused(what, reply);
+    this.#parts.log.tell("clientRefused", { what, reply });
     return reply;
   }
 
   #refuse(reply: Reply, what: string): Reply {
-    this.#parts.log.clientRefused(what, reply);
+    this.#parts.log.tell("clientRefused", { what, reply });
     if (++this.#errors > ERROR_LIMIT) throw new SmtpError(OWN_REPLIES.tooManyErrors, "too many errors");
     return reply;
   }

@@ -113,7 +113,7 @@ export async function takeMessage(
       : await judge(parts, message, { deadline, stop, files: spoolFiles, asked });
     const outcome = await carryOut(parts, judgement.decision, { deadline, stop });
     if (!outcome.taken) downstream.reset();
-    log.message({ ...outcome, messageId: received.messageId, size: received.size, judgement });
+    log.tell("message", { ...outcome, messageId: received.messageId, size: received.size, judgement });
     return { reply: outcome.reply, delivered: outcome.taken && replyClass(outcome.reply) === 2 };
   } finally {
     await removeSpool(spool, log);
@@ -126,7 +126,7 @@ async function removeSpool(spool: Spool, log: SessionLog): Promise<void> {
     await spool.remove();
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
-    log.spoolNotRemoved(error.message);
+    log.tell("spoolNotRemoved", { why: error.message });
   }
 }
 
@@ -161,7 +161,7 @@ async function receive({ client, log, options }: MessageParts, spool: Spool, sto
       if (decoder.done) await spool.settle(decoder.crLines);
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
-      if (!failure) log.spoolFailed(error.message);
+      if (!failure) log.tell("spoolFailed", { why: error.message });
       failure = error;
     }
     if (failure || tooLarge()) spool.forget();
@@ -259,7 +259,7 @@ function answerReserve({ messageTimeout }: MessageOptions): number {
 async function carryOut(parts: MessageParts, decision: Decision, limits: Limits): Promise<Outcome> {
   const { kind: verdict, why: reason } = decision;
   if ("message" in decision) return { verdict, reason, ...await deliver(parts, decision.message, limits) };
-  if (verdict === "discard" || verdict === "quarantine") parts.log.discarded(reason);
+  if (verdict === "discard" || verdict === "quarantine") parts.log.tell("discarded", { why: reason });
   return { verdict, reason, reply: decision.reply, taken: false };
 }
 
@@ -278,7 +278,7 @@ async function deliver(
 
   // Downstream has not heard of it, and can take the next one.
   if (isLate()) {
-    log.noTimeLeft();
+    log.tell("noTimeLeft", {});
     return failed;
   }
   const onStop = () => downstream.interrupt(stop.reason);
@@ -295,8 +295,8 @@ async function deliver(
     // In the middle of a message a connection can only be closed: anything said would become content.
     downstream.abandon("message was not finished");
     stop.throwIfAborted();
-    if (error instanceof DownstreamLost) log.downstreamLost("sending a message", error.message);
-    else if (error instanceof IoError) log.unreadable(error.message);
+    if (error instanceof DownstreamLost) log.tell("downstreamLost", { doing: "sending a message", why: error.message });
+    else if (error instanceof IoError) log.tell("unreadable", { why: error.message });
     else throw error;
     return failed;
   } finally {
@@ -310,7 +310,7 @@ async function deliver(
     throw new DownstreamLost(`downstream answered the final dot with ${replyText(reply)}`);
   } catch (error) {
     downstream.abandon("outcome of a message is not known");
-    log.possibleDuplicate(error instanceof Error ? error.message : String(error));
+    log.tell("possibleDuplicate", { why: error instanceof Error ? error.message : String(error) });
     if (!isForeseen(error)) throw error;
     return failed;
   }

@@ -175,7 +175,7 @@ export class Session {
   /** Downstream, whose greeting has been said to the client; undefined where it cannot be had. */
   async #open(): Promise<Downstream | undefined> {
     const { runtime: { network, clock }, options } = this.#parts;
-    this.#log.connected(options.downstream);
+    this.#log.tell("connected", { downstream: options.downstream });
     // One limit for the connection and the greeting: either may never come.
     const due = clock.now() + options.connectTimeout;
     this.#client.watchSoon();
@@ -194,14 +194,14 @@ export class Session {
       this.#outcome = "unreachable";
       const isLate = this.#downstream && clock.now() >= due;
       const why = isLate ? `no greeting within ${options.connectTimeout / 1000} s` : error.message;
-      this.#log.downstreamUnreachable(options.downstream, why);
+      this.#log.tell("downstreamUnreachable", { downstream: options.downstream, why });
       await this.#sayLast(OWN_REPLIES.downstreamUnreachable);
       return undefined;
     }
     // The client hears it all the same, and may answer.
     if (replyClass(greeting) !== 2) {
       this.#outcome = "unreachable";
-      this.#log.turnedAway(options.downstream, greeting);
+      this.#log.tell("turnedAway", { downstream: options.downstream, greeting });
     }
     await this.#client.say(greeting);
     // A client that has already sent commands hears it at once, too.
@@ -212,7 +212,7 @@ export class Session {
 
   // A bug in something that nobody waits for.
   #failUnasked(error: unknown): void {
-    this.#log.bug(error);
+    this.#log.tell("bug", { error });
     this.failOnBug();
   }
 
@@ -249,7 +249,8 @@ export class Session {
       if (command === null) {
         this.#noteUnheard();
         const isInTransaction = dialogue.phase === "mail" || dialogue.phase === "rcpt";
-        this.#log.clientLost(isInTransaction ? "in a transaction" : "idle", "client ended the session");
+        const doing = isInTransaction ? "in a transaction" : "idle";
+        this.#log.tell("clientLost", { doing, why: "client ended the session" });
         return;
       }
       // A QUIT that was sent ahead is one as well: such a client leaves in good order.
@@ -268,7 +269,7 @@ export class Session {
   // client may have left before it came.
   #noteUnheard(): void {
     const unheard = this.#answers?.unheard;
-    if (unheard) this.#log.unheard(unheard);
+    if (unheard) this.#log.tell("unheard", { envelope: unheard });
   }
 
   async #explain(error: unknown): Promise<void> {
@@ -280,20 +281,21 @@ export class Session {
   }
 
   #logEnd(error: unknown): void {
-    // A client that has left, or was silent or deaf for too long; whom we send away for another reason has heard.
+    // The client has left, or was silent or took nothing for too long. It has heard every other reason.
     const isLost = error instanceof ClientLost || (error instanceof SmtpError && error.cause instanceof IoError);
     if (isLost) this.#noteUnheard();
+    const doing = this.#doing;
     if (error instanceof ClientLost) {
       // Postfix says QUIT and does not wait for the reply.
-      if (this.#command?.verb !== "QUIT") this.#log.clientLost(this.#doing, error.message);
-    } else if (error instanceof SmtpError) this.#log.ended(this.#doing, error.message);
-    else if (error instanceof DownstreamLost) this.#log.downstreamLost(this.#doing, error.message);
-    else this.#log.bug(error);
+      if (this.#command?.verb !== "QUIT") this.#log.tell("clientLost", { doing, why: error.message });
+    } else if (error instanceof SmtpError) this.#log.tell("ended", { doing, why: error.message });
+    else if (error instanceof DownstreamLost) this.#log.tell("downstreamLost", { doing, why: error.message });
+    else this.#log.tell("bug", { error });
   }
 
   #logBug(error: unknown): void {
     try {
-      this.#log.bug(error);
+      this.#log.tell("bug", { error });
     } catch {
       // The log may be what is broken.
     }
@@ -305,7 +307,7 @@ export class Session {
       await this.#client.flush();
     } catch (lost) {
       if (!(lost instanceof ClientLost || lost instanceof SmtpError)) throw lost;
-      if (reply) this.#log.clientLost(this.#doing, lost.message);
+      if (reply) this.#log.tell("clientLost", { doing: this.#doing, why: lost.message });
     }
   }
 }

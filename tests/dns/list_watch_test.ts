@@ -81,7 +81,7 @@ Deno.test("a list that lists everything is not used until it no longer does so; 
     // Only lists of the same kind are meant.
     assert.equal(await scene.told(kind === "domain" ? undefined : "bad.test"), true);
     const error =
-      `error: DNS list lists everything: it is not used until it no longer does so zone=l.test entry=${entry}`;
+      `error: DNS list lists everything: postprox does not use it until this ends zone=l.test entry=${entry}`;
     assert.deepEqual(scene.logger.lines, [error]);
     await scene.clock.advance(HOUR);
     // No answer changes nothing, and neither does one that is no listing.
@@ -93,8 +93,8 @@ Deno.test("a list that lists everything is not used until it no longer does so; 
     scene.answer({ [question]: [] });
     await scene.clock.advance(HOUR);
     assert.equal(await scene.told(name), true);
-    const again = `notice: DNS list no longer lists everything: it is used again zone=l.test entry=${entry}`;
-    assert.deepEqual(scene.logger.lines.filter((line) => !line.includes("no listing")), [error, again]);
+    const again = `notice: DNS list no longer lists everything: postprox uses it again zone=l.test entry=${entry}`;
+    assert.deepEqual(scene.logger.lines.filter((line) => !line.includes("not a listing")), [error, again]);
   }
 });
 
@@ -104,7 +104,7 @@ Deno.test("which answers mean that a list lists everything, or lacks its test en
   const rows: readonly (readonly [lists: readonly string[], never: FakeAnswer, always: FakeAnswer, ...string[]])[] = [
     [["l.test"], [], ["127.0.0.2"]],
     [["l.test"], ["127.0.0.2"], ["127.0.0.2"], everything],
-    [["l.test"], ["127.0.0.7", "198.51.100.1"], ["127.0.0.2"], "no listing", everything],
+    [["l.test"], ["127.0.0.7", "198.51.100.1"], ["127.0.0.2"], "not a listing", everything],
     [["l.test"], [], [], lacking],
     [["l.test"], ["127.0.0.2"], [], everything, lacking],
     // Whatever answers are wanted.
@@ -112,10 +112,10 @@ Deno.test("which answers mean that a list lists everything, or lacks its test en
     [["l.test=127.0.0.4"], ["127.0.0.2"], ["127.0.0.2"], everything],
     [["l.test=127.0.0.4", "l.test"], ["127.0.0.2"], ["127.0.0.2"], everything],
     // What is reserved is a listing where one of them names it.
-    [["l.test"], ["127.0.0.1"], ["127.0.0.1"], "no listing"],
+    [["l.test"], ["127.0.0.1"], ["127.0.0.1"], "not a listing"],
     [["l.test", "l.test=127.0.0.1-9"], ["127.0.0.1"], ["127.0.0.1"], everything],
     // A list that tells nothing.
-    [["l.test"], ["127.255.255.254"], ["127.255.255.254"], "no listing"],
+    [["l.test"], ["127.255.255.254"], ["127.255.255.254"], "not a listing"],
     [["l.test"], "silent", "silent"],
     [["l.test"], "other", "refused"],
   ];

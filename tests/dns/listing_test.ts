@@ -87,7 +87,7 @@ Deno.test("the log gets an answer that is no listing once, with its text, for al
   for (const name of ["2.2.0.192", "4.2.0.192"]) answers.set(`${name}.l.test A`, ["127.255.255.254"]);
   for (const name of ["3.2.0.192", "5.2.0.192"]) answers.set(`${name}.l.test A`, [`198.51.100.${name[0]}`]);
   for (const last of [1, 2, 3, 4, 5]) assert.equal(await scene.ask(`192.0.2.${last}`), "of no use");
-  const words = "error: DNS list gives an answer that is no listing: it does not count zone=l.test";
+  const words = "error: DNS list gives an answer that is not a listing: it does not count zone=l.test";
   assert.deepEqual(scene.logger.lines, [
     `${words} question=1.2.0.192.l.test answer=127.255.255.254 text="open resolver,\\x0asee example.org"`,
     `${words} question=3.2.0.192.l.test answer=198.51.100.3`,

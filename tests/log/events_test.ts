@@ -1,8 +1,8 @@
-// Tests of lib/log/events.ts: each event is one line, whatever strangers put into its fields.
+// Tests of lib/log/events.ts: each event is one line, whatever strangers put into its fields. And SessionLog has bounds.
 
 import assert from "node:assert/strict";
 import type { Envelope } from "../../lib/mail/envelope.ts";
-import * as events from "../../lib/log/events.ts";
+import { type EventName, EVENTS, type FactsOf, SessionLog, type Source, tell } from "../../lib/log/events.ts";
 import type { Finding } from "../../lib/mail/judgement.ts";
 import type { Facts } from "../../lib/mail/verdict.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
@@ -17,61 +17,102 @@ const ENVELOPE: Envelope = {
 };
 
 const REPLY = { code: 550, bytes: new TextEncoder().encode(`550-${EVIL}\r\n550 ${EVIL}\r\n`) };
+const HOST = { transport: "tcp", host: EVIL, port: 1 } as const;
+const SOCKET = { transport: "unix", path: EVIL } as const;
+const BROKEN = { doing: EVIL, why: EVIL };
+const LIST = { zone: EVIL, entry: EVIL };
+const FINDING: Finding = { check: "command", verdict: { kind: "spoilt", why: EVIL, failure: EVIL }, time: 1.6 };
 
-Deno.test("each event is one line, and no text in its fields can break it", () => {
-  const logger = new FakeLogger();
-  const log = new events.SessionLog(logger, "0123456789", () => ({ peer: EVIL, envelope: ENVELOPE }));
-  log.connected({ transport: "unix", path: EVIL });
-  log.dialogue(EVIL, REPLY);
-  log.ended(EVIL, EVIL);
-  log.clientLost(EVIL, EVIL);
-  log.clientRefused(EVIL, REPLY);
-  log.downstreamUnreachable({ transport: "tcp", host: EVIL, port: 1 }, EVIL);
-  log.downstreamLost(EVIL, EVIL);
-  log.turnedAway({ transport: "unix", path: EVIL }, REPLY);
-  log.unasked3xx(REPLY, EVIL);
-  log.possibleDuplicate(EVIL);
-  log.unheard(ENVELOPE);
-  log.discarded(EVIL);
-  log.unreadable(EVIL);
-  log.spoolFailed(EVIL);
-  const verdict = { kind: "spoilt", why: EVIL, failure: EVIL } as const;
-  const findings = [{ check: "command", verdict, time: 1.6 }];
-  log.judged({ decision: { kind: "refused", why: EVIL, reply: REPLY }, findings, time: 1 });
-  log.message({
+// An event that is missing here does not pass the type check.
+const FACTS: { readonly [Name in EventName]: FactsOf<Name> } = {
+  connected: { downstream: SOCKET },
+  dialogue: { said: EVIL, reply: REPLY },
+  ended: BROKEN,
+  clientLost: BROKEN,
+  clientRefused: { what: EVIL, reply: REPLY },
+  downstreamUnreachable: { downstream: HOST, why: EVIL },
+  turnedAway: { downstream: SOCKET, greeting: REPLY },
+  downstreamLost: BROKEN,
+  unasked3xx: { command: EVIL, reply: REPLY },
+  clientNotKnown: { why: EVIL },
+  tarPit: { recipients: 5 },
+  restricted: { ruling: { why: EVIL, reply: REPLY }, envelope: ENVELOPE, recipient: EVIL, deferred: true },
+  notice: { text: EVIL },
+  message: {
     verdict: "pass",
     reason: EVIL,
     messageId: EVIL,
     size: 1,
-    judgement: { findings, time: 1.6 },
+    judgement: { findings: [FINDING], time: 1.6 },
     reply: REPLY,
-  });
-  log.restricted({ ruling: { why: EVIL, reply: REPLY }, envelope: ENVELOPE, recipient: EVIL, deferred: true });
-  log.tarPit(5);
-  log.bug(new Error(EVIL));
-  const ofSession = logger.lines.length;
-  assert.equal(ofSession, 20);
-  events.logUsage(logger, EVIL);
-  events.logListening(logger, { transport: "unix", path: EVIL });
-  events.logFilterMissing(logger, EVIL);
-  events.logShutdown(logger, EVIL, 1);
-  events.logSwept(logger, [EVIL], [EVIL]);
-  events.logTooManyClients(logger, EVIL, 1);
-  events.logAcceptFailed(logger, EVIL);
-  events.logBug(logger, EVIL);
-  assert.equal(logger.lines.length, ofSession + 9);
-  for (const [at, line] of logger.lines.entries()) {
-    // deno-lint-ignore no-control-regex
-    assert.doesNotMatch(line, /[\x00-\x1f\x7f\u2028]/);
-    if (at < ofSession) assert.match(line, /^[a-z]+: 0123456789: /);
-    // A quote that ends a field would let the rest pass for another one.
-    assert.doesNotMatch(line, /(?<!\\)" verdict|[^\\]"pass/, line);
+  },
+  notChecked: { why: EVIL, message: EVIL },
+  discarded: { why: EVIL },
+  emailChanged: {},
+  noTimeLeft: {},
+  spoolFailed: { why: EVIL },
+  spoolNotRemoved: { why: EVIL },
+  unreadable: { why: EVIL },
+  possibleDuplicate: { why: EVIL },
+  unheard: { envelope: ENVELOPE },
+  usage: { text: EVIL },
+  cannotStart: { why: EVIL },
+  listening: { at: EVIL, filter: EVIL },
+  leftOut: { why: EVIL },
+  reachable: { at: HOST },
+  filterMissing: { why: EVIL },
+  shutdown: { signal: EVIL, sessions: 1 },
+  reloaded: {},
+  notReloaded: { why: EVIL },
+  notSwept: { why: EVIL },
+  swept: { file: EVIL },
+  tooManyClients: { peer: EVIL, limit: 1 },
+  acceptFailed: { why: EVIL },
+  bug: { error: new Error(EVIL) },
+  noListing: { zone: EVIL, question: EVIL, answer: EVIL, text: EVIL },
+  listsEverything: LIST,
+  listsAgain: LIST,
+  noTestEntry: LIST,
+};
+
+const ID = "0123456789";
+
+function source(envelope?: Envelope, peer?: string): Source {
+  return { id: ID, subject: () => ({ peer, envelope }) };
+}
+
+function linesOf<Name extends EventName>(name: Name, from: Source | undefined): readonly string[] {
+  const logger = new FakeLogger();
+  tell(logger, name, FACTS[name], from);
+  return logger.lines;
+}
+
+Deno.test("each event is one line, in a session or not, and no text in its fields can break it", () => {
+  const names = Object.keys(FACTS) as EventName[];
+  assert.deepEqual(names, Object.keys(EVENTS));
+  for (const from of [source(ENVELOPE, EVIL), undefined]) {
+    for (const name of names) {
+      const [line = "", ...others] = linesOf(name, from);
+      assert.deepEqual(others, [], name);
+      // deno-lint-ignore no-control-regex
+      assert.doesNotMatch(line, /[\x00-\x1f\x7f\u2028]/, name);
+      assert.match(line, from ? /^[a-z]+: 0123456789: [^ ]/ : /^[a-z]+: [^ ]/, name);
+      // A quote that ends a field would let the rest pass for another one. Free text has no fields.
+      if (name !== "notice") assert.doesNotMatch(line, /(?<!\\)" verdict|[^\\]"pass/, line);
+    }
   }
+});
+
+Deno.test("an event that -v does not ask for has no line, and nobody formats it", () => {
+  const logger = new FakeLogger(1);
+  const subject = () => assert.fail("it was formatted");
+  tell(logger, "dialogue", { said: "NOOP", reply: REPLY }, { id: ID, subject });
+  assert.deepEqual(logger.lines, []);
 });
 
 Deno.test("SessionLog.notice is one line of plain words, with a bound, and one for the session", () => {
   const logger = new FakeLogger();
-  const log = new events.SessionLog(logger, "id");
+  const log = new SessionLog(logger, "id");
   log.notice(EVIL);
   assert.equal(logger.lines.pop(), 'warning: id: x\\x0d\\x0aerror: forged verdict="pass\\x1b[2J\\u2028');
   for (let count = 0; count < 1500; count++) log.notice("x".repeat(5000));
@@ -80,35 +121,42 @@ Deno.test("SessionLog.notice is one line of plain words, with a bound, and one f
   assert.match(logger.lines.at(-1)!, /further notices of this session are left out$/);
 });
 
-Deno.test("SessionLog.message shows ten recipients and their number", () => {
+Deno.test("SessionLog.clientNotKnown has one line for the session", () => {
+  const logger = new FakeLogger();
+  const log = new SessionLog(logger, "id", () => ({ peer: "127.0.0.1" }));
+  for (const why of ["first", "second"]) log.clientNotKnown(why);
+  assert.match(logger.lines.join("\n"), /^warning: id: client is not known: [^\n]*\? reason=first peer=127\.0\.0\.1$/);
+});
+
+Deno.test("the event message shows ten recipients and their number", () => {
   const logger = new FakeLogger();
   const recipients = Array.from({ length: 12 }, (_, at) => `r${at}@d`);
   const envelope = { sender: "", recipients, client: {} };
-  new events.SessionLog(logger, "id", () => ({ peer: "127.0.0.1", envelope })).message({
+  tell(logger, "message", {
     verdict: "pass",
     reason: "clean",
     messageId: "<a=1@b>",
     size: 7,
     judgement: { findings: [{ check: "clamd", verdict: { kind: "accept", why: "clean" }, time: 9.9 }], time: 12.4 },
     reply: formatReply("250 Ok"),
-  });
+  }, source(envelope, "127.0.0.1"));
   const [line] = logger.lines;
   assert.equal(
     line,
-    `info: id: message verdict=pass reason=clean peer=127.0.0.1 from=<> to=${
+    `info: 0123456789: message verdict=pass reason=clean peer=127.0.0.1 from=<> to=${
       recipients.slice(0, 10).map((one) => `<${one}>`).join(",")
     },... nrcpt=12 message_id="<a=1@b>" size=7 filter_ms=12 reply="250 Ok"`,
   );
 });
 
-Deno.test("SessionLog.message has the facts of all checks, and the time of each where there is more than one", () => {
+Deno.test("the event message has the facts of all checks, and the time of each where there is more than one", () => {
   const logger = new FakeLogger();
   const finding = (check: string, time: number, facts?: Facts): Finding => ({
     check,
     verdict: { kind: "accept", why: "clean", facts },
     time,
   });
-  new events.SessionLog(logger, "id").message({
+  tell(logger, "message", {
     verdict: "pass",
     reason: "clean",
     messageId: undefined,
@@ -123,20 +171,20 @@ Deno.test("SessionLog.message has the facts of all checks, and the time of each 
       time: 51.9,
     },
     reply: formatReply("250 Ok"),
-  });
+  }, source());
   assert.deepEqual(logger.lines, [
-    "info: id: message verdict=pass reason=clean size=7 filter_ms=52 filter_rules_ms=0 rspamd_ms=30 command_ms=21 " +
+    "info: 0123456789: message verdict=pass reason=clean size=7 filter_ms=52 filter_rules_ms=0 rspamd_ms=30 command_ms=21 " +
     'rspamd_score=1.5 rspamd_symbols="A(1.5) B" command_fact=1 reply="250 Ok"',
   ]);
 });
 
-Deno.test("logBug writes the stack, bounded", () => {
+Deno.test("the event bug has the stack, bounded", () => {
   const logger = new FakeLogger();
   const error = new Error("x".repeat(10_000));
-  events.logBug(logger, error);
-  events.logBug(logger, "not an error");
+  tell(logger, "bug", { error });
+  tell(logger, "bug", { error: "not an error" });
   assert.ok(logger.lines[0]!.length < 2000);
   assert.match(logger.lines[1]!, /not an error/);
-  events.logBug(logger, new TypeError("short"));
+  tell(logger, "bug", { error: new TypeError("short") });
   assert.match(logger.lines[2]!, /TypeError: short.*events_test\.ts/);
 });
