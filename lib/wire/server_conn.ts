@@ -91,6 +91,13 @@ export class ServerConn {
     return this.#take(count);
   }
 
+  /** Whatever comes next, as soon as it is there. Undefined: the server has closed the connection. */
+  async readSome(): Promise<Uint8Array | undefined> {
+    this.#throwIfFailed();
+    while (this.#waiting.length === 0) if (!await this.#more()) return undefined;
+    return this.#take(this.#waiting.length);
+  }
+
   /** All octets until the server closes the connection. At most `limit`. */
   async readToEnd(limit: number): Promise<Uint8Array> {
     this.#throwIfFailed();

@@ -27,8 +27,22 @@ Deno.test("ServerConn reads the same in any packets", async () => {
     assert.deepEqual([await line(), await line()], ["one", "two"]);
     assert.equal(textOf(await conn.readCount(5)), "12345");
     assert.equal(textOf(await conn.readToEnd(100)), "rest of it");
+    assert.equal(await conn.readSome(), undefined);
     conn.close();
   }
+});
+
+Deno.test("ServerConn.readSome waits for nothing that is not there yet", async () => {
+  const { conn, peer } = newConn();
+  const first = conn.readSome();
+  peer.say("ab");
+  assert.equal(textOf(await first ?? new Uint8Array()), "ab");
+  peer.say("c");
+  await settled();
+  peer.reset();
+  assert.equal(textOf(await conn.readSome() ?? new Uint8Array()), "c");
+  await assert.rejects(conn.readSome(), fails(/^broke the connection: /));
+  conn.close();
 });
 
 Deno.test("ServerConn takes an answer that comes while the question is still being sent", async () => {
