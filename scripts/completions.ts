@@ -91,7 +91,9 @@ ${specs.join(" \\\n")} \\
 `;
 }
 
-function zshAction({ words = [], finds }: Offer = {}): string {
+function zshAction({ words: offered = [], finds }: Offer = {}): string {
+  // A colon ends a part of the line.
+  const words = offered.map((word) => word.replaceAll(":", "\\:"));
   if (finds === "directories") return "_path_files -/";
   // The blank comes first. Otherwise zsh puts words for compadd before ours, and would offer those, too.
   if (finds === "files") return words.length > 0 ? ` _postprox_files_or ${words.join(" ")}` : "_files";
