@@ -62,6 +62,17 @@ export const COUNT: Kind<number> = {
 /** A `COUNT` or 0. */
 export const COUNT_OR_0: Kind<number> = { ...COUNT, parse: (text) => text === "0" ? 0 : COUNT.parse(text) };
 
+/** A number. It may have a sign and a fraction. */
+export const SCORE: Kind<number> = {
+  shown: "SCORE",
+  parse: (text) => {
+    // There is no -0.
+    if (/^[+-]?[0-9]{1,6}(?:\.[0-9]{1,3})?$/.test(text)) return Number(text) + 0;
+    throw new UsageError(`${quote(text)} is no score: give a number, such as 15 or 7.5`);
+  },
+  print: String,
+};
+
 /** A number of at least 1. Fractions are allowed. */
 export const FACTOR: Kind<number> = {
   shown: "FACTOR",

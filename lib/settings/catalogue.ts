@@ -6,9 +6,10 @@
 
 import type { Check } from "../checks/check.ts";
 import type { ListUse } from "../dns/list.ts";
-import { COMMAND, FILE, SECONDS } from "../options/kinds.ts";
+import { COMMAND, FILE, SCORE, SECONDS } from "../options/kinds.ts";
 import { flag, option, optional, repeated, type Rows, type ValuesOf } from "../options/table.ts";
 import type { Runtime } from "../ports/runtime.ts";
+import { UsageError } from "../ports/start_error.ts";
 import type { Restriction } from "../restrictions/restriction.ts";
 import type { SharedTurn } from "../wire/shared_turn.ts";
 import type { GeneralSettings } from "./general.ts";
@@ -159,6 +160,63 @@ export const CHECKS = {
     load: async ({ servers }, { scanning: { timeout } }, { runtime }) => {
       const { clamdCheck } = await import("../checks/clamd/clamd.ts");
       return clamdCheck(runtime, { servers, timeout });
+    },
+  }),
+
+  rspamd: check({
+    options: {
+      servers: repeated({
+        long: "rspamd",
+        kind: scannerAddress("127.0.0.1:11333", "unix:/run/rspamd/normal.sock"),
+        group: "scanners",
+        help: "have rspamd at ADDRESS judge each message; may be repeated: the next one is asked when one fails",
+      }),
+      passwordFile: optional({
+        long: "rspamd-password-file",
+        kind: FILE,
+        group: "scanners",
+        help: "send rspamd the password that is the first line of FILE",
+      }),
+    },
+    isAsked: ({ servers, passwordFile }) => servers.length > 0 || passwordFile !== undefined,
+    load: async ({ servers, passwordFile }, { scanning: { timeout } }, { runtime }) => {
+      if (servers.length === 0) {
+        throw new UsageError("option --rspamd-password-file: no rspamd is asked: give --rspamd=ADDRESS too");
+      }
+      const [{ readPassword }, { rspamdCheck }] = await Promise.all([
+        import("./named_file.ts"),
+        import("../checks/rspamd/rspamd.ts"),
+      ]);
+      const password = passwordFile === undefined
+        ? undefined
+        : await readPassword(runtime, "--rspamd-password-file", passwordFile);
+      return rspamdCheck(runtime, { servers, timeout, password });
+    },
+  }),
+
+  spamd: check({
+    options: {
+      servers: repeated({
+        long: "spamd",
+        kind: scannerAddress("127.0.0.1:783", "unix:/run/spamd.sock"),
+        group: "scanners",
+        help:
+          "have SpamAssassin's spamd at ADDRESS score each message; may be repeated: the next one is asked when one fails",
+      }),
+      reject: optional({
+        long: "spamd-reject",
+        kind: SCORE,
+        group: "scanners",
+        help: "refuse a message with a score of SCORE or more from spamd (default: only mark it)",
+      }),
+    },
+    isAsked: ({ servers, reject }) => servers.length > 0 || reject !== undefined,
+    load: async ({ servers, reject }, { scanning: { timeout } }, { runtime, turn }) => {
+      if (servers.length === 0) {
+        throw new UsageError("option --spamd-reject: no spamd is asked: give --spamd=ADDRESS too");
+      }
+      const { spamdCheck } = await import("../checks/spamd/spamd.ts");
+      return spamdCheck(runtime, { servers, timeout, reject, turn });
     },
   }),
 

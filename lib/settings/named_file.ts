@@ -4,7 +4,7 @@
 // `TempfailError`.
 
 import type { Files } from "../ports/runtime.ts";
-import { readSmallFile } from "../ports/small_file.ts";
+import { readSmallFile, readTextFile } from "../ports/small_file.ts";
 import { orTempfail, TempfailError, UsageError } from "../ports/start_error.ts";
 import { RulesError } from "../text/line_error.ts";
 import { quote } from "../text/quoting.ts";
@@ -27,6 +27,28 @@ export async function readRules<Rules>(
     if (!(error instanceof RulesError)) throw error;
     throw new UsageError(`option ${option}: ${path}:${error.line}: ${error.message}`);
   }
+}
+
+// No password is longer, and rspamd takes no header line that is much longer.
+const PASSWORD_LIMIT = 1000;
+
+/**
+ * The password on the first line of the file at `path`. `option` is the option that names the file. Blanks around the
+ * password do not count. No error says anything of the content.
+ */
+export async function readPassword({ files }: Parts, option: string, path: string): Promise<string> {
+  const text = await orTempfail(option, readTextFile(files, path), () => "give a file that can be read");
+  const [line = ""] = text.split("\n", 1);
+  const password = line.trim();
+  const hint = "give a file with the password on its first line";
+  if (password === "") throw new UsageError(`option ${option}: ${quote(path)} has no password: ${hint}`);
+  if (password.length > PASSWORD_LIMIT || /[\p{Cc}\ufffd]/u.test(password)) {
+    throw new UsageError(
+      `option ${option}: ${quote(path)} has a password with control characters or of more than ${PASSWORD_LIMIT} ` +
+        `characters: ${hint}`,
+    );
+  }
+  return password;
 }
 
 /** The path that starts the program at `path`. `option` is the option that names the program. */

@@ -2,7 +2,18 @@
 // as the same value.
 
 import assert from "node:assert/strict";
-import { choice, COMMAND, COUNT, COUNT_OR_0, DIRECTORY, FACTOR, FILE, SECONDS, SIZE } from "../../lib/options/kinds.ts";
+import {
+  choice,
+  COMMAND,
+  COUNT,
+  COUNT_OR_0,
+  DIRECTORY,
+  FACTOR,
+  FILE,
+  SCORE,
+  SECONDS,
+  SIZE,
+} from "../../lib/options/kinds.ts";
 import { check } from "./check_kind.ts";
 
 Deno.test("SECONDS is a number of seconds above 0, as milliseconds", () => {
@@ -52,6 +63,18 @@ Deno.test("FACTOR is a number of at least 1", () => {
     ["1.5", 1.5],
     ["9999.999", 9999.999],
   ], ["", "0", "0.9", "-2", "1.", ".5", "x", "2x", "1e3", "10000", "Infinity", "NaN"]);
+});
+
+Deno.test("SCORE is a number with a sign and a fraction", () => {
+  check(SCORE, [
+    ["15", 15],
+    ["0", 0],
+    ["-0", 0],
+    ["+7.5", 7.5],
+    ["-3.25", -3.25],
+    ["0.001", 0.001],
+    ["999999.999", 999_999.999],
+  ], ["", "-", "x", "1e3", "1.", ".5", "1,5", "0x10", "1.2345", "--1", "1000000", "NaN", "Infinity", " 5", "5 "]);
 });
 
 Deno.test("SECONDS and SIZE are printed in their own units", () => {
