@@ -319,7 +319,7 @@ Deno.test("run says at the start of listen mode that the filter cannot be run, a
   const rows: readonly [string, RegExp | undefined][] = [
     ["/usr/bin/none -x", /filter cannot be run.*\/usr\/bin\/none/],
     ["/tmp", /filter cannot be run.*\/tmp is no program/],
-    // What only the shell can read is left to it.
+    // Only the shell can read this, so it is left to the shell.
     ["none -x", undefined],
     ["/usr/bin/none; true", undefined],
   ];

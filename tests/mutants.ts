@@ -5,7 +5,7 @@
 // names the tests that should see the mutant. The others run only if these do not see it.
 
 export interface Mutant {
-  /** What is broken. */
+  /** The promise that it breaks. */
   readonly what: string;
   readonly file: string;
   readonly from: string;

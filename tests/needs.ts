@@ -12,7 +12,7 @@ export interface Means {
   readonly isHere: () => boolean;
   /** The package that brings it, on Debian and Ubuntu. */
   readonly debian?: string;
-  /** What else helps, or why it is asked for. */
+  /** Other help, or the reason for it. */
   readonly hint?: string;
   /** Few machines have it and no package brings it. A suite without it is left out under --install too, and named. */
   readonly rare?: true;
@@ -115,7 +115,7 @@ export const SUITES: readonly Suite[] = [
   },
 ];
 
-/** Files of which one runs at a time: they start servers, or change what a machine has once. */
+/** Files that run one at a time: they start servers, or change something that a machine has only once. */
 export const ALONE: readonly string[] = ["e2e/", "hostile/hostile_test.ts", "endurance/ledger_test.ts"];
 
 /** Whether no other such file may run beside it. */
@@ -125,13 +125,13 @@ export function isAlone(file: string): boolean {
 
 const known = new Set<MeansName>();
 
-/** Whether the machine has it. What it has is asked once; what it has not may be installed meanwhile. */
+/** Whether the machine has it. Means that are there are asked for once. Missing ones may be installed meanwhile. */
 export function isHere(name: MeansName): boolean {
   if (!known.has(name) && MEANS[name].isHere()) known.add(name);
   return known.has(name);
 }
 
-/** What a suite needs and this machine has not. */
+/** The means that a suite needs and this machine lacks. */
 export function missing({ needs }: Suite): MeansName[] {
   return needs.filter((name) => !isHere(name));
 }

@@ -1,6 +1,6 @@
 // The command line has its effects. Wrong use, the output of -h, -L and -V, and sessions on pipes.
 //
-// What the program then does shows how it read the words: the reply to a message under that command line.
+// The program's behaviour then shows how it read the words: the reply to a message under that command line.
 // tests/options/ has all words, right and wrong.
 
 import assert from "node:assert/strict";
@@ -99,7 +99,7 @@ for (const mode of ["spawn", "listen"] as const) {
 const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["nothing at all", [], /HOST/i],
   ["an unknown option", ["127.0.0.1:25", "--frobnicate"], /frobnicate/],
-  ["a value that is none", ["127.0.0.1:25", "-t", "soon"], /soon/],
+  ["a value that is no time", ["127.0.0.1:25", "-t", "soon"], /soon/],
   ["an option without its value", ["127.0.0.1:25", "-c"], /c/],
 ];
 
@@ -117,7 +117,7 @@ Deno.test("Wrong use: one line on standard error, status 64", async (test) => {
   }
 });
 
-/** What may be right a moment later, before any mail client is there. */
+/** Problems that may pass, before any mail client is there. */
 const NOT_NOW: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["-d that is not there", ["127.0.0.1:25", "-d", "/nonexistent/dir"], /tempdir.*\/nonexistent\/dir/],
   ["-d that is a file", ["127.0.0.1:25", "-d", "/etc/passwd"], /tempdir.*\/etc\/passwd/],

@@ -11,7 +11,7 @@ import { assertCode, type Case, expectUsable, table } from "./rig.ts";
 
 const VERBS = ["HELO", "EHLO", "XFORWARD", "MAIL", "RCPT", "RSET", "NOOP", "VRFY", "*"];
 
-/** Downstream gives this reply to whatever it is asked. */
+/** Downstream gives this reply to any command. */
 function always(reply: string): Script {
   return Object.fromEntries(VERBS.map((verb) => [verb, reply]));
 }
@@ -110,7 +110,7 @@ const LINES: readonly string[] = [
   `MAIL FROM:<sender@example.org> ENVID=${"e".repeat(900)}`,
 ];
 
-/** What a downstream server may answer, and the client must hear. */
+/** A downstream server may answer so, and the client must hear it. */
 const REPLIES: readonly string[] = [
   "250 ok",
   "250",
@@ -232,7 +232,7 @@ table("Downstream's last words", {}, [
     },
   },
   {
-    name: "downstream answers QUIT and does not close: the client's connection ends all the same",
+    name: "downstream answers QUIT and does not close: the client's connection still ends",
     script: { QUIT: "221 2.0.0 bye" },
     play: async (talk) => {
       const client = await talk.open();

@@ -332,7 +332,7 @@ table("Checks of content that a rules file asks for", { options: asking }, [
     [["a@b"], 250],
     [["filter@b"], 550],
     [["extchk@b"], 552],
-    // The strictest set, whatever the order; the filter is asked first.
+    // The strictest set, in any order. The filter is asked first.
     [["a@b", "extchk@b"], 552],
     [["extchk@b", "filter@b", "a@b"], 550],
   ] as const).map(([to, code]): Case => ({

@@ -29,7 +29,7 @@ function withRules(text: string, ...words: readonly string[]): (dir: string) => 
   };
 }
 
-/** What the RCPT is answered with, and whether downstream heard of it. */
+/** The reply to the RCPT, and whether downstream heard of it. */
 interface Row {
   readonly xforward?: string;
   readonly from?: string;
@@ -413,7 +413,7 @@ table("The tar pit", { options: () => TAR_PIT, together: true }, [
     },
   },
   {
-    name: "whoever leaves it is let go at once",
+    name: "a client that leaves it is let go at once",
     play: async (talk) => {
       const client = await talk.open();
       await client.expect(250, "MAIL FROM:<a@b>");
@@ -424,7 +424,7 @@ table("The tar pit", { options: () => TAR_PIT, together: true }, [
   },
 ]);
 
-/** What is wrong with a file, and what standard error says after its name. */
+/** The mistake in a file, and the text on standard error after its name. */
 const WRONG: readonly (readonly [text: string, complaint: string])[] = [
   ["allow:ALL:ALL:ALL\nfoo:ALL:ALL:ALL\n", `:2: action "foo" is not known: give allow, `],
   [

@@ -19,7 +19,7 @@ async function around(play: () => Promise<void>): Promise<void> {
 }
 
 const TIMEOUT = 0.5;
-// Of the checks here none waits for another, except that the sender is looked at before his recipients are.
+// No check here waits for another, except that the sender is looked at before its recipients.
 const LOOKUPS_IN_TURN = 2;
 // A start of the program in spawn mode, on a busy machine.
 const SLACK = 20;
@@ -30,7 +30,7 @@ const options = () => [
   ...["--check-sender-domain", "--dnsbl=bl.test", "--dnsbl=b2.test", "--rhsbl=rhs.test"],
 ];
 
-/** What listen mode asks lists for at its start (RFC 5782). */
+/** The names that listen mode asks lists for at its start (RFC 5782). */
 const TEST_ENTRY = /^(?:[12]\.0\.0\.127|invalid)\./;
 
 const CLIENT = "XFORWARD NAME=host.test ADDR=192.0.2.1";
@@ -174,7 +174,7 @@ function always(address: string): DnsHandler {
   return ({ type }) => records[type] ?? {};
 }
 
-/** Two messages, each in a session of its own, of which none is refused. */
+/** Two messages, each in a session of its own. Neither is refused. */
 async function deliverTwo(talk: Talk, address: string): Promise<void> {
   for (const host of [71, 72]) {
     const client = await talk.open();
@@ -289,7 +289,7 @@ table("A list with a key in its zone, and one of who is welcome", {
   }),
 ]);
 
-/** As `LISTS`; all have the test entry 127.0.0.2, but for one, and those named all* everything. */
+/** Like `LISTS`. All but one have the test entry 127.0.0.2, and those named all* have everything. */
 const TESTED: DnsHandler = (question) => {
   const { name, type } = question;
   if (type !== "MX" && /\.all[0-9]\.test$/.test(name)) return type === "A" ? LISTED : {};
@@ -323,7 +323,7 @@ table("Lists that list everything are not used in listen mode", {
     }),
   },
   {
-    name: "a list that the rules name anew is asked at SIGHUP",
+    name: "a list that is new in the rules is asked at SIGHUP",
     play: playWith(TESTED, async (talk) => {
       await (await talk.open()).expect(221, "QUIT");
       Deno.writeTextFileSync(`${talk.dir}/rules`, "noto:RBL.all7.test:ALL:ALL\nnoto:RBL.typo.test:ALL:ALL\n");
@@ -331,7 +331,7 @@ table("Lists that list everything are not used in listen mode", {
       await talk.logged(/error: DNS list lists everything: .* zone=all7\.test entry=127\.0\.0\.1\n/);
       await talk.logged(/warning: DNS list does not list its test entry: .* zone=typo\.test entry=127\.0\.0\.2\n/);
       await deliverTwo(talk, "192.0.2.*");
-      // What was known before still is, and is not said again.
+      // Earlier findings are kept, and are not logged again.
       assert.doesNotMatch(talk.log, / zone=all[1-6]\.test/);
     }),
   },

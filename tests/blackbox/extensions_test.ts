@@ -158,7 +158,7 @@ const REFUSED: readonly string[] = [
   "xexch50 1024 2",
 ];
 
-table("Hidden extensions, used all the same", { shared: true }, [
+table("Hidden extensions, used anyway", { shared: true }, [
   ...REFUSED.map((line): Case => ({
     name: `${show(line)}: 502, and downstream never sees it`,
     script: { "*": "220 2.0.0 as you wish" },

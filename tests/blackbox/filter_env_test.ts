@@ -1,4 +1,4 @@
-// What the filter command gets: its environment, its two files, its descriptors.
+// The filter command's environment, its two files, its descriptors.
 
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
@@ -52,7 +52,7 @@ const SENDERS: readonly (readonly [string, string])[] = [
   ["MAIL FROM:<-rf@example.org>", "-rf@example.org"],
   ["MAIL FROM:<%s%n@example.org>", "%s%n@example.org"],
   [`MAIL FROM:<${utf8("jürgen@exämple.org")}> SMTPUTF8`, utf8("jürgen@exämple.org")],
-  // What is no address, and a lenient server accepts.
+  // No addresses, but a lenient server accepts them.
   ['MAIL FROM:<a"b@example.org> SIZE=5', 'a"b@example.org'],
   ["MAIL FROM:<a>b@example.org>", "a>b@example.org"],
   ["MAIL FROM:<a@example.org", "<a@example.org"],
@@ -325,7 +325,7 @@ table("The filter's process", { filter: true }, [
   },
 ]);
 
-/** What the client sends between DATA and the dot, and what EMAIL holds. */
+/** The client's text between DATA and the dot, and the content of EMAIL. */
 const FILES: readonly (readonly [string, string, string])[] = [
   ["CRLF becomes LF", "Subject: x\r\n\r\nbody\r\n", "Subject: x\n\nbody\n"],
   ["dot-stuffing is undone", "..\r\n..two\r\n...\r\n", ".\n.two\n..\n"],

@@ -193,7 +193,7 @@ table("--exit-status", { filter: true, options: () => STATUSES.map((one) => `--e
   },
 ]);
 
-/** What the filter makes of OUTFILE, and what downstream gets. */
+/** The filter's change to OUTFILE, and the content that downstream gets. */
 const OUTFILES: readonly (readonly [string, string, string])[] = [
   [
     "the message with a header before it",
@@ -202,7 +202,7 @@ const OUTFILES: readonly (readonly [string, string, string])[] = [
   ],
   ["CRLF lines, and dots", "printf '.\\r\\n..\\r\\na\\n.' > \"$OUTFILE\"", ".\r\n..\r\na\r\n.\r\n"],
   ["replaced by rename", 'echo renamed > "$D/new"; mv "$D/new" "$OUTFILE"', "renamed\r\n"],
-  ["deleted and written anew", 'rm "$OUTFILE"; echo anew > "$OUTFILE"', "anew\r\n"],
+  ["deleted and written again", 'rm "$OUTFILE"; echo again > "$OUTFILE"', "again\r\n"],
   [
     "edited in place with sed -i",
     'cp "$EMAIL" "$OUTFILE"; sed -i s/line/change/ "$OUTFILE"',

@@ -108,7 +108,7 @@ table("The greeting passes unchanged", {}, [
   },
 ]);
 
-table("A greeting that is none", { options: () => ["--connect-timeout=1", "--reply-timeout=1"], together: true }, [
+table("A greeting that is not valid", { options: () => ["--connect-timeout=1", "--reply-timeout=1"], together: true }, [
   ...([
     ["354 go ahead\r\n", {}],
     ["334 go on\r\n", {}],

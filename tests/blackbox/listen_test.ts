@@ -285,7 +285,7 @@ echo yes > "$D/running"; while [ ! -e "$D/go" ]; do sleep 0.05; done`,
     },
   },
   {
-    name: "a client that says nothing delays no other, nor does one in mid-message or mid-command",
+    name: "a client that says nothing delays no other, and neither does one in mid-message or mid-command",
     play: async (talk) => {
       await talk.connect();
       const half = await talk.open();
@@ -474,7 +474,7 @@ function otherHost(boot: string): string[] {
 Deno.test("Two containers or hosts share a spool: neither removes files in use by the other, and those of a killed one go", () =>
   withBed(async (bed) => {
     const spool = `${bed.dir}/spool`;
-    // Waits with its files in hand, then looks for them. What it was given may be elsewhere by then.
+    // It waits with its files open, then looks for them. Its arguments may be elsewhere by then.
     const filter = `mv "$OUTFILE" "$OUTFILE.mine"; sed s/half/whole/ "$EMAIL" > "$OUTFILE.mine"
       mv "$OUTFILE.mine" "$OUTFILE"; echo >> ${bed.dir}/waiting; while [ ! -e ${bed.dir}/go ]; do sleep 0.05; done
       cat "$EMAIL" >/dev/null || exit 75`;

@@ -24,7 +24,7 @@ export function fooledReaders(wire: string): string[] {
   }).map((reader) => reader.name);
 }
 
-/** What a message says, as SMTP has it: dot-stuffing undone after CRLF only. Ends at CRLF . CRLF, given without it. */
+/** The message in SMTP's form: dot-stuffing is undone after CRLF only. It ends at CRLF . CRLF, which is left out. */
 export function unstuff(content: string): string {
   return content.split("\r\n").map((line) => line.startsWith(".") ? line.slice(1) : line).join("\r\n");
 }

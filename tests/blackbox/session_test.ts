@@ -6,7 +6,7 @@ import { show } from "../rig/octets.ts";
 import type { Script } from "../rig/server.ts";
 import { assertCode, type Case, CONTENT, deliver, expectUsable, startMessage, table, type Talk } from "./rig.ts";
 
-/** What the filter saw of the envelope, one variable per line. */
+/** The envelope as the filter saw it, one variable per line. */
 const DUMP = `for name in SENDER RECIPIENT RECIPIENTS RECIPIENTCOUNT REMOTEIP HELO; do
   eval "printf '%s=[%s]\\n' $name \\"\\$$name\\""
 done > "$D/env.tmp"; mv "$D/env.tmp" "$D/env"`;
@@ -637,7 +637,7 @@ table("DATA", { filter: true }, [
   },
 ]);
 
-/** What downstream says to the final dot is what the client hears. */
+/** The client hears downstream's reply to the final dot. */
 table("The reply to the message", { filter: true }, [
   ...[
     "250 2.0.0 Ok: queued as 4711",

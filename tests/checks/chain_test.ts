@@ -71,7 +71,7 @@ const ROWS: readonly {
   { checks: ["defer", "reject"], decision: "defer", why: "later", asked: 1 },
   { checks: ["discard", "reject"], decision: "discard", why: "gone", asked: 1 },
   { checks: ["accept", "reject", "accept"], decision: "reject", why: "bad", asked: 2 },
-  // Who could not tell does not stop the others, and is heard when nobody refuses.
+  // A check that cannot decide does not stop the others. It counts if none refuses.
   { checks: ["failed"], decision: "unchecked", why: "silent", "-r": "defer" },
   { checks: ["failed", "late"], decision: "unchecked", why: "silent", "-r": "defer" },
   { checks: ["late", "accept"], decision: "pass", why: "slow", "-r": "defer" },
@@ -128,9 +128,9 @@ Deno.test("chain: a check without means ends it, and a check with a mistake is a
   const failing = (error: Error): Check => ({ ...member("accept"), judge: () => Promise.reject(error) });
   for (const [kind, code] of [["exhausted", 451], ["no-space", 452], ["other", 451]] as const) {
     for (const rejectUnsure of [false, true]) {
-      const members = [failing(new IoError(kind, "in vain")), member("reject")];
+      const members = [failing(new IoError(kind, "no means")), member("reject")];
       const { decision, findings } = await judged(members, { rejectUnsure });
-      assert.ok(decision.kind === "refused" && decision.reply.code === code && decision.why === "in vain");
+      assert.ok(decision.kind === "refused" && decision.reply.code === code && decision.why === "no means");
       assert.equal(findings.length, 1);
     }
   }
@@ -143,7 +143,7 @@ Deno.test("chain asks a check of content if the rules file asks for it, or if th
     [["filter"], "reject"],
     [["filter", "extchk"], "reject"],
     [["extchk"], "defer"],
-    // What nobody can turn off is asked always.
+    // A check that nobody can turn off is always asked.
     [[], "discard"],
   ];
   const members = [member("reject", "filter"), member("defer", "extchk"), member("discard")];

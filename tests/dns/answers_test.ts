@@ -43,7 +43,7 @@ Deno.test("which answers are a listing, and count", () => {
     ["127.0.0.2,127.0.0.9-11", "127.0.0.10", counts],
     ["127.0.0.2,127.0.0.9-11", "127.0.0.2", counts],
     ["127.0.0.2,127.0.0.9-11", "127.0.0.8", other],
-    // Bits, of the last octet, of which one is enough.
+    // Bits of the last octet. One of them is enough.
     ["127.0.0.0&4", "127.0.0.4", counts],
     ["127.0.0.0&4", "127.0.0.14", counts],
     ["127.0.0.0&4", "127.0.0.254", counts],
@@ -52,7 +52,7 @@ Deno.test("which answers are a listing, and count", () => {
     ["127.0.0.0&4", "127.0.1.4", other],
     ["127.0.0-1.0&4", "127.0.1.4", counts],
     ["127.0.0.0&128,127.0.0.2", "127.0.0.2", counts],
-    // What is reserved counts where an address or a range names it, and bits name nothing.
+    // Reserved addresses count if an address or a range names them. Bits name none.
     ["127.0.0.1", "127.0.0.1", counts],
     ["127.0.0.1-11", "127.0.0.1", counts],
     ["127.0.0.[1;4]", "127.0.0.1", counts],
@@ -113,7 +113,7 @@ Deno.test("texts that are no list of answers", () => {
     "127.0.0.2&4",
     "&4",
     "4",
-    // What can match no listing.
+    // These can match no listing.
     "10.0.0.1",
     "128-255.0.0.1",
     "127.255.255.254",

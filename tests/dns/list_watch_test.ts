@@ -41,7 +41,7 @@ class Scene {
     await this.clock.advance(TIMEOUT);
   }
 
-  /** What a session is told of `name`, which every list has. */
+  /** The answer that a session gets about `name`, which every list has. */
   async told(name: Uint8Array | string = Uint8Array.of(192, 0, 2, 1)): Promise<boolean | undefined> {
     this.answer({ "1.2.0.192.l.test A": ["127.0.0.3"], "bad.test.l.test A": ["127.0.0.3"] });
     const dns = new Lookups(this, this.options).forRuling();
@@ -111,7 +111,7 @@ Deno.test("which answers mean that a list lists everything, or lacks its test en
     [["l.test=127.0.0.4"], [], ["127.0.0.2"]],
     [["l.test=127.0.0.4"], ["127.0.0.2"], ["127.0.0.2"], everything],
     [["l.test=127.0.0.4", "l.test"], ["127.0.0.2"], ["127.0.0.2"], everything],
-    // What is reserved is a listing where one of them names it.
+    // A reserved address is a listing if one of the lists names it.
     [["l.test"], ["127.0.0.1"], ["127.0.0.1"], "not a listing"],
     [["l.test", "l.test=127.0.0.1-9"], ["127.0.0.1"], ["127.0.0.1"], everything],
     // A list that tells nothing.

@@ -17,7 +17,7 @@ class Scene {
   readonly logger = new FakeLogger();
   readonly lists = new ListStates(this.logger);
 
-  /** What a session begins with. */
+  /** The start of each session. */
   newDns(): Dns {
     const { clock, resolver } = this;
     return new Lookups({ clock, resolver }, { timeout: 5000, lists: this.lists }).forRuling();
@@ -92,7 +92,7 @@ Deno.test("the log gets an answer that is no listing once, with its text, for al
     `${words} question=1.2.0.192.l.test answer=127.255.255.254 text="open resolver,\\x0asee example.org"`,
     `${words} question=3.2.0.192.l.test answer=198.51.100.3`,
   ]);
-  // The text is asked for no more often; when lists are named anew, once more.
+  // The text is not asked for again, except once more when lists are set again.
   const texts = () => scene.resolver.asked.filter((question) => question.endsWith("TXT")).length;
   assert.equal(texts(), 2);
   scene.lists.use([]);

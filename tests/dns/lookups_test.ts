@@ -83,7 +83,7 @@ Deno.test("Lookups has 10 s for names and 25 s for lists in a ruling, and neithe
   for (const name of ["a.test", "b.test", "c.test"]) await askInVain(name);
   for (const list of ["l1", "l2", "l3", "l4", "l5", "l6"]) await askInVain(`d.${list}`, list);
   assert.deepEqual(resolver.asked, ["a.test A", "b.test A", ...["l1", "l2", "l3", "l4", "l5"].map((l) => `d.${l} A`)]);
-  // What was found out is still known, and the next ruling has time of its own.
+  // Earlier answers are still known, and the next ruling has time of its own.
   await assert.rejects(dns.records("a.test", "A"), isTimeout);
   assert.deepEqual(await session.forRuling().records("there.test", "A"), []);
   assert.deepEqual(await session.forRuling().records("d.l7", "A", { list: "l7" }), []);
@@ -113,7 +113,7 @@ Deno.test("Lookups stops asking a list that was silent three times, even if othe
   };
   for (let count = 0; count < 20; count++) await askInVain(`dead${count}.test`);
   for (const name of ["a.l1", "b.l1"]) await askInVain(name, "l1");
-  // An answer begins the count anew.
+  // An answer starts the count again.
   assert.deepEqual(await session.forRuling().records("c.l1", "A", { list: "l1" }), []);
   for (const name of ["d.l1", "e.l1", "f.l1", "g.l1", "h.l1"]) await askInVain(name, "l1");
   assert.deepEqual(resolver.asked.slice(-2), ["e.l1 A", "f.l1 A"]);

@@ -170,7 +170,7 @@ async function listen(words: readonly string[], talk: (port: number) => Promise<
 }
 
 async function compile(args: readonly string[], env: Readonly<Record<string, string>>) {
-  // Without the DENORT_BIN of whoever runs the tests.
+  // Without the DENORT_BIN of the person who runs the tests.
   const { DENORT_BIN: _, ...own } = Deno.env.toObject();
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", `${ROOT}scripts/compile.ts`, ...args],

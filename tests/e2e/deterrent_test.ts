@@ -111,7 +111,7 @@ let tags = 0;
 interface Sent extends Replies {
   /** Postfix's. */
   readonly log: string;
-  /** To whom it was delivered. */
+  /** The recipients that it was delivered to. */
   readonly delivered: readonly string[];
   readonly texts: readonly string[];
 }

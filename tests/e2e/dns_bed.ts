@@ -43,7 +43,7 @@ const REVERSE_ZONE_FILE = `$TTL 60
 1 PTR host.${ZONE}.
 `;
 
-/** What rbldnsd serves: type, zone and data of each set. In a text, $ stands for what was asked about. */
+/** The data of rbldnsd: type, zone and data of each set. In a text, $ stands for the name that was asked about. */
 const LISTS: readonly (readonly [type: string, zone: string, data: string])[] = [
   [
     "ip4set",

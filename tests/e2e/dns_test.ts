@@ -171,7 +171,7 @@ table("The sender's domain", { options: () => words("--check-sender-domain") }, 
     from: "m..e@mx.example.test",
     heard: { mail: "553 5.1.7 <m..e@mx.example.test>: Sender address rejected: not a valid address" },
   }),
-  // What cannot be found out.
+  // Lookups that fail.
   mail("aliases in a circle", {
     from: "me@round.example.test",
     heard: "passes",
@@ -214,10 +214,10 @@ async function withPostfix(test: (site: Site) => Promise<void>): Promise<void> {
   }
 }
 
-/** The client, who in truth is of this host: Postfix believes his XCLIENT. */
+/** The client. In truth it is on this host: Postfix believes its XCLIENT. */
 const CLIENT_ADDRESS = "192.0.2.66";
 
-/** What a stranger hears to each command of a message, until one is refused. */
+/** The replies that a stranger hears to each command of a message, until one is refused. */
 async function heardBy(port: number, from: string, to: string): Promise<string[]> {
   const client = await greet(port);
   const heard: string[] = [];

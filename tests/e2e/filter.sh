@@ -1,5 +1,5 @@
 #!/bin/sh
-# The filter of the end-to-end tests with Postfix. What it does stands in the message itself, in the header line
+# The filter of the end-to-end tests with Postfix. The message itself says what the filter does, in the header line
 #     X-Filter: ORDER TAG
 # Before it obeys it keeps what it saw beside itself: seen/TAG.eml, the message, and seen/TAG.env, its environment with
 # its directory, umask and standard input.

@@ -31,9 +31,9 @@ Deno.test("package: wrong use is one line, status 1, and nothing half-made", asy
     ["an argument", ["deb"], /unknown argument deb/],
     ["a directory that cannot be made", ["--outdir=/proc/dist"], /cannot write in \/proc\/dist: /],
     ["an executable that is not there", [`--executable=${dir}/none`], /none: there is no such file$/],
-    ["one that is none", [`--executable=${dir}/text`], /text is no executable for Linux with glibc/],
+    ["a file that is no executable", [`--executable=${dir}/text`], /text is no executable for Linux with glibc/],
     ["another program", ["--executable=/bin/true"], /\/bin\/true is not postprox \S+: make it again/],
-    ["a date that is none", [], /SOURCE_DATE_EPOCH=today is no count of seconds$/, { SOURCE_DATE_EPOCH: "today" }],
+    ["a wrong date", [], /SOURCE_DATE_EPOCH=today is no count of seconds$/, { SOURCE_DATE_EPOCH: "today" }],
   ];
   try {
     for (const [name, args, says, env = DATE] of rows) {
@@ -207,7 +207,7 @@ async function checkMachine(): Promise<void> {
   }
 }
 
-/** One that stays the same while both builds run: dist/postprox as it is now, or what POSTPROX names, or one made anew. */
+/** One that stays the same during both builds: dist/postprox as it is now, the one that POSTPROX names, or a new one. */
 async function takeExecutable(dir: string): Promise<void> {
   const found = [`${ROOT}dist/postprox`, Deno.env.get("POSTPROX") ?? ""].find(exists);
   if (found) Deno.copyFileSync(found, `${dir}/postprox`);
@@ -383,7 +383,7 @@ async function rotate(
     echo $n >/tmp/count.new; mv /tmp/count.new /tmp/count; } >/dev/null 2>&1 &`);
   for (const kept of [1, 2]) {
     await until(async () => await messages(`${LOGS}/postprox.log`) > 0, () => "a line in the log");
-    // What it says is what cron would mail to root.
+    // cron would mail its output to root.
     assert.equal(await sh("logrotate -f /etc/logrotate.d/postprox"), "");
     assert.equal((await sh(`ls ${LOGS}`)).split("\n").filter((name) => name !== "").length, kept + 1);
   }
@@ -395,7 +395,7 @@ async function rotate(
   assert.equal(await messages(`${LOGS}/*`), Number(await sh("cat /tmp/count")));
   assert.equal(await sh(`stat -c '%U %G %a' ${LOGS}/* | sort -u`), "postprox postprox 640\n");
 
-  // Under spawn(8) each process opens the file anew.
+  // Under spawn(8) each process opens the file itself.
   const spawn = `runuser -u postprox -- /usr/sbin/postprox -v --log=${LOGS}/spawn.log 127.0.0.1:10026`;
   const session = `printf 'HELO h\\r\\nMAIL FROM:<a>\\r\\nRCPT TO:<b>\\r\\nDATA\\r\\n.\\r\\nQUIT\\r\\n' | ${spawn}`;
   await sh(session);

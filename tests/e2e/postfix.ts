@@ -40,7 +40,7 @@ rm -rf "$0"`;
 export interface Delivery {
   /** Delivered-To: the recipient, its tag included. */
   recipient: string;
-  /** What stands before the sender's own first line. */
+  /** The lines before the sender's own first line. */
   prepended: string;
   /** The message as the sender sent it, with CRLF. */
   text: string;
@@ -114,7 +114,7 @@ export class Postfix {
     return MESSAGE_DIRECTORIES.flatMap((name) => filesBelow(`${this.dir}/queue/${name}`));
   }
 
-  /** What was delivered to recipients with this tag, or with a tag that begins with it and a dot. */
+  /** The messages delivered to recipients with this tag, or with a tag that begins with it and a dot. */
   delivered(tag: string): Delivery[] {
     for (const name of MAILBOXES) {
       const folder = `${this.dir}/mail/${name}/new`;

@@ -3,7 +3,7 @@
 // A set-up is {spawn, listen} x {plain, speed_adjust}. Each mode has several proxies with different options. Each proxy
 // has two before-filter servers in front of it, plain and speed_adjust. All share one after-filter server. Everything
 // is started once, because Postfix takes a second to start and another to stop. openBed() either gives all of it or
-// cleans up and throws. closeBed() ends whatever a test has left.
+// cleans up and throws. closeBed() ends everything that a test has left.
 
 import { freePorts } from "../rig/ports.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "./postfix_config.ts";

@@ -8,19 +8,19 @@
 /** The domain of all mailboxes. */
 export const DOMAIN = "e2e.example";
 
-/** Who has a mailbox; `name+tag@DOMAIN` is `name`'s. */
+/** The owners of mailboxes. `name+tag@DOMAIN` belongs to `name`. */
 export const MAILBOXES = ["alice", "bob", "carol"];
 
 /** Only the after-filter server refuses this mailbox. */
 export const REFUSED_LATE = "carol";
 
-/** What the after-filter server's cleanup(8) answers to a message with `X-After: refuse`. */
+/** The after-filter server's cleanup(8) answers this to a message with `X-After: refuse`. */
 export const REFUSED_BY_CLEANUP = "550 5.7.1 Refused by the after-filter server";
 
 export interface Places {
   /** The instance's directory. */
   dir: string;
-  /** Who owns the Maildirs. */
+  /** The owner of the Maildirs. */
   uid: number;
   gid: number;
 }

@@ -90,7 +90,7 @@ function serverInFront(port: number): string {
     DEMANDS.map(([name, , own]) => `    -o ${name}=${own}\n`).join("");
 }
 
-/** What main.cf asks of every SMTP server, as on some host it does, and what the server in front asks instead. */
+/** Settings of main.cf for every SMTP server, as on some hosts, and those of the server in front in their place. */
 const DEMANDS: readonly (readonly [name: string, everywhere: string, inFront: string])[] = [
   // A host for submission.
   ["smtpd_tls_security_level", "encrypt", "none"],
@@ -106,7 +106,7 @@ async function isUser(name: string): Promise<boolean> {
   return (await runCommand(["id", name])).status === 0;
 }
 
-/** What the program prints, by part: the first word of a part's heading is its key. */
+/** The program's output by part. The first word of a part's heading is its key. */
 async function printedParts({ installed }: Site, args: readonly string[]): Promise<Map<string, string>> {
   const { status, stdout, stderr } = await runCommand([installed.program, "--postfix-config", ...args]);
   assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
@@ -128,8 +128,8 @@ async function runCommands(part: string): Promise<void> {
 }
 
 /**
- * Puts the printed lines at the end of main.cf and master.cf, and reloads. What main.cf asks of every server, as on a host
- * for submission, must not be asked of postprox.
+ * Puts the printed lines at the end of main.cf and master.cf, and reloads. Some hosts have settings for submission in
+ * main.cf, for every server. postprox must not have to meet them.
  */
 async function paste({ postfix, isUp }: Site, parts: Map<string, string>): Promise<void> {
   const demands = DEMANDS.map(([name, everywhere]) => `${name} = ${everywhere}\n`).join("");

@@ -14,7 +14,7 @@ import type { Reply } from "../rig/client.ts";
 import { greet, sendMail } from "./stranger.ts";
 import { until } from "../rig/wait.ts";
 
-/** What a message has to survive: 8-bit text, NUL, dots, empty lines, long lines, words of the dialogue. */
+/** A message must survive with this: 8-bit text, NUL, dots, empty lines, long lines, words of the dialogue. */
 const HARD_LINES = [
   "8-bit: \xe4\xf6\xfc\xdf \x80\xfe\xff",
   "NUL: \0.",
@@ -42,7 +42,7 @@ export const BODIES: Record<string, string> = {
   "a megabyte": "0123456789".repeat(7).concat("\r\n").repeat(14_000),
 };
 
-/** What some server took for an end of data at some time, but Postfix does not where it normalizes bare newlines. */
+/** Some server once took these for an end of data, but Postfix does not if it normalizes bare newlines. */
 export const FALSE_ENDS = [
   "\n.\r\n",
   "\n.\n",
@@ -121,7 +121,7 @@ export async function usingProxy(
   }
 }
 
-/** The reply of a server that will not take a message, at whatever command it says so. */
+/** The reply of a server that will not take a message, to any of its commands. */
 export async function refusalOf(port: number, tag: string): Promise<Reply> {
   const client = await greet(port);
   try {

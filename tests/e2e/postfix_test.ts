@@ -112,7 +112,7 @@ for (const setup of SETUPS) {
       },
     );
     if (setup.mode === "spawn") {
-      // What the README says of spawn(8). HOME is there for the tests' own sake, see installed.ts.
+      // As the README describes spawn(8). HOME is there for the tests' own sake, see installed.ts.
       const { dir } = bed.postfix;
       const { PATH, LANG, MAIL_CONFIG, at, umask, stdin } = seen;
       assert.deepEqual([PATH, LANG, MAIL_CONFIG], ["/usr/bin:/bin", "C", `${dir}/etc`]);

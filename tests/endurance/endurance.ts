@@ -112,7 +112,7 @@ export async function holdIdle(count: number, warmUp: number): Promise<Figure[]>
 
 /**
  * Three messages of `size` octets, one after the other. V8 lets the room for short-lived objects grow to some 16 MB under
- * any load, be it small mail or large; after a warm-up that is too short this shows as memory of the large message.
+ * any load, small mail or large. If the warm-up is too short, this shows as memory of the large message.
  */
 export async function sendLarge(size: number, options: readonly string[], warmUp: number): Promise<Figure[]> {
   return await EnduranceBed.using(options, async (bed) => {

@@ -74,7 +74,7 @@ export class EnduranceBed {
     }
   }
 
-  /** Gives `use` a postprox, and ends it whatever happens. */
+  /** Gives `use` a postprox, and ends it in any case. */
   static async using<T>(options: readonly string[], use: (bed: EnduranceBed) => Promise<T>): Promise<T> {
     const bed = await EnduranceBed.start(options);
     try {

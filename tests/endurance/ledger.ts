@@ -23,7 +23,7 @@ export interface LedgerOptions {
   readonly seed: number;
   readonly stages: readonly Stage[];
   readonly onProgress?: (stage: Stage, done: number) => void;
-  /** What could not be explained is shown with what the logs say of it. */
+  /** A case without explanation is shown with the log lines about it. */
   readonly onUnexplained?: (text: string) => void;
 }
 
@@ -47,9 +47,9 @@ export interface Row {
 
 export interface Ledger {
   readonly rows: Row[];
-  /** What is broken beside the rows, in words. */
+  /** Broken promises beside the rows, in words. */
   readonly complaints: string[];
-  /** Messages of which a line says "possible duplicate", and how many of them were heard of, or not delivered, after all. */
+  /** Messages with a line "possible duplicate", how many of their clients heard the reply, how many were not delivered. */
   readonly possibleDuplicates: { readonly all: number; readonly heard: number; readonly undelivered: number };
   readonly kills: number;
   /** Files in the Maildir beyond one for each queue id. */
@@ -68,7 +68,7 @@ const CLIENTS = 10;
 // One in so many messages is larger than what postprox keeps in memory.
 const LARGE_EVERY = 40;
 
-// What a killed process had not yet written to its log.
+// Lines that a killed process had not yet written to its log.
 const LOG_DELAY = 50;
 
 export function isKept({ rows, complaints }: Ledger): boolean {
@@ -259,7 +259,7 @@ function readLogs({ before, installed }: LedgerBed): Logs {
   return { proxies, near, possibleDuplicates, servedBy, acceptedBefore: new Set(accepted) };
 }
 
-/** What the logs say of a message. */
+/** The log lines about a message. */
 function describe(id: string, { end, began, ended }: Outcome, { proxies, near }: Logs): string {
   const session = (line: string) => line.match(/ postprox\[\d+\]: \w+: (\w+):/)?.[1];
   const sessions = new Set(proxies.filter((line) => line.includes(`sender+${id}@`)).map(session));

@@ -5,7 +5,7 @@
 // They are two instances, so that the far one can be stopped, started and killed while the near one goes on. Each proxy
 // can also be reached without the near one, where only postprox makes the promise. Every proxy logs the dialogue, which
 // tells which process served which message. `kills` has what SIGKILL ended, and when. openLedgerBed() gives all of it
-// or cleans up and throws. closeLedgerBed() ends whatever is left. Needs root and Postfix.
+// cleans up and throws. closeLedgerBed() ends everything that is left. Needs root and Postfix.
 
 import { install, type Installed, isAlive, processesOf, startListening, stop } from "../e2e/installed.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
@@ -19,9 +19,9 @@ import { freePorts } from "../rig/ports.ts";
 const PROXIES = {
   /** Keeps messages in memory, has no filter. */
   plain: [],
-  /** What the filter cannot judge passes. */
+  /** A message that the filter cannot judge passes. */
   filter: ["-c", "FILTER", "-t", "0.6"],
-  /** What the filter cannot judge gets a 451. */
+  /** A message that the filter cannot judge gets a 451. */
   strict: ["-c", "FILTER", "-t", "0.6", "-r"],
   /** Does not wait long for a reply to the final dot. */
   hasty: ["-c", "FILTER", "--dot-timeout", "0.3"],

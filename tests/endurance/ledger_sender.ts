@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { type Client, connectTo, parseReply, type Reply } from "../rig/client.ts";
 import { DOMAIN } from "../e2e/postfix_config.ts";
 
-/** What the filter shall do; filter.sh knows these words. */
+/** The filter's task. filter.sh knows these words. */
 export type Order = "pass" | "refuse" | "replace" | "fail" | "crash" | "hang" | "slow";
 
 export type Leaving = "finish" | "close" | "reset";
@@ -126,7 +126,7 @@ export class Sender {
     return reply;
   }
 
-  /** Leaves; what was said all the same. */
+  /** Leaves. Returns the reply that came anyway. */
   async #vanish(how: Leaving): Promise<Reply | undefined> {
     const client = this.#client!;
     let rest = client.unheard;

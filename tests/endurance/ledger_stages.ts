@@ -26,7 +26,7 @@ export interface Stage {
   readonly proxies: readonly ProxyName[];
   readonly plan: (random: Random) => Omit<Plan, "id" | "size">;
   readonly trouble?: {
-    /** Made anew whenever so many messages were begun since the last one was over. */
+    /** It is done again after this many messages were begun since the last time. */
     readonly every: number;
     readonly make: (bed: LedgerBed, random: Random) => Promise<void>;
     /** Milliseconds after which a client comes back that had no success. */

@@ -27,7 +27,7 @@ export const OPERATIONS = [
 
 export type Operation = typeof OPERATIONS[number];
 
-/** What the system can answer to each (connect(2), read(2), open(2), write(2), fork(2) ...), in our vocabulary. */
+/** The errors that the system can give to each (connect(2), read(2), open(2), write(2), fork(2) ...), in our vocabulary. */
 export const KINDS: Readonly<Record<Operation, readonly IoErrorKind[]>> = {
   "connect": ["refused", "timeout", "unreachable", "unknown-host", "reset", "missing", "denied", "other"],
   "read downstream": ["reset", "timeout", "other"],

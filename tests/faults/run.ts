@@ -19,7 +19,7 @@ export interface Dialogue {
   readonly places: readonly string[];
 }
 
-/** What one fault led to. */
+/** The outcome of one fault. */
 export interface Outcome {
   readonly fault: Fault;
   readonly dialogue: string;

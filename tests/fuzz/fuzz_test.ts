@@ -54,7 +54,7 @@ Deno.test("fuzz: the judge accepts a plain dialogue, and finds its message in th
   }
 });
 
-// What each does to the record of a dialogue that went well, and what the judge must say.
+// A change to the record of a dialogue that went well, and the complaint that the judge must make.
 const FORGERIES: readonly [what: string, forge: (played: Played) => void, complaint: RegExp][] = [
   ["a reply is missing", (played) => played.heard = played.heard.replace(/250 r2\r\n/, ""), /expected/],
   ["a reply is too many", (played) => played.heard += "250 r99\r\n", /more than it asked for/],
@@ -68,7 +68,7 @@ const FORGERIES: readonly [what: string, forge: (played: Played) => void, compla
     (played) => played.heard = played.heard.replace(/(354.*\r\n)250 r\d+/, "$1250 Ok"),
     /2xx|expected/,
   ],
-  ["a reply that is none", (played) => played.heard = played.heard.replace("250 r2", "2500 r2"), /no reply/],
+  ["a text that is no reply", (played) => played.heard = played.heard.replace("250 r2", "2500 r2"), /no reply/],
   ["a hidden keyword", (played) => played.heard = played.heard.replace("250-DSN", "250-CHUNKING"), /expected/],
   ["a command changes", (played) => forgeRequest(played, /^MAIL/, (text) => text.toLowerCase()), /does not hear/],
   ["content changes", (played) => forgeRequest(played, /^x/, (text) => `y${text}`), /downstream gets/],

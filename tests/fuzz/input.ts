@@ -7,11 +7,11 @@ import type { ExitMeaning } from "../../lib/checks/program/command_result.ts";
 
 export interface Input {
   readonly settings: Settings;
-  /** What happens, in this order; most of it is the client's doing. */
+  /** The events, in this order. Most of them are the client's. */
   readonly steps: readonly Step[];
   /** How downstream deviates from right answers; each is used once, the first that fits. */
   readonly mx: readonly Answer[];
-  /** What the filters do, one after another. */
+  /** The actions of the filters, one after another. */
   readonly filters: readonly Filter[];
 }
 
@@ -28,7 +28,7 @@ export interface Settings {
   readonly sessionTimeout?: number;
   readonly keepalive?: number;
   readonly filterTimeout?: number;
-  /** What `connect` does. */
+  /** The outcome of `connect`. */
   readonly connect?: "silent" | "refused";
   /** The log has the dialogue too. */
   readonly verbose?: boolean;
@@ -79,7 +79,7 @@ export interface Filter {
   readonly leavesStderrOpen?: boolean;
   readonly stderr?: string;
   readonly times?: number;
-  /** What it leaves as OUTFILE, written in place or renamed to there. */
+  /** The content that it leaves as OUTFILE, written in place or renamed to there. */
   readonly outfile?: string;
   readonly renames?: boolean;
   /** It copies EMAIL to OUTFILE. */

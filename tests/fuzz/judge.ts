@@ -18,14 +18,14 @@ import { type FilterRun, LIMITS, type Moment, type Played, type Standing } from 
 export interface Judgement {
   /** Why it is wrong; empty when it is right. */
   readonly complaints: readonly string[];
-  /** What was met on the way, for the search of new ground. */
+  /** Features on the way, for the search for new ground. */
   readonly features: readonly string[];
 }
 
 type Phase = "idle" | "mail" | "rcpt";
 
 interface State {
-  /** What comes next: of the client's octets, of what it heard, of downstream's requests, of the filters. */
+  /** The next places: in the client's octets, in its replies, in downstream's requests, in the filters. */
   readonly at: number;
   readonly heard: number;
   readonly asked: number;
@@ -44,7 +44,7 @@ interface State {
   readonly lost: boolean;
   /** Messages whose final dot was out while the client heard of no outcome. */
   readonly unknown: number;
-  /** Messages delivered of which the client, being gone or silent, may not have heard. */
+  /** Messages that were delivered, and whose client may not have heard so because it was gone or silent. */
   readonly unheard: number;
   readonly features: Chain | undefined;
 }
@@ -236,7 +236,7 @@ class Walk {
     }
     const lines = played.log.find("possible duplicate").length;
     if (lines < state.unknown) return this.#fail(state, `${state.unknown} unknown outcomes, ${lines} in the log`);
-    // A final dot that could not be written may have got out all the same.
+    // A final dot that could not be written may still have got out.
     const perhaps = played.fault === undefined ? 0 : 1;
     if (lines > state.unknown + state.unheard + perhaps) {
       return this.#fail(state, `${lines} possible duplicates in the log, ${state.unknown}+${state.unheard} known`);
@@ -689,7 +689,7 @@ function isExcused(played: Played): boolean {
   if (mx.requests.some(({ time, replied, whole }) => whole && (replied === undefined || replied - time > 5000))) {
     return true;
   }
-  // What refused a QUIT may have been said unasked: then downstream has taken it, and leaves.
+  // The refusal of a QUIT may have been said unasked. Then downstream has taken the QUIT, and leaves.
   if (mx.requests.slice(0, -1).some(({ text }) => /^\s*QUIT\b/i.test(text))) return true;
   return time >= Math.min(LIMITS.client, settings.sessionTimeout ?? Infinity) || settings.connect !== undefined;
 }

@@ -48,13 +48,13 @@ export class Mx extends ServerSession {
   readonly peer: Peer;
   readonly scan = new ReplyScan(true);
   declare readonly requests: TimedRequest[];
-  /** It left, fell silent, spoke out of turn or not in SMTP: whatever its client does about that is excused. */
+  /** It left, fell silent, spoke out of turn or not in SMTP. Then any reaction of its client is excused. */
   misbehaved = false;
   calm = false;
   #answers: Answer[];
   readonly #now: () => number;
   readonly #stamp: () => number;
-  /** What it said since the reply that was heard last began. */
+  /** Its text since the start of the last reply that was heard. */
   #packets: Packet[] = [];
   #answered = 0;
   #replied = 0;
@@ -182,7 +182,7 @@ export class Mx extends ServerSession {
     this.peer.stallWrites();
   }
 
-  /** Takes data again. What it said meanwhile counts from now: while its write hung, the proxy read no further. */
+  /** Takes data again. Its earlier text counts from now, because the proxy read nothing while its write hung. */
   take(): void {
     if (this.peer.isStalled) this.#packets = this.#packets.map((packet) => ({ ...packet, stamp: this.#stamp() }));
     this.peer.takeWrites();
@@ -205,7 +205,7 @@ export class Mx extends ServerSession {
     return RIGHT[verb] ?? 500;
   }
 
-  // What its client must put up with is not what it does right.
+  // Its client must endure this. So it is not right behaviour of the server.
   #learn(verb: string, kind: number, code: number): void {
     const mail = verb === "MAIL";
     if (kind === 2 && mail) this.#hasMail = true;

@@ -25,7 +25,7 @@ import { Mx } from "./mx.ts";
 
 export const LIMITS = { client: 300_000, reply: 200_000, message: 90_000, filter: 30_000 };
 
-/** What is known of one filter that was started, or could not be. */
+/** The facts about one filter that was started, or could not be. */
 export interface FilterRun {
   readonly instruction: Filter;
   /** EMAIL as it was when the filter began. */
@@ -56,7 +56,7 @@ export interface Played {
   sent: string;
   readonly pauses: number[];
   readonly mx: Mx | undefined;
-  /** What the client was told. */
+  /** The octets that the client heard. */
   heard: string;
   /** When what had been said, and heard, until then: the count of octets, and the time on the clock. */
   readonly saidTimes: Moment[];
@@ -78,7 +78,7 @@ export interface Played {
   endTime: number;
   /** Where the liveness probe begins in `sent`. */
   probedAt: number | undefined;
-  /** What broke a rule that holds at any time. */
+  /** Violations of rules that hold at any time. */
   readonly complaints: string[];
   /** Files that are left in the spool. */
   leftover: readonly string[];
@@ -94,7 +94,7 @@ export interface Around {
   readonly client?: (conn: Conn) => Conn;
   /** Something is going to fail on its way, on the client's connection or elsewhere. */
   readonly fault?: "client" | "other";
-  /** What a start of a filter fails with. */
+  /** The error of a filter's start. */
   readonly spawnFault?: () => IoError | undefined;
   /** Called before each step with its number; with their count before the end. */
   readonly onStep?: (at: number) => void;
@@ -181,7 +181,7 @@ class World {
     this.#around.onStep?.(steps.length);
     await this.#calmDown();
     await this.#probe(standing);
-    // Whoever is still there now is waited for as long as the session's own clock allows, and one more wait.
+    // A side that is still there now is awaited as long as the session's own clock allows, plus one more wait.
     const limit = this.#begun + (settings.sessionTimeout ?? OPTIONS.sessionTimeout) + LIMITS.client + 1000;
     if (this.#played.end === undefined) await this.#pass(limit - this.#fake.clock.now(), true);
     // A connection that comes too late for the session is still waited for.
@@ -383,7 +383,7 @@ class World {
     this.#played.filters.push(run);
     child.ignoresTerm = instruction.ignoresTerm ?? false;
     child.leavesStderrOpen = instruction.leavesStderrOpen ?? false;
-    // The moment of its end, whoever brought it about.
+    // The moment of its end, from either side.
     const { signalGroup } = child;
     child.signalGroup = (signal) => {
       if (!child.isEnded) run.stopped = true;
@@ -447,7 +447,7 @@ class World {
     this.#client.takeWrites();
     this.#mx?.take();
     await this.#pump();
-    // What hangs is cut off in this time; and a line that a bare LF ends is one.
+    // Anything that hangs is cut off in this time. And a line that a bare LF ends is a line.
     const isBusy = this.#mx?.due !== undefined || this.#fake.processes.children.some((child) => !child.isEnded);
     await this.#pass(isBusy ? LIMITS.message : 200, true);
     if (this.#mx?.owes && !this.#played.end) await this.#pass(LIMITS.reply + 1000, true);

@@ -24,7 +24,7 @@ export function rowsForServers(rows: readonly Row[]): Row[] {
 export interface Finding {
   readonly row: Row;
   readonly cuts: readonly number[];
-  /** What is wrong with it; undefined when it holds. */
+  /** Its fault; undefined if the row holds. */
   readonly wrong: string | undefined;
 }
 
@@ -34,7 +34,7 @@ interface Played {
   /** With its tag in place. */
   readonly tagged: Row;
   readonly tag: string;
-  /** What went wrong in the conversation. */
+  /** The fault in the conversation. */
   readonly told: string;
   /** For each message, in order, whether the client was told that it was taken; undefined when nobody listened. */
   readonly accepted?: readonly boolean[];
@@ -112,7 +112,7 @@ async function hearOfContent({ hears }: Row, client: Client, accepted: boolean[]
   return client.unheard === "" ? "" : `unheard: ${client.unheard}`;
 }
 
-/** What a server answers to commands of the corpus is its own affair. */
+/** A server may answer commands of the corpus as it likes. */
 async function hearWhatever({ hears, closes }: Row, client: Client): Promise<void> {
   for (let heard = 0; heard < hears.length && !(client.isOver && client.unheard === ""); heard++) {
     const reply = await client.hear();
@@ -121,7 +121,7 @@ async function hearWhatever({ hears, closes }: Row, client: Client): Promise<voi
   if (closes) await client.end();
 }
 
-/** A client that goes on whatever the server says. */
+/** A client that goes on after any reply of the server. */
 async function insist(row: Row, cuts: readonly number[], connect: () => Promise<Client>): Promise<Played> {
   const tag = newTag();
   const own = tagged(row, tag);
@@ -168,7 +168,7 @@ async function sideBySide<T>(
   return played;
 }
 
-/** What the server has taken, by tag. */
+/** The messages that the server has taken, by tag. */
 async function booksOf(server: RealServer): Promise<Map<string, Taken[]>> {
   const books = new Map<string, Taken[]>();
   for (const message of await server.taken()) {

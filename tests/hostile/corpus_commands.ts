@@ -32,7 +32,7 @@ function row(group: Row["group"], name: string, { opening = [], lines = [], mess
   return { group, name, opening, lines: [...opening.map(([command]) => command), ...lines], messages, cut, ...told };
 }
 
-/** What stands in place of CRLF between two commands. */
+/** Texts in place of CRLF between two commands. */
 const NO_LINE_ENDS: Record<string, string> = {
   "LF": "\n",
   "CR": "\r",
@@ -118,7 +118,7 @@ const LONG: readonly Row[] = [
   }),
 ];
 
-/** Every octet that a command line may hold, most of which no command has. */
+/** Every octet that a command line may hold. Most of them are in no command. */
 const BINARY = Array.from({ length: 255 }, (_, i) => String.fromCharCode(i + 1)).join("").replace(/[\r\n]/g, "");
 
 const BINARIES: readonly Row[] = [

@@ -23,7 +23,7 @@ const FORGERIES: readonly string[] = [
   "\xff\xfe\xc0\x8a\xed\xa0\x80",
 ];
 
-/** Downstream's words: a reply of its own to each, and in the end one that is none. */
+/** Downstream's words: a reply of its own to each, and in the end a text that is no reply. */
 function hostileDownstream(text: string): NonNullable<Case["script"]> {
   return {
     MAIL: `250 ${text}`,

@@ -13,14 +13,14 @@ import { type Heard, type Row, TAG } from "./row.ts";
 
 /**
  * How much of what can be done with packets: all in one; one way for each row; each single cut, and all of them at once;
- * every choice of cuts, as far as that goes.
+ * every choice of cuts, up to a limit.
  */
 export type Splits = "whole" | "sample" | "single" | "every";
 
 /** With so many places to cut, every choice of them is tried; with more, every one and every two. */
 const PLACES_FOR_EVERY_CHOICE = 6;
 
-/** Every reply that a client has heard, for whoever wants to look for what no client should hear. */
+/** Every reply that a client has heard. Tests search them for text that no client should hear. */
 export const HEARD = new Set<string>();
 
 /** The ways in which `says` is cut into packets: the offsets of the cuts. */
@@ -104,7 +104,7 @@ async function playOnce(
   const verbatim = refused ? row.lines.filter((line) => line !== "DATA") : row.lines;
   const lines = refused ? downstream.lines.toSpliced(downstream.lines.indexOf("RSET"), 1) : downstream.lines;
   assert.deepEqual(lines.slice(0, verbatim.length), verbatim);
-  // What the proxy says in its own name when a message or a session is over.
+  // The proxy says these in its own name when a message or a session is over.
   const rest = lines.slice(verbatim.length).filter((line) => !["RSET", "QUIT", "NOOP"].includes(line));
   assert.deepEqual(rest, []);
   assert.equal(downstream.messages.length, refused ? 0 : row.messages.length);

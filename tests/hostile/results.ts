@@ -33,7 +33,7 @@ export interface ServerResults {
 export const BEGIN = "<!-- Made by `deno task hostile`; do not edit from here -->";
 export const END = "<!-- to here -->";
 
-/** The same for the same rows, whatever they are called in code. */
+/** The same for the same rows, under any names in code. */
 export function fingerprint(rows: readonly Row[] = CORPUS): string {
   return createHash("sha256").update(JSON.stringify(rows)).digest("hex").slice(0, 16);
 }
@@ -96,7 +96,7 @@ when no postprox is there; "end" is the true one. Behind postprox no server take
 ${lines.join("\n")}`;
 }
 
-/** START . END; undefined for a row that is none of these. */
+/** START . END; undefined for other rows. */
 function nameOfPair({ group, name }: Row): string | undefined {
   const pair = name.replace(", the true one", "");
   const [before = "", after = "", ...more] = pair.split(" . ");

@@ -31,11 +31,11 @@ export interface Row {
   readonly name: string;
   /** Commands that are said one by one first, each with the code of its reply. */
   readonly opening: readonly (readonly [command: string, code: number])[];
-  /** What the client then says, in one packet or in several. */
+  /** The client's next text, in one packet or in several. */
   readonly says: string;
   /** Where the packets of `says` are cut: from this offset to that one. */
   readonly cut: readonly [from: number, to: number];
-  /** What the client hears to that. */
+  /** The replies that the client hears to that. */
   readonly hears: readonly Heard[];
   /** The proxy then ends the conversation. */
   readonly closes?: true;
@@ -43,7 +43,7 @@ export interface Row {
   readonly lines: readonly string[];
   /** Messages that reach downstream, decoded. */
   readonly messages: readonly string[];
-  /** What the fake downstream server does; a row that has this is for no real server. */
+  /** The behaviour of the fake downstream server. A row that has this is for no real server. */
   readonly script?: Script;
   /** The row begins before the greeting, and `hears` with that. */
   readonly beforeGreeting?: true;

@@ -163,7 +163,7 @@ const DOCUMENTED = [
   ...["REMOTEIP", "REMOTENAME", "HELO", "QUEUEID", "SESSIONID"],
 ];
 
-/** What a shell puts there by itself. */
+/** Variables that a shell adds by itself. */
 const OF_THE_SHELL = ["PWD", "OLDPWD", "SHLVL", "_"];
 
 const ATTACKS: readonly (readonly [name: string, commands: readonly string[]])[] = [
@@ -249,7 +249,7 @@ function parseEnvironment(octets: Uint8Array): Map<string, string> {
 
 // --- replies
 
-/** What of the inside must be in no reply: paths, programs, addresses, errors, versions. */
+/** Internals that must be in no reply: paths, programs, addresses, errors, versions. */
 const INSIDE = [
   /\/|postprox|deno|bun|python|sh:|\.ts\b|os error|Error\b/i,
   /\bE[A-Z]{4,}\b|\d\.\d+\.\d+/,

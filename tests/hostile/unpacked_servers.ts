@@ -21,7 +21,7 @@ async function unpack(name: string, dir: string): Promise<void> {
   if (done.status !== 0) throw new Error(`dpkg-deb -x ${file}: ${done.stderr}`);
 }
 
-/** The libraries of a program, all of which must be there. */
+/** The libraries of a program. All must be there. */
 async function librariesOf(program: string, packages: string): Promise<string[]> {
   const { stdout } = await runCommand(["ldd", program]);
   const missing = stdout.match(/\S+(?= => not found)/g);

@@ -167,7 +167,7 @@ Deno.test("openLogger sends lines that a full disk does not take to syslog, and 
   runtime.files.mend();
   logger.write("error", "four");
   await logger.flush();
-  // What was torn stands by itself.
+  // A torn piece stands on its own line.
   const lines = textOf(runtime.files.octetsOf(FILE.path)).split("\n");
   assert.ok(lines.slice(0, -1).every((line) => /^\d{4}-/.test(line)), lines.join("\n"));
   assert.deepEqual(lines.slice(-3).map((line) => line.replace(/.*?\]: |reason=.*/g, "")), [

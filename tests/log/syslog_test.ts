@@ -31,7 +31,7 @@ Deno.test("formatSyslog does not cut a character in half", () => {
   }
 });
 
-/** The words of the lines in a stream, each of which a NUL ends. */
+/** The words of the lines in a stream. A NUL ends each line. */
 function wordsIn(stream: string): string[] {
   assert.match(stream, /^$|\0$/);
   return stream.split("\0").slice(0, -1).map((line) => /^<19>.*: error: (.*)$/.exec(line)![1]!);

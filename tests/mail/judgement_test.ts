@@ -20,7 +20,7 @@ const ROWS: readonly [verdicts: readonly Verdict[], failure: string | undefined]
   [[LATE, FAILED, ACCEPT], "late"],
   // Nobody needs to know that a check failed where another one refuses.
   [[FAILED, REJECT], undefined],
-  // What decides is what is told.
+  // The log gets the reason that decided.
   [[FAILED, NO_MEANS], "no means"],
   [[ACCEPT, SPOILT], undefined],
   [[FAILED, SPOILT], "failed"],

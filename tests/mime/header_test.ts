@@ -71,7 +71,7 @@ const SCANNED: readonly [message: string, fields: (readonly [name: string, text:
   ["A: b\n\r\r\nC: d\n", [["a", "A: b\n"]], "\r\r\nC: d\n"],
   ["A: b\n\rC: d\n", [["a", "A: b\n"]], "\rC: d\n"],
   ["A: b\n\r", [["a", "A: b\n"]], "\r"],
-  // What no name has in it.
+  // Octets that no name has.
   ["A\0: b\nC: d\n", [], "A\0: b\nC: d\n"],
   ["Ä: b\nC: d\n", [], "Ä: b\nC: d\n"],
   ["A b: c\n", [], "A b: c\n"],

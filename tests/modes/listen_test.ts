@@ -312,7 +312,7 @@ Deno.test("listenMode loads the checks again at SIGHUP, for the sessions after i
   await settled();
   assert.equal(await refusalOf(await listening.client()), "550 first");
   await sendMessage(before);
-  // What cannot be made leaves all as it was.
+  // If it cannot be made, everything stays as it was.
   listening.remake = async () => undefined;
   listening.runtime.signal("SIGHUP");
   await settled();

@@ -11,7 +11,7 @@ import { FakeRuntime } from "../fakes/runtime.ts";
 
 type Changes = Readonly<Record<string, unknown>>;
 
-/** What a command line changes of the defaults, as `part.field`. */
+/** The changes of a command line to the defaults, as `part.field`. */
 function changes(...args: string[]): Changes {
   const { settings, wrong } = readWords(args).line;
   assert.equal(wrong, undefined, args.join(" "));
@@ -40,7 +40,7 @@ const ROWS: readonly [args: string, changed: Changes][] = [
   ["-rccat mx", { "judging.rejectUnsure": true, "command.command": "cat" }],
   ["-rt1 mx", { "judging.rejectUnsure": true, "judging.timeout": 1000 }],
   ["-rvc cat mx", { "judging.rejectUnsure": true, "log.verbosity": 1, "command.command": "cat" }],
-  // The value may be whatever stands there.
+  // The value may be any text.
   ["-c -r mx", { "command.command": "-r" }],
   ["-c -- mx", { "command.command": "--" }],
   ["--command -r mx", { "command.command": "-r" }],
@@ -221,7 +221,7 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["--help=", "mx"], /--help takes no value/],
   // One that needs another.
   [["--foreground", "mx"], /--foreground is for listen mode: give -l/],
-  // Values that are none.
+  // Wrong values.
   [["-t", "abc", "mx"], /-t, --timeout: "abc".*such as/],
   [["-t", "-5", "mx"], /--timeout/],
   [["-t", "", "mx"], /--timeout/],

@@ -149,7 +149,7 @@ function words(syntax: Syntax, random: Random): string {
   return randomText([...ATOMS, ...ANCHORS, ...operators, ...operators, "*", "*", "^", "$", ...WRONG], 6, random);
 }
 
-/** What grep says of each expression in `files`: the numbers of the lines that it finds, or that it refuses it. */
+/** grep's answer for each expression in `files`: the numbers of the lines that it finds, or a refusal. */
 async function grep(syntax: Syntax, files: readonly string[], lines: string): Promise<(string | undefined)[]> {
   const letter = syntax === "basic" ? "-G" : "-E";
   const command = `LC_ALL=C timeout 1 grep -a -i -n ${letter} -f "$file" ${lines} 2>/dev/null`;
@@ -169,7 +169,7 @@ async function grep(syntax: Syntax, files: readonly string[], lines: string): Pr
   return results;
 }
 
-/** What we say of the expressions in `sources`, all at once. */
+/** Our answer for the expressions in `sources`, all at once. */
 function ours(syntax: Syntax, sources: readonly string[], lines: readonly string[]): string | undefined {
   try {
     const set = setOf(sources, syntax);

@@ -36,7 +36,7 @@ Deno.test("addresses that can be read in only one way pass", async () => {
     "<jürgen@müller.example>",
     "<@x,@y:bob@d.example>",
     "<bob@d.example> SIZE=1",
-    // What is met every day, or does no harm.
+    // These are common, or do no harm.
     "bob@d.example",
     "<b..o.b.@d.example>",
     "<bob@under_score.example>",

@@ -98,7 +98,7 @@ Deno.test("DNS lists of senders", async () => {
     ],
     [{ rhsbl: ["rhs.test=127.0.1.3"], answers: listed }, "allow"],
     [{ rhsbl: ["rhs.test"] }, "allow"],
-    // The domain in any form, whatever stands before it.
+    // The domain in any form, with any text before it.
     [
       { rhsbl: ["rhs.test"], sender: "Me@Example.ORG", answers: listed },
       SENDER_REPLY.replace("me@example.org", "Me@Example.ORG"),
@@ -144,7 +144,7 @@ Deno.test("no --dnsbl refuses a client in a --dnswl, and everything else still d
     [{ ...lists, answers: { ...welcome, "1.2.0.192.no.test A": "silent", "1.2.0.192.w1.test A": "silent" } }, "allow"],
   ];
   for (const [mail, reply] of rows) assert.equal((await ask(mail)).reply, reply, JSON.stringify(mail));
-  // Who is not known, is of this host, or could be refused by no list, is not asked about.
+  // A client that is not known, is on this host, or could be refused by no list, is not asked about.
   const nobody: readonly Mail[] = [
     { ...lists, address: undefined },
     { ...lists, address: "10.0.0.1" },
@@ -173,7 +173,7 @@ Deno.test("DNS lists that do not work let all pass, and the log says so", async 
     // Once for a message is enough.
     assert.deepEqual((await ask({ ...mail, recipients: ["one@example.net"] })).scene.notices, []);
   }
-  // What Spamhaus tells a public resolver, URIBL anybody whom it does not like, and the resolver of a hotel.
+  // The answers of Spamhaus to a public resolver, of URIBL to unwelcome clients, and of the resolver of a hotel.
   for (const answer of ["127.255.255.254", "127.0.0.1", "198.51.100.7"]) {
     const { reply, scene } = await ask({ dnsbl: ["bl.test"], answers: { "1.2.0.192.bl.test A": [answer] } });
     assert.equal(reply, "allow");

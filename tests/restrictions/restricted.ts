@@ -13,7 +13,7 @@ export interface Scene {
   readonly context: RestrictionContext;
   readonly resolver: FakeResolver;
   readonly clock: FakeClock;
-  /** What the session's log was told. */
+  /** The lines in the session's log. */
   readonly notices: string[];
   /** The log of the process. */
   readonly logger: FakeLogger;

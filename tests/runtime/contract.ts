@@ -22,7 +22,7 @@ export interface ContractCase {
 
 const CONNECT_LIMIT = 5000;
 
-// What a kernel and one buffer of the runtime may hold of a stream that nobody reads.
+// A kernel and one buffer of the runtime may hold this much of a stream that nobody reads.
 const IN_FLIGHT_LIMIT = 16_000_000;
 
 export const CONTRACT: readonly ContractCase[] = [
@@ -389,7 +389,7 @@ sys.stdin.read()
 
   // --- files
   {
-    name: "files: create makes mode 0600, and refuses a name that is taken, be it a link to nothing",
+    name: "files: create makes mode 0600, and refuses a name that is taken, even by a link to nothing",
     play: async ({ files }, dir) => {
       const file = await files.create(`${dir}/new`);
       file.close();
@@ -417,7 +417,7 @@ sys.stdin.read()
       }
       const into = new Uint8Array(10);
       assert.equal(spelled(into.subarray(0, (await file.read(into, 300_003))!)), spelled(large.subarray(-2)) + "end");
-      // What is appended behind a look at the beginning stands at the end.
+      // Octets that are appended after a look at the beginning stand at the end.
       await file.read(into, 0);
       await file.append(octets("more"));
       assert.equal(spelled(into.subarray(0, (await file.read(into, 300_005))!)), "endmore");
@@ -562,7 +562,7 @@ sys.stdin.read()
     },
   },
   {
-    name: "files: lstat does not follow a link, be it to nothing",
+    name: "files: lstat does not follow a link, not even one to nothing",
     play: async ({ files }, dir) => {
       fs.writeFileSync(`${dir}/file`, "12345");
       fs.symlinkSync(`${dir}/none`, `${dir}/link`);
@@ -717,7 +717,7 @@ sys.stdin.read()
     },
   },
   {
-    name: "processes: standard error is read to its end, be it long",
+    name: "processes: standard error is read to its end, even if it is long",
     play: async ({ processes }) => {
       const child = await processes.start(["/bin/sh", "-c", "head -c 4000000 /dev/zero >&2; echo end >&2"], {});
       assert.equal((await stderrOf(child)).slice(4_000_000), "end\n");

@@ -74,7 +74,7 @@ const ROWS: readonly Row[] = [
     handler: () => ({ records: [{ data: ["one ", "two"] }, { data: ["caf\xc3\xa9", ""] }] }),
     expected: ["one two", "café"],
   },
-  // What is certain not to be there.
+  // Certain answers that there is nothing.
   { name: "NXDOMAIN is nothing", handler: () => ({ code: 3 }), expected: [], asked: "udp" },
   { name: "NODATA is nothing", handler: () => ({}), expected: [], asked: "udp" },
   {
@@ -82,7 +82,7 @@ const ROWS: readonly Row[] = [
     handler: () => ({ records: [{ name: "other.test", data: "127.0.0.2" }, { type: "TXT", data: ["x"] }] }),
     expected: [],
   },
-  // What could not be found out.
+  // Lookups that fail.
   { name: "FORMERR", handler: () => ({ code: 1 }), expected: "other", asked: "udp" },
   { name: "SERVFAIL", handler: () => ({ code: 2 }), expected: "other", asked: "udp" },
   { name: "NOTIMP", handler: () => ({ code: 4 }), expected: "other", asked: "udp" },
@@ -109,9 +109,9 @@ const ROWS: readonly Row[] = [
     expected: "timeout",
   },
   { name: "an answer that promises more than it holds", handler: () => ({ ...ONE, missing: 3 }), expected: "other" },
-  // What helps.
+  // Second tries that help.
   {
-    name: "an answer behind one that is none",
+    name: "an answer after a datagram that is no answer",
     handler: after("silent", ONE),
     limit: 4000,
     expected: ["127.0.0.2"],

@@ -23,7 +23,7 @@ const RUNTIMES: Readonly<Record<string, () => Promise<readonly string[]>>> = {
       "-e",
       "console.log(process.execPath)",
     ]);
-    if (status !== 0) throw new Error(`npm's bun ${BUN_VERSION} is not to be had: ${stderr}`);
+    if (status !== 0) throw new Error(`cannot get npm's bun ${BUN_VERSION}: ${stderr}`);
     return [stdout.trim()];
   },
 };
@@ -202,7 +202,7 @@ print(len(os.fdopen(out, "rb").read()), child.wait())
     assert.equal(stdout, "0\n1\n2\n3\n");
   },
 
-  "a child inherits the environment octet for octet, but for what a service manager tells us alone": async (
+  "a child inherits the environment octet for octet, except messages of a service manager to us alone": async (
     words,
     dir,
   ) => {
@@ -226,7 +226,7 @@ print(len(os.fdopen(out, "rb").read()), child.wait())
           "HALF=\\303",
           "OVERLONG=\\300\\200",
           "SURROGATE=\\355\\240\\200",
-          // What a shell would take for its own, and line ends at the end.
+          // Variables that a shell would take for its own, and line ends at the end.
           "SIGNS=\\047\\042\\044\\050\\140\\134n\\351 *\\012x\\012\\012.",
           "ADDED=\\351",
           // Nearly as much as a word may hold (execve(2)).
@@ -409,7 +409,7 @@ function binaryOf(text: string): string {
 interface Heard {
   readonly heard: string;
   readonly status: number;
-  /** What the program wrote into its file. */
+  /** The content that the program wrote into its file. */
   readonly noted: string;
 }
 

@@ -40,7 +40,7 @@ const FAILURES: readonly (readonly [
   ["an output directory that is a file", () => [`--outdir=${script}`], {}, /^cannot write in .*compile_bun\.ts: /],
   ["no npm", (dir) => [`--outdir=${dir}`], { PATH: "/nonexistent" }, /^npx was not found: install npm/],
   [
-    "no Bun to be had",
+    "no Bun to get",
     (dir) => [`--outdir=${dir}`],
     { npm_config_offline: "true", npm_config_cache: "/dev/null/none" },
     /^Bun [0-9.]+ from npm cannot build it: npm error /,

@@ -61,7 +61,7 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
     return 0;
   },
 
-  // What it cannot do when no descriptor is left.
+  // These fail when no descriptor is left.
   exhausted: async (runtime, [path = ""]) => {
     runtime.signals.on("SIGTERM", () => {});
     const held: File[] = [];
@@ -182,7 +182,7 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
     return 0;
   },
 
-  // Connects and says to whom, or why it cannot.
+  // Connects and prints the peer, or why it cannot.
   connect: async (runtime, [host = "", port = "", limit = "5000"]) => {
     try {
       const conn = await runtime.network.connect({ transport: "tcp", host, port: Number(port) }, Number(limit));

@@ -15,7 +15,7 @@ const OPTIONS = allOptions();
 const TYPIST = fromFileUrl(new URL("./typist.py", import.meta.url));
 const NAMES = OPTIONS.flatMap(({ short, long }) => short ? [`-${short}`, `--${long}`] : [`--${long}`]);
 
-/** What is typed, and the words of the command line when it has been completed. */
+/** The typed text, and the words of the command line after completion. */
 const COMPLETED: readonly [typed: string, words: readonly string[]][] = [
   ["--ti", ["--timeout"]],
   ["--res", ["--res"]],
@@ -64,7 +64,7 @@ async function assertInstalled(shell: string): Promise<void> {
 
 const PROMPT = "type> ";
 
-/** What a terminal shows after each of `lines`, the last of which is to be `exit`. */
+/** The text on a terminal after each of `lines`. The last one must be `exit`. */
 async function type(shell: readonly string[], lines: readonly string[], cwd: string, env?: Record<string, string>) {
   const screen = await runShell(["python3", TYPIST, PROMPT, ...shell, "--", ...lines, "exit\n"], cwd, env);
   // Without what moves the cursor and gives it colours.
@@ -135,7 +135,7 @@ for (const [name, { rc, file, words }] of Object.entries(SHELLS)) {
   });
 }
 
-/** What may stand for a value, in the place of inPlace(). Other values are not to be guessed: nothing is offered. */
+/** The words that may stand for a value, in place of inPlace(). Nothing is offered for other values. */
 const OFFERED: Readonly<Record<string, readonly string[]>> = {
   COMMAND: ["_postprox", "places/", "postprox.bash", "postprox.fish"],
   FILE: ["_postprox", "places/", "postprox.bash", "postprox.fish"],

@@ -20,7 +20,7 @@ Deno.test({ name: "starts", sanitizeOps: false, sanitizeResources: false, fn: ()
 
 const HANGS = `Deno.test("for ever", () => new Promise((done) => setTimeout(done, 1e6)));`;
 
-/** What test files do, and what is said of each. */
+/** Test files, and the runner's report about each. */
 const FILES: Readonly<Record<string, readonly [text: string, says: RegExp]>> = {
   passes: [`Deno.test("a", (t) => t.step("b", () => {}).then(() => {}));`, /passes_test\.ts: 1 passed in/],
   fails: [

@@ -2,7 +2,7 @@
 
 usage: typist.py PROMPT WORD... -- LINE...
 
-WORD... is the shell. Each LINE is typed when PROMPT is seen anew, and the last one should end the shell, which has ten
+WORD... is the shell. Each LINE is typed when PROMPT is seen again, and the last one should end the shell, which has ten
 seconds in all. The terminal has 200 columns and 200 lines, so that no list of choices is cut or paged.
 """
 

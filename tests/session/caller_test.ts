@@ -77,7 +77,7 @@ Deno.test("callerOf never takes the peer for the client if downstream does not a
   // A filter hears nothing of the peer, and so misses nothing where no EHLO was said.
   assert.deepEqual(factsOf({ ...envelope, unforwarded: NO_EHLO }, onUnknown), {});
   assert.equal(noted.length, 4);
-  // What was told before, or by a command that downstream took, counts.
+  // Earlier facts, and those in a command that downstream took, count.
   const told = { ...envelope, client: { told: true, address: "192.0.2.1" } as const };
   assert.equal(callerOfEnvelope(told, { peer: "127.0.0.1" }, { dns, onUnknown }).address, "192.0.2.1");
   assert.equal(noted.length, 4);
@@ -91,7 +91,7 @@ Deno.test("callerOf looks up our own peer's name, and back, when asked", async (
     ["::ffff:192.0.2.1", { [ptr]: ["mx.example"], "mx.example A": ["192.0.2.1"] }, "mx.example"],
     ["2001:db8::1", { [v6]: ["mx.example"], "mx.example AAAA": ["2001:DB8:0::1"] }, "mx.example"],
     ["192.0.2.1", { [ptr]: ["no.example", "mx.example"], "mx.example A": ["192.0.2.1"] }, "mx.example"],
-    // Whoever may name his address may claim any name.
+    // A client whose address is its own choice may claim any name.
     ["192.0.2.1", { [ptr]: ["bank.example"], "bank.example A": ["203.0.113.1"] }, undefined],
     ["192.0.2.1", { [ptr]: ["10.0.0.1", "bad name.example"] }, undefined],
     ["192.0.2.1", {}, undefined],

@@ -43,7 +43,7 @@ async function messageSaid(options?: ConversationOptions): Promise<Conversation>
   return talk;
 }
 
-// What is awaited; how the log calls it; whether it is a message, which is not delivered to somebody who is gone.
+// The wait, its name in the log, and whether it is for a message. A message is not delivered if its client is gone.
 const AWAITED: readonly { what: string; doing: string; begin: () => Promise<Conversation>; isMessage?: true }[] = [
   {
     what: "the connection",

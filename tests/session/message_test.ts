@@ -166,7 +166,7 @@ Deno.test("a spool file that cannot be removed does not change the reply", async
   await talk.quit();
 });
 
-// What a filter does to its file, and whether that is a change.
+// A filter's act on its file, and whether that is a change.
 const DEEDS: readonly (readonly [what: string, deed: (talk: Conversation, path: string) => void, changes: boolean])[] =
   [
     ["overwrite", ({ runtime: { files } }, path) => files.overwrite(path, files.octetsOf(path).map(() => 0x21)), true],
@@ -433,7 +433,7 @@ Deno.test("a signal to end before the final dot does not wait for downstream's r
   }
 });
 
-// The write before the last one waits. What comes to pass meanwhile must keep the final dot back.
+// The write before the last one waits. Any end meanwhile must hold back the final dot.
 Deno.test("anything that ends a message while its content is under way holds back the final dot, up to the last write", async () => {
   const rows: readonly {
     what: string;
@@ -469,7 +469,7 @@ Deno.test("anything that ends a message while its content is under way holds bac
   }
 });
 
-// What may keep the reply from the client, from its final dot on.
+// Things that may delay the reply to the client, from its final dot on.
 const DELAYS: readonly { name: string; filter?: boolean; hold: (talk: Conversation) => Promise<void> }[] = [
   {
     name: "downstream answers neither a NOOP nor DATA",

@@ -27,7 +27,7 @@ const PLACES: readonly { name: string; named: string[]; needs: "both" | "either"
   },
 ];
 
-/** What `name` finds in what `part` finds. */
+/** The matches of `name` within the matches of `part`. */
 function names(text: string, part: RegExp, name: RegExp): string[] {
   return [...text.matchAll(part)].flatMap(([, found]) => found!.match(name) ?? []);
 }

@@ -63,7 +63,7 @@ const ROWS: readonly { from: readonly Phase[]; events: readonly Event[]; to: Pha
   { from: ["rcpt"], events: ["started"], to: "message" },
   { from: ["message"], events: ["delivered"], to: "delivered" },
   { from: ["message"], events: ["dropped"], to: "idle" },
-  // Whoever says one more command has heard the reply to its message.
+  // A client that sends one more command has heard the reply to its message.
   { from: ["delivered"], events: ["heard"], to: "idle" },
   // s.4.1.1.10, and each other reply that ends the session.
   { from: ["idle", "mail", "rcpt"], events: ["QUIT", "last"], to: "leaving" },

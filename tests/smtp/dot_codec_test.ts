@@ -50,7 +50,7 @@ function step(chunk: string, room: number, codec: (from: Uint8Array, out: Uint8A
   return spelled(around.subarray(1, 1 + written));
 }
 
-/** What the decoder makes of `chunks`: it stops at the end of data, as its callers do. */
+/** Decodes `chunks`. It stops at the end of data, as the decoder's callers do. */
 function decode(chunks: readonly string[]) {
   const decoder = new DotDecoder();
   let spool = "";
@@ -65,7 +65,7 @@ function decode(chunks: readonly string[]) {
   return { spool, done, size, bareNewline, crLines, rest: chunks.join("").slice(used) };
 }
 
-/** What the encoder makes of `chunks`, the end of data included. */
+/** Encodes `chunks`, with the end of data. */
 function encode(chunks: readonly string[], lineEnds: LineEnds): string {
   const encoder = new DotEncoder(lineEnds);
   let wire = "";
@@ -131,7 +131,7 @@ const DECODED: readonly { wire: string; spool: string; size?: number; bare?: boo
 
 Deno.test("DotDecoder gives the lines of the message, up to the end of data", () => {
   for (const row of DECODED) {
-    // What follows in the same packet is not its own: commands, and even another message.
+    // The rest of the packet is not its own: commands, or even another message.
     for (const rest of ["", "QUIT\r\n", "\r\n.\r\n", "QUIT\n"]) {
       for (const chunks of everyCut(row.wire + rest)) {
         const { spool, done, size, bareNewline, crLines, ...read } = decode(chunks);
@@ -286,7 +286,7 @@ function checkEncoder(chunks: readonly string[], where: string): void {
   }
 }
 
-// What the decoder made reaches a strict server unchanged, and a second proxy finds nothing to change in it.
+// The decoder's output reaches a strict server unchanged, and a second proxy finds nothing to change in it.
 function checkRoundTrip(chunks: readonly string[], where: string): void {
   const { spool } = decode(chunks);
   const wire = encode([spool], "lf");

@@ -13,7 +13,7 @@ export interface Decoded {
   readonly bareNewline: boolean;
   /** Lines that end with a CR of their own. */
   readonly crLines: number;
-  /** What lies behind the end of data. */
+  /** The octets after the end of data. */
   readonly rest: string;
 }
 
@@ -59,11 +59,11 @@ export const READERS: readonly { readonly who: string; readonly drops: string[];
   { who: "LF, no CR, no NUL", drops: ["\r", "\0"], lineEnd: /\n/ },
 ];
 
-/** The readers for whom `wire` does not end once and at its very end. */
+/** The readers that do not see exactly one end of `wire`, at its very end. */
 export function fooled(wire: string): string[] {
   return READERS.filter(({ drops, lineEnd }) => {
     const seen = drops.reduce((text, octet) => text.replaceAll(octet, ""), wire);
-    // What ends with a line end leaves an empty piece behind the dot.
+    // A text with a line end at its end leaves an empty piece after the dot.
     const pieces = seen.split(lineEnd);
     return pieces.indexOf(".") !== pieces.length - 2 || pieces.at(-1) !== "";
   }).map(({ who }) => who);

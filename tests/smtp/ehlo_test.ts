@@ -20,7 +20,7 @@ const ROWS: readonly { lines: string[]; maxSize?: number; kept: string[] }[] = [
   { lines: ["host", "CHECKPOINT", "XEXCH50", "XCLIENT NAME ADDR"], kept: ["host"] },
   // RFC 5321 s.4.1.1.1: keywords in any case. Old servers wrote "=" for the blank; some write blanks around.
   { lines: ["host", "StartTLS", "chunking", "xclient=x", " BURL", "BINARYMIME\t"], kept: ["host"] },
-  // The greeting is no keyword, whatever it says.
+  // The greeting is no keyword, with any text.
   { lines: ["STARTTLS", "CHUNKING", "DSN"], kept: ["STARTTLS", "DSN"] },
   { lines: ["CHUNKING", "STARTTLS"], kept: ["CHUNKING"] },
   // Keywords that only look like them, and parameters, stay.
@@ -29,7 +29,7 @@ const ROWS: readonly { lines: string[]; maxSize?: number; kept: string[] }[] = [
     kept: ["host", "XSTARTTLS", "CHUNKINGX", "AUTH STARTTLS"],
   },
 
-  // What is kept is kept octet by octet.
+  // Kept lines are kept octet by octet.
   { lines: ["caf\xe9", "STARTTLS", "X-\xff\xc3\xbc", "DSN "], kept: ["caf\xe9", "X-\xff\xc3\xbc", "DSN "] },
   { lines: ["caf\xe9", "DSN\t"], maxSize: 500, kept: ["caf\xe9", "DSN\t", "SIZE 500"] },
 

@@ -100,7 +100,7 @@ const BARE_LF: readonly { chunks: string[]; lines: string[]; waiting?: string }[
   // The CR of a line before is no part of this one's end.
   { chunks: ["a\r\n\n"], lines: ["line a\r\n", "spoilt \n"] },
   { chunks: ["a\r\n", "\n"], lines: ["line a\r\n", "spoilt \n"] },
-  // With more behind it, it is inside a line, and that is never forwarded: whoever sends so hears one refusal.
+  // With more text after it, it is inside a line, and that is never forwarded. Such a client hears one refusal.
   { chunks: ["a\nb\r\n"], lines: ["spoilt a\nb\r\n"] },
   { chunks: ["a\nb\nc\n"], lines: ["spoilt a\nb\nc\n"] },
   { chunks: ["\na\r\n"], lines: ["spoilt \na\r\n"] },
@@ -133,7 +133,7 @@ Deno.test("takeLine ends a reply line at a bare LF, too", () => {
     for (const chunks of everyCut(row.wire)) {
       const { lines, waiting } = linesOf(chunks, LIMIT, "replies");
       const end = lines.indexOf("too long");
-      // The server is given up then, whatever else it says.
+      // The server is then given up, with any text after that.
       if (end !== -1) assert.deepEqual(lines.slice(0, end + 1), row.lines, JSON.stringify(chunks));
       else {assert.deepEqual(
           { lines, waiting },

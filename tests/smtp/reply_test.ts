@@ -63,7 +63,7 @@ const READ: readonly { wire: string; replies: ([number, string] | "malformed")[]
     replies: [[250, "250-a\r\n250 b\r\n"], [550, "550-c\r\n550 d\r\n"], [250, "250 e\r\n"]],
   },
   { wire: "250 a\r\n354 b\r\n", replies: [[250, "250 a\r\n"], [354, "354 b\r\n"]] },
-  // An unfinished reply is none yet.
+  // An unfinished reply is no reply yet.
   { wire: "", replies: [] },
   { wire: "250 a", replies: [] },
   { wire: "250 a\r", replies: [] },

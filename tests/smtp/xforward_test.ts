@@ -22,7 +22,7 @@ const ROWS: readonly { known?: ClientFacts; text: string; facts: ClientFacts }[]
   // Attribute names are case insensitive; values keep their case.
   { text: " helo=MixedCase Addr=192.0.2.7", facts: { helo: "MixedCase", address: "192.0.2.7" } },
 
-  // Values are xtext (RFC 3461 s.4). What was decoded is not split again.
+  // Values are xtext (RFC 3461 s.4). Decoded text is not split again.
   { text: " HELO=a+20NAME+3Db IDENT=+2B", facts: { helo: "a NAME=b", ident: "+" } },
   { text: " HELO=m+C3+BCller", facts: { helo: "müller" } },
   // A control character becomes "?", whichever way it came: C0, DEL, C1. Other characters stay, also odd ones.
@@ -71,7 +71,7 @@ const ROWS: readonly { known?: ClientFacts; text: string; facts: ClientFacts }[]
   { text: " HELO=[UNAVAILABLE] HELO=two", facts: { helo: "two" } },
   { known: KNOWN, text: "", facts: KNOWN },
 
-  // What is no attribute that we know is left out, and never reaches an object's own machinery.
+  // Unknown attributes are left out, and never reach an object's own machinery.
   { known: KNOWN, text: " HELO NAME", facts: KNOWN },
   { known: KNOWN, text: " =x = ==", facts: KNOWN },
   { text: " FOO=1 __proto__=2 constructor=3 toString=4 HELO=a", facts: { helo: "a" } },

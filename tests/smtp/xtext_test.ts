@@ -19,7 +19,7 @@ const ROWS: readonly { xtext: string; text: string }[] = [
   { xtext: "+41+42+43", text: "ABC" },
   { xtext: "x+20", text: "x " },
   { xtext: "+41BC", text: "ABC" },
-  // What was decoded is not decoded again.
+  // Decoded text is not decoded again.
   { xtext: "+2B41", text: "+41" },
 
   // Digits in lower case are not xtext, but Postfix reads them (xtext.c), so we do.

@@ -32,7 +32,7 @@ Deno.test("editHeader changes only the header, and knows the new size", async ()
     ["A: 1\nB: 2", [EDIT], "A: 1\nX: y\n"],
     ["text", [EDIT], "X: y\n\ntext"],
     ["", [EDIT], "X: y\n"],
-    // A whole new header comes before all changes, whoever asks for it.
+    // A whole new header comes before all changes, of all checks.
     ["A: 1\n\ntext\n", [EDIT, { whole: bytesOf("N: 1\nB: 2\n") }], "N: 1\nX: y\n\ntext\n"],
     ["A: 1\n\ntext\n", [{ whole: bytesOf("N: 1\n") }], "N: 1\n\ntext\n"],
     // In order.
@@ -96,7 +96,7 @@ Deno.test("a message with another header is a file for programs, which cannot ch
       const change = await file.changed();
       assert.equal(change !== undefined, what in CHANGES, what);
       if (change) assert.ok(isSame(await readAll(change), disk.octetsOf(file.path)));
-      // What is delivered is not read from there.
+      // The delivery does not read from there.
       assert.ok(isSame(await readAll(edited), octets));
       await spool.remove();
       assert.deepEqual(disk.paths, []);

@@ -69,7 +69,7 @@ Deno.test("isIntact sees text that was written into a file that was moved away, 
       runtime.files.overwrite(EMAIL, content(5));
       runtime.files.unlink(EMAIL);
       if (isReplaced) runtime.files.replace(EMAIL, content(size));
-      // What is in memory is safe from that.
+      // The content in memory is safe from that.
       assert.equal(await file.isIntact(), size <= 256 * K);
       await spool.remove();
     }
@@ -151,7 +151,7 @@ Deno.test("a version opens its name when it is read, and closes it, even if read
   assert.ok(isSame(await readAll(version), content(300 * K)));
   for await (const _chunk of version.chunks()) break;
   assert.equal(disk.handles, 0);
-  // What runs on may write into it: no more than was judged, and never less.
+  // A process that runs on may write into it. The size stays the one that was judged.
   disk.replace("/tmp/x.out", content(301 * K));
   assert.ok(isSame(await readAll(version), content(301 * K).subarray(0, 300 * K)));
   for (const left of [299 * K, 0]) {

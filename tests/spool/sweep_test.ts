@@ -100,7 +100,7 @@ Deno.test("the sweep keeps for eight days files that may still be in use", async
   for (const [why, prepare] of rows) {
     const runtime = booted();
     const paths = await prepare(runtime);
-    // What a filter does to its times counts for nothing: it is when that was done.
+    // The times that a filter sets do not count. The time of that act counts.
     await runtime.clock.advance(8 * DAY);
     const before = await sweepSpoolDirectory(runtime, DIRECTORY);
     assert.deepEqual(before, { removed: [], failures: [] }, why);

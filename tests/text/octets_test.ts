@@ -20,7 +20,7 @@ const TEXTS: readonly { octets: string; text: string }[] = [
 ];
 
 const BROKEN: readonly { octets: string; text: string }[] = [
-  // What is no UTF-8 becomes U+FFFD: latin1, a lone tail, a cut sequence, an overlong NUL, a surrogate.
+  // Octets that are no UTF-8 become U+FFFD: latin1, a lone tail, a cut sequence, an overlong NUL, a surrogate.
   { octets: "caf\xe9", text: "caf\ufffd" },
   { octets: "\x80", text: "\ufffd" },
   { octets: "\xe2\x82", text: "\ufffd" },

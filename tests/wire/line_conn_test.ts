@@ -82,7 +82,7 @@ Deno.test("LineConn.readLine throws a timeout when it is due, and no octet delay
   assert.ok(!failed);
   await clock.advance(1);
   await assert.rejects(reading, isKind("timeout"));
-  // What comes too late is not lost: it is the beginning of the next line.
+  // Late octets are not lost: they are the beginning of the next line.
   peer.say("ne\r\n");
   assert.equal(await line(), "one");
   conn.close();

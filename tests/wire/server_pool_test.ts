@@ -11,10 +11,10 @@ import { Peer } from "../rig/peer.ts";
 import { settled } from "../fakes/settled.ts";
 import { tcp } from "../ports/tcp.ts";
 
-/** What a server does with a connection; an error: it lets nobody connect. */
+/** A server's behaviour on a connection. An error means that nobody can connect. */
 type Does = ((peer: Peer) => void) | IoErrorKind | "no answer";
 
-/** Servers at ports 1, 2, 3 …, each of which does something, and a pool of them. */
+/** Servers at ports 1, 2, 3 …, each with its own behaviour, and a pool of them. */
 class World {
   readonly clock = new FakeClock();
   readonly connects: number[] = [];
@@ -117,7 +117,7 @@ Deno.test("ServerPool gives each server its share of the time that is left", asy
   assert.deepEqual(world.connects, [1, 2]);
   await world.clock.advance(1);
   assert.deepEqual(world.connects, [1, 2, 3]);
-  // Half of an answer is none.
+  // Half of an answer is no answer.
   world.peers[1]!.say("o");
   await world.clock.advance(10_000);
   assert.match(JSON.stringify(await asked), /"late".*s:1 gave no answer within 10 s; .*s:3 gave no answer within 10 s/);

@@ -7,7 +7,7 @@ import { octets, spelled } from "../../rig/octets.ts";
 /** All of a message as it is sent, cut into `chunks`. */
 function question(chunks: readonly string[]): string {
   return chunks.map((chunk, at) => {
-    // What stands there from before must not shine through.
+    // Old octets in the room must not shine through.
     const room = new Uint8Array(chunk.length + FRAME).fill(0xee);
     return spelled(frameChunk(octets(chunk), room, { isFirst: at === 0, isLast: at === chunks.length - 1 }));
   }).join("");

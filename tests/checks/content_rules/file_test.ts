@@ -118,7 +118,7 @@ Deno.test("parseContentRules refuses an expression that would refuse every messa
       );
     }
   }
-  // What matches much.
+  // These match much.
   const rows = [
     "e",
     "[[:cntrl:]]",

@@ -45,7 +45,7 @@ const ROWS: readonly Row[] = [
   // Nothing can add a second line or leave ASCII.
   { end: { exit: 1 }, line: "550 a\rb\nc\0d\x7f", kind: "reject", reply: "550 a b c d " },
   { end: { exit: 1 }, line: "550 sch\u00f6n", kind: "reject", reply: "550 sch?n" },
-  // Failures are no opinion, whatever standard error says.
+  // Failures are no opinion, with any text on standard error.
   { end: { exit: 2 }, line: "550 5.7.1 Spam", kind: "unsure" },
   { end: { exit: 75 }, kind: "unsure" },
   { end: { exit: 99 }, kind: "unsure" },
@@ -102,7 +102,7 @@ Deno.test("verdictOfCommand under strictExit takes exit 1 for a failure unless i
     ["550 5.7.1 Spam", "reject", "550 5.7.1 Spam"],
     ["451 4.7.1 Later", "defer", "451 4.7.1 Later"],
     ["421 Go", "defer", "421 Go"],
-    // What accidents say: nothing, a traceback's last line, a shell's and cp's complaints.
+    // The output of accidents: nothing, a traceback's last line, a shell's and cp's complaints.
     ["", "unsure"],
     ["ValueError: 550 is no code", "unsure"],
     ["cp: error writing '/x': No space left on device", "unsure"],

@@ -361,7 +361,7 @@ Deno.test("envelopeVariables counts the bytes of RECIPIENTS, and splits no chara
     assert.doesNotMatch(cut, /\ufffd/);
     assert.ok(cut.isWellFormed());
   }
-  // What stands for octets that were no UTF-8 is a character like any other.
+  // The replacement for octets that were no UTF-8 is a character like any other.
   const spoilt = variables({ recipients: ["a".repeat(300), "\ufffd".repeat(100)] })["RECIPIENTS"]!;
   assert.equal(spoilt, `${"a".repeat(300)},${"\ufffd".repeat(65)}...`);
 });

@@ -95,7 +95,7 @@ Deno.test("externalChecker: 0 passes, 1 is 552, and anything else is 451 with a 
   const rows: readonly { end: (child: FakeChild) => void; kind: Verdict["kind"]; reply?: RegExp; why?: RegExp }[] = [
     { end: (child) => child.exit(0, "550 no\n"), kind: "accept" },
     { end: (child) => child.exit(1), kind: "reject", reply: /^552 5\.7\.1 / },
-    // What it says is for the log.
+    // The text is for the log.
     {
       end: (child) => child.exit(1, "first\n250 secret\n"),
       kind: "reject",
@@ -158,7 +158,7 @@ Deno.test("externalChecker passes the program's version of the file, large or sm
     ["nothing", () => {}, "accept"],
     ["added to", (files) => files.overwrite(FILE, bytesOf("text\ntagline\n")), "replace", "text\ntagline\n"],
     ["renamed over", (files) => files.replace(FILE, bytesOf("other\n")), "replace", "other\n"],
-    // What can only be a mistake.
+    // These can only be mistakes.
     ["removed", (files) => files.unlink(FILE), "defer"],
     ["emptied", (files) => files.overwrite(FILE, new Uint8Array(0)), "defer"],
     ["made a directory", (files) => files.replace(FILE, new Uint8Array(0), "directory"), "defer"],

@@ -38,7 +38,7 @@ Deno.test("formatPostfixConfig hands on the options, except those that the lines
     [["-vv"], "-v -v 127.0.0.1:10026"],
     [["--verb", "--timeo=5", "--keepalive", "7"], "-v -t 5 --keepalive=7 127.0.0.1:10026"],
     [["-c", "/x --y z"], "-c { /x --y z } 127.0.0.1:10026"],
-    // The last of a repeated option wins; an empty -c is none.
+    // The last of a repeated option wins. An empty -c means no command.
     [["-t", "5", "-r", "-t", "6"], "-r -t 6 127.0.0.1:10026"],
     [["-c", "x", "-c", ""], "127.0.0.1:10026"],
     // But of some each counts.
@@ -135,7 +135,7 @@ Deno.test("formatPostfixConfig makes Postfix wait longer than postprox takes", (
     [["-t", "200"], "261s", /-t 200 --message-timeout=251\s+127/],
     [["-t", "1", "-t", "200"], "261s"],
     [["-t", "200", "-t", "1"], undefined],
-    // Whoever gives both knows what the second does to the first.
+    // An administrator who gives both knows how the second limits the first.
     [["-t", "200", "--message-timeout=100"], "110s", /-t 200 --message-timeout=100\s+127/],
     [["--rules-delay=120"], "130s"],
     [["--connect-timeout=120"], "130s"],
@@ -228,7 +228,7 @@ Deno.test("formatPostfixConfig names a socket as Postfix, postprox and systemd e
   assert.doesNotMatch(print("--postfix-config=listen"), /SupplementaryGroups=postdrop\nUMask/);
 });
 
-/** What the unit sets, each name with its last value. */
+/** The unit's settings, each name with its last value. */
 function settings(...args: string[]): Map<string, string> {
   const lines = print("--postfix-config=listen", ...args).split("\n").map((line) => /^([A-Z]\w+)=(.*)$/.exec(line));
   return new Map(lines.flatMap((line) => line ? [[line[1]!, line[2]!] as const] : []));

@@ -93,7 +93,7 @@ Deno.test("parseRules: messages", () => {
     const { action } = parseOne(`noto:ALL:ALL:ALL${field}`);
     assert.equal(action.kind === "refuse" && action.message, expected, field);
   }
-  // What is never said may be anything.
+  // A message that is never said may be anything.
   parseOne("allow:ALL:ALL:ALL:250 %Q");
 });
 
@@ -275,7 +275,7 @@ Deno.test("parseRules refuses a wrong rule with its line, the reason and what wo
     ["deny:/x/@192.0.2.1:ALL:ALL", /matches no client, .*: give 192\.0\.2\.1;/],
     ["deny:all@a.example:ALL:ALL", /matches no client/],
     ["deny:ALL:USER@a.example:ALL", /^"USER@a\.example" matches no address, .* ident .*: give \*@a\.example$/],
-    // A side of a firewall, of which nothing is known here.
+    // The sides of a firewall. Nothing is known of them here.
     [
       "allow:TRUSTED:ALL:ALL",
       /^"TRUSTED" means a side of a firewall .*: give your own networks, such as 192\.0\.2\.0\/24/,
@@ -298,7 +298,7 @@ Deno.test("parseRules refuses a wrong rule with its line, the reason and what wo
     ["allow:ALL:@RHS.a.example:ALL", /^"@RHS\.a\.example" matches no address: give \*@RHS\.a\.example$/],
     ["allow:ALL:.a.example:ALL", /^"\.a\.example" is no address: give such as \*@\*\.a\.example or /],
     ["allow:ALL:ALL:bob@.a.example", /^"\.a\.example" matches no name: give \*\.a\.example$/],
-    // What no name has.
+    // No name has these.
     ...[
       "a%b",
       "a=b",
@@ -329,7 +329,7 @@ Deno.test("parseRules refuses a wrong rule with its line, the reason and what wo
       `allow:${source}:ALL:ALL`,
       /is no address/,
     ]),
-    // What no address has.
+    // No address has these.
     ["allow:ALL:<a@b.example>:ALL", /^"<a@b\.example>" matches no address: give it without the brackets$/],
     ["allow:ALL:ALL:<postmaster>", /matches no address: give it without the brackets/],
     ["allow:ALL:*.example.org.:ALL", /^"\*\.example\.org\." matches no address: give it without the last dot$/],
@@ -339,7 +339,7 @@ Deno.test("parseRules refuses a wrong rule with its line, the reason and what wo
       `allow:ALL:*@${domain}:ALL`,
       /is no address literal: give such as \[192\.0\.2\.1\] or \[IPv6:2001:db8::1\]$/,
     ]),
-    // Lists of which nothing is left.
+    // Lists with nothing left.
     ["deny:ALL EXCEPT ALL:ALL:ALL", /^EXCEPT leaves nothing of SOURCES: except less, or take the rule out$/],
     ["deny:192.0.2.0/25 192.0.2.200 EXCEPT 192.0.2.0/24:ALL:ALL", /^EXCEPT leaves nothing of SOURCES/],
     ["deny:[2001:db8::1] EXCEPT [2001:db8::]/32:ALL:ALL", /^EXCEPT leaves nothing of SOURCES/],
@@ -348,7 +348,7 @@ Deno.test("parseRules refuses a wrong rule with its line, the reason and what wo
     ["deny:ALL:ALL:*@a.example EXCEPT *@b.example ALL", /^EXCEPT leaves nothing of TOS/],
     ["deny:ALL EXCEPT KNOWN EXCEPT KNOWN:ALL:ALL", /^EXCEPT leaves nothing of SOURCES/],
     ["allow:root@:ALL:ALL", /^"root@" names no host: give one after the @, or ALL$/],
-    // Addresses that are none.
+    // Texts that are no addresses.
     [
       "allow:192.0.2.1-9:ALL:ALL",
       /^"192\.0\.2\.1-9" is no address: give such as 192\.0\.2\.1, 192\.0\.2\.\*, .* or \[2001:db8::1\]$/,

@@ -112,7 +112,7 @@ Deno.test("matchesRule: sources", async () => {
     ["/^mail\\./", host, true],
     ["/EXAMPLE/", host, true],
     ["/^192/", {}, false],
-    // Whoever the user is.
+    // With any user.
     ["ALL@192.0.2.1", {}, true],
     // Lists.
     ["a.example 192.0.2.1,b.example", {}, true],
@@ -228,7 +228,7 @@ Deno.test("matchesRule: name servers and mail exchangers", async () => {
     ["NS=192.0.2.0/24", { zone }, false],
     ["NS=RBL.l.example", { zone }, true],
     ["*@NS=ns.host.example", { zone }, true],
-    // Those of the domain above.
+    // The servers of the domain above.
     ["NS=ns.host.example", { from: "me@a.b.here.example", zone }, true],
     // A top-level domain is not asked.
     ["NS=ns.host.example", { from: "me@a.b.test", zone: { "test NS": ["ns.host.example"] } }, false],
@@ -239,7 +239,7 @@ Deno.test("matchesRule: name servers and mail exchangers", async () => {
     ["NS=KNOWN", { from: "me@a.here.example", zone: { ...zone, "a.here.example AAAA": [V6] } }, true],
     ["NS=UNKNOWN", { from: "me@nowhere..example", zone }, true],
     ["NS=UNKNOWN", { from: "", zone }, false],
-    // What could not be found out.
+    // Lookups that fail.
     ["NS=ns.host.example", { zone: { ...zone, "here.example MX": "fails" } }, true],
     ["NS=mx.other.example", { zone: { ...zone, "here.example MX": "fails" } }, undefined],
     ["NS=192.0.2.1", { zone: { ...zone, "mx.other.example A": "fails" } }, undefined],
@@ -264,7 +264,7 @@ Deno.test("matchesRule: EXCEPT, and doubts", async () => {
     ["192.0.2.0/24 EXCEPT 192.0.2.2", {}, true],
     ["ALL EXCEPT 192.0.2.0/24 EXCEPT 192.0.2.1", {}, true],
     ["ALL EXCEPT 192.0.2.0/24 EXCEPT 192.0.2.2", {}, false],
-    // A certain match stands, whatever is in doubt beside it; a certain exception too.
+    // A certain match stands beside any doubt. So does a certain exception.
     ["RBL.l.example 192.0.2.1", { zone: fails }, true],
     ["192.0.2.1 RBL.l.example", { zone: fails }, true],
     ["RBL.l.example EXCEPT 192.0.2.1", { zone: fails }, false],
@@ -277,7 +277,7 @@ Deno.test("matchesRule: EXCEPT, and doubts", async () => {
     ["ALL EXCEPT ALL EXCEPT RBL.l.example", { zone: fails }, undefined],
     ["ALL EXCEPT RBL.l.example", { zone: listed }, false],
     ["ALL EXCEPT RBL.l.example", {}, true],
-    // What is not known of the client.
+    // Unknown facts about the client.
     ["KNOWN", { name: "fails" }, undefined],
     ["UNKNOWN", { name: "fails" }, undefined],
     ["mail.example.org", { name: "fails" }, undefined],

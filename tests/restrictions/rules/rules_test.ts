@@ -102,7 +102,7 @@ Deno.test("if DNS fails, a rule refuses nothing, but may allow, with one notice"
     ["allow-filter:RBL.l.example:ALL:ALL\ndeny:ALL:ALL:ALL", { kind: "allow", contentChecks: ["filter"] }, /line 1 of/],
     ["allow:ALL EXCEPT RBL.l.example:ALL:ALL\ndeny:ALL:ALL:ALL", { kind: "allow", contentChecks: [] }, /line 1 of/],
     ["debug:RBL.l.example:ALL:ALL\nallow:ALL:ALL:ALL", { kind: "allow", contentChecks: [] }, /line 1 of/],
-    // What is certain in spite of a doubt is no matter for a notice.
+    // A certain answer needs no notice, even beside a doubt.
     ["allow-extchk:RBL.l.example 192.0.2.1:ALL:ALL", { kind: "allow", contentChecks: ["extchk"] }, undefined],
   ];
   for (const [file, expected, notice] of cases) {
