@@ -18,6 +18,7 @@ import type { Policy } from "./policy.ts";
 export function chain(clock: Clock, checks: readonly Check[], settle: Policy): Judge {
   return {
     needsFile: checks.some((check) => check.needsFile),
+    retire: async () => void await Promise.all(checks.map((check) => check.retire?.())),
     judge: async (message, { asked, ...options }) => {
       const start = clock.now();
       const due = start + options.limit;

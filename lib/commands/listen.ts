@@ -73,12 +73,13 @@ async function refuseOwnServer({ runtime, options: { downstream } }: SessionPart
 
 /** The setup of this process, for the log. */
 function setupOf({ options }: SessionParts, settings: Settings, address: Address): Fields {
-  const { command, rules, filterRules, extchk } = settings;
+  const { command, helper, rules, filterRules, extchk } = settings;
   return {
     version: VERSION,
     at: formatAddress(address),
     next_hop: formatAddress(options.downstream),
     filter: command.command || "none",
+    helper: helper.command || undefined,
     rules: rules.file ?? "none",
     filter_rules: filterRules.file,
     extchk: extchk.program,
@@ -97,11 +98,12 @@ function sayReady({ stdio }: Runtime, address: Address): void {
 // A missing filter does not prevent the start, because mail then passes. But the administrator must hear of it before
 // the first message that nobody checks.
 async function noteMissingFilter({ runtime, logger }: SessionParts, settings: Settings): Promise<void> {
-  const { command } = settings.command;
-  if (command === "") return;
-  const { whyNoProgram } = await import("../checks/program/command.ts");
-  const why = await whyNoProgram(runtime.files, command);
-  if (why !== undefined) tell(logger, "filterMissing", { why });
+  for (const { command } of [settings.helper, settings.command]) {
+    if (command === "") continue;
+    const { whyNoProgram } = await import("../checks/program/command.ts");
+    const why = await whyNoProgram(runtime.files, command);
+    if (why !== undefined) tell(logger, "filterMissing", { why });
+  }
 }
 
 // If a file has a mistake now, the rules read before stay in force.

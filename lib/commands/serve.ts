@@ -37,6 +37,7 @@ export const serve: Command = async ({ runtime, args, line: { settings, operands
     const { startListening } = await import("./listen.ts");
     return await startListening(parts, settings, address);
   } finally {
+    await checks.judge.retire?.();
     await logger.flush();
   }
 };

@@ -174,6 +174,13 @@ export const EVENTS = {
     ({ at }: { at: Address }) => ({ at: formatAddress(at) }),
   ),
   filterMissing: row("error", "filter cannot be run, so no message will be checked", reason),
+  /** `pause` is in milliseconds. */
+  helperFailed: row("warning", "helper failed and is started again", ({ why, pause }: Why & { pause: number }) => ({
+    reason: why,
+    pause_s: pause / 1000,
+  })),
+  /** A line of its standard error. */
+  helperSaid: row("warning", "helper said", ({ text }: { text: string }) => ({ text })),
   shutdown: row("info", "shutting down", ({ signal, sessions }: { signal: string; sessions: number }) => ({
     signal,
     sessions,

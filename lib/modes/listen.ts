@@ -5,6 +5,7 @@
 // sessions after it. A client beyond the limit gets 421 and takes no place. When the system has no descriptors left,
 // accepting pauses. It never stops.
 
+import type { Judge } from "../checks/check.ts";
 import { tell } from "../log/events.ts";
 import { bind } from "./bind.ts";
 import { IoError } from "../ports/io_error.ts";
@@ -34,13 +35,24 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   const sessions = new Map<Session, Promise<unknown>>();
   let stopping = false;
   let current = parts;
+  // Sessions may still ask these.
+  const judges = new Set([parts.judge]);
   let remade = Promise.resolve();
+  const retire = async (judge: Judge) => {
+    if (judges.delete(judge)) await judge.retire?.();
+  };
   runtime.onBug((error) => tell(logger, "bug", { error }));
   runtime.signals.on("SIGHUP", () => {
     logger.reopen();
     // One at a time, so that the last one counts.
     remade = remade.then(async () => {
-      current = { ...current, ...await options.remake() };
+      const before = current.judge;
+      const made = await options.remake();
+      if (!made) return;
+      current = { ...current, ...made };
+      judges.add(current.judge);
+      // A session keeps the judge that it began with.
+      void Promise.allSettled(sessions.values()).then(() => retire(before));
     }).catch((error) => tell(logger, "bug", { error }));
   });
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
@@ -79,6 +91,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
 
   const late = new Promise<void>((resolve) => runtime.clock.after(SHUTDOWN_GRACE + LAST_WORDS, resolve));
   await Promise.race([Promise.all(sessions.values()), late]);
+  await Promise.all(Array.from(judges, retire));
   return 0;
 }
 

@@ -176,6 +176,8 @@ export interface FileFacts {
 export interface Processes {
   /** Starts `words` as the leader of a process group of its own, with stdin and stdout at /dev/null. */
   start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child>;
+  /** Starts `words` like `start`, but with pipes at its stdin and stdout. Its environment is our own. */
+  startTalking(words: readonly string[]): Promise<TalkingChild>;
   /**
    * Starts this same program again, in the background, with these arguments and outside its parent's group. With
    * `stdout`, its standard error goes where its standard output goes.
@@ -199,6 +201,15 @@ export interface Child {
   hasGroup(): boolean;
   /** Sends a signal to the whole process group. It is no error if the group is empty. */
   signalGroup(signal: "SIGTERM" | "SIGKILL"): void;
+}
+
+export interface TalkingChild extends Child {
+  /** Writes all of `octets` to its standard input. If it reads no more, this ends too, with an `IoError` or without. */
+  write(octets: Uint8Array): Promise<void>;
+  /** Reads from its standard output, with the rules of `readStderr`. Null at the end. */
+  readStdout(): Promise<Uint8Array | null>;
+  /** Closes its standard input and stops reading its standard output. */
+  hangUp(): void;
 }
 
 export type ProcessEnd = { readonly exit: number } | { readonly signal: string };

@@ -6,7 +6,8 @@
 
 import type { Check } from "../checks/check.ts";
 import type { ListUse } from "../dns/list.ts";
-import { COMMAND, FILE, SCORE, SECONDS } from "../options/kinds.ts";
+import type { Logger } from "../log/logger.ts";
+import { COMMAND, COUNT, FILE, SCORE, SECONDS } from "../options/kinds.ts";
 import { flag, option, optional, repeated, type Rows, type ValuesOf } from "../options/table.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
@@ -27,6 +28,7 @@ export type RestrictionRow<Own extends Rows = Rows> = Row<Own, LoadedRestriction
 
 export interface LoadParts {
   readonly runtime: Runtime;
+  readonly logger: Logger;
   readonly turn: SharedTurn;
 }
 
@@ -236,6 +238,45 @@ export const CHECKS = {
         import("../checks/program/extchk.ts"),
       ]);
       return externalChecker(runtime, { path: await findProgram(runtime, "--extchk", program), timeout });
+    },
+  }),
+
+  helper: check({
+    options: {
+      command: option({
+        long: "helper",
+        kind: COMMAND,
+        default: "",
+        group: "filter",
+        help: "with -l: like -c, but start COMMAND once and ask it about one message after another (see postprox(8))",
+      }),
+      count: option({
+        long: "helpers",
+        kind: COUNT,
+        default: 2,
+        group: "filter",
+        help: "run so many programs of --helper side by side (default {default})",
+      }),
+    },
+    isAsked: ({ command }) => command !== "",
+    load: async ({ command, count }, { judging: { timeout }, programs, listen }, { runtime, logger }) => {
+      if (!listen.address) {
+        throw new UsageError("option --helper: programs that stay are for listen mode: give -l as well, or -c instead");
+      }
+      const [{ helperCheck }, { tell }] = await Promise.all([
+        import("../checks/program/helper.ts"),
+        import("../log/events.ts"),
+      ]);
+      const { clock, processes } = runtime;
+      return helperCheck(
+        {
+          clock,
+          processes,
+          onLine: (text) => tell(logger, "helperSaid", { text }),
+          onFailure: (why, pause) => tell(logger, "helperFailed", { why, pause }),
+        },
+        { command, count, ...programs, exitStatus: exitMeanings(programs.exitStatuses), timeout },
+      );
     },
   }),
 

@@ -34,7 +34,13 @@ export interface ChecksParts extends Pick<Checks, "dns"> {
 /** Loads the checks and restrictions of `settings`. Throws a `StartError`. */
 export async function loadChecks({ runtime, logger, dns }: ChecksParts, settings: Settings): Promise<Checks> {
   const parts = { runtime, logger, dns, turn: new SharedTurn(runtime.clock) };
-  return { judge: await loadJudge(parts, settings), ...await loadAdmission(parts, settings) };
+  const judge = await loadJudge(parts, settings);
+  try {
+    return { judge, ...await loadAdmission(parts, settings) };
+  } catch (error) {
+    await judge.retire?.();
+    throw error;
+  }
 }
 
 async function loadJudge(parts: LoadParts, settings: Settings): Promise<Judge> {

@@ -1,8 +1,8 @@
 // Child processes that do what a test says: end with a status, die of a signal, hang, ignore SIGTERM, write to stderr.
 
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
-import type { BackgroundSelf, Child, ProcessEnd, Processes } from "../../lib/ports/runtime.ts";
-import { bytesOf } from "../../lib/text/octets.ts";
+import type { BackgroundSelf, Child, ProcessEnd, Processes, TalkingChild } from "../../lib/ports/runtime.ts";
+import { bytesOf, textOf } from "../../lib/text/octets.ts";
 
 export class FakeProcesses implements Processes {
   /** All that were started, in order. */
@@ -19,6 +19,14 @@ export class FakeProcesses implements Processes {
   async start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
     if (this.refusal) throw new IoError(this.refusal, `cannot run ${words[0]}: ${this.refusal}`);
     const child = new FakeChild(words, environment);
+    this.children.push(child);
+    this.onStart(child);
+    return child;
+  }
+
+  async startTalking(words: readonly string[]): Promise<TalkingChild> {
+    if (this.refusal) throw new IoError(this.refusal, `cannot run ${words[0]}: ${this.refusal}`);
+    const child = new FakeTalkingChild(words, {});
     this.children.push(child);
     this.onStart(child);
     return child;
@@ -120,5 +128,45 @@ export class FakeChild implements Child {
     this.#said.push(said);
     this.#wake?.();
     this.#wake = undefined;
+  }
+}
+
+/** One that is asked, and answers as a test says. */
+export class FakeTalkingChild extends FakeChild implements TalkingChild {
+  /** What was written to it. */
+  heard = "";
+  /** Called with each thing that was written to it. */
+  onHear: (said: string) => void = () => {};
+  isHungUp = false;
+  readonly #answers: (Uint8Array | null)[] = [];
+  #wakeReader: (() => void) | undefined;
+
+  async write(octets: Uint8Array): Promise<void> {
+    const said = textOf(octets);
+    this.heard += said;
+    this.onHear(said);
+  }
+
+  answer(stdout: string): void {
+    this.#answers.push(bytesOf(stdout));
+    this.#wakeReader?.();
+  }
+
+  /** It can be read no more, although the process may still be there. */
+  closeStdout(): void {
+    this.#answers.push(null);
+    this.#wakeReader?.();
+  }
+
+  async readStdout(): Promise<Uint8Array | null> {
+    while (this.#answers.length === 0 && !this.isHungUp) {
+      await new Promise<void>((resolve) => this.#wakeReader = resolve);
+    }
+    return this.#answers.shift() ?? null;
+  }
+
+  hangUp(): void {
+    this.isHungUp = true;
+    this.#wakeReader?.();
   }
 }

@@ -61,6 +61,8 @@ const FACTS: { readonly [Name in EventName]: FactsOf<Name> } = {
   leftOut: { why: EVIL },
   reachable: { at: HOST },
   filterMissing: { why: EVIL },
+  helperFailed: { why: EVIL, pause: 1000 },
+  helperSaid: { text: EVIL },
   shutdown: { signal: EVIL, sessions: 1 },
   reloaded: {},
   notReloaded: { why: EVIL },

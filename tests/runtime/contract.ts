@@ -773,6 +773,51 @@ sys.stdin.read()
     },
   },
   {
+    name: "processes: one that talks reads what is written, answers, and ends with the end of its input",
+    play: async ({ processes }) => {
+      const child = await processes.startTalking(["/bin/sh", "-c", "while read line; do echo $line; done; exit 7"]);
+      const large = `${"x".repeat(200_000)}\n`;
+      for (const line of ["one\n", large, "two\n"]) {
+        const written = child.write(octets(line));
+        let heard = "";
+        while (!heard.endsWith("\n")) heard += spelled((await child.readStdout())!);
+        await written;
+        assert.ok(heard === line, heard.slice(0, 100));
+      }
+      child.hangUp();
+      assert.deepEqual(await child.ended, { exit: 7 });
+      child.closeStderr();
+    },
+  },
+  {
+    name: "processes: a write to one that has ended is over at once, and what it said can still be read",
+    play: async ({ processes }) => {
+      const child = await processes.startTalking(["/bin/sh", "-c", "echo last; echo err >&2; exit 3"]);
+      assert.deepEqual(await child.ended, { exit: 3 });
+      assert.equal(spelled((await child.readStdout())!), "last\n");
+      assert.equal(await child.readStdout(), null);
+      assert.equal(spelled((await child.readStderr())!), "err\n");
+      // It returns, or it throws as Deno's does.
+      await child.write(octets("x".repeat(200_000))).catch((error) => assert.ok(error instanceof IoError));
+      child.hangUp();
+      child.closeStderr();
+    },
+  },
+  {
+    name: "processes: a write to one that does not read waits, and is over when its group is killed",
+    play: async ({ processes }) => {
+      const child = await processes.startTalking(["/bin/sh", "-c", "sleep 100 & wait"]);
+      const outcome = child.write(new Uint8Array(2_000_000)).then(() => "written", (error) => error);
+      const early = await Promise.race([outcome, new Promise((resolve) => setTimeout(resolve, 200, "waits"))]);
+      assert.equal(early, "waits");
+      child.signalGroup("SIGKILL");
+      child.hangUp();
+      assert.deepEqual(await child.ended, { signal: "SIGKILL" });
+      assert.ok(await outcome instanceof IoError);
+      child.closeStderr();
+    },
+  },
+  {
     name: "processes: a signal right after the start is not lost",
     play: async ({ processes }) => {
       for (let count = 0; count < 20; count++) {

@@ -7,14 +7,14 @@
 // others. They are handed on as they are, with a limited length. SENDERADDRESS is limited only by the length of a
 // command line.
 
-import type { Content, MailClient, Message, MessageFile } from "../../mail/message.ts";
+import type { MailClient, Message } from "../../mail/message.ts";
 import { IoError } from "../../ports/io_error.ts";
 import type { Clock, Files, Processes } from "../../ports/runtime.ts";
 import { bytesOf, cutUtf8, textOf } from "../../text/octets.ts";
-import { giveCopy, giveRecipients, Outfile } from "../../spool/hand_over.ts";
-import type { Verdict } from "../../mail/verdict.ts";
+import { giveRecipients } from "../../spool/hand_over.ts";
 import type { Check } from "../check.ts";
 import { type ExitOptions, verdictOfCommand } from "./command_result.ts";
+import { judgeGiven } from "./given.ts";
 import { type RunOptions, runProgram } from "./process.ts";
 
 export interface CommandOptions extends ExitOptions {
@@ -38,26 +38,20 @@ export function commandCheck(
   return {
     name: "command",
     needsFile: true,
-    judge: async (message, { signal, limit, files }): Promise<Verdict> => {
-      const { id, envelope, client } = message;
-      const outfile = await Outfile.in(files);
-      const email = options.editInPlace ? await giveCopy(files, message) : await message.file();
-      const environment = {
-        EMAIL: email.path,
-        OUTFILE: outfile.path,
-        RECIPIENTSFILE: await giveRecipients(files, envelope.recipients),
-        SESSIONID: id,
-        ...envelopeVariables(envelope, client),
-      };
-      const { timeout } = options;
-      const { end, lastLine } = await runCommand(ports, options.command, { environment, timeout, limit, signal });
-      const verdict = verdictOfCommand(end, lastLine, options);
-      const left = verdict.kind === "accept"
-        ? await versionOf(message, { outfile, email: options.editInPlace ? email : undefined }) ?? verdict
-        : verdict;
-      if ("reply" in left || options.editInPlace || await email.isIntact()) return left;
-      return { kind: "spoilt", why: "filter changed EMAIL", failure: left.kind === "unsure" ? left.why : undefined };
-    },
+    judge: (message, { signal, limit, files }) =>
+      judgeGiven(message, { files, editInPlace: options.editInPlace }, async ({ email, outfile }) => {
+        const { id, envelope, client } = message;
+        const environment = {
+          EMAIL: email,
+          OUTFILE: outfile,
+          RECIPIENTSFILE: await giveRecipients(files, envelope.recipients),
+          SESSIONID: id,
+          ...envelopeVariables(envelope, client),
+        };
+        const { timeout } = options;
+        const { end, lastLine } = await runCommand(ports, options.command, { environment, timeout, limit, signal });
+        return verdictOfCommand(end, lastLine, options);
+      }),
   };
 }
 
@@ -121,18 +115,4 @@ function joinRecipients(recipients: readonly string[]): string {
   const joined = bytesOf(recipients.slice(0, RECIPIENTS_LIMIT + 2).join(","));
   if (joined.length <= RECIPIENTS_LIMIT) return textOf(joined);
   return `${textOf(cutUtf8(joined, RECIPIENTS_LIMIT - 3))}...`;
-}
-
-// The command's own version, from OUTFILE or from the file that it may edit.
-async function versionOf(
-  message: Content,
-  { outfile, email }: { outfile: Outfile; email: MessageFile | undefined },
-): Promise<Verdict | undefined> {
-  try {
-    const content = await outfile.written(message) ?? await email?.changed();
-    return content && { kind: "replace", why: "filter changed the message", content };
-  } catch (error) {
-    if (!(error instanceof IoError)) throw error;
-    return { kind: "unsure", cause: "failed", why: `filter passed, but ${error.message}` };
-  }
 }

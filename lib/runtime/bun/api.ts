@@ -19,7 +19,7 @@ interface BunApi {
     readonly cmd: readonly string[];
     readonly env?: Readonly<Record<string, string | undefined>>;
     /** A number is a descriptor of ours, which stays open here. Octets are the child's input. */
-    readonly stdio: readonly ["ignore" | Uint8Array, "ignore" | "pipe", "pipe" | "inherit" | number];
+    readonly stdio: readonly ["ignore" | "pipe" | Uint8Array, "ignore" | "pipe", "pipe" | "inherit" | number];
     readonly detached: true;
   }): BunProcess;
   readonly hash: { crc32(octets: Uint8Array, before: number): number };
@@ -73,9 +73,18 @@ export interface BunProcess {
   readonly pid: number;
   readonly exited: Promise<number>;
   readonly signalCode: string | null;
+  /** Absent unless it is a pipe. */
+  readonly stdin?: BunSink;
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array>;
   unref(): void;
+}
+
+/** Keeps what is written until `flush`, which waits until all of it is written. */
+interface BunSink {
+  write(octets: Uint8Array): number | Promise<number>;
+  flush(): number | Promise<number>;
+  end(): number | Promise<number>;
 }
 
 export const bun = (globalThis as unknown as { Bun: BunApi }).Bun;

@@ -11,24 +11,32 @@ import { ERR_TO_OUT, isOurs } from "../shared/children.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "../../ports/runtime.ts";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
+  const { stdin, ...how } = withEnvironment(words, environment);
+  return (await launch(how, { stdin, stdout: "ignore" })).child;
+}
+
+/** Starts a program as the leader of a process group. `child` is it as the program knows it, and reads its standard error. */
+export async function launch(
+  how: Pick<Parameters<typeof bun.spawn>[0], "cmd" | "env">,
+  { stdin, stdout }: { stdin: "ignore" | "pipe" | Uint8Array; stdout: "ignore" | "pipe" },
+): Promise<{ process: BunProcess; child: Child }> {
   keepStatuses();
   // Bun's own pipe is a pair of sockets. A program cannot open that by a name such as /dev/stderr (ENXIO). It is used
   // only if there is no real pipe.
   const pipe = await makePipe();
-  let child: BunProcess;
+  let started: BunProcess;
   let stderr: ReadableStreamDefaultReader<Uint8Array>;
-  const { stdin, ...how } = withEnvironment(words, environment);
   try {
-    child = bun.spawn({
+    started = bun.spawn({
       ...how,
-      stdio: [stdin, "ignore", pipe?.writeEnd ?? "pipe"],
+      stdio: [stdin, stdout, pipe?.writeEnd ?? "pipe"],
       // Calls setsid(2), which makes the child the leader of its own group.
       detached: true,
     });
     // The stream makes its own copy of the descriptor, and closes that.
-    stderr = (pipe ? bun.file(pipe.readEnd).stream() : child.stderr).getReader();
+    stderr = (pipe ? bun.file(pipe.readEnd).stream() : started.stderr).getReader();
   } catch (error) {
-    throw ioError(error, `cannot run ${words[0]}`);
+    throw ioError(error, `cannot run ${how.cmd[0]}`);
   } finally {
     if (pipe) {
       fs.closeSync(pipe.readEnd);
@@ -36,8 +44,8 @@ export async function start(words: readonly string[], environment: Readonly<Reco
     }
   }
   let piece: Uint8Array | undefined;
-  return {
-    ended: endOf(child),
+  const child: Child = {
+    ended: endOf(started),
     readStderr: async () => {
       if (piece) giveBack(piece);
       try {
@@ -48,15 +56,16 @@ export async function start(words: readonly string[], environment: Readonly<Reco
       return piece ?? null;
     },
     closeStderr: () => void stderr.cancel().catch(() => {}),
-    hasGroup: () => isThere(-child.pid),
+    hasGroup: () => isThere(-started.pid),
     signalGroup: (signal) => {
       try {
-        process.kill(-child.pid, signal);
+        process.kill(-started.pid, signal);
       } catch {
         // The group is already empty.
       }
     },
   };
+  return { process: started, child };
 }
 
 let inherited: readonly (readonly [string, string | undefined])[] | undefined;

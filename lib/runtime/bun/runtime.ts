@@ -48,7 +48,12 @@ export function bunRuntime(): Runtime {
     network,
     resolver: lazyResolver({ clock, network, files }),
     files,
-    processes: { start, startSelf, selfWords },
+    processes: {
+      start,
+      startTalking: async (words) => (await import("./talking.ts")).startTalking(words),
+      startSelf,
+      selfWords,
+    },
     signals: { on: (signal, handler) => void process.on(signal, handler) },
     stdio: {
       conn: stdioConn,

@@ -12,10 +12,22 @@ const SHELL = "/bin/sh";
 const STDERR_READ = 65536;
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
+  return childOf(spawnFilter(words, { env: environment, stdin: "null", stdout: "null" }));
+}
+
+/** Starts `words` as the leader of a process group, with what a filter may inherit of us. */
+export function spawnFilter(
+  words: readonly string[],
+  options: Pick<Deno.CommandOptions, "env" | "stdin" | "stdout">,
+): Deno.ChildProcess {
   keepStatuses();
   keepDescriptors();
   keepVariables();
-  const child = spawnGroupLeader(words, environment);
+  return spawnGroupLeader(words, options);
+}
+
+/** A process as the program knows it, which reads its standard error. */
+export function childOf(child: Deno.ChildProcess): Child {
   // All reads use the same room. With new room for each, 100 MB would make the process 80 MB larger.
   const stderr = child.stderr.getReader({ mode: "byob" });
   let room = new Uint8Array(STDERR_READ);
@@ -118,8 +130,11 @@ function killAlone(child: Deno.ChildProcess, signal: Deno.Signal): void {
 // too, but it forks this whole process and takes five times as long. So it is only for systems without util-linux. The
 // shell finds out if the program cannot be executed, and then exits with 126 or 127. An older setsid would exit with 1,
 // and for a filter that means "reject the message".
-function spawnGroupLeader(words: readonly string[], environment: Readonly<Record<string, string>>): Deno.ChildProcess {
-  const options = { ...place(), env: environment, stdin: "null", stdout: "null", stderr: "piped" } as const;
+function spawnGroupLeader(
+  words: readonly string[],
+  pipes: Pick<Deno.CommandOptions, "env" | "stdin" | "stdout">,
+): Deno.ChildProcess {
+  const options = { ...place(), ...pipes, stderr: "piped" } as const;
   try {
     const args = words[0] === SHELL ? [...words] : [SHELL, "-c", 'exec "$0" "$@"', ...words];
     return new Deno.Command("/usr/bin/setsid", { ...options, args }).spawn();

@@ -42,7 +42,12 @@ export function denoRuntime(): Runtime {
     network,
     resolver: lazyResolver({ clock, network, files }),
     files,
-    processes: { start, startSelf, selfWords },
+    processes: {
+      start,
+      startTalking: async (words) => (await import("./talking.ts")).startTalking(words),
+      startSelf,
+      selfWords,
+    },
     signals: { on: (signal, handler) => Deno.addSignalListener(signal, handler) },
     stdio: {
       conn: () => new StdioConn(),

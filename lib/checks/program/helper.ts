@@ -1,0 +1,40 @@
+// The filter of --helper: programs that stay, and are asked about one message after another.
+//
+// What is asked and answered stands in helper_lines.ts; how the programs are kept, in helper_pool.ts. An answer means what
+// the same exit status and last line of a filter command mean (command_result.ts).
+
+import type { Check } from "../check.ts";
+import { type ExitOptions, verdictOfCommand } from "./command_result.ts";
+import { judgeGiven } from "./given.ts";
+import { HelperPool, type HelperPoolOptions, type HelperPoolParts } from "./helper_pool.ts";
+
+export interface HelperOptions extends HelperPoolOptions, ExitOptions {
+  /** A helper may change the file of the message, and what it leaves there is sent. */
+  readonly editInPlace: boolean;
+}
+
+/** Starts the helpers. They run until the check is retired. */
+export function helperCheck(parts: HelperPoolParts, options: HelperOptions): Check {
+  const pool = new HelperPool(parts, options);
+  pool.start();
+  return {
+    name: "helper",
+    needsFile: true,
+    judge: (message, { signal, limit, files }) =>
+      judgeGiven(message, { files, editInPlace: options.editInPlace }, async (paths) => {
+        const { envelope, client: { facts }, size } = message;
+        const question = {
+          ...paths,
+          sender: envelope.sender === "" ? "<>" : envelope.sender ?? "",
+          recipients: envelope.recipients,
+          remoteip: facts.address ?? "",
+          helo: facts.helo ?? "",
+          size,
+        };
+        const answer = await pool.ask(question, { limit, signal });
+        if (!("why" in answer)) return verdictOfCommand({ exit: answer.exit }, answer.text, options);
+        return { kind: "unsure", cause: answer.isLate ? "late" : "failed", why: answer.why };
+      }),
+    retire: () => pool.retire(),
+  };
+}
