@@ -51,12 +51,7 @@ export function parseOperands([operand, second]: readonly string[]): Address {
 }
 
 function sessionOptions({ session, spool }: Settings, downstream: Address): SessionOptions {
-  return {
-    ...session,
-    tarpitAfter: session.tarpitAfter || undefined,
-    downstream,
-    spoolDirectory: spool.directory,
-  };
+  return { ...session, downstream, spoolDirectory: spool.directory };
 }
 
 // In listen mode a full disk prevents the start, so that a service manager tries again. In spawn mode a client waits

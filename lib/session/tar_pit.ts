@@ -1,18 +1,19 @@
-// The tar pit: after so many RCPT commands of one session each further command waits, longer and longer. Pure arithmetic.
+// The tar pit: after so many RCPT commands of a session, each further command waits longer than the one before. It is pure
+// arithmetic.
 //
-// It is for whoever sends one message to many strangers. The wait is no process and no thread, but it is part of the time
-// that a session may take.
+// It slows down clients that send one message to many strangers. The wait costs no process and no thread. It counts as time
+// of the session.
 
 import type { Verb } from "../smtp/command.ts";
 
 export interface TarPitOptions {
-  /** The number of RCPT commands that wait for nothing; undefined: there is no pit. */
-  readonly tarpitAfter: number | undefined;
+  /** The number of RCPT commands that do not wait. 0: there is no tar pit. */
+  readonly tarpitAfter: number;
   /** Milliseconds that the first command in the pit waits. */
   readonly tarpitDelay: number;
-  /** How many times longer each command waits than the one before. */
+  /** Each command waits this many times longer than the one before. */
   readonly tarpitMultiplier: number;
-  /** Milliseconds that a command waits at most. */
+  /** No command waits longer than this. In milliseconds. */
   readonly tarpitMax: number;
 }
 
@@ -25,20 +26,20 @@ export class TarPit {
     this.#options = options;
   }
 
-  /** The number of RCPT commands that had not. */
+  /** The number of RCPT commands that did not wait. */
   get recipients(): number {
     return this.#recipients;
   }
 
-  /** The number of commands that had to wait. */
+  /** The number of commands that waited. */
   get waits(): number {
     return this.#waits;
   }
 
-  /** Milliseconds that the next command has to wait; `verb` is what it says. */
+  /** Milliseconds that the next command, with this `verb`, has to wait. */
   delayOf(verb: Verb | "SPOILT" | "TOO-LONG"): number {
     const { tarpitAfter, tarpitDelay, tarpitMultiplier, tarpitMax } = this.#options;
-    if (tarpitAfter === undefined) return 0;
+    if (tarpitAfter === 0) return 0;
     if (this.#recipients >= tarpitAfter) return Math.min(tarpitDelay * tarpitMultiplier ** this.#waits++, tarpitMax);
     if (verb === "RCPT") this.#recipients++;
     return 0;

@@ -35,7 +35,7 @@ export const OPTIONS: SessionOptions & PolicyOptions = {
   replyTimeout: 300_000,
   dotTimeout: 600_000,
   deferRcptRefusals: false,
-  tarpitAfter: undefined,
+  tarpitAfter: 0,
   tarpitDelay: 2_000,
   tarpitMultiplier: 1.5,
   tarpitMax: 30_000,
