@@ -1,7 +1,7 @@
-// Where log lines go: a `Logger` writes one line per event, each already formatted by events.ts.
+// Log lines: a `Logger` writes one line per event. events.ts formats it.
 //
-// Levels are syslog's. By default only notices, warnings and errors are written; each -v adds a level. A logger never throws and
-// never waits: mail goes on when the log cannot.
+// The levels are those of syslog. By default only notices, warnings and errors are written. Each -v adds a level. A logger
+// never throws and nobody waits for it, so mail continues if the log fails.
 
 import { escapeText } from "../text/quoting.ts";
 
@@ -13,26 +13,26 @@ export type Level = keyof typeof SEVERITY;
 export interface Logger {
   readonly verbosity: number;
   write(level: Level, line: string): void;
-  /** Opens a log file anew, after a log rotation. */
+  /** Opens a log file again, after a log rotation. */
   reopen(): void;
-  /** Waits until all that was written has left. */
+  /** Waits until all lines have left, but not for long. */
   flush(): Promise<void>;
 }
 
-/** Whether lines of `level` are wanted when -v was given `verbosity` times. */
+/** Whether lines of `level` are wanted if -v was given `verbosity` times. */
 export function isWanted(level: Level, verbosity: number): boolean {
   return level === "debug" ? verbosity >= 2 : level === "info" ? verbosity >= 1 : true;
 }
 
-/** `line` with the level in front where it is a warning or an error, as Postfix has it; else the text alone. */
+/** Warnings and errors begin with their level, as Postfix's do. Other lines stay as they are. */
 export function withWord(level: Level, line: string): string {
   return level === "error" || level === "warning" ? `${level}: ${line}` : line;
 }
 
-// Long enough for any reply; what a stranger sends beyond it is of no use in a log.
+// Long enough for any reply. More text of a stranger is of no use in a log.
 const VALUE_LIMIT = 600;
 
-/** `key=value`, the value in quotes where it holds a blank, an equals sign or a quote. */
+/** `key=value`. The value is in quotes if it holds a blank, an equals sign or a quote. */
 export function formatField(key: string, value: string | number, limit = VALUE_LIMIT): string {
   const text = String(value);
   const safe = escapeText(text.slice(0, limit)) + (text.length > limit ? "..." : "");

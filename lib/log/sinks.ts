@@ -1,8 +1,8 @@
-// The places that a log can be: syslog, standard error, a file; and what becomes of a line that its place does not take.
+// The places of a log: syslog, standard error, a file.
 //
-// Lines are sent in order, one after another, and a bounded number waits. A line that its place does not take goes to the
-// first of the others that does, which hears why; when the place works again, it says how many lines it has missed. Where
-// standard error is the client's socket, it is none of the places.
+// Lines are written in order, one after another, and a bounded number waits. If the place fails, the line goes to the first
+// of the other places that works, together with the reason. When the place works again, its log says how many lines are
+// missing. If standard error is the client's socket, it is not one of the places.
 
 import type { File, Runtime } from "../ports/runtime.ts";
 import { bytesOf } from "../text/octets.ts";
@@ -14,28 +14,28 @@ export type LogTarget =
   | { readonly kind: "stderr" }
   | { readonly kind: "file"; readonly path: string };
 
-/** Where the C library's syslog(3) sends its lines. */
+/** The C library's syslog(3) sends its lines there. */
 export const SYSLOG: LogTarget & { kind: "syslog" } = { kind: "syslog", path: "/dev/log" };
 
-// What may wait for a slow disk or syslog daemon before lines are dropped.
+// So many lines may wait for a slow disk or syslog daemon. More lines are dropped.
 const QUEUE_LIMIT = 10000;
 
-// A syslog daemon that takes nothing must not keep the program from its end.
+// A syslog daemon that takes nothing must not stop the program from ending. In milliseconds.
 const FLUSH_LIMIT = 500;
 
 export interface LoggerOptions {
   readonly verbosity: number;
-  /** Where lines go that the log does not take, best first. A file is not opened before it is needed. */
+  /** The other places, for lines that the log does not take. The best is the first. */
   readonly others: readonly LogTarget[];
 }
 
 interface Place {
-  /** Throws where the line is lost. */
+  /** Throws if the line is lost. */
   line(level: Level, line: string): Promise<void>;
   reopen(): Promise<void>;
 }
 
-/** Opens a log file now, so that one that cannot be written is known at the start: throws `IoError`. */
+/** Opens a log file now, so that the program does not start without it. Throws `IoError`. */
 export async function openLogger(runtime: Runtime, target: LogTarget, options: LoggerOptions): Promise<Logger> {
   const place = await openPlace(runtime, target);
   const others: Place[] = [];
@@ -57,7 +57,7 @@ class QueuedLogger implements Logger {
   readonly #parts: Parts;
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
-  // Lines that the place has missed, and why it did.
+  // The number of lines that the place has missed, and the last reason.
   #missed = 0;
   #why = "";
   #works = true;
@@ -72,7 +72,7 @@ class QueuedLogger implements Logger {
     if (!isWanted(level, this.verbosity)) return;
     if (this.#waiting >= QUEUE_LIMIT) {
       this.#missed++;
-      this.#why = "more lines came than it takes";
+      this.#why = "too many lines at the same time";
       return;
     }
     this.#waiting++;
@@ -109,12 +109,12 @@ class QueuedLogger implements Logger {
     }
   }
 
-  // Not for each line while they are many, but when the crowd is over.
+  // Waits until the rush is over, so that there is one such line and not many.
   async #sayMissed(): Promise<void> {
     if (this.#missed === 0 || this.#waiting > QUEUE_LIMIT / 2) return;
     const missed = this.#missed;
     const fields = formatFields({ lines: missed, reason: this.#why });
-    await this.#parts.place.line("warning", `lines are missing here, for the log could not take them ${fields}`);
+    await this.#parts.place.line("warning", `lines are missing here because the log could not take them ${fields}`);
     this.#missed -= missed;
   }
 
@@ -122,9 +122,9 @@ class QueuedLogger implements Logger {
     try {
       await this.#parts.place.reopen();
     } catch (error) {
-      // What is written to a file that was moved away may not be seen: so both hear of it.
+      // Perhaps nobody reads the old file, because it was moved away. So both places get this line.
       const reason = formatField("reason", messageOf(error));
-      const text = `${this.#parts.what} cannot be opened anew: lines go to the one that was open ${reason}`;
+      const text = `${this.#parts.what} cannot be opened again: lines still go to the old one ${reason}`;
       await this.#parts.place.line("error", text).catch(() => {});
       await this.#writeToOthers("error", text);
     }
@@ -135,7 +135,7 @@ class QueuedLogger implements Logger {
       try {
         return await other.line(level, line);
       } catch {
-        // Then the next one.
+        // The next one may work.
       }
     }
   }
@@ -163,7 +163,7 @@ function errSender({ pid, stdio }: Pick<Runtime, "pid" | "stdio">): Place["line"
   };
 }
 
-/** What systemd's journal takes for the level of a line on standard error (sd-daemon(3)); nothing elsewhere. */
+/** The level of a line for systemd's journal (sd-daemon(3)); nothing if standard error is not the journal. */
 export function journalPrefix(level: Level, isJournal: boolean): string {
   return isJournal ? `<${SEVERITY[level]}>` : "";
 }
@@ -172,7 +172,7 @@ class LogFile implements Place {
   readonly #runtime: Runtime;
   readonly #path: string;
   #file: File;
-  // After a full disk the file may end in the middle of a line.
+  // If the disk was full, the file may end in the middle of a line.
   #isTorn = false;
 
   constructor(runtime: Runtime, path: string, file: File) {
@@ -189,7 +189,7 @@ class LogFile implements Place {
       await this.#file.append(bytesOf(text));
       this.#isTorn = false;
     } catch (error) {
-      // Others that write to it may make that a line too many, which is empty.
+      // Another process may have written to the file. Then there is an empty line, which does no harm.
       if ((await this.#file.stat()).size !== size) this.#isTorn = true;
       throw error;
     }

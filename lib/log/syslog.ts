@@ -1,8 +1,8 @@
-// Lines to the system's syslog, as the C library's syslog(3) sends them (RFC 3164): a datagram for each, or, where the
-// daemon's socket is a stream (syslog-ng, s6), octets that end with NUL.
+// Sends lines to the system's syslog, as the C library's syslog(3) does (RFC 3164). Each line is a datagram. If the socket of
+// the daemon is a stream (syslog-ng, s6), each line ends with NUL.
 //
-// Which of the two it is shows when a line is sent, and may change: the daemon may go and come back. A line that did not leave
-// whole is sent again whole, on a new connection.
+// The kind of socket is found out when a line is sent. It may change, because the daemon may restart. A line that did not
+// leave whole is sent again, whole, on a new connection.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Conn, DatagramSender, Network, Runtime } from "../ports/runtime.ts";
@@ -12,13 +12,13 @@ import { type Level, SEVERITY, withWord } from "./logger.ts";
 /** syslog's facility mail (RFC 5424 s.6.2.1). */
 const FACILITY_MAIL = 2;
 
-// RFC 3164 allows 1024 octets; every syslog daemon of today takes more. A message line with a long reply fits.
+// RFC 3164 allows 1024 octets. Every syslog daemon of today takes more. The line of a message with a long reply fits.
 const LINE_LIMIT = 2048;
 
-// For a daemon to take a connection, in milliseconds.
+// The daemon has so many milliseconds to take a connection.
 const CONNECT_LIMIT = 1000;
 
-/** A function that sends one line to the daemon at `path`; it throws `IoError` where that cannot be done. */
+/** A function that sends one line to the daemon at `path`. It throws `IoError` if that fails. */
 export function syslogSender(
   { pid, network }: Pick<Runtime, "pid" | "network">,
   path: string,
@@ -29,7 +29,7 @@ export function syslogSender(
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** One line as syslog(3) sends it, without an end. Warnings and errors say so in their text, as Postfix's do. */
+/** One line as syslog(3) sends it, without an end. Warnings and errors begin with that word, as Postfix's do. */
 export function formatSyslog(level: Level, line: string, { pid, now }: { pid: number; now: Date }): Uint8Array {
   const day = String(now.getDate()).padStart(2, " ");
   const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map((part) => String(part).padStart(2, "0"));
@@ -61,7 +61,7 @@ class SyslogSocket {
     }
   }
 
-  // False where there is no connection, or none any more.
+  // False if there is no connection, or it is closed.
   async #sendToStream(line: Uint8Array): Promise<boolean> {
     const stream = this.#stream;
     if (!stream) return false;
@@ -81,7 +81,7 @@ class SyslogSocket {
   async #connect(): Promise<void> {
     const stream = await this.#network.connect({ transport: "unix", path: this.#path }, CONNECT_LIMIT);
     this.#stream = stream;
-    // A daemon says nothing: what comes is its end.
+    // A daemon never sends anything. So whatever comes is the end of the connection.
     const forget = () => this.#forget(stream);
     stream.read(new Uint8Array(1)).then(forget, forget);
   }

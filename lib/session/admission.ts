@@ -1,7 +1,7 @@
-// Whom we let in: the restrictions are asked at MAIL and RCPT, before downstream hears of them.
+// Asks the restrictions at MAIL and RCPT, before downstream hears of the sender or the recipient.
 //
-// The client waits for a ruling as for any reply; while it waits, its leaving and the end of the session are noticed. A
-// refusal is logged, and said after its delay; what is done about it is the session's affair.
+// The client waits for a ruling as for any reply. If it leaves, or the session has to end, the wait ends. A refusal is
+// logged, and returned after its delay. The session decides what follows.
 
 import type { Restriction, RestrictionContext, Ruling } from "../restrictions/restriction.ts";
 import { type DnsOptions, Lookups } from "../dns/lookups.ts";
@@ -14,7 +14,7 @@ import { pause, type Waiting, whileClientStays } from "./waiting.ts";
 export interface AdmissionParts extends Waiting {
   readonly resolver: Resolver;
   readonly log: SessionLog;
-  /** Refusals are said at the end of data. */
+  /** The client hears refusals at the end of data. */
   readonly deferred: boolean;
 }
 
@@ -45,7 +45,7 @@ export class Admission {
     rule: (context: RestrictionContext) => Promise<Ruling> | undefined,
   ): Promise<Ruling> {
     const { client, log, deferred } = this.#parts;
-    // The search for the client's name has a time of its own: the sender's name servers cannot use it up.
+    // The lookup of the client's name has its own time limit. So the sender's name servers cannot use up that time.
     const onUnknown = (why: string) => log.clientNotKnown(why);
     const caller = callerOf(envelope, client, { dns: this.#dns.forRuling(), onUnknown });
     const dns = this.#dns.forRuling();

@@ -1,8 +1,8 @@
-// The answer to each command. It goes downstream as it came and its reply comes back as it is; the exceptions stand in
-// `#answer`, each with its reason.
+// The answer to each command. The command goes downstream as it came, and the reply comes back as it is. `#answer` has the
+// exceptions, each with its reason.
 //
-// Replies are returned, not written; the 354 and the 334 in mid-command are the exceptions. Throws `SmtpError` to end the
-// session with a reply, `ClientLost` when nobody is there to hear one, and `DownstreamLost`. The caller watches the client.
+// Replies are returned, not written, except for the 354 and the 334 in the middle of a command. Throws `SmtpError` to end
+// the session with a reply, `ClientLost` if the client cannot hear one, and `DownstreamLost`. The caller watches the client.
 
 import type { Refusal, Ruling } from "../restrictions/restriction.ts";
 import type { Envelope } from "../mail/envelope.ts";
@@ -22,21 +22,21 @@ import { recipientOf, Transaction } from "./transaction.ts";
 import { pause, type Waiting, whileDownstreamStays } from "./waiting.ts";
 
 export interface AnswersOptions extends MessageOptions, TarPitOptions {
-  /** Refusals of a sender or a recipient are said at the end of data, and not before. */
+  /** The client hears refusals of a sender or a recipient at the end of data, and not before. */
   readonly deferRcptRefusals: boolean;
 }
 
 export interface AnswersParts extends MessageParts, Waiting {
   readonly dialogue: Dialogue;
-  /** Absent where there is no restriction. */
+  /** Absent if there is no restriction. */
   readonly admission: Admission | undefined;
   readonly options: AnswersOptions;
 }
 
-// More recipients than any server takes in one transaction; what we keep of them is bounded by it.
+// More recipients than any server takes in one transaction. It bounds what we keep of them.
 const RECIPIENT_LIMIT = 20000;
 
-// Lines that are no commands and commands that we refuse; a client in its right mind sends none.
+// Lines that are not commands, and commands that we refuse. A correct client sends hardly any.
 const ERROR_LIMIT = 100;
 
 const CANCEL_AUTH = bytesOf("*\r\n");
@@ -53,7 +53,7 @@ export class Answers {
     this.#transaction = new Transaction(parts.dialogue);
   }
 
-  /** The reply to `command`, which in the tar pit is a while in coming. */
+  /** The reply to `command`. In the tar pit it comes later. */
   async answer(command: Command | BadLine): Promise<Reply> {
     await this.#slowDown(command);
     const reply = await this.#answer(command);
@@ -61,7 +61,7 @@ export class Answers {
     return reply;
   }
 
-  /** What is known of the client and of the message that is under way. */
+  /** The known facts about the client and its current message. */
   get envelope(): Envelope {
     return this.#transaction.envelope;
   }
@@ -85,7 +85,7 @@ export class Answers {
         return this.#refuse(OWN_REPLIES.lineSpoilt, "a line with a bare CR, LF or NUL");
       case "TOO-LONG":
         return this.#refuse(OWN_REPLIES.lineTooLong, "a line that is too long");
-      // LMTP's greeting (RFC 2033). After it a message gets one reply for each recipient, and ours would be out of step.
+      // LMTP's greeting (RFC 2033). After it a message gets one reply for each recipient, and we expect one for all.
       case "LHLO":
       case "STARTTLS":
       case "BURL":
@@ -93,7 +93,7 @@ export class Answers {
       case "XEXCH50":
         return this.#refuse(OWN_REPLIES.notImplemented, command.verb);
       case "BDAT":
-        // The chunk that follows must never be read as commands.
+        // Nothing may read the chunk that follows as commands.
         this.#parts.dialogue.move("last");
         return this.#refuse(OWN_REPLIES.notImplemented, command.verb);
       case "DATA":
@@ -113,7 +113,7 @@ export class Answers {
 
   async #mail(command: Command): Promise<Reply> {
     const parameters = parsePath(command.argument, "FROM")?.parameters;
-    // BINARYMIME (RFC 3030 s.3) and CHECKPOINT (RFC 1845 s.4), which we have not offered.
+    // BINARYMIME (RFC 3030 s.3) and CHECKPOINT (RFC 1845 s.4): we do not offer them.
     if (parameters?.get("BODY")?.toUpperCase() === "BINARYMIME" || parameters?.has("TRANSID")) {
       return this.#refuse(OWN_REPLIES.parameterUnknown, "MAIL with BODY=BINARYMIME or TRANSID");
     }
@@ -147,8 +147,8 @@ export class Answers {
     return command.verb === "EHLO" ? filterEhlo(reply, this.#parts.options.maxMessageSize) : reply;
   }
 
-  // Only DATA, and AUTH with 334, lead to a 3xx: no spelling that only the far end knows may carry content past the
-  // filter.
+  // Only DATA, and AUTH with 334, lead to a 3xx. So no command that only downstream knows can carry content past the
+  // checks.
   #refuseUnasked3xx(reply: Reply, command: string): Reply {
     if (replyClass(reply) !== 3) return reply;
     this.#parts.log.tell("unasked3xx", { command, reply });
@@ -163,7 +163,7 @@ export class Answers {
     if (dialogue.phase === "mail") return this.#refuse(OWN_REPLIES.noRecipients, "DATA without a recipient");
     const { envelope, refusal, asked } = this.#transaction;
     dialogue.move("started");
-    // If this throws, the session ends, and the log still knows the message.
+    // If this throws, the session ends. The transaction has not ended then, so the log still names the message.
     const { reply, delivered } = await takeMessage(this.#parts, { envelope, refusal, asked }, stop);
     log.tell("dialogue", { said: textOf(command.raw), reply });
     this.#transaction.end(delivered ? "delivered" : "dropped");
@@ -171,21 +171,21 @@ export class Answers {
     return reply;
   }
 
-  // The client's answers go downstream as they are, also those that look like commands (RFC 4954 s.4).
+  // The client's answers go downstream as they are, even if they look like commands (RFC 4954 s.4).
   async #auth(command: Command): Promise<Reply> {
     let reply = await this.#parts.downstream.ask(command.raw);
     while (reply.code === 334) {
       const line = await this.#authLine(reply);
       if ("verb" in line) {
         const canceled = await this.#parts.downstream.ask(CANCEL_AUTH);
-        if (replyClass(canceled) === 3) this.#parts.downstream.abandon("AUTH goes on after it was canceled");
+        if (replyClass(canceled) === 3) this.#parts.downstream.abandon("downstream continues AUTH, which we cancelled");
         const isLong = line.verb === "TOO-LONG";
         return this.#refuse(isLong ? OWN_REPLIES.lineTooLong : OWN_REPLIES.lineSpoilt, "a bad line in AUTH");
       }
       reply = await this.#parts.downstream.ask(line);
     }
     this.#refuseUnasked3xx(reply, "AUTH ...");
-    // Nothing of what the client said: it is a password.
+    // The log shows nothing that the client said: it is a password.
     this.#parts.log.tell("dialogue", { said: "AUTH ...", reply });
     return reply;
   }
@@ -198,7 +198,7 @@ export class Answers {
       client.watchSoon();
       return line;
     } catch (error) {
-      // Downstream would take a QUIT of ours for the client's answer. So this connection can only be closed.
+      // Downstream would take our QUIT for the client's answer. So this connection can only be closed.
       downstream.abandon("AUTH was not finished");
       throw error;
     }
@@ -224,7 +224,7 @@ export class Answers {
     return maxMessageSize !== undefined && Number(parameters?.get("SIZE") ?? 0) > maxMessageSize;
   }
 
-  // No mistake of the client's.
+  // This is not an error of the client.
   #bounded(reply: Reply, what: string): Reply {
     this.#parts.log.tell("clientRefused", { what, reply });
     return reply;

@@ -1,10 +1,11 @@
-// Who the client is, for restrictions and checks: the one that XFORWARD names, or the peer of our own connection where
-// nobody was named. Where downstream does not let the client use XFORWARD, the client is not known. The peer is Postfix then,
-// and strangers must not borrow its address. The log is told why when somebody looks at a client that is so not known.
+// The client, for restrictions and checks. It is the client that XFORWARD names, or else the peer of our own connection.
 //
-// XFORWARD's name is taken as it is: downstream's neighbour has looked it up, and says whether DNS failed there. A name of
-// which nobody spoke, as that of our own peer, is looked up when it is asked for: by its address, and from there back to
-// that address, since everybody may name his address as he likes (RFC 1912 s.2.1).
+// If downstream does not let the peer use XFORWARD, the client is not known. The peer is probably Postfix then, and its
+// address must not stand for a stranger. If a restriction or a check asks for a client that is not known, the log says why.
+//
+// A name from XFORWARD is used as it is: Postfix has looked it up, and says whether DNS failed. If XFORWARD gave no name,
+// as for our own peer, the name is looked up when it is needed: first the names of the address, then the addresses of each
+// name. A name counts if the address is among them, because everyone can give an address any name (RFC 1912 s.2.1).
 
 import type { Envelope } from "../mail/envelope.ts";
 import type { Caller } from "../restrictions/restriction.ts";
@@ -15,7 +16,7 @@ import { IoError } from "../ports/io_error.ts";
 import type { ClientFacts } from "../smtp/xforward.ts";
 import { NO_EHLO } from "./transaction.ts";
 
-// An address may have any number of names.
+// An address may have any number of names, so only the first ones count.
 const NAMES_LIMIT = 5;
 
 interface Connection {
@@ -24,7 +25,7 @@ interface Connection {
 
 type Note = (why: string) => void;
 
-/** The client of `envelope`, which may be the peer of `connection`. */
+/** The client of `envelope`. It may be the peer of `connection`. */
 export function callerOf(
   envelope: Envelope,
   connection: Connection,
@@ -44,7 +45,7 @@ export function callerOf(
   };
 }
 
-/** Its IP address; undefined when it is not known. */
+/** The client's IP address; undefined if it is not known. */
 export function addressOf(
   { client, unforwarded }: Envelope,
   connection: Connection,
@@ -56,13 +57,14 @@ export function addressOf(
   return undefined;
 }
 
-/** What XFORWARD has told of it. A filter hears nothing else, so nothing is missing where the client has said no EHLO. */
+/** The facts from XFORWARD. A filter gets no others. So nothing is missing if the client has said no EHLO. */
 export function factsOf({ client, unforwarded }: Envelope, onUnknown: Note): ClientFacts {
   if (!client.told && unforwarded !== undefined && unforwarded !== NO_EHLO) onUnknown(unforwarded);
   return client;
 }
 
-// A name that looks like an address is none, but the try to pass for that address.
+// Throws `IoError` if XFORWARD says that DNS failed. A name that looks like an address is not a name: somebody wants to
+// pass for that address.
 function hostName({ name, nameless }: ClientFacts): string | undefined {
   if (nameless === "failed") {
     throw new IoError("unknown-host", "client's name: XFORWARD says that it could not be looked up");

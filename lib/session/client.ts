@@ -1,10 +1,10 @@
-// The peer who calls us: its commands, its message, and our replies to it.
+// The client: its commands, its message, and our replies to it.
 //
-// Replies are held back while a further command has come already, and then leave in one packet (RFC 2920 s.3.2): a
-// client that pipelines gets as few packets as it sent. Waits throw `SmtpError` 421 after `timeout` and `ClientLost`
-// when the connection breaks; the end of input is null where a command may be missing, and `ClientLost` in a message.
+// While another command waits, replies are held back. Then they leave in one packet (RFC 2920 s.3.2), so a client that
+// pipelines gets as few packets as it sent. Waits throw `SmtpError` 421 after `timeout`, and `ClientLost` if the connection
+// breaks. The end of input is null between two commands, and `ClientLost` in AUTH and in a message.
 //
-// `watch` notices that the client leaves while it waits for something else; `presence` tells whether it is still there.
+// `watch` notices that the client leaves while it waits for us. `presence` says whether it is still there.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Clock } from "../ports/runtime.ts";
@@ -20,13 +20,13 @@ import { ClientLost, SmtpError } from "./smtp_error.ts";
 /** RFC 4954 s.4: an AUTH command and its continuation have at most 12288 octets. */
 const AUTH_LINE_LIMIT = 12288;
 
-/** As Postfix's line_length_limit. RFC 5321 s.4.5.3.1.4 asks for 512 octets, extensions add to them. */
+/** Postfix's line_length_limit. RFC 5321 s.4.5.3.1.4 asks for 512 octets, and extensions for more. */
 const COMMAND_LINE_LIMIT = 2048;
 
-// What may be held back for a client that sends many commands with long replies at once.
+// More octets of replies than this are never held back, however many commands a client sends at once.
 const HELD_LIMIT = 16384;
 
-/** A line that is no command; its octets are forgotten. */
+/** A line that is not a command. Its octets are forgotten. */
 export type BadLine = { readonly verb: "SPOILT" | "TOO-LONG" };
 
 /**
@@ -39,7 +39,7 @@ export type Presence = "here" | "quitting" | "gone" | "broken";
 // A line whose verb is QUIT, as `parseCommand` knows it.
 const QUIT_LINE = /(?:^|\n)[\t\v\f\r ]*QUIT(?:[\t\v\f\r ][^\n]*)?\r\n/i;
 
-/** The moment after which `watchSoon` watches, in milliseconds. Most replies come sooner, and reading ahead costs time. */
+/** `watchSoon` waits so many milliseconds first. Most replies come sooner, and reading ahead costs time. */
 export const WATCH_DELAY = 100;
 
 const SPOILT: BadLine = { verb: "SPOILT" };
@@ -53,10 +53,10 @@ export class Client {
   #heldOctets = 0;
   #flushing: Promise<void> | undefined;
   readonly #soon: Deadline;
-  /** Called when a client that is watched has left, or has closed its sending side. */
+  /** Called if the client leaves, or closes its sending side, while it is watched. */
   onEnded: () => void = () => {};
 
-  /** `timeout` is the time in milliseconds that the client may be silent, or take no reply. */
+  /** The client may be silent, or take no reply, for `timeout` milliseconds. */
   constructor(conn: LineConn, clock: Clock, timeout: number) {
     this.#conn = conn;
     this.#clock = clock;
@@ -68,7 +68,7 @@ export class Client {
     return this.#conn.peer;
   }
 
-  /** The next command, or null when the client has ended the session. */
+  /** The next command, or null if the client has ended the session. */
   async nextCommand(): Promise<Command | BadLine | null> {
     const line = await this.#nextLine();
     if (line === null || line.tooLong) return line && TOO_LONG;
@@ -77,14 +77,14 @@ export class Client {
     return command.verb !== "AUTH" && line.raw.length > COMMAND_LINE_LIMIT ? TOO_LONG : command;
   }
 
-  /** The client's next line in an AUTH exchange, its CRLF included, unless it cannot be passed on. */
+  /** The client's next line in an AUTH exchange, with its CRLF. A bad line cannot be passed on. */
   async nextAuthLine(): Promise<Uint8Array | BadLine> {
     const line = await this.#nextLine();
     if (line === null) throw new ClientLost("client ended the session during AUTH");
     return line.tooLong ? TOO_LONG : line.spoilt ? SPOILT : line.raw.slice();
   }
 
-  /** What has come of the message, to be used and `consume`d before the next call. */
+  /** The part of the message that has come. Use it and `consume` it before the next call. */
   async nextContent(): Promise<Uint8Array> {
     this.#soon.stop();
     if (!this.#conn.hasInput) await this.flush();
@@ -103,7 +103,7 @@ export class Client {
     if (!this.#conn.hasInput || this.#heldOctets > HELD_LIMIT) await this.flush();
   }
 
-  /** Sends the replies that were held back, when those before them are sent. */
+  /** Sends the replies that were held back, after those that are being sent. */
   async flush(): Promise<void> {
     await this.#flushing;
     if (this.#held.length === 0) return;
@@ -124,19 +124,19 @@ export class Client {
     return QUIT_LINE.test(textOf(this.#conn.peek())) ? "quitting" : "gone";
   }
 
-  /** Why the client is gone: `ClientLost`, or the bug because of which it could not be read. */
+  /** Why the client is gone: `ClientLost`, or the bug that broke the reading. */
   get lost(): Error {
     const { ended } = this.#conn;
     if (ended instanceof Error && !(ended instanceof IoError)) return ended;
     return new ClientLost("client left while it had to wait", { cause: ended });
   }
 
-  /** Whether another whole line has come. */
+  /** Whether one more whole line has come. */
   get hasLine(): boolean {
     return this.#conn.hasLine;
   }
 
-  /** Reads ahead until the next read from the client. Calls `onEnded` when the client has left, or leaves. */
+  /** Reads ahead until the next read from the client. Calls `onEnded` if the client has left, or leaves. */
   watch(): void {
     const look = () => {
       if (this.#conn.ended) this.onEnded();
@@ -145,12 +145,12 @@ export class Client {
     look();
   }
 
-  /** Does the same a moment later, unless the client is read from before. */
+  /** Does the same a moment later, unless a read from the client comes first. */
   watchSoon(): void {
     this.#soon.start(this.#clock.now() + WATCH_DELAY, () => this.watch());
   }
 
-  /** Makes the current wait, and every later one, throw `reason`. Replies can still be said. */
+  /** Makes the current wait, and every later one, throw `reason`. `say` and `flush` still work. */
   interrupt(reason: Error): void {
     this.#conn.interrupt(reason);
   }
@@ -173,7 +173,7 @@ export class Client {
   }
 }
 
-/** What the failure of a client's connection means for the session. */
+/** The error that the session gets if the client's connection fails. */
 export function translateClientError(error: unknown): unknown {
   if (!(error instanceof IoError)) return error;
   if (error.kind === "timeout") {

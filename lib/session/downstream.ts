@@ -1,10 +1,10 @@
-// The server that we call: one command out, one whole reply back.
+// The next server: one command goes out, one whole reply comes back.
 //
-// Every failure closes the connection, and each later call throws the same error: `DownstreamLost`, the reason that was given
-// to `interrupt`, or a bug. While nobody asks anything, a NOOP goes out now and then, so that downstream does not take us for
-// dead. The reply to that NOOP, or to our own RSET, is heard before the next command is said. A reply that nobody asked for
-// ends the connection too, because it would be taken for the reply to the next command, even to the final dot. Downstream may
-// leave of its own accord, by a 421 or by closing: `heed` tells this at once.
+// Every failure closes the connection. Each later call throws the same error: `DownstreamLost`, the reason that was given to
+// `interrupt`, or a bug. While the client is silent, a NOOP goes out from time to time, so that downstream does not give us
+// up. The next command waits for the reply to that NOOP, or to our own RSET. A reply without a command ends the connection
+// too. Otherwise it would pass for the reply to the next command, even to the final dot. Downstream may leave by itself,
+// with a 421 or by closing: `heed` tells this at once.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Clock } from "../ports/runtime.ts";
@@ -21,7 +21,7 @@ export interface DownstreamOptions {
   readonly replyTimeout: number;
   /** Milliseconds of silence after which a NOOP is sent. */
   readonly keepalive: number;
-  /** Called with a bug that shows while nobody waits for downstream. */
+  /** Called with a bug that nobody waits for. */
   readonly onBug?: (error: unknown) => void;
 }
 
@@ -29,8 +29,10 @@ const NOOP = bytesOf("NOOP\r\n");
 const RSET = bytesOf("RSET\r\n");
 const QUIT = bytesOf("QUIT\r\n");
 
-// Not worth waiting for: the connection is closed in any case.
+// The connection is closed in any case. In milliseconds.
 const QUIT_PATIENCE = 1000;
+
+const UNASKED = "downstream replied without a command";
 
 export class Downstream {
   readonly #conn: LineConn;
@@ -41,7 +43,7 @@ export class Downstream {
   #asked = true;
   /** The end of our own NOOP or RSET, until its reply has come. */
   #own: Promise<void> | undefined;
-  /** What downstream says unasked; and the first such reply that is no 421. */
+  /** Reads replies without a command; and the first one that is not a 421. */
   #unasked = new ReplyReader();
   #outOfTurn: string | undefined;
   #onLeft: ((why: DownstreamLeft) => void) | undefined;
@@ -87,15 +89,15 @@ export class Downstream {
     return reply;
   }
 
-  /** Drops the transaction without waiting for the reply. A downstream that refuses that is of no further use. */
+  /** Drops the transaction without waiting for the reply. If downstream refuses that, it is lost. */
   reset(): void {
     if (!this.isLost) this.#askInOwnName(RSET);
   }
 
   /**
-   * Sends the content of a message whose DATA got a 354, all but its last octets. `mayGoOn` is asked before each write and
-   * throws to stop. The result holds the last octets, the final dot among them: with those the message is downstream's.
-   * Once this has thrown, downstream waits in the middle of a message; `abandon` it.
+   * Sends the content of a message after downstream's 354, except for the last octets. `mayGoOn` is called before each
+   * write and throws to stop. The result is the last octets, with the final dot: with them downstream has the message. If
+   * this throws, downstream waits in the middle of a message: `abandon` it.
    */
   async sendContent(source: Content, due: number, mayGoOn: () => void): Promise<Uint8Array> {
     this.#asked = true;
@@ -123,7 +125,7 @@ export class Downstream {
     return reply;
   }
 
-  /** Calls `onLeft` when downstream leaves of its own accord; at once when it has left since the last question. */
+  /** Calls `onLeft` if downstream leaves by itself. Calls it at once if downstream has left since its last reply. */
   heed(onLeft: ((why: DownstreamLeft) => void) | undefined): void {
     this.#onLeft = onLeft;
     if (!onLeft || this.#asked) return;
@@ -144,12 +146,12 @@ export class Downstream {
     }
   }
 
-  /** Closes without a word, which tells downstream to drop what it has of a message; later calls throw. */
+  /** Closes without a QUIT. So downstream drops an unfinished message. Later calls throw. */
   abandon(why: string): void {
     this.#lose(new DownstreamLost(why));
   }
 
-  /** Makes the current wait, and every later one, throw `reason`. Closes at once when downstream owes a reply. */
+  /** Makes the current wait, and every later one, throw `reason`. Closes at once if downstream owes a reply. */
   interrupt(reason: Error): void {
     this.#onLeft = undefined;
     if (this.#asked || this.#own) this.#lose(reason);
@@ -182,7 +184,7 @@ export class Downstream {
     this.#look();
   }
 
-  // Half a reply may become a 421. Anything else that downstream says unasked is an error at the next question.
+  // Half a reply may become a 421. Any other reply without a command is an error when the next command is said.
   #look(): void {
     if (!this.#onLeft || this.#asked || this.#own || this.isLost) return;
     const wrong = this.#saidUnasked();
@@ -199,7 +201,7 @@ export class Downstream {
       await this.#say(command, due);
       const reply = await this.#hear(due);
       if (reply.code === 421) throw leftWith(reply);
-      // A NOOP may be unknown, but neither is answered with a 3xx: what we say next would not be heard as a command.
+      // Downstream may refuse a NOOP. But after a 3xx it would not read our next line as a command.
       const refused = replyClass(reply) === 3 || (command === RSET && replyClass(reply) !== 2);
       if (refused) throw new DownstreamLost(`${textOf(command).trim()} refused: ${replyText(reply)}`);
     };
@@ -211,7 +213,7 @@ export class Downstream {
     this.#own = own;
   }
 
-  // The next question throws the same error. A bug is told before, and so is that downstream has left.
+  // The next command throws the same error. A bug, and that downstream has left, are told now.
   #failUnasked(error: unknown): void {
     const lost = this.#lose(error);
     if (!isForeseen(lost)) this.#options.onBug?.(lost);
@@ -225,7 +227,7 @@ export class Downstream {
   async #say(octets: Uint8Array, due: number): Promise<void> {
     if (this.#lost) throw this.#lost;
     try {
-      // A reply that has come already is not the reply to what we say now.
+      // A reply that has come before the command is not the reply to it.
       const wrong = this.#saidUnasked();
       if (wrong) throw wrong;
       await this.#conn.write(octets, due);
@@ -234,7 +236,7 @@ export class Downstream {
     }
   }
 
-  // Downstream should be silent after its last reply. The error when it was not, or has closed.
+  // After its last reply downstream must be silent. Gives the error if it was not, or if it has closed.
   #saidUnasked(): Error | undefined {
     for (let line; !this.#outOfTurn && (line = this.#conn.takeLine(REPLY_LINE_LIMIT));) {
       try {
@@ -248,8 +250,8 @@ export class Downstream {
     }
     const { ended } = this.#conn;
     if (ended) return leftBy(ended);
-    if (this.#outOfTurn) return new DownstreamLost(`downstream spoke out of turn: ${this.#outOfTurn}`);
-    if (this.#conn.hasInput || this.#unasked.isInReply) return new DownstreamLost("downstream spoke out of turn");
+    if (this.#outOfTurn) return new DownstreamLost(`${UNASKED}: ${this.#outOfTurn}`);
+    if (this.#conn.hasInput || this.#unasked.isInReply) return new DownstreamLost(UNASKED);
     return undefined;
   }
 
@@ -268,7 +270,7 @@ export class Downstream {
     }
   }
 
-  // Closes, and gives the error that the caller throws: the one by which downstream was lost first, or a bug.
+  // Closes, and gives the error that the caller throws: the first one, or a bug.
   #lose(error: unknown): Error {
     const lost = meaningOf(error);
     this.#lost ??= lost;
@@ -283,13 +285,13 @@ function leftWith(farewell: Reply): DownstreamLeft {
   return new DownstreamLeft(`downstream said ${replyText(farewell)}`, { farewell });
 }
 
-// The error is a bug when reading failed in a way that nobody foresaw.
+// The error is a bug if reading failed in an unknown way.
 function leftBy(ended: End): Error {
   if (ended === "closed") return new DownstreamLeft("downstream closed the connection");
   return ended instanceof IoError ? new DownstreamLeft(ended.message, { cause: ended }) : ended;
 }
 
-// What an error of the connection means for the session. An error that nobody foresaw stays as it is.
+// The error that the session gets if the connection fails. An unknown error stays as it is.
 function meaningOf(error: unknown): Error {
   if (error instanceof MalformedReply) return new DownstreamLost(error.message, { cause: error });
   if (!(error instanceof IoError)) return error instanceof Error ? error : new Error(String(error));

@@ -1,14 +1,14 @@
 // The message phase: from our 354 to the reply to the client's final dot (RFC 5321 s.4.1.1.4).
 //
-//   receive   the content goes to the spool, up to CR LF . CR LF and no other end; what is too large or finds no room is
-//             still read to its end, to stay in step, and then refused
-//   judge     the checks look at it; the client is watched, and when it leaves nothing is delivered, since it will send
-//             the message again
-//   deliver   downstream hears DATA, and the content only after its 354
+//   receive   The content goes to the spool, up to CR LF . CR LF and no other end. A message that is too large, or finds
+//             no room, is still read to its end, so that the dialogue stays in step. Then it is refused.
+//   judge     The checks look at the message. If the client leaves, nothing is delivered, because the client will send the
+//             message again.
+//   deliver   Downstream hears DATA, and after its 354 the content.
 //
 // The point of no return is the write that holds the final dot. Before it a failure is a clean 4xx. After it the outcome
-// is unknown: the client hears 451, and the log says "possible duplicate". All of it has one time limit, from the
-// client's final dot on, for Postfix does not wait longer and its client would then send again what we still deliver.
+// is not known: the client hears 451, and the log says "possible duplicate". Everything after the client's final dot has
+// one time limit. Postfix does not wait longer, and its client would send a message again that we then deliver.
 
 import type { Judge, JudgeOptions } from "../checks/check.ts";
 import type { Refusal } from "../restrictions/restriction.ts";
@@ -59,36 +59,36 @@ export interface MessageEnd {
   readonly delivered: boolean;
 }
 
-// What has been counted may turn out to be the beginning of the end of data.
+// The last octets that were counted may be the beginning of the end of data.
 const END_OF_DATA_LENGTH = 3;
 
-// So much of a message is looked at for its Message-ID; while there is not more, the spool has all of it in memory.
+// The Message-ID is looked for in so many octets. The spool still has them in memory.
 const HEADER_LIMIT = 65_536;
 
 const DATA = bytesOf("DATA\r\n");
 
-/** What is known of a message before its content. */
+/** The known facts about a message before its content. */
 export interface Taken {
   readonly envelope: Envelope;
-  /** What the client hears to it, whatever it is. */
+  /** If it is there, the client hears it, whatever the message is. */
   readonly refusal?: Refusal | undefined;
-  /** The checks that the rules ask for; absent: all. */
+  /** The checks that the rules ask for. Absent: all. */
   readonly asked?: ReadonlySet<string> | undefined;
 }
 
-/** What became of a message: `reply` is what the client hears to its final dot. */
+/** The outcome of a message. The client hears `reply` to its final dot. */
 interface Outcome {
   readonly verdict: string;
   readonly reason: string;
   readonly reply: Reply;
-  /** Downstream's transaction is over; otherwise it has to be dropped. */
+  /** Downstream's transaction is over. Otherwise it has to be dropped. */
   readonly taken: boolean;
 }
 
 /**
- * Takes one message from the client and gives the reply to its final dot, and whether downstream has it. With a `refusal`
- * that is the reply, whatever the message. `stop` is aborted, with an error as its reason, when the session has to end or
- * the client has left. Throws that, `ClientLost` and `SmtpError`; nothing is left in the spool either way.
+ * Takes one message from the client. Gives the reply to its final dot, and whether downstream has the message. `stop` is
+ * aborted if the session has to end or the client has left. Its reason is the error that this throws. Also throws
+ * `ClientLost` and `SmtpError`. Nothing stays in the spool in any case.
  */
 export async function takeMessage(
   parts: MessageParts,
@@ -120,7 +120,7 @@ export async function takeMessage(
   }
 }
 
-// The message has had its outcome: that its file cannot be removed must not change it.
+// The message has its outcome. If its file cannot be removed, that must not change it.
 async function removeSpool(spool: Spool, log: SessionLog): Promise<void> {
   try {
     await spool.remove();
@@ -150,7 +150,7 @@ async function receive({ client, log, options }: MessageParts, spool: Spool, sto
     try {
       const space = await spool.space(decodedRoom(wire.length));
       const count = decoder.decode(wire.subarray(0, decodable(space.length)), space);
-      // Or the same octets would come again and again, and nothing else would ever run.
+      // Otherwise the same octets would come again and again, and nothing else would run.
       if (decoder.consumed === 0) throw new Error("no room was made for content");
       client.consume(decoder.consumed);
       spool.filled(count);
@@ -191,7 +191,7 @@ function refused(why: string, reply: Reply): Refused {
 // --- judge
 
 interface Limits {
-  /** When the client must have its reply, on the clock. */
+  /** The client must have its reply at this time of the clock. */
   readonly deadline: number;
   readonly stop: AbortSignal;
 }
@@ -206,10 +206,10 @@ async function judge(
   client.watch();
   stop.addEventListener("abort", abort);
   try {
-    // It may have come while the last of the message was written.
+    // It may have been aborted during the last write to the spool.
     stop.throwIfAborted();
-    // A filter takes its time: what the client is owed so far does not wait for it. Nor does it wait for the client: who is
-    // slow to take that would leave it no time, and a filter that has none is no filter.
+    // A filter takes a while, so the replies that are held back leave now. But the filter does not wait for that: a client
+    // that takes them slowly would leave it no time.
     const owed = judge.needsFile ? client.flush() : undefined;
     owed?.catch(abort);
     const limit = deadline - 2 * answerReserve(options) - clock.now();
@@ -217,7 +217,7 @@ async function judge(
     const notice = (text: string) => log.notice(text);
     const judgement = await judge.judge(message, { signal, limit, files, asked, notice });
     stop.throwIfAborted();
-    // A signal to end waits for no client that takes nothing.
+    // The client may take nothing. The end of the session does not wait for it.
     if (owed) await whileClientStays({ client, stop }, () => owed);
     log.judged(judgement);
     return judgement;
@@ -226,7 +226,7 @@ async function judge(
   }
 }
 
-// What is said of the message does not change any more. Only a check that looks at the client has it looked for.
+// The envelope does not change any more. The client is looked for only if a check asks for it.
 function mailOf({ client, log }: MessageParts, envelope: Envelope): Mail {
   const { sender, recipients } = envelope;
   const onUnknown = (why: string) => log.clientNotKnown(why);
@@ -247,8 +247,8 @@ function mailOf({ client, log }: MessageParts, envelope: Envelope): Mail {
 // --- deliver
 
 /**
- * Downstream gets at least this part of the time to answer the final dot, and as much before that to take the content. A
- * message that reaches that point later is not delivered: a reply that nobody waits for any more would make a duplicate.
+ * This part of the message's time is kept for downstream's answer to the final dot, and the same part for the content. If
+ * less is left after the checks, the message is not delivered: nobody would wait for the reply, and that makes a duplicate.
  */
 export const RESERVE_SHARE = 1 / 10;
 
@@ -276,7 +276,7 @@ async function deliver(
   };
   const failed = { reply: OWN_REPLIES.messageFailed, taken: false };
 
-  // Downstream has not heard of it, and can take the next one.
+  // Downstream has not heard of this message, and can take the next one.
   if (isLate()) {
     log.tell("noTimeLeft", {});
     return failed;
@@ -292,7 +292,7 @@ async function deliver(
     last = await downstream.sendContent(source, deadline, mayGoOn);
     stop.throwIfAborted();
   } catch (error) {
-    // In the middle of a message a connection can only be closed: anything said would become content.
+    // In the middle of a message the connection can only be closed. Anything else would become content.
     downstream.abandon("message was not finished");
     stop.throwIfAborted();
     if (error instanceof DownstreamLost) log.tell("downstreamLost", { doing: "sending a message", why: error.message });

@@ -1,6 +1,6 @@
-// Every reply that the proxy says in its own name (RFC 5321 s.4.2, RFC 3463).
+// Every reply of postprox's own (RFC 5321 s.4.2, RFC 3463).
 //
-// They say little to strangers: no path, no name of a part, no error text. The log says the rest.
+// They tell strangers little: no path, no name of a part, no error text. The log has the rest.
 
 import { NO_SPACE, NOT_HANDLED } from "../mail/judgement.ts";
 import { formatReply } from "../smtp/reply.ts";

@@ -1,13 +1,11 @@
 // One conversation: a client on one side, downstream on the other. It reads like the dialogue of RFC 5321 s.3.
 //
-// This is its life: it connects, hears one command after another, and explains its end. What a command is answered with
-// stands in `answers.ts`, which returns the replies that the loop writes. What ends it is an error: an `SmtpError` with
-// a reply, `ClientLost` when nobody is there to hear one, or `DownstreamLost`; anything else is a bug: 421 to the
-// client, the stack to the log.
+// A session connects, answers one command after another, and explains its end. `answers.ts` has the answers, and the loop
+// writes them. A session ends with its last reply or with an error: `SmtpError` has a reply, `ClientLost` means that nobody
+// can hear one, and `DownstreamLost`. Any other error is a bug: the client hears 421, and the log gets the stack.
 //
-// A client that leaves ends the session, whatever the session waits for: a downstream that hangs must not keep it. There is
-// one exception. When the final dot of a message is out, downstream has a while to answer, so that the log can tell the
-// outcome.
+// If the client leaves, the session ends at once, even while downstream hangs. There is one exception: after the final dot
+// of a message downstream has a while to answer, so that the log can tell the outcome.
 
 import type { Judge } from "../checks/check.ts";
 import { SessionLog } from "../log/events.ts";
@@ -41,27 +39,27 @@ export interface SessionParts extends SessionChecks {
   readonly options: SessionOptions;
 }
 
-/** What looks at the mail of a session. */
+/** The parts that look at the mail of a session. */
 export interface SessionChecks {
   readonly judge: Judge;
-  /** Who asks the restrictions; absent where there are none. */
+  /** Makes the part that asks the restrictions. Absent if there are none. */
   readonly newAdmission?: ((parts: AdmissionParts) => Admission) | undefined;
 }
 
-/** How a session ended. `unreachable`: downstream could not be reached, or turned the session away with its greeting. */
+/** How a session ended. `unreachable`: downstream could not be reached, or its greeting refused the session. */
 export type SessionEnd = "ended" | "unreachable";
 
-// Downstream has the message and owes the reply: most answer within a second. In milliseconds.
+// Downstream has the message and owes the reply. Most servers answer within a second. In milliseconds.
 export const SHUTDOWN_GRACE = 10_000;
 
 // The client has left, and downstream owes the reply to its message. After this time the outcome is unknown.
 const LEFT_GRACE = 3_000;
 
-// The client has closed its sending side, and downstream owes replies to it. The session ends after this time; with the
-// moment before we notice it, this is 3 s.
+// The client has closed its sending side, and downstream still owes replies. The session ends after this time. Together
+// with the delay before we notice it, this is 3 s.
 const OWED_PATIENCE = 3_000 - WATCH_DELAY;
 
-// The client has closed its sending side after a QUIT. After this time the reply to that QUIT is our own.
+// The client has closed its sending side after a QUIT. After this time we answer that QUIT ourselves.
 const QUIT_PATIENCE = 10_000;
 
 /** Each of these limits is set once. */
@@ -122,8 +120,8 @@ export class Session {
   }
 
   /**
-   * Ends the session with a 421, except that a message whose final dot is out may still be answered, within
-   * `SHUTDOWN_GRACE`; after that it is not known what becomes of it.
+   * Ends the session with a 421. But if the final dot of a message is out, downstream may still answer it within
+   * `SHUTDOWN_GRACE`. After that the outcome is not known.
    */
   shutDown(): void {
     this.#end(new SmtpError(OWN_REPLIES.shuttingDown, "shutting down"), { limit: "shutdown", grace: SHUTDOWN_GRACE });
@@ -149,7 +147,7 @@ export class Session {
     if (!this.#limits.has(limit)) this.#limits.set(limit, this.#parts.runtime.clock.after(delay, callback));
   }
 
-  // Called when the client has left, or has closed its sending side; perhaps several times.
+  // Called if the client leaves, or closes its sending side. It may be called several times.
   #lookAfterClient(): void {
     const { phase } = this.#dialogue;
     if (phase === "over") return;
@@ -172,11 +170,11 @@ export class Session {
     return "raw" in command ? shownVerb(command) : command.verb;
   }
 
-  /** Downstream, whose greeting has been said to the client; undefined where it cannot be had. */
+  /** Downstream, after the client has heard its greeting; undefined if downstream cannot be reached. */
   async #open(): Promise<Downstream | undefined> {
     const { runtime: { network, clock }, options } = this.#parts;
     this.#log.tell("connected", { downstream: options.downstream });
-    // One limit for the connection and the greeting: either may never come.
+    // The connection and the greeting have one limit together. Either may never come.
     const due = clock.now() + options.connectTimeout;
     this.#client.watchSoon();
     let greeting: Reply;
@@ -184,11 +182,11 @@ export class Session {
       const conn = await this.#orStop(network.connect(options.downstream, options.connectTimeout));
       const wire = new LineConn(conn, clock, { holds: "replies" });
       this.#downstream = new Downstream(wire, clock, { ...options, onBug: (error) => this.#failUnasked(error) });
-      // `#end` may have come just before, and found nothing to interrupt.
+      // `#end` may have been called before, when there was nothing to interrupt.
       this.#stop.signal.throwIfAborted();
       this.#dialogue.move("connected");
       greeting = await this.#downstream.greeting(due);
-      if (replyClass(greeting) === 3) throw new DownstreamLost("downstream greets with a 3xx reply");
+      if (replyClass(greeting) === 3) throw new DownstreamLost("downstream greeted with a 3xx reply");
     } catch (error) {
       if (!(error instanceof IoError || error instanceof DownstreamLost)) throw error;
       this.#outcome = "unreachable";
@@ -198,19 +196,19 @@ export class Session {
       await this.#sayLast(OWN_REPLIES.downstreamUnreachable);
       return undefined;
     }
-    // The client hears it all the same, and may answer.
+    // The client hears this greeting too, and may answer.
     if (replyClass(greeting) !== 2) {
       this.#outcome = "unreachable";
       this.#log.tell("turnedAway", { downstream: options.downstream, greeting });
     }
     await this.#client.say(greeting);
-    // A client that has already sent commands hears it at once, too.
+    // A client that has already sent commands hears it at once as well.
     await this.#client.flush();
     this.#dialogue.move(greeting.code === 421 ? "last" : "greeted");
     return this.#downstream;
   }
 
-  // A bug in something that nobody waits for.
+  // Called with a bug that nobody waits for.
   #failUnasked(error: unknown): void {
     this.#log.tell("bug", { error });
     this.failOnBug();
@@ -223,7 +221,7 @@ export class Session {
     return new Answers({ ...parts, downstream, admission, judge, files, pid, options });
   }
 
-  // A connection that nobody waits for any more is closed when it comes.
+  // If the session ends before the connection comes, the connection is closed then.
   async #orStop(connecting: Promise<Conn>): Promise<Conn> {
     const { signal } = this.#stop;
     const stopped = Promise.withResolvers<never>();
@@ -253,20 +251,20 @@ export class Session {
         this.#log.tell("clientLost", { doing, why: "client ended the session" });
         return;
       }
-      // A QUIT that was sent ahead is one as well: such a client leaves in good order.
+      // This is true even of a QUIT that was sent ahead: such a client leaves in good order.
       dialogue.move("heard");
       this.#command = command;
       client.watchSoon();
       const reply = await answers.answer(command);
       await client.say(reply);
-      // The reply to a message is due: it does not wait until downstream has answered the commands behind it.
+      // The reply to a message is urgent. It does not wait for the replies to the commands after it.
       if (command.verb === "DATA") await client.flush();
     }
     await client.flush();
   }
 
-  // Who does not hear that a message is delivered will send it again. That our reply was written proves nothing: the
-  // client may have left before it came.
+  // A client that does not hear of a delivery sends the message again. We wrote the reply, but the client may have left
+  // before it came.
   #noteUnheard(): void {
     const unheard = this.#answers?.unheard;
     if (unheard) this.#log.tell("unheard", { envelope: unheard });
@@ -297,7 +295,7 @@ export class Session {
     try {
       this.#log.tell("bug", { error });
     } catch {
-      // The log may be what is broken.
+      // The log itself may be broken.
     }
   }
 
@@ -312,7 +310,7 @@ export class Session {
   }
 }
 
-// The last reply of the session. A client that has left hears none, but it may still hear what was held back for it.
+// The last reply of the session; undefined if the client has left. It may still hear the replies that were held back.
 function farewellFor(error: unknown): Reply | undefined {
   if (error instanceof ClientLost) return undefined;
   if (error instanceof SmtpError) return error.reply;

@@ -1,7 +1,7 @@
-// What ends a session: the reply that the client hears, and the reason that the log gets.
+// The errors that end a session. Each has a reason for the log, and most have a reply for the client.
 //
-// These errors are foreseen: handlers throw them, and the session's loop explains them. Any other error is a bug.
-// `ClientLost` has no reply, for nobody is there to hear it.
+// Handlers throw them, and the loop of the session explains them. Any other error is a bug. `ClientLost` has no reply,
+// because nobody would hear it.
 
 import type { Reply } from "../smtp/reply.ts";
 
@@ -20,12 +20,12 @@ export class ClientLost extends Error {
   override readonly name = "ClientLost";
 }
 
-/** The connection with downstream is of no further use; the message says why. */
+/** The connection with downstream is of no more use. The message says why. */
 export class DownstreamLost extends Error {
   override readonly name: string = "DownstreamLost";
 }
 
-/** Downstream has ended the session of its own accord. */
+/** Downstream has ended the session by itself. */
 export class DownstreamLeft extends DownstreamLost {
   override readonly name = "DownstreamLeft";
   /** Its 421, if it said one. */

@@ -1,8 +1,8 @@
-// What is known of the client and of its message: only what downstream accepted counts.
+// The known facts about the client and its current message. Only commands that downstream accepted count.
 //
-// Everything known of one message is forgotten at the end of its transaction, at RSET, EHLO, HELO and a new MAIL; what
-// XFORWARD told stays until the end of the transaction that it stands before (XFORWARD_README). Whether downstream lets
-// the client use XFORWARD at all is known for the session. A client that may not use it cannot say for whom it speaks.
+// The facts about a message are forgotten at the end of its transaction, and at RSET, EHLO, HELO and a new MAIL. The facts
+// from XFORWARD stay until the end of the next transaction (XFORWARD_README). Whether downstream lets the client use
+// XFORWARD is known for the whole session. A client that may not use it cannot say for whom it speaks.
 
 import type { ContentCheck, Refusal, Ruling } from "../restrictions/restriction.ts";
 import { emptyEnvelope, type Envelope } from "../mail/envelope.ts";
@@ -13,8 +13,8 @@ import { readAddress } from "../smtp/path.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { type ClientFacts, mergeXforward } from "../smtp/xforward.ts";
 
-/** Why a client is not known that has said no EHLO. This is its own decision, and no fault of downstream's. */
-export const NO_EHLO = "no EHLO was said, to which downstream could offer XFORWARD";
+/** Why a client without an EHLO is not known. This is not a fault of downstream. */
+export const NO_EHLO = "the client said no EHLO, so downstream could not offer XFORWARD";
 
 export class Transaction {
   readonly #dialogue: Dialogue;

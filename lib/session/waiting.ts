@@ -1,8 +1,8 @@
-// One side waits for the other. Waiting ends when it makes no sense any more.
+// One side waits for the other. A wait ends early if it makes no more sense.
 //
-// While the client waits, the session may have to end, also because the client leaves; the wait then throws the reason of
-// the signal `stop`. A client that has sent commands ahead is still there. While downstream waits, it may leave; the wait for
-// the client then throws that.
+// While the client waits, the session may have to end, for example because the client leaves. Then the wait throws the
+// reason of the signal `stop`. A client that has sent commands ahead has not left. While downstream waits for the client,
+// downstream may leave. Then the wait throws `DownstreamLeft`.
 
 import type { Clock } from "../ports/runtime.ts";
 import type { Client } from "./client.ts";
@@ -11,11 +11,11 @@ import type { Downstream } from "./downstream.ts";
 export interface Waiting {
   readonly client: Client;
   readonly clock: Clock;
-  /** Aborted when the session has to end; its reason says why, and what the client hears. */
+  /** Aborted if the session has to end. Its reason says why, and has the reply to the client. */
   readonly stop: AbortSignal;
 }
 
-/** What `work` gives. When the wait ends before that, its signal is aborted and nobody looks at what it gives. */
+/** The result of `work`. If the wait ends early, the signal of `work` is aborted and its result is ignored. */
 export async function whileClientStays<Result>(
   { client, stop }: Pick<Waiting, "client" | "stop">,
   work: (signal: AbortSignal) => Promise<Result>,
@@ -36,7 +36,7 @@ export async function whileClientStays<Result>(
   }
 }
 
-/** Waits for `delay` milliseconds, when all that the client is owed has been sent. */
+/** Sends the replies that were held back, and then waits for `delay` milliseconds. */
 export async function pause(waiting: Waiting, delay: number): Promise<void> {
   await waiting.client.flush();
   await whileClientStays(waiting, (signal) =>
@@ -46,7 +46,7 @@ export async function pause(waiting: Waiting, delay: number): Promise<void> {
     }));
 }
 
-/** What the client says next. Throws `DownstreamLeft` when the client is silent and downstream leaves. */
+/** The result of `hear`, which waits for the client. Throws `DownstreamLeft` if downstream leaves before that. */
 export async function whileDownstreamStays<Said>(
   { client, downstream }: { readonly client: Client; readonly downstream: Downstream },
   hear: () => Promise<Said>,

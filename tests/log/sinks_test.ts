@@ -85,7 +85,7 @@ Deno.test("openLogger shows lines that syslog does not take on standard error, a
   for (const line of ["three", "four"]) logger.write("error", line);
   await logger.flush();
   assert.deepEqual(inSyslog(runtime), [
-    'warning: lines are missing here, for the log could not take them lines=2 reason="cannot send to /dev/log"',
+    'warning: lines are missing here because the log could not take them lines=2 reason="cannot send to /dev/log"',
     "error: three",
     "error: four",
   ]);
@@ -134,7 +134,7 @@ Deno.test("openLogger goes on with the old file if a new one cannot be opened, a
     logger.reopen();
     logger.write("warning", "still here");
     await logger.flush();
-    const said = /^error: the log file cannot be opened anew: lines go to the one that was open reason=.*denied/;
+    const said = /^error: the log file cannot be opened again: lines still go to the old one reason=.*denied/;
     const [first, second] = inFile(runtime);
     assert.match(first!, said);
     assert.equal(second, "warning: still here");
@@ -171,7 +171,7 @@ Deno.test("openLogger sends lines that a full disk does not take to syslog, and 
   const lines = textOf(runtime.files.octetsOf(FILE.path)).split("\n");
   assert.ok(lines.slice(0, -1).every((line) => /^\d{4}-/.test(line)), lines.join("\n"));
   assert.deepEqual(lines.slice(-3).map((line) => line.replace(/.*?\]: |reason=.*/g, "")), [
-    "warning: lines are missing here, for the log could not take them lines=2 ",
+    "warning: lines are missing here because the log could not take them lines=2 ",
     "error: four",
     "",
   ]);
@@ -197,7 +197,7 @@ Deno.test("openLogger drops lines beyond a bound when its place is slow, waits f
   gate.resolve();
   await logger.flush();
   assert.equal(taken.filter((line) => line.endsWith("x")).length, 10_000);
-  assert.match(taken.join("\n"), /lines are missing here, for the log could not take them lines=20000 /);
+  assert.match(taken.join("\n"), /lines are missing here because the log could not take them lines=20000 /);
   assert.equal(taken.length, 10_001);
   logger.write("error", "x");
   await logger.flush();
