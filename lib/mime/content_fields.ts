@@ -1,0 +1,76 @@
+// What the header of a part says of its content (RFC 2045 s.5, s.6), read generously. Pure.
+//
+// Programs do not agree on fields with mistakes, and a sender may make them by intent. So whatever one of them may take for a
+// boundary is one here.
+
+/** What a part is. */
+export interface ContentFields {
+  /** In small letters, such as `text/html`; undefined where none is declared. */
+  readonly type: string | undefined;
+  /** In small letters; the empty string where none is declared. */
+  readonly charset: string;
+  /** Whatever may begin its parts, without the hyphens. Empty for what has none. */
+  readonly boundaries: readonly string[];
+  readonly coding: "none" | "base64" | "quoted-printable";
+}
+
+// A longer one is compared as far as that; RFC 2046 s.5.1.1 has 70.
+export const BOUNDARY_LIMIT = 256;
+
+/** From the values of the fields Content-Type and Content-Transfer-Encoding, unfolded or not, in their order. */
+export function parseContentFields(types: readonly string[], codings: readonly string[]): ContentFields {
+  const parsed = types.map(parseContentType);
+  const multipart = parsed.find(({ type, boundaries }) => type.startsWith("multipart") && boundaries.length > 0);
+  const { type } = multipart ?? parsed[0] ?? {};
+  return {
+    type: type || undefined,
+    charset: parsed.find(({ charset }) => charset !== "")?.charset ?? "",
+    boundaries: multipart ? parsed.flatMap(({ boundaries }) => boundaries) : [],
+    coding: codings.map(codingOf).find((coding) => coding !== "none") ?? "none",
+  };
+}
+
+function codingOf(value: string): ContentFields["coding"] {
+  const small = value.toLowerCase();
+  return small.includes("base64") ? "base64" : small.includes("quoted") ? "quoted-printable" : "none";
+}
+
+interface ContentType {
+  readonly type: string;
+  readonly charset: string;
+  readonly boundaries: readonly string[];
+}
+
+const PARAMETER = /;\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?([^;]*)|([^;]*))/gs;
+
+function parseContentType(value: string): ContentType {
+  const text = value.replace(/\r*\n/g, "");
+  const [type = ""] = text.replace(/\([^)]*\)/g, " ").trim().split(/[;\s]/, 1);
+  const plain: [string, string][] = [];
+  // RFC 2231 s.3 and s.4: a value may come in parts, and be percent-encoded behind its charset and language.
+  const inParts = new Map<string, string>();
+  for (const [, name = "", quoted, , bare = ""] of text.matchAll(PARAMETER)) {
+    const [, base = "", part, encoded] = /^([^*]*)(?:\*([0-9]*))?(\*)?$/.exec(name.toLowerCase()) ?? [];
+    const given = quoted?.replace(/\\(.)/gs, "$1") ?? bare.trim();
+    if (part === undefined) {
+      plain.push([base, given]);
+      // Some read on to the next semicolon, some to the next blank.
+      if (quoted === undefined && /\s/.test(given)) plain.push([base, given.split(/\s/, 1)[0]!]);
+      continue;
+    }
+    const isEncoded = encoded !== undefined || part === "";
+    const said = isEncoded ? decoded(part === "" || part === "0" ? given.replace(/^[^']*'[^']*'/, "") : given) : given;
+    inParts.set(base, (inParts.get(base) ?? "") + said);
+  }
+  const all = [...plain, ...inParts];
+  return {
+    type: type.toLowerCase(),
+    charset: (all.find(([name]) => name === "charset")?.[1] ?? "").toLowerCase(),
+    boundaries: all.filter(([name, value]) => name === "boundary" && value.trim() !== "")
+      .map(([, value]) => value.trimEnd().slice(0, BOUNDARY_LIMIT)),
+  };
+}
+
+function decoded(text: string): string {
+  return text.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+}

@@ -1,0 +1,392 @@
+// The parts of a message (RFC 2045, RFC 2046), from one piece of it to the next: `multipart/*` and `message/rfc822` of any
+// nesting, their content decoded. Pure.
+//
+// Nothing is ever wrong. A declaration that is missing or makes no sense leaves text, and so does what stands before the first
+// part, behind the last one, and between fields of a header. Text that stands where base64 was declared is read as both. What is
+// nested deeper than the bound, and what follows the last part that the bound allows, is read as text as it stands there.
+//
+// Memory: a line of a header, a field, the boundaries. Each octet costs about the same.
+
+import { bytesOf, CR, HT, LF, SP, textOf } from "../text/octets.ts";
+import { BOUNDARY_LIMIT, type ContentFields, parseContentFields } from "./content_fields.ts";
+import type { TextKind } from "./text_reader.ts";
+import { Base64Decoder, type Decoder, type OctetSink, QuotedPrintableDecoder } from "./transfer_codings.ts";
+import { COLON, SLASH } from "./url_characters.ts";
+
+/** Who takes the text of parts. */
+export interface TextSink extends OctetSink {
+  begin(kind: TextKind): void;
+  end(): void;
+  /** It wants no more of this part. */
+  readonly isNone: boolean;
+}
+
+export interface PartsSinks {
+  /** Takes the parts, one after another. */
+  readonly text: TextSink;
+  /** Takes what stands where no text should be. */
+  readonly stray: TextSink;
+  /** Called once for each bound that is reached. */
+  reached(bound: "parts" | "depth"): void;
+}
+
+export const PARTS_LIMIT = 50;
+export const DEPTH_LIMIT = 20;
+
+// So much of a line is kept until its end comes: no line that means anything is longer.
+const LINE_LIMIT = 1_024;
+
+// Of the fields that say what a part is, in one header.
+const FIELDS_LIMIT = 4;
+const FIELD_LIMIT = 8_192;
+
+const HYPHEN = 0x2d;
+
+interface Multipart {
+  readonly boundaries: readonly Uint8Array[];
+  readonly depth: number;
+  readonly isDigest: boolean;
+}
+
+/** What the bounds count, in a message with all that is in it. */
+interface Count {
+  parts: number;
+}
+
+const PLAIN: TextKind = { charset: "", isText: true };
+
+export class PartsReader implements Decoder {
+  readonly #sinks: PartsSinks;
+  readonly #count: Count;
+  /** What goes to the sinks, line by line. */
+  readonly #text: Run;
+  readonly #stray: Run;
+  readonly #base64: Base64Decoder;
+  readonly #quotedPrintable: QuotedPrintableDecoder;
+  #multiparts: Multipart[] = [];
+  /** How deep the part is that we are in. */
+  #depth: number;
+  #place: "header" | "body" = "header";
+  #isFirstLine = true;
+  /** A line stood in this header that is no field. */
+  #isBroken = false;
+  #types: string[] = [];
+  #codings: string[] = [];
+  /** Where the next piece of a field belongs. */
+  #field: string[] | undefined;
+  #defaultType: string | undefined;
+  /** Takes the content of the part. */
+  #content: Decoder | undefined;
+  #nested: PartsReader | undefined;
+  /** An encoded message, if it is one: its first line tells. */
+  #isNestedUnsure = false;
+  readonly #line = new Uint8Array(LINE_LIMIT);
+  #length = 0;
+  /** The beginning of this line has been read. */
+  #isInLine = false;
+
+  constructor(sinks: PartsSinks, { count = { parts: 0 }, depth = 0 }: { count?: Count; depth?: number } = {}) {
+    this.#sinks = sinks;
+    this.#count = count;
+    this.#depth = depth;
+    this.#text = new Run(sinks.text);
+    this.#stray = new Run(sinks.stray);
+    const content: OctetSink = { push: (octets, start, end) => (this.#nested ?? sinks.text).push(octets, start, end) };
+    this.#base64 = new Base64Decoder(content);
+    this.#quotedPrintable = new QuotedPrintableDecoder(content);
+  }
+
+  /** Takes the next octets of the message; lines end with LF. */
+  push(octets: Uint8Array, start = 0, end = octets.length): void {
+    let at = start;
+    if (this.#length > 0) at = this.#finishLine(octets, start, end);
+    while (at < end) {
+      const lf = octets.indexOf(LF, at);
+      if (lf === -1 || lf >= end) {
+        this.#keep(octets, at, end);
+        break;
+      }
+      this.#takeLine(octets, at, lf + 1);
+      at = lf + 1;
+    }
+    this.#flushRuns();
+  }
+
+  /** The message ends. */
+  end(): void {
+    if (this.#length > 0) this.#flushLine();
+    if (this.#place === "header") this.#endHeader();
+    this.#endContent();
+  }
+
+  // --- lines
+
+  // The line that was kept goes on.
+  #finishLine(octets: Uint8Array, start: number, end: number): number {
+    let at = start;
+    while (at < end && this.#length < LINE_LIMIT) {
+      const octet = octets[at++]!;
+      this.#line[this.#length++] = octet;
+      if (octet === LF) break;
+    }
+    const isWhole = this.#line[this.#length - 1] === LF;
+    if (isWhole || this.#length === LINE_LIMIT) this.#flushLine();
+    return at;
+  }
+
+  #keep(octets: Uint8Array, start: number, end: number): void {
+    if (this.#isInLine || end - start >= LINE_LIMIT) return this.#takeLine(octets, start, end);
+    this.#flushRuns();
+    for (let at = start; at < end; at++) this.#line[this.#length++] = octets[at]!;
+  }
+
+  #flushLine(): void {
+    const length = this.#length;
+    this.#length = 0;
+    this.#takeLine(this.#line, 0, length);
+    this.#flushRuns();
+  }
+
+  #flushRuns(): void {
+    this.#text.flush();
+    this.#stray.flush();
+  }
+
+  // A line, or a piece of a long one.
+  #takeLine(octets: Uint8Array, start: number, end: number): void {
+    const isBeginning = !this.#isInLine;
+    this.#isInLine = octets[end - 1] !== LF;
+    if (
+      isBeginning && this.#multiparts.length > 0 && octets[start] === HYPHEN && octets[start + 1] === HYPHEN &&
+      this.#takeBoundary(octets, start, end)
+    ) return;
+    if (this.#place === "header") this.#takeHeaderLine(octets, start, end, isBeginning);
+    else this.#takeContent(octets, start, end);
+  }
+
+  // --- boundaries
+
+  #takeBoundary(octets: Uint8Array, start: number, end: number): boolean {
+    let last = end;
+    while (last > start && isBlank(octets[last - 1]!)) last--;
+    for (let at = this.#multiparts.length - 1; at >= 0; at--) {
+      const multipart = this.#multiparts[at]!;
+      for (const boundary of multipart.boundaries) {
+        if (!isAt(octets, start + 2, last, boundary)) continue;
+        const behind = last - start - 2 - boundary.length;
+        if (behind === 0 || boundary.length === BOUNDARY_LIMIT) this.#beginPart(multipart, at);
+        else if (behind === 2 && octets[last - 1] === HYPHEN && octets[last - 2] === HYPHEN) this.#endMultipart(at);
+        else continue;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #beginPart(multipart: Multipart, at: number): void {
+    this.#leavePart();
+    this.#multiparts.length = at + 1;
+    if (!this.#mayHavePart()) return;
+    this.#depth = multipart.depth + 1;
+    this.#beginHeader(multipart.isDigest ? "message/rfc822" : undefined);
+  }
+
+  #mayHavePart(): boolean {
+    if (++this.#count.parts <= PARTS_LIMIT) return true;
+    if (this.#count.parts === PARTS_LIMIT + 1) this.#sinks.reached("parts");
+    this.#multiparts = [];
+    this.#beginText(PLAIN, "none");
+    return false;
+  }
+
+  #endMultipart(at: number): void {
+    this.#leavePart();
+    this.#multiparts.length = at;
+    this.#beginText(PLAIN, "none");
+  }
+
+  #leavePart(): void {
+    if (this.#place === "header") this.#stray.end();
+    else this.#endContent();
+  }
+
+  // --- headers
+
+  #beginHeader(defaultType: string | undefined): void {
+    this.#place = "header";
+    this.#isFirstLine = true;
+    this.#isBroken = false;
+    this.#types = [];
+    this.#codings = [];
+    this.#field = undefined;
+    this.#defaultType = defaultType;
+  }
+
+  #takeHeaderLine(octets: Uint8Array, start: number, end: number, isBeginning: boolean): void {
+    const isFirst = this.#isFirstLine;
+    this.#isFirstLine = false;
+    if (isBeginning && isEmptyLine(octets, start, end)) return this.#endHeader();
+    const first = octets[start]!;
+    if (isBeginning && (isFirst || (first !== SP && first !== HT))) {
+      const colon = endOfName(octets, start, end);
+      if (colon === -1 && isFirst && !isMailboxLine(octets, start)) {
+        // There is no header.
+        this.#endHeader();
+        return this.#takeContent(octets, start, end);
+      }
+      if (colon === -1 && !isFirst) this.#isBroken = true;
+      this.#field = colon === -1 ? undefined : this.#fieldNamed(octets, start, colon);
+      if (this.#field && this.#field.length < FIELDS_LIMIT) {
+        this.#field.push(textOf(octets.subarray(octets.indexOf(COLON, colon) + 1, end)));
+      } else this.#field = undefined;
+    } else if (this.#field) {
+      const text = this.#field.pop()!;
+      this.#field.push(text.length < FIELD_LIMIT ? text + textOf(octets.subarray(start, end)) : text);
+    }
+    if (this.#isBroken) this.#stray.push(octets, start, end);
+  }
+
+  #fieldNamed(octets: Uint8Array, start: number, end: number): string[] | undefined {
+    // Most fields have another first letter, or another length.
+    if ((octets[start]! | 0x20) !== 0x63) return undefined;
+    if (end - start !== CONTENT_TYPE.length && end - start !== CONTENT_TRANSFER_ENCODING.length) return undefined;
+    const name = textOf(octets.subarray(start, end)).toLowerCase();
+    if (name === CONTENT_TYPE) return this.#types;
+    return name === CONTENT_TRANSFER_ENCODING ? this.#codings : undefined;
+  }
+
+  #endHeader(): void {
+    if (this.#isBroken) this.#stray.end();
+    const { type = this.#defaultType, charset, boundaries, coding } = parseContentFields(this.#types, this.#codings);
+    const isMessage = type !== undefined && MESSAGE.test(type);
+    const isDeep = this.#depth >= DEPTH_LIMIT;
+    if (isDeep && (isMessage || boundaries.length > 0)) {
+      this.#sinks.reached("depth");
+      return this.#beginText(PLAIN, coding);
+    }
+    if (isMessage) return this.#beginMessage(coding);
+    if (boundaries.length > 0) {
+      const isDigest = type === "multipart/digest";
+      this.#multiparts.push({ boundaries: boundaries.map(bytesOf), depth: this.#depth, isDigest });
+    }
+    const isText = type === undefined || !type.includes("/") || type.startsWith("text/") || boundaries.length > 0;
+    this.#beginText({ charset, isText }, coding);
+  }
+
+  #beginMessage(coding: ContentFields["coding"]): void {
+    if (!this.#mayHavePart()) return;
+    if (coding === "none") {
+      this.#depth++;
+      return this.#beginHeader(undefined);
+    }
+    this.#place = "body";
+    this.#nested = new PartsReader(this.#sinks, { count: this.#count, depth: this.#depth + 1 });
+    this.#content = coding === "base64" ? this.#base64 : this.#quotedPrintable;
+    this.#isNestedUnsure = coding === "base64";
+  }
+
+  // --- content
+
+  #beginText(kind: TextKind, coding: ContentFields["coding"]): void {
+    const { text, stray } = this.#sinks;
+    this.#place = "body";
+    text.begin(kind);
+    stray.begin(PLAIN);
+    this.#content = coding === "none" ? this.#text : coding === "base64" ? this.#base64 : this.#quotedPrintable;
+  }
+
+  #takeContent(octets: Uint8Array, start: number, end: number): void {
+    if (this.#isNestedUnsure && !isEmptyLine(octets, start, end)) {
+      this.#isNestedUnsure = false;
+      // A header, and so no base64.
+      if (endOfName(octets, start, end) !== -1) {
+        this.#nested = undefined;
+        this.#depth++;
+        this.#beginHeader(undefined);
+        return this.#takeHeaderLine(octets, start, end, true);
+      }
+    }
+    if (!this.#nested && this.#sinks.text.isNone) return;
+    this.#content?.push(octets, start, end);
+    if (this.#content === this.#base64 && this.#base64.hasForeign) this.#stray.push(octets, start, end);
+  }
+
+  #endContent(): void {
+    this.#content?.end();
+    this.#nested?.end();
+    this.#nested = undefined;
+    this.#isNestedUnsure = false;
+    this.#content = undefined;
+    this.#sinks.text.end();
+    this.#stray.end();
+  }
+}
+
+/** Lines that follow each other in the same octets, on their way to a sink as one. They cost less. */
+class Run implements Decoder {
+  readonly #sink: TextSink;
+  #octets: Uint8Array | undefined;
+  #start = 0;
+  #end = 0;
+
+  constructor(sink: TextSink) {
+    this.#sink = sink;
+  }
+
+  push(octets: Uint8Array, start: number, end: number): void {
+    if (this.#octets !== octets || this.#end !== start) {
+      this.flush();
+      this.#octets = octets;
+      this.#start = start;
+    }
+    this.#end = end;
+  }
+
+  flush(): void {
+    if (this.#octets) this.#sink.push(this.#octets, this.#start, this.#end);
+    this.#octets = undefined;
+  }
+
+  end(): void {
+    this.flush();
+    this.#sink.end();
+  }
+}
+
+const CONTENT_TYPE = "content-type";
+const CONTENT_TRANSFER_ENCODING = "content-transfer-encoding";
+
+const MESSAGE = /^message\/(?:rfc822|rfc2822|global|news|partial)$/;
+
+function isBlank(octet: number): boolean {
+  return octet === SP || octet === HT || octet === CR || octet === LF;
+}
+
+function isEmptyLine(octets: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (octets[at] !== CR && octets[at] !== LF) return false;
+  return end > start;
+}
+
+function isAt(octets: Uint8Array, start: number, end: number, what: Uint8Array): boolean {
+  if (end - start < what.length) return false;
+  for (let at = 0; at < what.length; at++) if (octets[start + at] !== what[at]) return false;
+  return true;
+}
+
+/** Where the name of a field ends (RFC 5322 s.2.2), or -1 for a line that is none. A URL at its beginning is no name. */
+function endOfName(octets: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && octets[at]! > SP && octets[at]! < 0x7f && octets[at] !== COLON) at++;
+  let colon = at;
+  while (colon < end && (octets[colon] === SP || octets[colon] === HT)) colon++;
+  if (at === start || colon === end || octets[colon] !== COLON) return -1;
+  return octets[colon + 1] === SLASH && octets[colon + 2] === SLASH ? -1 : at;
+}
+
+// A line that mailbox files begin a message with.
+function isMailboxLine(octets: Uint8Array, start: number): boolean {
+  const from = octets[start] === 0x3e ? start + 1 : start;
+  return isAt(octets, from, octets.length, MAILBOX);
+}
+
+const MAILBOX = bytesOf("From ");
