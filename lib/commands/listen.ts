@@ -113,7 +113,9 @@ async function remakeChecks(
   setup: Fields,
 ): Promise<SessionChecks | undefined> {
   const { logger } = parts;
-  const hasRules = settings.rules.file !== undefined || settings.filterRules.file !== undefined;
+  const { rules, filterRules, rspamd, urls } = settings;
+  const files = [rules.file, filterRules.file, rspamd.passwordFile, urls.allow];
+  const hasRules = files.some((file) => file !== undefined);
   try {
     const checks = hasRules ? await loadChecks(parts, settings) : undefined;
     if (checks) tell(logger, "reloaded", {});

@@ -62,11 +62,11 @@ export class Lookups {
     this.#options = options;
   }
 
-  /** DNS for one ruling, with all of its time left. */
-  forRuling(): Dns {
+  /** DNS for one ruling, with all of its time left. `time`: milliseconds for names, and as many for lists. */
+  forRuling(time?: number): Dns {
     const { clock } = this.#parts;
-    const names = new Allowance(clock, NAMES_TIME);
-    const lists = new Allowance(clock, LISTS_TIME);
+    const names = new Allowance(clock, time ?? NAMES_TIME);
+    const lists = new Allowance(clock, time ?? LISTS_TIME);
     return {
       lists: this.#options.lists,
       records: (name, type, { list } = {}) =>

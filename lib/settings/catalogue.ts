@@ -6,6 +6,7 @@
 
 import type { Check } from "../checks/check.ts";
 import type { ListUse } from "../dns/list.ts";
+import type { DnsOptions } from "../dns/lookups.ts";
 import type { Logger } from "../log/logger.ts";
 import { COMMAND, COUNT, FILE, SCORE, SECONDS } from "../options/kinds.ts";
 import { flag, option, optional, repeated, type Rows, type ValuesOf } from "../options/table.ts";
@@ -23,13 +24,18 @@ interface Row<Own extends Rows, Made> {
   load(own: ValuesOf<Own>, general: GeneralSettings, parts: LoadParts): Promise<Made>;
 }
 
-export type CheckRow<Own extends Rows = Rows> = Row<Own, Check>;
+export interface CheckRow<Own extends Rows = Rows> extends Row<Own, Check> {
+  /** The DNS lists that it may ask; absent if it asks none. */
+  lists?(own: ValuesOf<Own>): readonly ListUse[];
+}
 export type RestrictionRow<Own extends Rows = Rows> = Row<Own, LoadedRestriction>;
 
 export interface LoadParts {
   readonly runtime: Runtime;
   readonly logger: Logger;
   readonly turn: SharedTurn;
+  /** How to ask DNS. A check that asks DNS lists has it. */
+  readonly dns?: DnsOptions | undefined;
 }
 
 export interface LoadedRestriction {
@@ -219,6 +225,54 @@ export const CHECKS = {
       }
       const { spamdCheck } = await import("../checks/spamd/spamd.ts");
       return spamdCheck(runtime, { servers, timeout, reject, turn });
+    },
+  }),
+
+  urls: check({
+    options: {
+      dnsbl: repeated({
+        long: "url-dnsbl",
+        kind: DNS_LIST,
+        group: "scanners",
+        help: "refuse a message if ZONE lists an address of a host in one of its URLs; with ADDRESSES (such as " +
+          "127.0.0.2-11), only these answers count; may be repeated",
+      }),
+      rhsbl: repeated({
+        long: "url-rhsbl",
+        kind: DNS_LIST,
+        group: "scanners",
+        help: "refuse a message if ZONE has the name of a host in one of its URLs, or a name above it; may be repeated",
+      }),
+      allow: optional({
+        long: "url-allow",
+        kind: FILE,
+        group: "scanners",
+        help: "look up no host in a URL that FILE names, and none below it (one name in each line)",
+      }),
+    },
+    isAsked: ({ dnsbl, rhsbl, allow }) => dnsbl.length + rhsbl.length > 0 || allow !== undefined,
+    lists: ({ dnsbl, rhsbl }) => [
+      ...dnsbl.map((list) => ({ kind: "address", ...list }) as const),
+      ...rhsbl.map((list) => ({ kind: "domain", ...list }) as const),
+    ],
+    load: async ({ dnsbl, rhsbl, allow }, general, { runtime, turn, dns }) => {
+      if (!dns || dnsbl.length + rhsbl.length === 0) {
+        throw new UsageError(
+          "option --url-allow: no list is asked about hosts in URLs: give --url-dnsbl or --url-rhsbl as well",
+        );
+      }
+      const [{ urlsCheck }, { parseAllowedNames }, { readRules }, { textOf }] = await Promise.all([
+        import("../checks/urls/urls.ts"),
+        import("../checks/urls/allowed.ts"),
+        import("./named_file.ts"),
+        import("../text/octets.ts"),
+      ]);
+      const allowed = allow === undefined
+        ? new Set<string>()
+        : await readRules(runtime, "--url-allow", allow, (content) => parseAllowedNames(textOf(content)));
+      const { scanning: { timeout } } = general;
+      const listNames = new Map(general.dns.listNames);
+      return urlsCheck(runtime, dns, { dnsbl, rhsbl, allowed, listNames, timeout, turn });
     },
   }),
 

@@ -3,10 +3,12 @@
 import { chain } from "../checks/chain.ts";
 import type { Check, Judge } from "../checks/check.ts";
 import { policyOf } from "../checks/policy.ts";
+import type { ListUse } from "../dns/list.ts";
 import type { DnsOptions } from "../dns/lookups.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
+import type { Restriction } from "../restrictions/restriction.ts";
 import type { SessionChecks } from "../session/session.ts";
 import { quote } from "../text/quoting.ts";
 import { SharedTurn } from "../wire/shared_turn.ts";
@@ -21,7 +23,7 @@ import {
 import type { Settings } from "./settings.ts";
 
 export interface Checks extends SessionChecks {
-  /** How to ask DNS, and the state of each DNS list; absent if there are no restrictions. */
+  /** How to ask DNS, and the state of each DNS list; absent if nothing asks DNS. */
   readonly dns?: DnsOptions | undefined;
 }
 
@@ -32,15 +34,35 @@ export interface ChecksParts extends Pick<Checks, "dns"> {
 }
 
 /** Loads the checks and restrictions of `settings`. Throws a `StartError`. */
-export async function loadChecks({ runtime, logger, dns }: ChecksParts, settings: Settings): Promise<Checks> {
+export async function loadChecks({ runtime, logger, dns: before }: ChecksParts, settings: Settings): Promise<Checks> {
+  const lists = listsOfChecks(settings);
+  const areRestrictions = Object.entries<RestrictionRow>(RESTRICTIONS)
+    .some(([name, row]) => row.isAsked(settings[name as keyof typeof RESTRICTIONS]));
+  const dns = areRestrictions || lists.length > 0 ? await dnsOf({ logger, dns: before }, settings) : undefined;
   const parts = { runtime, logger, dns, turn: new SharedTurn(runtime.clock) };
+  const loaded = await loadRestrictions(parts, settings);
+  lists.push(...loaded.flatMap(({ lists }) => lists));
+  refuseNameOfNoList(settings, lists);
+  // Checks may start programs, so they come last: nothing that follows can fail.
   const judge = await loadJudge(parts, settings);
-  try {
-    return { judge, ...await loadAdmission(parts, settings) };
-  } catch (error) {
-    await judge.retire?.();
-    throw error;
-  }
+  const all = loaded.flatMap(({ restriction }) => restriction ?? []);
+  if (!dns || all.length + lists.length === 0) return { judge };
+  // Until now, nothing has changed for the checks that were loaded before.
+  dns.lists.use(lists);
+  if (all.length === 0) return { judge, dns };
+  return { judge, dns, newAdmission: await loadAdmission(all, dns) };
+}
+
+async function dnsOf({ logger, dns }: Omit<ChecksParts, "runtime">, settings: Settings): Promise<DnsOptions> {
+  const { ListStates } = await import("../dns/list_states.ts");
+  const { server, timeout } = settings.dns;
+  return { server, timeout, lists: dns?.lists ?? new ListStates(logger) };
+}
+
+function listsOfChecks(settings: Settings): ListUse[] {
+  return Object.entries<CheckRow>(CHECKS).flatMap(([name, row]) =>
+    row.lists?.(settings[name as keyof typeof CHECKS]) ?? []
+  );
 }
 
 async function loadJudge(parts: LoadParts, settings: Settings): Promise<Judge> {
@@ -52,24 +74,17 @@ async function loadJudge(parts: LoadParts, settings: Settings): Promise<Judge> {
   return chain(parts.runtime.clock, checks, policyOf(settings.judging));
 }
 
-// Loads the restrictions of `settings`. If there are none, the result is empty.
-async function loadAdmission(parts: ChecksParts & LoadParts, settings: Settings): Promise<Omit<Checks, "judge">> {
-  const loaded = await loadRestrictions(parts, settings);
-  const lists = loaded.flatMap(({ lists }) => lists);
-  refuseNameOfNoList(settings, lists);
-  const all = loaded.flatMap(({ restriction }) => restriction ?? []);
-  if (all.length === 0) return {};
-  const [{ restrictions }, { addressSyntax }, { ListStates }, { Admission }] = await Promise.all([
+async function loadAdmission(
+  all: readonly Restriction[],
+  dns: DnsOptions,
+): Promise<NonNullable<SessionChecks["newAdmission"]>> {
+  const [{ restrictions }, { addressSyntax }, { Admission }] = await Promise.all([
     import("../restrictions/chain.ts"),
     import("../restrictions/address_syntax.ts"),
-    import("../dns/list_states.ts"),
     import("../session/admission.ts"),
   ]);
   const restriction = restrictions([addressSyntax, ...all]);
-  const states = parts.dns?.lists ?? new ListStates(parts.logger);
-  states.use(lists);
-  const dns: DnsOptions = { server: settings.dns.server, timeout: settings.dns.timeout, lists: states };
-  return { newAdmission: (session) => new Admission(restriction, dns, session), dns };
+  return (session) => new Admission(restriction, dns, session);
 }
 
 async function loadRestrictions(parts: LoadParts, settings: Settings): Promise<LoadedRestriction[]> {
@@ -87,6 +102,7 @@ function refuseNameOfNoList({ dns }: Settings, lists: LoadedRestriction["lists"]
   if (unknown === undefined) return;
   const [zone] = unknown;
   throw new UsageError(
-    `option --list-name: no DNS list ${quote(zone)} is asked: give a zone of --dnsbl, --dnswl, --rhsbl or the rules`,
+    `option --list-name: no DNS list ${quote(zone)} is asked: give a zone of --dnsbl, --dnswl, --rhsbl, --url-dnsbl, ` +
+      "--url-rhsbl or the rules",
   );
 }

@@ -1,0 +1,162 @@
+// Asks the lists about the hosts of URLs.
+//
+// A host is a stranger's choice. It may have no address, or its name servers may never answer: that is no failure, and must not
+// keep the lists from being asked about other hosts. A list is the administrator's choice: if one gives no answer, that is a
+// failure.
+
+import type { DnsList } from "../../dns/list.ts";
+import { isListed, type Listable } from "../../dns/listing.ts";
+import type { Dns } from "../../dns/lookups.ts";
+import type { Turns } from "../../dns/turns.ts";
+import type { UrlHost } from "../../mime/url_host.ts";
+import { IoError } from "../../ports/io_error.ts";
+import { parseIp } from "../../text/ip.ts";
+
+export interface UrlLists {
+  /** Of addresses. */
+  readonly dnsbl: readonly DnsList[];
+  /** Of domains. */
+  readonly rhsbl: readonly DnsList[];
+}
+
+/** A host, a list that has it, and what that list has: its name, a name above it, or an address. */
+export interface ListedHost {
+  readonly host: UrlHost;
+  readonly list: DnsList;
+  readonly what: Listable;
+}
+
+export interface AskingParts {
+  readonly dns: Dns;
+  /** For lookups in lists. */
+  readonly turns: Turns;
+  /** Milliseconds to wait for a turn. */
+  readonly time: number;
+  /** Nobody waits any more. */
+  isOver(): boolean;
+}
+
+// Hosts that are asked about at the same time. Of those whose address is looked for, all may be silent, for 5 s each.
+const NAMES_AT_ONCE = 10;
+const ADDRESSES_AT_ONCE = 25;
+
+// Lists have names of two labels, or of a few more where many people have names below one domain.
+const NAMES_LIMIT = 5;
+
+// Of each family. A host that many serve has fewer.
+const ADDRESSES_LIMIT = 10;
+
+export class HostAsker {
+  readonly #hosts: readonly UrlHost[];
+  readonly #lists: UrlLists;
+  readonly #parts: AskingParts;
+  readonly #failures = new Set<string>();
+  #known: ListedHost | undefined;
+
+  constructor(hosts: readonly UrlHost[], lists: UrlLists, parts: AskingParts) {
+    this.#hosts = hosts;
+    this.#lists = lists;
+    this.#parts = parts;
+  }
+
+  /** What lists could not tell, so far. */
+  get failures(): readonly string[] {
+    return [...this.#failures];
+  }
+
+  /** A host that is listed, as far as that is known yet. */
+  get known(): ListedHost | undefined {
+    return this.#known;
+  }
+
+  /**
+   * The first host, in their order, of which a list has the name or the number; and if there is none, the first one of which
+   * a list has an address. The lookups that are left are then of no use, and are not begun.
+   */
+  async first(): Promise<ListedHost | undefined> {
+    const byName = this.#firstOf(NAMES_AT_ONCE, (host) => this.#askAboutItself(host));
+    const byAddress = this.#firstOf(ADDRESSES_AT_ONCE, (host) => this.#askAboutAddresses(host), () => this.#known);
+    return await byName ?? await byAddress;
+  }
+
+  async #firstOf(
+    atOnce: number,
+    ask: (host: UrlHost) => Promise<ListedHost | undefined>,
+    isUseless: () => unknown = () => false,
+  ): Promise<ListedHost | undefined> {
+    const hosts = this.#hosts;
+    const found: (ListedHost | undefined)[] = [];
+    let next = 0;
+    let last = hosts.length;
+    const work = async () => {
+      while (next < last && !this.#parts.isOver() && !isUseless()) {
+        const at = next++;
+        found[at] = await ask(hosts[at]!);
+        if (!found[at]) continue;
+        last = Math.min(last, at);
+        this.#known ??= found[at];
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(atOnce, hosts.length) }, work));
+    return found[last];
+  }
+
+  async #askAboutItself(host: UrlHost): Promise<ListedHost | undefined> {
+    const { dnsbl, rhsbl } = this.#lists;
+    return host.kind === "ip"
+      ? await this.#ask(host, dnsbl, [host.ip])
+      : await this.#ask(host, rhsbl, namesToAsk(host.name));
+  }
+
+  async #askAboutAddresses(host: UrlHost): Promise<ListedHost | undefined> {
+    const { dnsbl } = this.#lists;
+    if (host.kind === "ip" || dnsbl.length === 0) return undefined;
+    const addresses = await Promise.all([this.#addresses(host.name, "A"), this.#addresses(host.name, "AAAA")]);
+    return await this.#ask(host, dnsbl, addresses.flat());
+  }
+
+  async #addresses(name: string, type: "A" | "AAAA"): Promise<Listable[]> {
+    try {
+      const records = await this.#parts.dns.records(name, type);
+      return records.slice(0, ADDRESSES_LIMIT).flatMap((address) => parseIp(address) ?? []);
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      return [];
+    }
+  }
+
+  async #ask(host: UrlHost, lists: readonly DnsList[], all: readonly Listable[]): Promise<ListedHost | undefined> {
+    const asked = lists.flatMap((list) => all.map((what) => ({ host, list, what })));
+    const areListed = await Promise.all(asked.map((one) => this.#isListed(one)));
+    return asked[areListed.indexOf(true)];
+  }
+
+  async #isListed({ list, what }: ListedHost): Promise<boolean> {
+    const { dns, turns, time } = this.#parts;
+    const endTurn = await turns.take(time);
+    // By then it is too late for all of them.
+    if (!endTurn) return false;
+    try {
+      return await isListed(list, what, dns) ?? false;
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      this.#failures.add(`${list.zone} is of no use: ${error.message}`);
+      return false;
+    } finally {
+      endTurn();
+    }
+  }
+}
+
+/**
+ * The names that a list of domains is asked about: `name`, then those above it with five labels to two. Between these, names
+ * are left out. Pure.
+ */
+export function namesToAsk(name: string): string[] {
+  const labels = name.split(".");
+  const names = [name];
+  for (let count = Math.min(labels.length - 1, NAMES_LIMIT); count >= 2; count--) {
+    names.push(labels.slice(-count).join("."));
+  }
+  return names;
+}
