@@ -1,4 +1,4 @@
-// What a filter does to its files: a changed EMAIL at every size, --edit-in-place, and copies of lines that have a CR
+// Filters change their files: a changed EMAIL at every size, --edit-in-place, and copies of lines that have a CR
 // of their own.
 
 import assert from "node:assert/strict";

@@ -73,7 +73,7 @@ export class Clamd {
     await until(() => this.#answers(), () => `clamd to answer: ${this.log}`);
   }
 
-  /** Ends it at once, in whatever it does. */
+  /** Ends it at once, in the middle of anything. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;

@@ -97,7 +97,7 @@ Deno.test("openLogger shows lines that syslog does not take on standard error, a
   assert.equal(runtime.err.match(/syslog takes no lines/g)!.length, 2);
 });
 
-Deno.test("openLogger writes nothing to standard error if that is none of the places", async () => {
+Deno.test("openLogger writes nothing to standard error if that is not one of the places", async () => {
   const runtime = new FakeRuntime();
   runtime.network.syslog = "missing";
   const logger = await open(runtime, SYSLOG);

@@ -189,7 +189,7 @@ export const DNS_CONTRACT: readonly ContractCase[] = [
         assert.deepEqual(await outcome(resolver, "name.test", type, server, limit), expected);
         assert.ok(performance.now() - start < limit + SLACK, `took ${performance.now() - start} ms`);
         if (asked === undefined) return;
-        // What the resolver asked last may still be on its way when its time is over.
+        // The resolver's last question may still be on its way when its time is over.
         const came = () => server.questions.map(({ over }) => over).join(" ");
         await until(() => came().length >= asked.length, () => `${asked}; ${came()} came`);
         assert.equal(came(), asked);

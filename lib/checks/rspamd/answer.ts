@@ -1,8 +1,8 @@
-// What rspamd says of a message: the JSON of its reply to /checkv2. Pure.
+// rspamd's answer about a message: the JSON of its reply to /checkv2. Pure.
 //
-// An action that is not known, a reply that is no JSON object, and a reply of whose changes a part is missing because it is
-// too long throw a `ServerFailure`. Of the rest, what has not the right type is left out: rspamd's own milter does the same. All
-// texts may hold what a stranger wrote.
+// These throw a `ServerFailure`: an action that is not known, a reply that is no JSON object, and a reply whose changes
+// are incomplete because one is too long. In the rest, a part of a wrong type is left out, as in rspamd's own milter.
+// All texts may hold words of a stranger.
 
 import { textOf } from "../../text/octets.ts";
 import { ServerFailure } from "../../wire/server_conn.ts";
@@ -27,7 +27,7 @@ export interface Answer {
   readonly requiredScore: number | undefined;
   /** The highest score first. */
   readonly symbols: readonly Symbol[];
-  /** What strangers are to hear. */
+  /** The text for strangers. */
   readonly smtpMessage: string | undefined;
   /** For "rewrite subject". */
   readonly subject: string | undefined;
@@ -43,18 +43,19 @@ export interface Symbol {
 
 export interface RemovedHeader {
   readonly name: string;
-  /** From 1 at the top, from -1 at the bottom; 0: all. */
+  /** From 1 at the top, from -1 at the bottom. 0 means all. */
   readonly which: number;
 }
 
 export interface AddedHeader {
   readonly name: string;
   readonly value: string;
-  /** Behind so many fields; from -1, the end, back for a negative one; undefined: at the end. */
+  /** How many fields stand before it. A negative count starts at the end with -1. Undefined means at the end. */
   readonly order: number | undefined;
 }
 
-// JSON.parse takes a few milliseconds at most for so many octets. Nearly all replies are shorter than the first.
+// JSON.parse takes a few milliseconds at most for this many octets. Nearly all replies are shorter than the first
+// limit.
 const WHOLE_LIMIT = 262_144;
 const MEMBER_LIMITS = {
   action: 100,
@@ -67,13 +68,13 @@ const MEMBER_LIMITS = {
   "dkim-signature": 65_536,
 };
 
-/** The members without which a message is not what rspamd wants it to be. */
+/** Without all of these members, a message would not be as rspamd wants it. */
 const CHANGES = ["subject", "milter", "dkim-signature"] as const;
 
-// A header that is longer is of no use to anybody, and a thousand fields are more than Postfix takes of a milter.
+// Nobody has use for a longer header. A thousand fields are more than Postfix takes from a milter.
 const FIELDS_LIMIT = 1000;
 
-/** Takes the octets of a reply as they come. Memory has a bound, whatever their number. */
+/** Takes the octets of a reply as they come. Memory has a bound for any number of them. */
 export class AnswerReader {
   #whole = new Uint8Array(4096);
   #size = 0;
@@ -116,7 +117,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** What `json` says. Throws `ServerFailure`. */
+/** Reads the answer in `json`. Throws `ServerFailure`. */
 export function parseAnswer(json: unknown): Answer {
   if (!isObject(json)) throw new ServerFailure("sent no JSON object");
   const action = ACTIONS.find((one) => one === json["action"]);
@@ -146,7 +147,7 @@ function symbolsOf(json: unknown): Symbol[] {
     .sort((one, other) => other.score - one.score);
 }
 
-// `{"Name": 1}` or, for several of that name, `{"Name": [1, 2]}`.
+// `{"Name": 1}`, or `{"Name": [1, 2]}` for several of that name.
 function removedOf(json: unknown): RemovedHeader[] {
   if (!isObject(json)) return [];
   const removed = Object.entries(json).flatMap(([name, places]) =>
@@ -155,7 +156,7 @@ function removedOf(json: unknown): RemovedHeader[] {
   return removed.slice(0, FIELDS_LIMIT);
 }
 
-// `{"Name": "value"}`, `{"Name": {"value": "…", "order": 1}}`, where "order" may be "index", or an array of either.
+// `{"Name": "value"}` or `{"Name": {"value": "…", "order": 1}}` or an array of these. "order" may be "index".
 function addedOf(json: unknown): AddedHeader[] {
   if (!isObject(json)) return [];
   const added = Object.entries(json).flatMap(([name, values]) =>

@@ -1,16 +1,17 @@
 // A response of HTTP/1.1 (RFC 9112), read piece by piece. Pure.
 //
-// The body goes to a sink as it comes, so memory does not grow with it. It ends after its Content-Length, with its last chunk,
-// or with the connection. Interim responses (1xx) are skipped. Anything else throws a `MalformedResponse`: a status line that
-// is none, a length that is none or that contradicts another one, a coding other than `chunked`, and more than the bounds.
+// The body goes to a sink as it comes, so memory does not grow with it. It ends after its Content-Length, with its last
+// chunk, or with the connection. Interim responses (1xx) are skipped. Anything else throws a `ServerFailure`: a
+// malformed status line, a malformed length or two different ones, a coding other than `chunked`, or more than the
+// bounds.
 
 import { LF, textOf } from "../../text/octets.ts";
 import { ServerFailure } from "../../wire/server_conn.ts";
 
-/** Octets of all header lines and of all trailers together. No server of ours says more than a few hundred. */
+/** Octets of all header lines and of all trailers together. Our servers send a few hundred at most. */
 export const HEAD_LIMIT = 16_384;
 
-/** Octets of a body: an answer of rspamd names each URL of the message. */
+/** Octets of a body. An answer of rspamd names each URL of the message. */
 export const BODY_LIMIT = 64 * 1024 * 1024;
 
 // RFC 9112 s.7.1: a size in hexadecimal, and extensions that nobody uses.
@@ -21,23 +22,23 @@ type State = "head" | "counted" | "chunk size" | "chunk" | "chunk end" | "traile
 export class HttpResponse {
   readonly #onBody: (octets: Uint8Array) => void;
   #state: State = "head";
-  /** The beginning of a line, whose rest has not come. */
+  /** The beginning of a line. The rest has not come yet. */
   #line = new Uint8Array(0);
   #headSize = 0;
   #bodySize = 0;
-  /** Octets that are missing of the body or of the chunk. */
+  /** How many octets of the body or of the chunk are still missing. */
   #missing = 0;
   #status: number | undefined;
   #version = "";
   #fields = new Map<string, string>();
   #isSurplus = false;
 
-  /** `onBody` gets the octets of the body as views that are good until it returns. */
+  /** `onBody` gets the octets of the body as views. They are valid until it returns. */
   constructor(onBody: (octets: Uint8Array) => void) {
     this.#onBody = onBody;
   }
 
-  /** The status code, as soon as the header has come. */
+  /** The status code, once the header has come; undefined before. */
   get status(): number | undefined {
     return this.#state === "head" ? undefined : this.#status;
   }
@@ -46,14 +47,14 @@ export class HttpResponse {
     return this.#state === "whole";
   }
 
-  /** Whether the server lets another request follow on the same connection (RFC 9112 s.9.3). */
+  /** Whether another request may follow on the same connection (RFC 9112 s.9.3). */
   get allowsAnother(): boolean {
     const options = (this.#fields.get("connection") ?? "").toLowerCase().split(",").map((option) => option.trim());
     return this.isWhole && !this.#isSurplus && !options.includes("close") &&
       (this.#version === "1.1" || options.includes("keep-alive"));
   }
 
-  /** Takes the next octets. Those behind the end do not count. */
+  /** Takes the next octets. Octets after the end do not count. */
   push(octets: Uint8Array): void {
     for (let at = 0; at < octets.length;) {
       switch (this.#state) {
@@ -71,7 +72,7 @@ export class HttpResponse {
     }
   }
 
-  /** Says that the connection is closed: what has no end by then has been cut off. */
+  /** Says that the connection is closed. A response without an end by then was cut off. */
   end(): void {
     if (this.#state === "to the end") this.#state = "whole";
     if (this.#state !== "whole") throw new ServerFailure("sent a response that is cut off");
@@ -140,7 +141,7 @@ export class HttpResponse {
 
   #takeField(line: string): void {
     const [, name = "", value = ""] = /^([^\s:]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
-    if (name === "") throw new ServerFailure("sent a header line that is none");
+    if (name === "") throw new ServerFailure("sent a malformed header line");
     const key = name.toLowerCase();
     const before = this.#fields.get(key);
     if (key === "content-length" && before !== undefined && before !== value) {
@@ -156,7 +157,7 @@ export class HttpResponse {
     if (status === 204 || status === 304) {
       this.#state = "whole";
     } else if (coding !== undefined) {
-      // Who sends both does not know its own answer, and somebody between us may have read it otherwise.
+      // A server that sends both does not know its own answer. A program between us may have read it in another way.
       if (coding.toLowerCase() !== "chunked" || length !== undefined) {
         throw new ServerFailure("sent a transfer coding that is not just chunked");
       }

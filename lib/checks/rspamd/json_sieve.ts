@@ -1,8 +1,9 @@
-// Some members of a large JSON object (RFC 8259), found while it comes piece by piece. Pure.
+// Finds some members of a large JSON object (RFC 8259) while it comes piece by piece. Pure.
 //
-// An answer of rspamd names each URL of the message, so a stranger decides how long it is. The sieve keeps the text of the
-// members that are asked for, each up to its own limit, and nothing else. It looks at brackets and strings only: whether the
-// members are JSON, `JSON.parse` says. Memory grows with the limits alone. A text that is no object makes it `isBroken`.
+// An answer of rspamd names each URL of the message, so a stranger decides how long it is. The sieve keeps only the
+// text of wanted members, each up to its own limit. So memory grows only with the limits. The sieve looks only at
+// brackets and strings. `JSON.parse` then says whether the members are JSON. A text that is no object makes it
+// `isBroken`.
 
 import { bytesOf, concat, textOf } from "../../text/octets.ts";
 
@@ -15,7 +16,7 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-// No name that is asked for is longer.
+// No wanted name is longer.
 const NAME_LIMIT = 64;
 
 type State = "before" | "name or end" | "name" | "colon" | "value" | "behind" | "broken";
@@ -29,7 +30,7 @@ export class JsonSieve {
   #name: number[] = [];
   #value = new Uint8Array(256);
   #valueSize = 0;
-  /** How much of the value is kept at most: nothing of one that is not wanted. */
+  /** The limit of the present value; 0 if it is not wanted. */
   #limit = 0;
   /** Brackets that are open inside a value. */
   #depth = 0;
@@ -40,12 +41,12 @@ export class JsonSieve {
     this.#limits = new Map(Object.entries(limits));
   }
 
-  /** Whether it is no JSON object, as far as it has come. */
+  /** Whether the text so far can be no JSON object. */
   get isBroken(): boolean {
     return this.#state === "broken";
   }
 
-  /** The wanted members that are longer than their limits, and so are not kept. */
+  /** The wanted members that are longer than their limits. They are not kept. */
   get tooLong(): ReadonlySet<string> {
     return this.#tooLong;
   }
@@ -58,7 +59,7 @@ export class JsonSieve {
     }
   }
 
-  /** An object of the members that were kept; undefined where the text is no whole JSON object. */
+  /** An object of the kept members; undefined if the text is no whole JSON object. */
   end(): Uint8Array | undefined {
     if (this.#state !== "behind") return undefined;
     const parts = [...this.#members].flatMap(([name, value], at) => [
@@ -68,7 +69,7 @@ export class JsonSieve {
     return concat([bytesOf("{"), ...parts, bytesOf("}")]);
   }
 
-  // An octet outside all values.
+  // Takes an octet outside all values.
   #pushOctet(octet: number): 1 {
     switch (this.#state) {
       case "name":
@@ -103,7 +104,7 @@ export class JsonSieve {
     this.#depth = 0;
   }
 
-  // The octets of `octets` from `start` on that belong to the value; gives their number.
+  // Takes the octets from `start` on that belong to the value. Returns how many.
   #pushValue(octets: Uint8Array, start: number): number {
     for (let at = start; at < octets.length; at++) {
       const octet = octets[at]!;
@@ -129,7 +130,7 @@ export class JsonSieve {
 
   #keep(octets: Uint8Array): void {
     const size = this.#valueSize + octets.length;
-    // One octet more than the limit tells that it is too long.
+    // One octet more than the limit shows that the value is too long.
     const kept = octets.subarray(0, Math.max(0, this.#limit + 1 - this.#valueSize));
     if (this.#value.length < Math.min(size, this.#limit + 1)) {
       const larger = new Uint8Array(Math.min(2 * size, this.#limit + 1));

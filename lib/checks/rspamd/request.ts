@@ -1,8 +1,8 @@
-// The request of rspamd's own protocol: POST /checkv2, what is known of the message as header fields, and the message as the
-// body. Pure.
+// The request of rspamd's own protocol: POST /checkv2. Header fields hold the facts about the message, and the body is
+// the message. Pure.
 //
-// Addresses stand there without brackets, the null sender as `<>`. What is not known is left out. A value is a stranger's
-// text: what could end it becomes "?". rspamd takes at most 80 KiB of header, so recipients beyond that are left out.
+// Addresses have no brackets. The null sender is `<>`. Unknown facts are left out. A value is a stranger's text, so
+// octets that could end it become "?". rspamd takes at most 80 KiB of header, so recipients beyond that are left out.
 
 import { bytesOf, concat } from "../../text/octets.ts";
 
@@ -10,7 +10,7 @@ export interface RequestFacts {
   readonly sender: string | undefined;
   readonly recipients: readonly string[];
   readonly address: string | undefined;
-  /** The client's name, HELO and queue id, as XFORWARD has told them. */
+  /** The client's name, HELO and queue id, from XFORWARD. */
   readonly name?: string | undefined;
   readonly helo?: string | undefined;
   readonly ident?: string | undefined;
@@ -23,27 +23,27 @@ export interface RequestOptions {
 }
 
 export interface Request {
-  /** All that stands before the body. */
+  /** Everything before the body. */
   readonly octets: Uint8Array;
-  /** Recipients that had no room. */
+  /** How many recipients had no room. */
   readonly leftOut: number;
 }
 
 const RECIPIENTS_LIMIT = 65_536;
 
-// An address has 2048 octets at most, since a command line has no more. XFORWARD values have no bound of their own.
+// An address has at most 2048 octets, because a command line has no more. XFORWARD values have no limit of their own.
 const VALUE_LIMIT = 2048;
 
 export function formatRequest(facts: RequestFacts, { password, size }: RequestOptions): Request {
   const { sender, recipients, address, name, helo, ident } = facts;
   const head = [
     "POST /checkv2 HTTP/1.1\r\n",
-    // RFC 9112 s.3.2 wants one. rspamd has no virtual hosts.
+    // RFC 9112 s.3.2 requires it. rspamd has no virtual hosts.
     field("Host", "rspamd"),
     field("User-Agent", "postprox"),
     field("Content-Type", "message/rfc822"),
     field("Content-Length", String(size)),
-    // The values of header fields are then folded for a milter, and so with LF alone.
+    // rspamd then folds the values of header fields for a milter: with LF alone.
     field("Flags", "milter"),
     field("Password", password),
     field("IP", address),

@@ -1,12 +1,12 @@
 // A spam filter: rspamd looks at each message, over its own protocol, HTTP.
 //
-// rspamd gets the message with CR LF at the end of each line and with the facts that a milter would tell it. Its answer may
-// refuse the message, or pass it with another header (verdict.ts). A status other than 200 and an answer that is none are
-// failures, and the next server is asked. So is an answer that rspamd would have to cut short for us (answer.ts).
+// rspamd gets the message with CR LF at the end of each line, and with the facts that a milter would give it. Its
+// answer may refuse the message, or pass it with another header (verdict.ts). A status other than 200 and a malformed
+// answer are failures, and the next server is asked. The same holds for an answer that is too long for us (answer.ts).
 //
-// The message is read twice, since its length stands in front of it. Memory does not grow with the message or the answer.
-// rspamd closes the connection after each answer. A server that does not, such as a proxy in front of it, is asked again on
-// the same one.
+// The message is read twice, because its length comes before it. Memory does not grow with the message or the answer.
+// rspamd closes the connection after each answer. Another server, such as a proxy in front of it, may keep it open.
+// Then it gets the next message on the same connection.
 
 import type { MailClient, Message } from "../../mail/message.ts";
 import type { Verdict } from "../../mail/verdict.ts";
@@ -24,7 +24,7 @@ import { WireForm } from "./wire_form.ts";
 
 export interface RspamdOptions {
   readonly servers: readonly Address[];
-  /** Milliseconds for a message, all servers together. */
+  /** Milliseconds for a message, with all servers together. */
   readonly timeout: number;
   readonly password: string | undefined;
 }
@@ -87,7 +87,7 @@ async function readAnswer(conn: ServerConn): Promise<Answer> {
       break;
     }
     response.push(octets);
-    // Nobody wants to read more of it.
+    // Nobody needs the rest of it.
     if ((response.status ?? 200) !== 200) throw new ServerFailure(`answered with HTTP status ${response.status}`);
   }
   if (response.allowsAnother) conn.keep();

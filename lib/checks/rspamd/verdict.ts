@@ -1,15 +1,16 @@
-// What follows from rspamd's answer, as with rspamd's own milter in Postfix. Pure.
+// From rspamd's answer to a verdict, as rspamd's own milter does it in Postfix. Pure.
 //
-// Of an action that passes the message, the header changes are applied in the milter's order: what is removed, what is added,
-// signatures, and last X-Spam. An X-Spam that came with a message says nothing and goes. A new subject stands where the first
-// one stood. Strangers hear rspamd's text for them as one line of printable ASCII, behind our code.
+// If the action passes the message, the header changes are made in the milter's order: first removals, then additions,
+// signatures, and last X-Spam. An X-Spam that came with the message is removed, because it proves nothing. A new
+// subject takes the place of the first one. Strangers hear rspamd's text for them as one line of printable ASCII, after
+// our code.
 
 import type { Facts, Verdict } from "../../mail/verdict.ts";
 import type { HeaderChange } from "../../mime/header.ts";
 import { formatReply, replyFromText } from "../../smtp/reply.ts";
 import type { Answer, Symbol } from "./answer.ts";
 
-/** The log has so much of the symbols, the ones with the highest score first. */
+/** The log has at most this much of the symbols, the highest scores first. */
 const SYMBOLS_SHOWN = 500;
 const NAME_SHOWN = 60;
 const MESSAGE_SHOWN = 200;
@@ -17,7 +18,7 @@ const MESSAGE_SHOWN = 200;
 /** RFC 3463: 5.7.1 and 4.7.1, delivery not authorized, message refused. */
 const DISCARDED = formatReply("250 2.0.0 Ok: discarded");
 
-/** `subjectAt`: how many fields stand before the first subject of the message; undefined where it has none. */
+/** `subjectAt`: how many fields stand before the first subject of the message; undefined if it has none. */
 export function verdictOf(
   answer: Answer,
   { server, subjectAt }: { readonly server: string; readonly subjectAt?: number | undefined },

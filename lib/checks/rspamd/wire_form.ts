@@ -1,6 +1,6 @@
-// The message as it goes over the wire: with CR LF at the end of each line, and dots as the author wrote them. Pure.
+// The message in the form of the wire: with CR LF at the end of each line, and dots as the author wrote them. Pure.
 //
-// So rspamd sees the octets that a milter would get, and that a signature is made of.
+// So rspamd sees the octets that a milter would get. Signatures are made of these octets.
 
 import { CR, LF } from "../../text/octets.ts";
 import type { LineEnds } from "../../smtp/dot_codec.ts";
@@ -13,14 +13,14 @@ export class WireForm {
     this.#lineEnds = lineEnds;
   }
 
-  /** How many octets the next octets of the message become. */
+  /** How many octets the next octets become. */
   count(octets: Uint8Array): number {
     const count = octets.length + this.#bareIn(octets);
     this.#last = octets.at(-1) ?? this.#last;
     return count;
   }
 
-  /** What the next octets of the message become. */
+  /** Encodes the next octets of the message. */
   encode(octets: Uint8Array): Uint8Array {
     const out = new Uint8Array(octets.length + this.#bareIn(octets));
     let from = 0;
@@ -43,7 +43,8 @@ export class WireForm {
     return count;
   }
 
-  // In a message of our own a CR before LF belongs to the line. In a file of somebody else it may be a part of the line end.
+  // In a message of our own, a CR before LF belongs to the line. In another program's file it may belong to the line
+  // end.
   #isBare(octets: Uint8Array, at: number): boolean {
     return this.#lineEnds === "lf" || (at === 0 ? this.#last : octets[at - 1]) !== CR;
   }

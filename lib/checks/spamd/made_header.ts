@@ -1,34 +1,34 @@
-// The header that spamd made of a message, as one that can take the place of the message's own. Pure.
+// Turns the header that spamd made into one that can replace the message's own. Pure.
 //
-// With `report_safe` spamd makes a new message, which has a report and the old message as parts, and sends the header of that
-// one. Its Content-Type says nothing of the body that the message has. Then only the marks of the new header are taken: the
-// fields `X-Spam-…` and the subject. The other fields stay those of the message.
+// With `report_safe`, spamd makes a new message. Its parts are a report and the old message, and spamd sends the header
+// of the new one. That header's Content-Type does not fit the body that the message has. Then only the marks of the new
+// header are taken: the fields `X-Spam-…` and the subject. The other fields stay those of the message.
 //
-// SpamAssassin takes a few lines for a part of the header that are no fields. Then the new header is taken as far as its
-// fields go; the rest is the body of the message, which stays.
+// SpamAssassin takes a few lines for header lines although they are no fields. Then the new header counts up to the end
+// of its fields. The rest is the body of the message, which stays.
 //
-// A header may have very many fields: the work is a generator, which yields after each few milliseconds at most.
+// A header may have very many fields. So the work is a generator that yields every few milliseconds.
 
 import { type HeaderPiece, HeaderScanner } from "../../mime/header.ts";
 import { CR, LF, textOf } from "../../text/octets.ts";
 
-/** How much of a header is looked at between two yields. */
+/** It looks at this much of a header between two yields. */
 const SLICE = 8192;
 
-// What is looked at of a Content-Type.
+// It looks at this much of a Content-Type.
 const TYPE_LIMIT = 2000;
 
-// SpamAssassin leaves those of an earlier check alone.
+// SpamAssassin leaves the marks of an earlier check alone.
 const MARK = /^x-spam-(?!prev-)/;
 
-/** What is known of a header. */
+/** Facts about a header. */
 export interface HeaderFacts {
   readonly hasField: boolean;
-  /** Where it ends: before the empty line. */
+  /** Its end, before the empty line. */
   readonly end: number;
   /** Whether it ends with an empty line, or with the message. */
   readonly isRegular: boolean;
-  /** Its Content-Type, without what folding and white space change. */
+  /** Its Content-Type, without differences of folding and white space. */
   readonly type: string;
 }
 
@@ -54,14 +54,14 @@ export function* lookAtHeader(octets: Uint8Array): Generator<void, HeaderFacts> 
   return { hasField, end, isRegular: true, type: plainType(type) };
 }
 
-/** Whether it cannot be said without the message's own header what of the one that spamd made can be used. */
+/** Whether the message's own header is needed to decide which parts of spamd's header can be used. */
 export function needsOwn({ isRegular, type }: HeaderFacts): boolean {
   return !isRegular || type.startsWith("multipart/");
 }
 
 /**
- * The header for a message that has the header `own`, out of the one that spamd made of it. LF ends its lines, and there is no
- * empty line at its end. Undefined: it is no header. `own` is needed where `needsOwn` says so.
+ * The header for a message with the header `own`, from the header `made` by spamd. LF ends its lines, and it has no
+ * empty line at its end. Undefined if `made` is no header. If `needsOwn` says so, `own` is required.
  */
 export function* usableHeader(made: Uint8Array, own: Uint8Array | undefined): Generator<void, Uint8Array | undefined> {
   const facts = yield* lookAtHeader(made);
@@ -74,7 +74,7 @@ export function* usableHeader(made: Uint8Array, own: Uint8Array | undefined): Ge
   return yield* markedHeader(whole, own.subarray(0, ownFacts.end));
 }
 
-// The marks of `made`, and then the other fields of `own`, of which the first subject is that of `made`.
+// The marks of `made`, then the other fields of `own`. The first subject is the one of `made`.
 function* markedHeader(made: Uint8Array, own: Uint8Array): Generator<void, Uint8Array> {
   const out = new Uint8Array(made.length + own.length + 3);
   let size = 0;
@@ -123,7 +123,7 @@ function* markedHeader(made: Uint8Array, own: Uint8Array): Generator<void, Uint8
   return withLf(out.subarray(0, size));
 }
 
-// Undefined: a slice is over.
+// Yields undefined after a slice of work.
 function* piecesOf(octets: Uint8Array): Generator<HeaderPiece | undefined> {
   const scanner = new HeaderScanner();
   for (let at = 0; at < octets.length && !scanner.isOver; at += SLICE) {
@@ -137,7 +137,7 @@ function plainType(field = ""): string {
   return field.slice(field.indexOf(":") + 1).replace(/\s+/g, "").replace(/^[^;]*/, (type) => type.toLowerCase());
 }
 
-// A CR before LF is a part of the line end here: spamd ends all lines as it thinks that the message does.
+// A CR before LF belongs to the line end here. spamd ends all lines in the way that it takes for the message's.
 function withLf(octets: Uint8Array): Uint8Array {
   const out = new Uint8Array(octets.length + 1);
   let from = 0;

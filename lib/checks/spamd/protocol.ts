@@ -6,7 +6,8 @@
 //     (the message)
 //                              (the header, with its empty line)
 //
-// An answer that is none, with another status than 0, without a score, or longer than its bounds, throws a `ServerFailure`.
+// A malformed answer throws a `ServerFailure`. So does an answer with a status other than 0, without a score, or longer
+// than its bounds.
 
 import { concat, LF, textOf } from "../../text/octets.ts";
 import { ServerFailure } from "../../wire/server_conn.ts";
@@ -22,10 +23,10 @@ export interface SpamdAnswer {
 /** Octets of the lines before the header. */
 export const HEAD_LIMIT = 16_384;
 
-/** Octets of a header. One that is longer is nobody's mail. */
+/** Octets of a header. No real mail has a longer one. */
 export const HEADER_LIMIT = 262_144;
 
-/** What stands before a message of `size` octets. */
+/** The lines before a message of `size` octets. */
 export function formatHeaders(size: number): string {
   return `HEADERS SPAMC/1.5\r\nContent-length: ${size}\r\n\r\n`;
 }
@@ -35,17 +36,17 @@ export class SpamdReader {
   #head: Uint8Array = new Uint8Array(0);
   #isHeadOver = false;
   #spam: Omit<SpamdAnswer, "header"> | undefined;
-  /** Undefined: the header ends with the connection. */
+  /** Undefined if the header ends with the connection. */
   #length: number | undefined;
   #parts: Uint8Array[] = [];
   #size = 0;
 
-  /** Whether all of it has come. */
+  /** Whether the whole answer has come. */
   get isWhole(): boolean {
     return this.#isHeadOver && this.#length !== undefined && this.#size >= this.#length;
   }
 
-  /** What is known of the message, as soon as it is: the header may still have to come. */
+  /** The score and the like, once known. The header may still have to come. */
   get spam(): Omit<SpamdAnswer, "header"> | undefined {
     return this.#isHeadOver ? this.#spam : undefined;
   }
@@ -66,7 +67,7 @@ export class SpamdReader {
     this.#takeHeader(rest);
   }
 
-  /** The answer, when it is whole or the connection is closed. */
+  /** The answer, when it is complete or the connection is closed. */
   end(): SpamdAnswer {
     if (!this.#isHeadOver || this.#spam === undefined) {
       // Only this line comes with some errors.
@@ -80,7 +81,7 @@ export class SpamdReader {
     return { ...this.#spam, header: concat(this.#parts) };
   }
 
-  // A server of another kind need not say much before it is recognized.
+  // A server of another kind is recognized by its first octets.
   #checkBeginning(): void {
     const end = this.#head.indexOf(LF);
     if (end !== -1) takeStatus(textOf(this.#head.subarray(0, end)).replace(/\r$/, ""));
@@ -109,7 +110,7 @@ export class SpamdReader {
   }
 }
 
-// The place behind the empty line.
+// The place after the empty line.
 function endOfHead(octets: Uint8Array, start: number): number | undefined {
   for (let at = octets.indexOf(LF, start); at !== -1; at = octets.indexOf(LF, at + 1)) {
     if (octets[at + 1] === LF) return at + 2;
@@ -133,7 +134,7 @@ function takeLength(value: string): number {
 function takeSpam(value: string): Omit<SpamdAnswer, "header"> {
   const [, word = "", score, requiredScore] =
     /^(true|false|yes|no)[ \t]*;[ \t]*(-?[0-9]+(?:\.[0-9]+)?)[ \t]*\/[ \t]*(-?[0-9]+(?:\.[0-9]+)?)$/i.exec(value) ?? [];
-  if (word === "") throw new ServerFailure("sent a score that is none");
+  if (word === "") throw new ServerFailure("sent a malformed score");
   return { isSpam: /^(true|yes)$/i.test(word), score: Number(score), requiredScore: Number(requiredScore) };
 }
 

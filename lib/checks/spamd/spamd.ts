@@ -1,9 +1,11 @@
-// A spam filter: SpamAssassin's spamd scores each message, and a message that passes gets the header that spamd made of it.
+// A spam filter: SpamAssassin's spamd scores each message. A message that passes gets the header that spamd made of it.
 //
-// spamd gets the message with LF at the end of each line, as from a mail server of its host. A score of `reject` or more
-// refuses the message. A header that is none is a failure, as is any other answer that is none, and the next server is asked.
+// spamd gets the message with LF at the end of each line, as from a mail server on its host. A score of `reject` or
+// more refuses the message. A malformed answer, or a malformed header in it, is a failure, and the next server is
+// asked.
 //
-// A connection serves one message: spamd closes it. Memory does not grow with the message; that of spamd does.
+// A connection serves one message, and then spamd closes it. Our memory does not grow with the message. spamd's memory
+// does.
 
 import type { Message } from "../../mail/message.ts";
 import type { Verdict } from "../../mail/verdict.ts";
@@ -19,7 +21,7 @@ import { formatHeaders, HEADER_LIMIT, type SpamdAnswer, SpamdReader } from "./pr
 
 export interface SpamdOptions {
   readonly servers: readonly Address[];
-  /** Milliseconds for a message, all servers together. */
+  /** Milliseconds for a message, with all servers together. */
   readonly timeout: number;
   /** The score that refuses a message. */
   readonly reject: number | undefined;
@@ -29,7 +31,7 @@ export interface SpamdOptions {
 /** RFC 3463: 5.7.1, delivery not authorized, message refused. */
 const REJECTED = formatReply("550 5.7.1 Spam message rejected");
 
-/** Without a header the score alone refuses the message. */
+/** Without a header, the score alone refuses the message. */
 type Scored = Omit<SpamdAnswer, "header"> & { readonly header?: Uint8Array };
 
 export function spamdCheck(
@@ -60,7 +62,7 @@ export function spamdCheck(
   };
 }
 
-// spamd reads lines: it would wait for the end of the last one. A message that came by SMTP has it, unless it is empty.
+// spamd reads lines, and would wait for the end of the last one. A message from SMTP has that end, unless it is empty.
 async function paddingOf(message: Message): Promise<Uint8Array> {
   let last: number | undefined;
   for await (const chunk of message.chunks()) last = chunk.at(-1) ?? last;
@@ -97,7 +99,7 @@ async function usable(
 ): Promise<Uint8Array> {
   const own = needsOwn(await finish(lookAtHeader(made), turn)) ? await headOf(message) : undefined;
   const header = await finish(usableHeader(made, own), turn);
-  if (!header) throw new ServerFailure("sent a header that is none");
+  if (!header) throw new ServerFailure("sent a malformed header");
   return header;
 }
 
@@ -109,7 +111,7 @@ async function finish<Made>(work: Generator<void, Made>, turn: SharedTurn): Prom
   }
 }
 
-// As much as the header may be: what spamd has made of it has not been longer either.
+// At most as much as a header may have, because the header that spamd made of it was not longer either.
 async function headOf(message: Message): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;

@@ -100,7 +100,7 @@ const ROWS: readonly { json: unknown; answer: Partial<Answer> }[] = [
     answer: { dkimSignatures: ["v=1; a", "v=1; b"] },
   },
 
-  // What has a wrong type is left out.
+  // Values of a wrong type are left out.
   {
     json: {
       action: "no action",
@@ -136,7 +136,7 @@ const BAD: readonly { text: string; why: RegExp }[] = [
   { text: `{"action":"${"x".repeat(90)}"}`, why: /not known: x{80}$/ },
 ];
 
-// What makes an answer larger than what is looked at as a whole.
+// Makes an answer too large to be read as a whole.
 const MANY_URLS = { urls: Array.from({ length: 20_000 }, (_, n) => `"\\{[host${n}.example.org`) };
 
 for (const { name, cut } of [{ name: "whole", cut: Infinity }, { name: "one octet at a time", cut: 1 }]) {

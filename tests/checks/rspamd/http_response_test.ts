@@ -34,7 +34,7 @@ const ROWS: readonly Row[] = [
     another: true,
   },
   { text: "HTTP/1.1 204 No Content\r\n\r\n", status: 204, body: "", another: true },
-  // What comes behind it makes the connection useless, and not the response.
+  // Octets after it make the connection useless, but not the response.
   { text: `${OK}Content-Length: 2\r\n\r\n{}HTTP`, status: 200, body: "{}", another: false },
 
   // In chunks: sizes in hexadecimal, extensions, trailers.

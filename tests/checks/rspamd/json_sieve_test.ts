@@ -8,7 +8,7 @@ const LIMITS = { action: 20, milter: 40, score: 10 };
 
 interface Row {
   readonly text: string;
-  /** What is left of it; undefined: it is no object. */
+  /** The kept members; undefined: it is no object. */
   readonly kept?: unknown;
   readonly tooLong?: readonly string[];
 }
@@ -18,7 +18,7 @@ const ROWS: readonly Row[] = [
   { text: " \r\n\t{ }\n", kept: {} },
   { text: '{"action":"no action","urls":["a","b"],"score":1.5}', kept: { action: "no action", score: 1.5 } },
   { text: '{ "score" : -1e2 , "x" : null }', kept: { score: -100 } },
-  // What looks like the end of a value inside a string, and inside brackets.
+  // Characters inside a string or brackets that look like the end of a value.
   { text: '{"x":"}],\\"{","action":"a\\"b,}"}', kept: { action: 'a"b,}' } },
   { text: '{"x":{"action":"inner","y":[{"score":1}]},"action":"outer"}', kept: { action: "outer" } },
   { text: '{"milter":{"add_headers":{"X-A":"}"}}}', kept: { milter: { add_headers: { "X-A": "}" } } } },
@@ -71,7 +71,7 @@ Deno.test("a sieve keeps of random objects what JSON.parse finds in them", () =>
       object[["action", "score", "milter", "x", 'o"\n'][random(5)]!] = value(random, 3);
     }
     const text = JSON.stringify(object, null, [0, 1, "\t"][random(3)] as number);
-    // A name with an escape is none that rspamd writes at the top.
+    // rspamd writes no name with an escape at the top.
     if (text.includes('"o\\"')) continue;
     const sieve = new JsonSieve({ action: 1e6, score: 1e6, milter: 1e6 });
     const octets = bytesOf(text);

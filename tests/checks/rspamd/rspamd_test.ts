@@ -181,7 +181,7 @@ Deno.test("rspamd: a server that allows another request gets it on the same conn
   await spool.remove();
 });
 
-Deno.test("rspamd: an answer that is none is no opinion", async () => {
+Deno.test("rspamd: a malformed answer is no opinion", async () => {
   for (
     const [answer, why] of [
       [httpAnswer('{"error":"Unauthorized"}', "401 Unauthorized"), "answered with HTTP status 401"],

@@ -17,7 +17,7 @@ interface Row {
 }
 
 const ROWS: readonly Row[] = [
-  // As it is, but for the empty line.
+  // Unchanged, except the empty line.
   { name: "plain", made: `${MARKS}Subject: hi\n\n`, header: `${MARKS}Subject: hi\n` },
   { name: "no empty line", made: "A: b\n", header: "A: b\n" },
   { name: "no line end", made: "A: b", header: "A: b\n" },

@@ -131,15 +131,15 @@ Deno.test("spamd: the header of a report is not that of the message: its marks a
   }
 });
 
-Deno.test("spamd: an answer that is none is no opinion", async () => {
+Deno.test("spamd: a malformed answer is no opinion", async () => {
   for (
     const [answer, why] of [
       ["SPAMD/1.0 76 Bad header line: (EOF during headers)\r\n", "answered 76 Bad header line: (EOF during headers)"],
       ["SPAMD/1.1 69 EX_UNAVAILABLE\r\nContent-length: 0\r\n\r\n", "answered 69 EX_UNAVAILABLE"],
-      [spamdAnswer(1, ""), "sent a header that is none"],
-      [spamdAnswer(1, "\n"), "sent a header that is none"],
-      [spamdAnswer(1, "hello world\n\n"), "sent a header that is none"],
-      [spamdAnswer(1, "A: b\nhello world\n\n"), "sent a header that is none"],
+      [spamdAnswer(1, ""), "sent a malformed header"],
+      [spamdAnswer(1, "\n"), "sent a malformed header"],
+      [spamdAnswer(1, "hello world\n\n"), "sent a malformed header"],
+      [spamdAnswer(1, "A: b\nhello world\n\n"), "sent a malformed header"],
       [spamdAnswer(1, "A: b\n\n").slice(0, -1), "sent a header that is cut off"],
       [`${spamdAnswer(1, "A: b\n\n")}x`, "sent more than it said"],
       [spamdAnswer(1, "A: b\n".repeat(HEADER_LIMIT / 5 + 1)), "sent a header of more than 262144 octets"],
