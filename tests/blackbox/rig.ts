@@ -2,7 +2,7 @@
 //
 // `table` makes one test per mode, with a step per case. A test has one directory, one fake downstream server and one
 // program with one set of options: in listen mode a process that serves all its cases, in spawn mode a process per
-// connection. The filter command is a file that each case may write anew. After each case these hold, or it has failed:
+// connection. The filter command is a file that each case may write again. After each case these hold, or it has failed:
 // the proxy has closed its connections, its spool directory is empty, and it never spoke to downstream out of turn.
 
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import { type Environment, isAlive, kill, Listening, type Process, Spawner } fro
 
 export type Mode = "spawn" | "listen";
 
-/** What all cases of a table share. */
+/** Shared by all cases of a table. */
 export interface Setup {
   /** Words of the command line beside the operand, `-d` and `--log`. */
   readonly options?: (dir: string) => readonly string[];
@@ -36,7 +36,7 @@ export interface Setup {
 
 export interface Case {
   readonly name: string;
-  /** What the fake downstream server does. */
+  /** The behaviour of the fake downstream server. */
   readonly script?: Script;
   /** The filter command; `$D` is the test's directory. */
   readonly filter?: string;
@@ -75,7 +75,7 @@ export class Talk {
     this.#logStart = readLog(this.logFile).length;
   }
 
-  /** A new conversation, of which nothing was said yet. */
+  /** A new conversation. Nothing was said in it yet. */
   async connect(): Promise<Client> {
     const { client, process } = await this.#program.connect();
     this.clients.push(client);
@@ -126,7 +126,7 @@ export class Talk {
     return Number(read(`${this.dir}/${name}`).trim());
   }
 
-  /** What this case has added to the log so far. */
+  /** The lines that this case has added to the log so far. */
   get log(): string {
     return readLog(this.logFile).slice(this.#logStart);
   }
@@ -135,7 +135,7 @@ export class Talk {
     await until(() => pattern.test(this.log), () => `${pattern} in the log, which has ${show(this.log, 2000)}`);
   }
 
-  /** No message got as far as downstream. */
+  /** No message reached downstream. */
   nothingPassed(): void {
     assert.deepEqual(this.downstream.messages, [], "a message reached downstream");
     assert.ok(!this.downstream.verbs.includes("DATA"), `DATA reached downstream: ${show(this.downstream.received)}`);
@@ -163,7 +163,7 @@ export async function deliver(
   return await client.hear();
 }
 
-/** MAIL, RCPT and DATA, as far as the 354. */
+/** MAIL, RCPT and DATA, up to the 354. */
 export async function startMessage(
   client: Client,
   envelope: { from?: string; to?: readonly string[] } = {},
@@ -173,7 +173,7 @@ export async function startMessage(
   await client.expect(354, "DATA");
 }
 
-/** The session still works, whatever went before; to be asked outside a transaction. */
+/** The session still works. Ask this outside a transaction. */
 export async function expectUsable(client: Client): Promise<void> {
   await client.expect(250, "NOOP");
   const reply = await deliver(client, "Subject: after\r\n\r\nstill here\r\n", { from: "after@example.org" });
@@ -326,7 +326,7 @@ export class Rig {
     await this.downstream.until(gone, "the proxy to close its connections");
   }
 
-  /** What must hold after every case. */
+  /** These must hold after every case. */
   async #settle(talk: Talk, row: Case): Promise<void> {
     if (!row.leavesSpool) {
       const same = () => String(talk.spooled()) === String(this.#spoolBefore);

@@ -1,4 +1,4 @@
-// What clamd is to a fake scanner: the INSTREAM command, and EICAR as the one virus.
+// clamd, for a fake scanner: the INSTREAM command, and EICAR as the one virus.
 
 import { concat, NUL, textOf } from "../../lib/text/octets.ts";
 import type { Protocol } from "./scanner.ts";

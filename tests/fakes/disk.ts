@@ -36,7 +36,7 @@ interface Node {
 interface Failure {
   readonly operation: DiskOperation;
   readonly kind: IoErrorKind;
-  /** What the path must end with. */
+  /** The path must end with this. */
   readonly ending: string;
   /** How often the operation goes well before. */
   left: number;

@@ -65,7 +65,7 @@ const BIND_TRIES = 10;
 
 export class DnsServer {
   readonly port: number;
-  /** What was asked, in order. */
+  /** The questions, in order. */
   readonly questions: Question[] = [];
   handler: DnsHandler;
   readonly #udp: UdpSocket;

@@ -6,7 +6,7 @@ import { textOf } from "../../lib/text/octets.ts";
 import { Peer } from "../rig/peer.ts";
 
 export class FakeNetwork implements Network {
-  /** What a `connect` does: gives a connection, fails, or gets no answer until its limit. */
+  /** The outcome of a `connect`: a connection, a failure, or no answer until its limit. */
   downstream: "accepts" | "silent" | IoErrorKind = "accepts";
   /** The far ends of all connections that were made, in order. */
   readonly servers: Peer[] = [];
@@ -15,10 +15,10 @@ export class FakeNetwork implements Network {
   bindable: ReadonlySet<string> | undefined;
   /** The hosts whose port somebody else has. */
   readonly taken = new Set<string>();
-  /** What `listen` fails with. */
+  /** The error of `listen`. */
   bindRefusal: IoErrorKind | undefined;
   readonly listeners: FakeListener[] = [];
-  /** What `send` of a datagram fails with. */
+  /** The error of `send` of a datagram. */
   syslog: "up" | IoErrorKind = "up";
   readonly datagramsSent: { path: string; text: string }[] = [];
   readonly #clock: Clock;
@@ -50,7 +50,7 @@ export class FakeNetwork implements Network {
     return listener;
   }
 
-  /** What hosts have for addresses. */
+  /** The addresses of hosts. */
   readonly hosts = new Map<string, readonly string[]>();
 
   async addressesOf(host: string): Promise<readonly string[]> {

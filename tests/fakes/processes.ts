@@ -9,9 +9,9 @@ export class FakeProcesses implements Processes {
   readonly children: FakeChild[] = [];
   /** Called with each child when it starts. */
   onStart: (child: FakeChild) => void = () => {};
-  /** What `start` fails with. */
+  /** The error of `start`. */
   refusal: IoErrorKind | undefined;
-  /** What `startSelf` was called with, and the program that it starts. */
+  /** The arguments of `startSelf`, and the program that it starts. */
   readonly selfStarts: { args: readonly string[]; stderr: string }[] = [];
   self: { stdout?: readonly string[]; end?: ProcessEnd } = {};
   released = 0;

@@ -1,4 +1,4 @@
-// What rspamd is to a fake scanner: a request of HTTP with a length, and an answer in JSON.
+// rspamd, for a fake scanner: a request of HTTP with a length, and an answer in JSON.
 //
 // A message with a line `X-Rspamd: JSON` has that as its answer, and any other one "no action".
 

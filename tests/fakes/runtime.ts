@@ -10,7 +10,7 @@ import { FakeNetwork } from "./network.ts";
 import { FakeProcesses } from "./processes.ts";
 import { FakeResolver } from "./resolver.ts";
 
-/** What `exit` throws, since it cannot return. */
+/** `exit` throws this, because it cannot return. */
 export class FakeExit extends Error {
   override readonly name = "FakeExit";
   readonly status: number;
@@ -34,7 +34,7 @@ export class FakeRuntime implements Runtime {
   isErrInput = true;
   isErrJournal = false;
   isOutTerminal = false;
-  /** What writing to standard error fails with. */
+  /** The error of writing to standard error. */
   errRefusal: IoErrorKind | undefined;
   out = "";
   err = "";

@@ -23,7 +23,7 @@ export interface Protocol {
 export const POINTS = ["connect", "request", "half request", "reply", "half reply"] as const;
 export type Point = typeof POINTS[number];
 
-/** What goes wrong. "slow": the answer comes one octet at a time, every 100 ms. */
+/** The fault. "slow": the answer comes one octet at a time, every 100 ms. */
 export const FAULTS = ["close", "reset", "silent", "nonsense", "endless", "slow"] as const;
 export type Fault = typeof FAULTS[number];
 
@@ -32,7 +32,7 @@ export interface FaultAt {
   readonly does: Fault;
   /** For "half request". */
   readonly half?: number;
-  /** The server says that first. What is "nonsense" without it is so in any protocol. */
+  /** The server says this first. Without it, "nonsense" is octets that are nonsense in any protocol. */
   readonly says?: string | Uint8Array;
 }
 

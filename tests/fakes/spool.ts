@@ -8,7 +8,7 @@ import { concat } from "../../lib/text/octets.ts";
 
 export const NAME = "postprox-1-0";
 
-/** Mail of which nothing is known. */
+/** Mail without any known facts. */
 export const MAIL: Mail = {
   id: "0123456789",
   envelope: { sender: undefined, recipients: [] },
@@ -33,7 +33,7 @@ export async function fillSpool(spool: Spool, octets: Uint8Array, step = Infinit
   }
 }
 
-/** Octets of which no two windows are alike. */
+/** Octets in which no two windows are alike. */
 export function content(length: number): Uint8Array {
   const octets = new Uint8Array(length);
   for (let at = 0; at < length; at++) octets[at] = at ^ (at >> 8) ^ (at >> 16);

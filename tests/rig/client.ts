@@ -57,7 +57,7 @@ export class Client {
     });
   }
 
-  /** What has come and was not yet heard. */
+  /** The octets that have come and were not yet heard. */
   get unheard(): string {
     return this.#input;
   }

@@ -1,4 +1,4 @@
-// What tests share: octets written as text, all the ways to cut them, and seeded random numbers.
+// Shared by tests: octets written as text, all the ways to cut them, and seeded random numbers.
 //
 // One character of a text is one octet (latin1), so that a row can spell any octet, NUL and 0xff included. A failure
 // shows the octets as JSON. POSTPROX_TEST_SEED chooses another run of random inputs; each failure prints its seed.

@@ -15,9 +15,9 @@ import type { Ear, Wire } from "./wire.ts";
 export class Peer implements Wire {
   /** Whether a read of the program gives one octet at a time. */
   octetByOctet = false;
-  /** What the program's own `close` was called on. */
+  /** The connections that the program's own `close` was called on. */
   closed = false;
-  /** What the program said, write by write. */
+  /** The program's octets, write by write. */
   readonly writes: Uint8Array[] = [];
 
   readonly conn: Conn;
@@ -51,7 +51,7 @@ export class Peer implements Wire {
     this.#wake();
   }
 
-  /** What the program has said since the last call. */
+  /** The program's octets since the last call. */
   take(): Uint8Array {
     const taken = concat(this.writes.slice(this.#heard));
     this.#heard = this.writes.length;

@@ -63,7 +63,7 @@ Deno.test("a client speaks to a program on pipes", async () => {
   await child.status;
 });
 
-/** What a client says, packet by packet, and what the server has against it. */
+/** A client's packets, and the server's complaints about them. */
 const OFFENCES: readonly (readonly [says: readonly string[], script: Script, violations: readonly RegExp[]])[] = [
   [["NOOP\r\n", "NOOP\r\n"], {}, []],
   [["NO", "OP\r\n"], {}, []],

@@ -12,7 +12,7 @@ import { decodeMessage, type Request, ServerSession, verbOf } from "./server_ses
 import { DEADLINE, within } from "./wait.ts";
 import { type Address, socketWire, type Wire } from "./wire.ts";
 
-/** What the server does at one point; nothing given means the plain reply. */
+/** The server's behaviour at one point. Without it, the server gives the plain reply. */
 export interface Step {
   /** Lines joined by CRLF; the last CRLF is added. */
   readonly reply?: string;
@@ -35,7 +35,7 @@ export type Script = Record<string, Answer | readonly Answer[]>;
 export interface Message {
   /** All octets from after the 354 to the final CRLF . CRLF. */
   readonly wire: string;
-  /** What it says: the wire without dot-stuffing and without the final dot line. */
+  /** The content: the wire without dot-stuffing and without the final dot line. */
   readonly text: string;
 }
 
@@ -236,7 +236,7 @@ function lineOf({ kind, text }: Request): string {
 }
 
 export class Server {
-  /** What happens in the sessions to come, and in those that run. */
+  /** The behaviour in the next sessions, and in those that run. */
   script: Script = {};
   sessions: Session[] = [];
   #listener: Listener | undefined;
@@ -340,7 +340,7 @@ export class Server {
     await new Promise<void>((closed) => this.#listener ? this.#listener.close(() => closed()) : closed());
   }
 
-  /** Serves a connection, of whatever kind. */
+  /** Serves a connection of any kind. */
   serve(wire: Wire): void {
     const changed = () => {
       for (const look of [...this.#waiting]) look();

@@ -1,4 +1,4 @@
-// What every fake server hears, and how strict it is; what it answers, and when, is up to those that extend it.
+// Every fake server hears so, and is as strict. Classes that extend it decide what it answers, and when.
 //
 // Its ears go by the letter of RFC 5321: one command at a time and none before the reply to the last one, legal lines that
 // end with CRLF, and content only after its own 354, up to CR LF . CR LF alone. `violations` has what offends. A request is
@@ -29,7 +29,7 @@ export abstract class ServerSession {
   /** Why nothing may be said now; undefined if it may. */
   protected abstract objection(text: string): string | undefined;
 
-  /** What has come of a line that is not whole. */
+  /** The part of an unfinished line that has come. */
   get unfinished(): string {
     return this.#unfinished;
   }
@@ -65,7 +65,7 @@ export abstract class ServerSession {
     this.requests.push({ kind, text, whole });
   }
 
-  /** What the next octets are taken for. */
+  /** The meaning of the next octets. */
   #nextKind(last: Request | undefined): "command" | "line" | "content" {
     const code = this.code();
     if (!last || code < 300 || code > 399 || last.kind === "greeting") return "command";

@@ -11,7 +11,7 @@ export const DEADLINE = Number(process.env["POSTPROX_TEST_DEADLINE"] ?? 60_000);
 /** Milliseconds between two looks. */
 const PAUSE = 10;
 
-/** What is waited for, for people; a function where it has to be looked up. */
+/** The thing that is awaited, for people. A function if it must be looked up. */
 export type Name = string | (() => string);
 
 /** The promise, or an error that says what was waited for. */
@@ -43,5 +43,5 @@ export async function until<T>(
 }
 
 function inVain(what: Name, deadline: number): Error {
-  return new Error(`Waited ${deadline} ms in vain for ${typeof what === "string" ? what : what()}`);
+  return new Error(`Waited ${deadline} ms without success for ${typeof what === "string" ? what : what()}`);
 }

@@ -9,7 +9,7 @@ import { spelled } from "./octets.ts";
 /** Where a server listens: on 127.0.0.1, or at a unix socket. `localAddress` is the client's own. */
 export type Address = { readonly port: number; readonly localAddress?: string } | { readonly path: string };
 
-/** What hears. Text has one character for each octet. */
+/** The reader. Text has one character for each octet. */
 export interface Ear {
   heard(text: string): void;
   /** Nothing more will come. It may be called more than once. */
