@@ -1,23 +1,26 @@
-// What the header of a part says of its content (RFC 2045 s.5, s.6), read generously. Pure.
+// Facts about the content of a part, from its header (RFC 2045 s.5, s.6). It reads generously. Pure.
 //
-// Programs do not agree on fields with mistakes, and a sender may make them by intent. So whatever one of them may take for a
-// boundary is one here.
+// Programs do not agree on fields with mistakes, and a sender may make mistakes on purpose. So every text that some
+// program takes for a boundary is one here.
 
-/** What a part is. */
+/** The facts about a part. */
 export interface ContentFields {
-  /** In small letters, such as `text/html`; undefined where none is declared. */
+  /** In lower case, such as `text/html`; undefined if none is declared. */
   readonly type: string | undefined;
-  /** In small letters; the empty string where none is declared. */
+  /** In lower case; empty if none is declared. */
   readonly charset: string;
-  /** Whatever may begin its parts, without the hyphens. Empty for what has none. */
+  /** Every text that may begin its parts, without the hyphens. Empty if it has no parts. */
   readonly boundaries: readonly string[];
   readonly coding: "none" | "base64" | "quoted-printable";
 }
 
-// A longer one is compared as far as that; RFC 2046 s.5.1.1 has 70.
+// A longer boundary is compared only up to this. RFC 2046 s.5.1.1 allows 70.
 export const BOUNDARY_LIMIT = 256;
 
-/** From the values of the fields Content-Type and Content-Transfer-Encoding, unfolded or not, in their order. */
+/**
+ * Reads the values of the fields Content-Type and Content-Transfer-Encoding. They may be unfolded or not. They are in
+ * their order.
+ */
 export function parseContentFields(types: readonly string[], codings: readonly string[]): ContentFields {
   const parsed = types.map(parseContentType);
   const multipart = parsed.find(({ type, boundaries }) => type.startsWith("multipart") && boundaries.length > 0);
@@ -47,14 +50,14 @@ function parseContentType(value: string): ContentType {
   const text = value.replace(/\r*\n/g, "");
   const [type = ""] = text.replace(/\([^)]*\)/g, " ").trim().split(/[;\s]/, 1);
   const plain: [string, string][] = [];
-  // RFC 2231 s.3 and s.4: a value may come in parts, and be percent-encoded behind its charset and language.
+  // RFC 2231 s.3 and s.4: a value may come in parts. It may be percent-encoded, after its charset and language.
   const inParts = new Map<string, string>();
   for (const [, name = "", quoted, , bare = ""] of text.matchAll(PARAMETER)) {
     const [, base = "", part, encoded] = /^([^*]*)(?:\*([0-9]*))?(\*)?$/.exec(name.toLowerCase()) ?? [];
     const given = quoted?.replace(/\\(.)/gs, "$1") ?? bare.trim();
     if (part === undefined) {
       plain.push([base, given]);
-      // Some read on to the next semicolon, some to the next blank.
+      // Some programs read on to the next semicolon, some to the next blank.
       if (quoted === undefined && /\s/.test(given)) plain.push([base, given.split(/\s/, 1)[0]!]);
       continue;
     }

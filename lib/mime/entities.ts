@@ -1,7 +1,7 @@
-// Character references of HTML (HTML Standard, "character reference state"), from one octet to the next. Pure.
+// Character references of HTML (HTML Standard, "character reference state"), decoded octet by octet. Pure.
 //
-// Of the names those are known that can stand in the scheme or the host of a URL, or next to it, and the letters of Latin 1
-// for names in other languages. Everything else stays as it is written. Each octet is looked at twice at most.
+// It knows the names of characters that can stand in or beside the scheme or the host of a URL, and the letters of
+// Latin 1 for names in other languages. Everything else stays as it is written. Each octet is looked at twice at most.
 
 import { bytesOf, SP } from "../text/octets.ts";
 import { AMPERSAND, hexDigit } from "./url_characters.ts";
@@ -10,7 +10,7 @@ const HASH = 0x23;
 const SEMICOLON = 0x3b;
 const SMALL_X = 0x78;
 
-/** Those that are known without a semicolon too, by the HTML Standard. */
+/** The HTML Standard allows these without a semicolon. */
 const OLD_NAMES: ReadonlyMap<string, string> = new Map(Object.entries({
   amp: "&",
   AMP: "&",
@@ -79,10 +79,10 @@ const NAMES: ReadonlyMap<string, string> = new Map(Object.entries({
 // The longest name above has 16 letters.
 const READ_LIMIT = 20;
 
-// More than any character has; it keeps the number small.
+// More than any character has. It keeps the number small.
 const POINT_LIMIT = 0x110000;
 
-// The order of U+00A0 to U+00FF.
+// The names of U+00A0 to U+00FF, in order.
 function latin1Names(): Record<string, string> {
   const names =
     "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 " +
@@ -96,7 +96,7 @@ function latin1Names(): Record<string, string> {
 
 interface Node {
   readonly next: Map<number, Node>;
-  /** In UTF-8, if a name ends here. */
+  /** The character in UTF-8, if a name ends here. */
   octets?: Uint8Array;
   /** It needs no semicolon. */
   isOld?: boolean;
@@ -121,16 +121,16 @@ function treeOf(names: readonly (readonly [string, string])[], old: ReadonlySet<
 
 type State = "none" | "ampersand" | "hash" | "x" | "decimal" | "hexadecimal" | "name";
 
-/** Decodes the references in what it takes, and hands each octet of the result to `give`. */
+/** Decodes references, and calls `give` with each octet of the result. */
 export class EntityDecoder {
   readonly #give: (octet: number) => void;
   #state: State = "none";
   #point = 0;
-  /** What was read since the last `&`, without it. */
+  /** The octets since the last `&`, without it. */
   readonly #read = new Uint8Array(READ_LIMIT);
   #length = 0;
   #node = ROOT;
-  /** The last name that needs no semicolon, and its length. */
+  /** The last name here that needs no semicolon, and its length. */
   #old: Node | undefined;
   #oldLength = 0;
 
@@ -138,7 +138,7 @@ export class EntityDecoder {
     this.#give = give;
   }
 
-  /** No reference is under way: an octet that is no `&` would be given as it is. */
+  /** Whether no reference is under way. Then an octet other than `&` would be given as it is. */
   get isIdle(): boolean {
     return this.#state === "none";
   }
@@ -171,9 +171,9 @@ export class EntityDecoder {
     }
   }
 
-  /** The text ends: what may have been a reference is given as far as it goes. */
+  /** Ends the text. An unfinished reference is given as it stands. */
   end(): void {
-    // A space ends any of them, and nothing that is looked for holds one.
+    // A space ends every reference. Nothing that the search looks for contains a space.
     if (this.#state !== "none") this.take(SP);
   }
 
@@ -228,7 +228,7 @@ export class EntityDecoder {
     if (octet !== SEMICOLON) this.take(octet);
   }
 
-  // It is no reference: it stands for itself, and `octet` may begin another one.
+  // Gives up: the text is no reference and stands for itself. `octet` may begin another one.
   #giveUp(octet: number): void {
     this.#state = "none";
     this.#give(AMPERSAND);
@@ -236,7 +236,7 @@ export class EntityDecoder {
     this.take(octet);
   }
 
-  // In UTF-8 (RFC 3629).
+  // Gives a character in UTF-8 (RFC 3629).
   #giveWide(point: number): void {
     if (point < 0x800) this.#give(0xc0 | point >> 6);
     else {

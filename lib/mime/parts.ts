@@ -1,11 +1,11 @@
-// The parts of a message (RFC 2045, RFC 2046), from one piece of it to the next: `multipart/*` and `message/rfc822` of any
-// nesting, their content decoded. Pure.
+// Reads the parts of a message (RFC 2045, RFC 2046) piece by piece, and decodes their content: `multipart/*` and
+// `message/rfc822`, nested in any way. Pure.
 //
-// Nothing is ever wrong. A declaration that is missing or makes no sense leaves text, and so does what stands before the first
-// part, behind the last one, and between fields of a header. Text that stands where base64 was declared is read as both. What is
-// nested deeper than the bound, and what follows the last part that the bound allows, is read as text as it stands there.
+// Nothing is an error. Content without a sensible declaration is text. So is anything before the first part, after the
+// last one, and between fields of a header. Text in place of declared base64 is read as both. Parts that are nested
+// deeper than the bound, and parts after the last one that the bound allows, are read as text as they stand there.
 //
-// Memory: a line of a header, a field, the boundaries. Each octet costs about the same.
+// It keeps a line of a header, a field, and the boundaries in memory. Each octet costs about the same.
 
 import { bytesOf, CR, HT, LF, SP, textOf } from "../text/octets.ts";
 import { BOUNDARY_LIMIT, type ContentFields, parseContentFields } from "./content_fields.ts";
@@ -13,18 +13,18 @@ import type { TextKind } from "./text_reader.ts";
 import { Base64Decoder, type Decoder, type OctetSink, QuotedPrintableDecoder } from "./transfer_codings.ts";
 import { COLON, SLASH } from "./url_characters.ts";
 
-/** Who takes the text of parts. */
+/** Takes the text of parts. */
 export interface TextSink extends OctetSink {
   begin(kind: TextKind): void;
   end(): void;
-  /** It wants no more of this part. */
+  /** Whether it wants no more of this part. */
   readonly isNone: boolean;
 }
 
 export interface PartsSinks {
   /** Takes the parts, one after another. */
   readonly text: TextSink;
-  /** Takes what stands where no text should be. */
+  /** Takes text from places where no text should be. */
   readonly stray: TextSink;
   /** Called once for each bound that is reached. */
   reached(bound: "parts" | "depth"): void;
@@ -33,10 +33,10 @@ export interface PartsSinks {
 export const PARTS_LIMIT = 50;
 export const DEPTH_LIMIT = 20;
 
-// So much of a line is kept until its end comes: no line that means anything is longer.
+// The most that is kept of a line until its end comes. No line with a meaning is longer.
 const LINE_LIMIT = 1_024;
 
-// Of the fields that say what a part is, in one header.
+// For each field that describes a part, in one header.
 const FIELDS_LIMIT = 4;
 const FIELD_LIMIT = 8_192;
 
@@ -48,7 +48,7 @@ interface Multipart {
   readonly isDigest: boolean;
 }
 
-/** What the bounds count, in a message with all that is in it. */
+/** The counts for the bounds, for a message with all messages in it. */
 interface Count {
   parts: number;
 }
@@ -58,31 +58,31 @@ const PLAIN: TextKind = { charset: "", isText: true };
 export class PartsReader implements Decoder {
   readonly #sinks: PartsSinks;
   readonly #count: Count;
-  /** What goes to the sinks, line by line. */
+  /** The text for the sinks, line by line. */
   readonly #text: Run;
   readonly #stray: Run;
   readonly #base64: Base64Decoder;
   readonly #quotedPrintable: QuotedPrintableDecoder;
   #multiparts: Multipart[] = [];
-  /** How deep the part is that we are in. */
+  /** The depth of the present part. */
   #depth: number;
   #place: "header" | "body" = "header";
   #isFirstLine = true;
-  /** A line stood in this header that is no field. */
+  /** Whether this header had a line that is no field. */
   #isBroken = false;
   #types: string[] = [];
   #codings: string[] = [];
-  /** Where the next piece of a field belongs. */
+  /** The field that the next piece belongs to. */
   #field: string[] | undefined;
   #defaultType: string | undefined;
   /** Takes the content of the part. */
   #content: Decoder | undefined;
   #nested: PartsReader | undefined;
-  /** An encoded message, if it is one: its first line tells. */
+  /** Whether it is not known yet that this is an encoded message. Its first line tells. */
   #isNestedUnsure = false;
   readonly #line = new Uint8Array(LINE_LIMIT);
   #length = 0;
-  /** The beginning of this line has been read. */
+  /** Whether the beginning of this line has been read. */
   #isInLine = false;
 
   constructor(sinks: PartsSinks, { count = { parts: 0 }, depth = 0 }: { count?: Count; depth?: number } = {}) {
@@ -96,7 +96,7 @@ export class PartsReader implements Decoder {
     this.#quotedPrintable = new QuotedPrintableDecoder(content);
   }
 
-  /** Takes the next octets of the message; lines end with LF. */
+  /** Takes the next octets of the message. Lines end with LF. */
   push(octets: Uint8Array, start = 0, end = octets.length): void {
     let at = start;
     if (this.#length > 0) at = this.#finishLine(octets, start, end);
@@ -112,16 +112,16 @@ export class PartsReader implements Decoder {
     this.#flushRuns();
   }
 
-  /** The message ends. */
+  /** Ends the message. */
   end(): void {
     if (this.#length > 0) this.#flushLine();
     if (this.#place === "header") this.#endHeader();
     this.#endContent();
   }
 
-  // --- lines
+  // --- Lines
 
-  // The line that was kept goes on.
+  // Continues the line that was kept.
   #finishLine(octets: Uint8Array, start: number, end: number): number {
     let at = start;
     while (at < end && this.#length < LINE_LIMIT) {
@@ -152,7 +152,7 @@ export class PartsReader implements Decoder {
     this.#stray.flush();
   }
 
-  // A line, or a piece of a long one.
+  // Takes a line, or a piece of a long one.
   #takeLine(octets: Uint8Array, start: number, end: number): void {
     const isBeginning = !this.#isInLine;
     this.#isInLine = octets[end - 1] !== LF;
@@ -164,7 +164,7 @@ export class PartsReader implements Decoder {
     else this.#takeContent(octets, start, end);
   }
 
-  // --- boundaries
+  // --- Boundaries
 
   #takeBoundary(octets: Uint8Array, start: number, end: number): boolean {
     let last = end;
@@ -210,7 +210,7 @@ export class PartsReader implements Decoder {
     else this.#endContent();
   }
 
-  // --- headers
+  // --- Headers
 
   #beginHeader(defaultType: string | undefined): void {
     this.#place = "header";
@@ -247,7 +247,7 @@ export class PartsReader implements Decoder {
   }
 
   #fieldNamed(octets: Uint8Array, start: number, end: number): string[] | undefined {
-    // Most fields have another first letter, or another length.
+    // Most fields have another first letter or another length.
     if ((octets[start]! | 0x20) !== 0x63) return undefined;
     if (end - start !== CONTENT_TYPE.length && end - start !== CONTENT_TRANSFER_ENCODING.length) return undefined;
     const name = textOf(octets.subarray(start, end)).toLowerCase();
@@ -285,7 +285,7 @@ export class PartsReader implements Decoder {
     this.#isNestedUnsure = coding === "base64";
   }
 
-  // --- content
+  // --- Content
 
   #beginText(kind: TextKind, coding: ContentFields["coding"]): void {
     const { text, stray } = this.#sinks;
@@ -298,7 +298,7 @@ export class PartsReader implements Decoder {
   #takeContent(octets: Uint8Array, start: number, end: number): void {
     if (this.#isNestedUnsure && !isEmptyLine(octets, start, end)) {
       this.#isNestedUnsure = false;
-      // A header, and so no base64.
+      // This is a header, so it is no base64.
       if (endOfName(octets, start, end) !== -1) {
         this.#nested = undefined;
         this.#depth++;
@@ -322,7 +322,7 @@ export class PartsReader implements Decoder {
   }
 }
 
-/** Lines that follow each other in the same octets, on their way to a sink as one. They cost less. */
+/** Passes lines that follow each other in the same octets to a sink as one. That costs less. */
 class Run implements Decoder {
   readonly #sink: TextSink;
   #octets: Uint8Array | undefined;
@@ -373,7 +373,7 @@ function isAt(octets: Uint8Array, start: number, end: number, what: Uint8Array):
   return true;
 }
 
-/** Where the name of a field ends (RFC 5322 s.2.2), or -1 for a line that is none. A URL at its beginning is no name. */
+/** The end of a field's name (RFC 5322 s.2.2), or -1 if the line is no field. A URL at its beginning is no name. */
 function endOfName(octets: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end && octets[at]! > SP && octets[at]! < 0x7f && octets[at] !== COLON) at++;
@@ -383,7 +383,7 @@ function endOfName(octets: Uint8Array, start: number, end: number): number {
   return octets[colon + 1] === SLASH && octets[colon + 2] === SLASH ? -1 : at;
 }
 
-// A line that mailbox files begin a message with.
+// Whether it is the line that begins a message in mailbox files.
 function isMailboxLine(octets: Uint8Array, start: number): boolean {
   const from = octets[start] === 0x3e ? start + 1 : start;
   return isAt(octets, from, octets.length, MAILBOX);

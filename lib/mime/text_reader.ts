@@ -1,12 +1,12 @@
-// The text of a part, in UTF-8 or in another charset that has ASCII in it, as the search for URLs wants it. Pure.
+// Turns the text of a part into UTF-8 or another charset that contains ASCII, for the search for URLs. Pure.
 //
-// UTF-16 is told by its mark, or by the part's declaration where what stands there is like that. All else stays as it is. Of a
-// part that is not declared to be a text, the beginning decides whether it is one.
+// UTF-16 is recognized by its mark. It is also recognized by the part's declaration if the text fits. Everything else
+// stays as it is. If a part is not declared to be a text, its beginning decides whether it is one.
 
 import { NUL } from "../text/octets.ts";
 import type { OctetSink } from "./transfer_codings.ts";
 
-// So much of a part decides how it is read.
+// This much of a part decides how it is read.
 const BEGINNING = 512;
 
 const ROOM = 8_192;
@@ -14,7 +14,7 @@ const ROOM = 8_192;
 const CHARACTER = 4;
 
 export interface TextKind {
-  /** In small letters. */
+  /** In lower case. */
   readonly charset: string;
   /** Whether the part is declared to be a text. */
   readonly isText: boolean;
@@ -38,7 +38,7 @@ export class TextReader implements OctetSink {
     this.#sink = sink;
   }
 
-  /** Another part begins. */
+  /** Begins another part. */
   begin(kind: TextKind): void {
     this.#kind = kind;
     this.#form = "unknown";
@@ -46,7 +46,7 @@ export class TextReader implements OctetSink {
     this.#half = -1;
   }
 
-  /** The part is no text, and so nothing of it is read. */
+  /** Whether the part is no text, so that nothing of it is read. */
   get isNone(): boolean {
     return this.#form === "none";
   }
@@ -60,7 +60,7 @@ export class TextReader implements OctetSink {
     this.#read(octets, at, end);
   }
 
-  /** The part ends. */
+  /** Ends the part. */
   end(): void {
     if (this.#form === "unknown" && this.#length > 0) this.#decide();
   }
@@ -125,7 +125,7 @@ function formOf(beginning: Uint8Array, { charset, isText }: TextKind): Form {
   if (first === 0xff && second === 0xfe) return "little endian";
   if (first === 0xfe && second === 0xff) return "big endian";
   if (/utf-?16|ucs-?2|iso-10646-ucs/.test(charset)) {
-    // Where the zeros of ASCII letters stand says more than the declaration.
+    // The places of the zeros of ASCII letters say more than the declaration.
     const zeros = [0, 0];
     for (const [at, octet] of beginning.entries()) if (octet === NUL) zeros[at & 1]!++;
     if (zeros[0] !== zeros[1]) return zeros[0]! < zeros[1]! ? "little endian" : "big endian";
@@ -134,7 +134,7 @@ function formOf(beginning: Uint8Array, { charset, isText }: TextKind): Form {
   return isText || seemsText(beginning) ? "plain" : "none";
 }
 
-// Pictures, archives and programs have other control characters, most of them in their first octets.
+// Pictures, archives and programs have other control characters, and most of them have some in their first octets.
 function seemsText(beginning: Uint8Array): boolean {
   const isPdf = [0x25, 0x50, 0x44, 0x46].every((octet, at) => beginning[at] === octet);
   return !isPdf && beginning.every((octet) => octet >= 0x20 || (octet >= 0x08 && octet <= 0x0d) || octet === 0x1b);

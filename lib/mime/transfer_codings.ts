@@ -1,18 +1,18 @@
-// Base64 and quoted-printable (RFC 2045 s.6), decoded from one piece of content to the next. Pure.
+// Base64 and quoted-printable (RFC 2045 s.6), decoded piece by piece. Pure.
 //
-// Both take anything: what does not belong to the coding is left out of base64, and stays as it is in quoted-printable.
+// Both accept anything. In base64, foreign octets are left out. In quoted-printable, they stay as they are.
 
 import { CR, HT, LF, SP } from "../text/octets.ts";
 import { hexDigit } from "./url_characters.ts";
 
-/** Who takes octets; they are valid during the call. */
+/** Takes octets. They are valid during the call. */
 export interface OctetSink {
   push(octets: Uint8Array, start: number, end: number): void;
 }
 
-/** Takes lines of a part, or pieces of lines, and gives what they say. */
+/** Takes lines of a part, or pieces of lines, and passes on the decoded octets. */
 export interface Decoder extends OctetSink {
-  /** The content ends. */
+  /** Ends the content. */
   end(): void;
 }
 
@@ -20,7 +20,7 @@ const ROOM = 8_192;
 
 const EQUALS = 0x3d;
 
-// Of an octet in base64: its value, or one of these.
+// The value of an octet in base64, or one of these.
 const BLANK = 64;
 const PADDING = 65;
 const FOREIGN = 66;
@@ -43,7 +43,7 @@ export class Base64Decoder implements Decoder {
     this.#sink = sink;
   }
 
-  /** Whether what was pushed last has octets that are not of base64: it may be something else. */
+  /** Whether the last push had octets that are not base64. The content may be something else. */
   get hasForeign(): boolean {
     return this.#hasForeign;
   }
@@ -64,7 +64,7 @@ export class Base64Decoder implements Decoder {
           }
         }
       } else if (value === PADDING) {
-        // Another one may follow, and begins with a whole octet.
+        // Another base64 text may follow. It begins with a whole octet.
         bits = count = 0;
       } else if (value === FOREIGN) hasForeign = true;
     }
@@ -84,7 +84,7 @@ export class QuotedPrintableDecoder implements Decoder {
   readonly #sink: OctetSink;
   readonly #room = new Uint8Array(ROOM);
   #length = 0;
-  /** What has been read of a `=` and what follows it: "=", "=4", or "=" with blanks up to the end of the line. */
+  /** The state after a `=`: "=", "=4", or "=" with blanks up to the end of the line. */
   #state: "text" | "equals" | "digit" | "soft" = "text";
   #digit = 0;
 
@@ -122,7 +122,7 @@ export class QuotedPrintableDecoder implements Decoder {
     else this.#takeAfterNothing(octet);
   }
 
-  // The `=` encoded nothing, and ended no line.
+  // The `=` encoded nothing and ended no line.
   #takeAfterNothing(octet: number): void {
     this.#giveBack();
     if (octet === EQUALS) this.#state = "equals";

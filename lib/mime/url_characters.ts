@@ -1,4 +1,4 @@
-// The characters of a URL and of a text around it, as `url_finder.ts` tells them apart. Pure. They are numbers, for speed.
+// The characters of a URL and of the text around it, for `url_finder.ts`. Pure. They are numbers, for speed.
 
 export const QUOTE = 0x22;
 export const PERCENT = 0x25;
@@ -12,15 +12,17 @@ export const GREATER = 0x3e;
 export const OPENING_BRACKET = 0x5b;
 export const BACKSLASH = 0x5c;
 
-// What a character means behind the slashes of a URL.
+// The meaning of a character after the slashes of a URL.
 
-/** It is of a name, of an address, or encodes such a character: letters, digits, `.`, `-`, `_`, `%`, and all but ASCII. */
+/**
+ * Part of a name, of an address, or of an encoded character: letters, digits, `.`, `-`, `_`, `%`, and all but ASCII.
+ */
 export const HOST = 0;
 /** The path, the query or the fragment begins. */
 export const END = 1;
 /** Plain text has no such character in a URL; an attribute may. */
 export const PLAIN_END = 2;
-/** All before it was a user. */
+/** Everything before it was a user. */
 export const AT = 3;
 /** The host ends, unless this belongs to a user. */
 export const SOFT = 4;
@@ -42,7 +44,7 @@ const BORING = Uint8Array.from(
   (_, octet) => /[hfw&%"'<=\0]/i.test(String.fromCharCode(octet)) ? 0 : 1,
 );
 
-/** Whether no scheme, no value, no character reference and no encoded character begins with it. */
+/** Whether the octet can begin no scheme, no value, no character reference and no encoded character. */
 export function isBoring(octet: number): boolean {
   return BORING[octet] === 1;
 }
@@ -52,7 +54,7 @@ const IN_WORD = Uint8Array.from(
   (_, octet) => /[A-Za-z0-9@.-]/.test(String.fromCharCode(octet)) ? 1 : 0,
 );
 
-/** Whether a `www` right behind it is a part of the same word. */
+/** Whether a `www` directly after it is part of the same word. */
 export function isInWord(octet: number): boolean {
   return IN_WORD[octet] === 1;
 }

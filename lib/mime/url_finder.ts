@@ -1,11 +1,13 @@
-// Finds the hosts of the URLs in a text, HTML and plain alike. Pure.
+// Finds the hosts of the URLs in a text, in HTML and in plain text. Pure.
 //
-// Whatever a text says that it is, it is read as both: a URL may end as in plain text, or go on as in an attribute. The text
-// comes in pieces of any size. Each octet costs about the same, whatever stands there: nothing is read again.
+// It reads each text as both: a URL may end as in plain text, or go on as in an attribute. The declaration of the text
+// does not matter. The text comes in pieces of any size. Each octet costs about the same in every text, because nothing
+// is read again.
 //
-// A URL begins with `http:`, `https:`, `ftp:` or `www.`, or with `//` at the beginning of an attribute's value. Each character
-// may be a character reference. Outside of a host it may be percent-encoded too, since a URL may hold another one. As browsers
-// do, it takes `\` for `/`, and any number of both, or none; it leaves out CR, LF and HT in a quoted value.
+// A URL begins with `http:`, `https:`, `ftp:` or `www.`, or with `//` at the beginning of an attribute's value. Each
+// character may be a character reference. Outside a host it may also be percent-encoded, because a URL may contain
+// another one. Like browsers, it takes `\` for `/`, and any number of both, or none. It leaves out CR, LF and HT in a
+// quoted value.
 
 import { CR, HT, LF, NUL, SP } from "../text/octets.ts";
 import { EntityDecoder } from "./entities.ts";
@@ -32,18 +34,21 @@ import {
   SOFT,
 } from "./url_characters.ts";
 
-/** Octets. A name has 253 characters at most, and each of them may be written as three octets with three characters each. */
+/**
+ * In octets. A name has at most 253 characters. Each may be written as three octets, and each of these with three
+ * characters.
+ */
 const HOST_LIMIT = 2_277;
 
 // An IPv6 address with its zone.
 const BRACKETED_LIMIT = 64;
 
-// Where in a URL we are.
+// The place in a URL.
 const OUTSIDE = 0;
 const IN_SLASHES = 1;
 const IN_HOST = 2;
 
-// How much there is of a scheme, or of `www`: each of these letters is followed by the next one, as long as that comes.
+// The part of a scheme or of `www` that has come. The next letter follows each of these letters, if it fits.
 const LETTERS = " https ftp www";
 const NO_SCHEME = 0;
 const H = 1;
@@ -55,7 +60,7 @@ const W = 11;
 const WWW = 13;
 const NEXT = Uint8Array.from(LETTERS, (_, at) => LETTERS.charCodeAt(at + 1));
 
-/** `host` is as it stands in the URL, without the user; the octets are valid during the call. */
+/** `host` is as it stands in the URL, without the user. The octets are valid during the call. */
 export type Found = (host: Uint8Array) => void;
 
 export class UrlFinder {
@@ -65,24 +70,24 @@ export class UrlFinder {
   #length = 0;
   #isTooLong = false;
   #place = OUTSIDE;
-  /** The host has ended, unless an `@` follows: then it was a user. */
+  /** The host has ended, unless an `@` follows. Then it was a user. */
   #isUser = false;
-  /** By this character, if `#isUser`. */
+  /** The character that ended it, if `#isUser`. */
   #endedBy = 0;
-  /** It has been given as it would be in plain text. */
+  /** Whether it was given in the form of plain text. */
   #isGiven = false;
-  /** The character that closes the value that the URL began, or 0. */
+  /** The character that closes the value that began with the URL, or 0. */
   #closing = 0;
   #scheme = NO_SCHEME;
-  /** `#closing`, if this scheme is one. */
+  /** The `#closing` of this scheme, if it is one. */
   #schemeClosing = 0;
-  /** What opened a value, where nothing but blanks followed it; or 0. */
+  /** The character that opened a value, if only blanks followed it; otherwise 0. */
   #opening = 0;
-  /** The slashes that followed it. */
+  /** The slashes after it. */
   #slashes = 0;
-  /** Whether a `www` here is a part of a word. */
+  /** Whether a `www` here is part of a word. */
   #isInWord = false;
-  /** Of a percent-encoded character: its `%`, and then its first digit; or 0. */
+  /** The `%` of a percent-encoded character, then its first digit; otherwise 0. */
   #percent = 0;
 
   constructor(found: Found) {
@@ -103,16 +108,16 @@ export class UrlFinder {
         }
         const octet = octets[at]!;
         if (octet === AMPERSAND) entities.take(octet);
-        // A browser leaves it out. It is half of each letter where nobody has declared UTF-16.
+        // A browser leaves out NUL. It is half of each letter of UTF-16 that nobody has declared.
         else if (octet !== NUL) this.#take(octet);
       } else if (octets[at] !== NUL) entities.take(octets[at]!);
     }
   }
 
-  /** Ends the text. What is pushed then is another one. */
+  /** Ends the text. The next push begins another text. */
   end(): void {
     this.#entities.end();
-    // It ends whatever is under way, and can be a part of none of it.
+    // A space ends everything that is under way, and is part of none of it.
     if (this.#percent !== 0) this.#take(SP);
     if (this.#place === IN_HOST) this.#give();
     this.#place = OUTSIDE;
@@ -125,7 +130,7 @@ export class UrlFinder {
     return this.#place === OUTSIDE && this.#scheme === NO_SCHEME && this.#opening === 0 && this.#percent === 0;
   }
 
-  // The next octet, with character references decoded.
+  // Takes the next octet, after character references are decoded.
   #take(octet: number): void {
     if (this.#place === IN_HOST) return this.#takeInHost(octet);
     const percent = this.#percent;
@@ -135,7 +140,7 @@ export class UrlFinder {
     } else if (percent === PERCENT && hexDigit(octet) >= 0) this.#percent = octet;
     else {
       this.#percent = 0;
-      // A `%` that is encoded itself begins again.
+      // An encoded `%` begins another encoded character.
       if (percent !== PERCENT && hexDigit(octet) >= 0) return this.#take(hexDigit(percent) << 4 | hexDigit(octet));
       this.#takeOutside(PERCENT);
       if (percent !== PERCENT) this.#take(percent);
@@ -167,7 +172,7 @@ export class UrlFinder {
       this.#lookForScheme(octet);
       return this.#lookForValue(octet);
     } else if (meaning === AT) {
-      // In plain text the URL may have ended before. A colon is between a user and a password.
+      // In plain text the URL may have ended before. But a colon separates a user and a password.
       if (this.#isUser && this.#endedBy !== COLON && this.#closing === 0) this.#give();
       this.#beginHost();
     } else if (meaning === PLAIN_END) {
@@ -189,7 +194,7 @@ export class UrlFinder {
     else this.#isTooLong = true;
   }
 
-  // It has colons, in brackets.
+  // Whether it belongs to an IPv6 address: it has colons, in brackets.
   #isOfIpv6(octet: number): boolean {
     if (this.#isUser || this.#length >= BRACKETED_LIMIT) return false;
     return this.#length === 0 ? octet === OPENING_BRACKET : this.#host[0] === OPENING_BRACKET;
@@ -270,7 +275,7 @@ function isStripped(octet: number): boolean {
   return octet === LF || octet === CR || octet === HT;
 }
 
-// Other dots than ASCII's are known here by their first octet in UTF-8, and as a whole when the host is read.
+// Dots other than ASCII's are recognized here by their first octet in UTF-8, and completely when the host is read.
 function isDot(octet: number): boolean {
   return octet === 0x2e || octet === 0xe3 || octet === 0xef;
 }

@@ -1,8 +1,8 @@
-// The host of a URL: what stands between its slashes, as a name that DNS knows or as an IP address. Pure.
+// Reads the host of a URL, which stands after its slashes, as a DNS name or as an IP address. Pure.
 //
-// It reads a host as browsers do (URL Standard, "host parsing"): percent-encoding, other letters than ASCII (IDNA), addresses
-// in every form of inet_aton(3), and a dot at the end. It is more generous in one point. Where a host cannot be read whole, the
-// part before its first odd character counts, since programs that make links of plain text end them there.
+// It reads a host as browsers do (URL Standard, "host parsing"): percent-encoding, letters other than ASCII (IDNA),
+// addresses in every form of inet_aton(3), and a dot at the end. It is more generous in one point. If it cannot read a
+// whole host, the part before the first odd character counts. Programs that make links of plain text end them there.
 
 import { NAME_LIMIT } from "../text/domain.ts";
 import { type Ip, parseIp } from "../text/ip.ts";
@@ -13,13 +13,13 @@ import { hexDigit, OPENING_BRACKET, PERCENT } from "./url_characters.ts";
 export type UrlHost = NamedHost | NumericHost;
 
 interface Shown {
-  /** As in the URL, where that is letters, digits, dots and hyphens; otherwise as DNS knows it. */
+  /** As in the URL, if that has only letters, digits, dots and hyphens. Otherwise in the form of DNS. */
   readonly shown: string;
 }
 
 export interface NamedHost extends Shown {
   readonly kind: "name";
-  /** As DNS knows it: ASCII, in small letters, with at least one dot. */
+  /** In the form of DNS: ASCII, lower case, with at least one dot. */
   readonly name: string;
 }
 
@@ -28,10 +28,10 @@ export interface NumericHost extends Shown {
   readonly ip: Ip;
 }
 
-/** Reads octets that are not UTF-8, by the charset of the part that they are from. */
+/** Reads octets that are not UTF-8, in the charset of their part. */
 export type Decode = (octets: Uint8Array) => string;
 
-/** Whether `host` has other characters than those of names, so that `parseOddHost` reads it. */
+/** Whether `host` has characters that names do not have. `parseOddHost` reads such a host. */
 export function isOdd(host: Uint8Array): boolean {
   if (host[0] === OPENING_BRACKET) return true;
   for (let at = 0; at < host.length; at++) if (host[at] === PERCENT || host[at]! >= 0x80) return true;
@@ -39,8 +39,8 @@ export function isOdd(host: Uint8Array): boolean {
 }
 
 /**
- * The host that `host`, which is not odd, means: letters, digits, dots, hyphens and underscores. Undefined where that is none,
- * which costs little. Dots, hyphens and underscores at its ends are none of the host's: they mark words in plain text.
+ * Reads a host that is not odd: letters, digits, dots, hyphens and underscores. Undefined if it is no host, which costs
+ * little. Dots, hyphens and underscores at its ends do not belong to the host: they mark words in plain text.
  */
 export function parsePlainHost(host: Uint8Array): UrlHost | undefined {
   let [start, end] = [0, host.length];
@@ -54,13 +54,13 @@ export function parsePlainHost(host: Uint8Array): UrlHost | undefined {
   return { kind: "name", name: shown.toLowerCase(), shown };
 }
 
-/** The hosts that `host`, which is odd, may mean; mostly one, or none. */
+/** The hosts that an odd `host` may mean. Mostly it is one, or none. */
 export function parseOddHost(host: Uint8Array, decode: Decode): UrlHost[] {
   if (host[0] === OPENING_BRACKET) return bracketed(asciiText(host));
   const decoded = percentDecoded(host);
   if (decoded.length > ODD_LIMIT) return [];
   const whole = parseText(authorityHost(unicodeText(decoded, decode)));
-  // Where an ASCII name goes on in other letters, a program may have ended the link before them.
+  // If an ASCII name goes on in other letters, a program may have ended the link before them.
   const first = host.findIndex((octet) => octet === PERCENT || octet >= 0x80);
   const part = whole && host[first] === PERCENT ? undefined : parsePlainHost(host.subarray(0, first));
   return [...part && mayEndThere(part) ? [part] : [], ...whole ? [whole] : []];
@@ -74,7 +74,7 @@ const LABEL_LIMIT = 63;
 // A name with four octets for each character.
 const ODD_LIMIT = 4 * NAME_LIMIT;
 
-// Top-level domains have two letters or more: this keeps most beginnings of names in other letters out.
+// Top-level domains have at least two letters. This keeps out most beginnings of names in other letters.
 function mayEndThere(host: UrlHost): boolean {
   return host.kind === "ip" ? host.shown.split(".").length === 4 : /\.[a-z][a-z0-9-]+$/.test(host.name);
 }
@@ -86,7 +86,7 @@ function parseText(text: string): UrlHost | undefined {
   return parsePlainHost(Uint8Array.from(name, (character) => character.charCodeAt(0)));
 }
 
-// --- names
+// --- Names
 
 function isName(host: Uint8Array, start: number, end: number): boolean {
   if (end - start > NAME_LIMIT) return false;
@@ -125,7 +125,7 @@ function asciiText(octets: Uint8Array): string {
   return String.fromCharCode.apply(null, octets as unknown as number[]);
 }
 
-// --- addresses
+// --- Addresses
 
 function isNumeric(host: Uint8Array, start: number, end: number): boolean {
   if (start === end || !isDigit(host[start]!)) return false;
@@ -174,9 +174,9 @@ function bracketed(text: string): UrlHost[] {
   return ip ? [{ kind: "ip", ip, shown: inside.split("%", 1)[0]!.toLowerCase() }] : [];
 }
 
-// --- encodings
+// --- Encodings
 
-/** What `%XX` stands for, also where a `%` is written so itself: in a URL within a URL. */
+/** Decodes `%XX`, also if its `%` is written so itself, as in a URL within a URL. */
 function percentDecoded(host: Uint8Array): Uint8Array {
   const decoded = new Uint8Array(host.length);
   let length = 0;
@@ -197,19 +197,19 @@ function unicodeText(octets: Uint8Array, decode: Decode): string {
   return utf8.includes("\ufffd") ? decode(octets) : utf8;
 }
 
-// Percent-encoding may hold a whole authority, and a path: of a URL within a URL.
+// Percent-encoding may hold a whole authority and a path, in a URL within a URL.
 function authorityHost(text: string): string {
   const [authority = ""] = text.split(/[/?#\\\s"<>]/, 1);
   const [host = ""] = authority.slice(authority.lastIndexOf("@") + 1).split(/[:&,;]/, 1);
   return host;
 }
 
-// UTS 46 ignores them, or browsers do.
+// UTS 46 or browsers ignore these.
 const IGNORED = /[\u00ad\u034f\u180b-\u180d\u200b-\u200d\u2060\u2064\ufe00-\ufe0f\ufeff]/g;
 
 /**
- * A name with the letters that IDNA makes of what is written (UTS 46: compatible and small letters, dots of every kind), in
- * A-labels. Undefined for what can be no name.
+ * Maps a name by IDNA (UTS 46: compatible and small letters, dots of every kind) to A-labels. Undefined if it can be no
+ * name.
  */
 function mappedName(text: string): string | undefined {
   const mapped = text.replace(IGNORED, "").normalize("NFKC").toLowerCase().normalize("NFC");

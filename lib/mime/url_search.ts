@@ -1,7 +1,7 @@
-// The search for the hosts of all URLs in a message. Pure: it is given the message piece by piece.
+// Finds the hosts of all URLs in a message. Pure: it gets the message piece by piece.
 //
-// Its bounds: 100 distinct hosts, 2 MiB of decoded text, 50 parts, depth 20. Beyond the first two it ends. Beyond the other two
-// it reads on, in what is there as it stands.
+// Its bounds are 100 distinct hosts, 2 MiB of decoded text, 50 parts, depth 20. At the first two bounds it ends. Beyond
+// the other two it reads on, and takes the content as it stands.
 
 import type { OctetSink } from "./transfer_codings.ts";
 import { PartsReader, type TextSink } from "./parts.ts";
@@ -12,10 +12,10 @@ import { isOdd, parseOddHost, parsePlainHost, type UrlHost } from "./url_host.ts
 export const HOSTS_LIMIT = 100;
 export const TEXT_LIMIT = 2 * 1024 * 1024;
 
-/** What a bound is of. */
+/** The kinds of bounds. */
 export type Bound = "hosts" | "text" | "parts" | "depth";
 
-// Of hosts that are not written as DNS knows them. To read one takes some time, so this is a part of the bound of hosts.
+// The most hosts that are not in the form of DNS. To read one takes some time, so this is part of the bound on hosts.
 const SPELLINGS_LIMIT = 1_000;
 
 export class UrlSearch {
@@ -31,7 +31,7 @@ export class UrlSearch {
     this.#parts = new PartsReader({ text: this.#newText(), stray: this.#newText(), reached });
   }
 
-  /** Those of which lists can be asked, in the order in which they stand in the message. */
+  /** The hosts that lists can be asked about, in the order of the message. */
   get hosts(): readonly UrlHost[] {
     return [...this.#hosts.values()];
   }
@@ -41,17 +41,17 @@ export class UrlSearch {
     return [...this.#reached];
   }
 
-  /** A bound ends the search: nothing of what is pushed is looked at. */
+  /** Whether a bound has ended the search. Then it ignores further octets. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** Takes the next octets of the message, with lines that end with LF. It takes about a millisecond for 10 kB, or less. */
+  /** Takes the next octets of the message. Lines end with LF. 10 kB take about a millisecond or less. */
   push(octets: Uint8Array): void {
     if (!this.#isOver) this.#parts.push(octets);
   }
 
-  /** The message ends. */
+  /** Ends the message. */
   end(): void {
     if (!this.#isOver) this.#parts.end();
   }

@@ -1,6 +1,7 @@
 // Labels of domain names in ASCII (RFC 3492, Punycode; RFC 5890, A-labels). Pure.
 //
-// Our own, because the two runtimes map names by different versions of Unicode, and because many names must cost little.
+// This is our own code, because the two runtimes map names by different versions of Unicode, and because many names
+// must cost little.
 
 // RFC 3492 s.5.
 const BASE = 36;
@@ -11,14 +12,14 @@ const DAMP = 700;
 const INITIAL_BIAS = 72;
 const INITIAL_N = 128;
 
-// RFC 1035 s.2.3.4. It bounds the work too: the time of the encoding grows with the square of the length.
+// RFC 1035 s.2.3.4. It also bounds the work: the time of the encoding grows with the square of the length.
 const LABEL_LIMIT = 63;
 
 const DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 /**
- * The label of a domain name as DNS knows it: `bücher` becomes `xn--bcher-kva`, ASCII stays as it is. Undefined for a label
- * that would be too long.
+ * The label of a domain name in the form of DNS: `bücher` becomes `xn--bcher-kva`, and ASCII stays as it is. Undefined
+ * if the label would be too long.
  */
 export function asciiLabel(label: string): string | undefined {
   const points = Array.from(label, (character) => character.codePointAt(0)!);

@@ -1,20 +1,20 @@
-// The file of --url-allow: names of hosts of which no list is asked, nor of any host below them. Pure.
+// The file of --url-allow: names of hosts. No list is asked about them or about hosts below them. Pure.
 
 import { dnsName } from "../../text/domain.ts";
 import { RulesError } from "../../text/line_error.ts";
 import { quote } from "../../text/quoting.ts";
 
-/** Names as DNS knows them. */
+/** Names in the form of DNS. */
 export type AllowedNames = ReadonlySet<string>;
 
-/** One name in each line; `#` begins a comment. Throws a `RulesError` for what is no name. */
+/** Reads one name per line. `#` begins a comment. Throws a `RulesError` for text that is no name. */
 export function parseAllowedNames(text: string): AllowedNames {
   const names = new Set<string>();
   for (const [at, line] of text.split("\n").entries()) {
     const said = line.replace(/#.*$/, "").trim();
     if (said === "") continue;
     const name = dnsName(said);
-    // A name in DNS does not end with a number: that is an address.
+    // No DNS name ends with a number, because that would be an address.
     if (name === undefined || !/[a-z][^.]*$/.test(name)) {
       throw new RulesError(`${quote(said)} is no name of a host: give one in each line, such as example.org`, at + 1);
     }

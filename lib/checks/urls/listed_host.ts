@@ -1,7 +1,7 @@
 // Asks the lists about the hosts of URLs.
 //
-// A host is a stranger's choice. It may have no address, or its name servers may never answer: that is no failure, and must not
-// keep the lists from being asked about other hosts. A list is the administrator's choice: if one gives no answer, that is a
+// A stranger chooses a host. It may have no address, or its name servers may never answer. That is no failure, and the
+// lists are still asked about other hosts. The administrator chooses a list. If a list gives no answer, that is a
 // failure.
 
 import type { DnsList } from "../../dns/list.ts";
@@ -13,13 +13,13 @@ import { IoError } from "../../ports/io_error.ts";
 import { parseIp } from "../../text/ip.ts";
 
 export interface UrlLists {
-  /** Of addresses. */
+  /** Lists of addresses. */
   readonly dnsbl: readonly DnsList[];
-  /** Of domains. */
+  /** Lists of domains. */
   readonly rhsbl: readonly DnsList[];
 }
 
-/** A host, a list that has it, and what that list has: its name, a name above it, or an address. */
+/** A host, a list that has it, and the entry of that list: the host's name, a name above it, or an address. */
 export interface ListedHost {
   readonly host: UrlHost;
   readonly list: DnsList;
@@ -32,18 +32,19 @@ export interface AskingParts {
   readonly turns: Turns;
   /** Milliseconds to wait for a turn. */
   readonly time: number;
-  /** Nobody waits any more. */
+  /** Whether nobody waits any more. */
   isOver(): boolean;
 }
 
-// Hosts that are asked about at the same time. Of those whose address is looked for, all may be silent, for 5 s each.
+// How many hosts are asked about at the same time. The name servers of those whose address is looked up may all be
+// silent, for 5 s each.
 const NAMES_AT_ONCE = 10;
 const ADDRESSES_AT_ONCE = 25;
 
-// Lists have names of two labels, or of a few more where many people have names below one domain.
+// Lists have names of two labels. If many people have names below one domain, lists have a few labels more.
 const NAMES_LIMIT = 5;
 
-// Of each family. A host that many serve has fewer.
+// For each family. A host of many customers has fewer.
 const ADDRESSES_LIMIT = 10;
 
 export class HostAsker {
@@ -59,19 +60,19 @@ export class HostAsker {
     this.#parts = parts;
   }
 
-  /** What lists could not tell, so far. */
+  /** The questions that lists have not answered so far. */
   get failures(): readonly string[] {
     return [...this.#failures];
   }
 
-  /** A host that is listed, as far as that is known yet. */
+  /** A listed host, if one is known yet. */
   get known(): ListedHost | undefined {
     return this.#known;
   }
 
   /**
-   * The first host, in their order, of which a list has the name or the number; and if there is none, the first one of which
-   * a list has an address. The lookups that are left are then of no use, and are not begun.
+   * The first host, in their order, whose name or number is in a list. If there is none, the first one with an address
+   * in a list. The other lookups are then of no use, and do not begin.
    */
   async first(): Promise<ListedHost | undefined> {
     const byName = this.#firstOf(NAMES_AT_ONCE, (host) => this.#askAboutItself(host));
@@ -134,7 +135,7 @@ export class HostAsker {
   async #isListed({ list, what }: ListedHost): Promise<boolean> {
     const { dns, turns, time } = this.#parts;
     const endTurn = await turns.take(time);
-    // By then it is too late for all of them.
+    // It is then too late for all of them.
     if (!endTurn) return false;
     try {
       return await isListed(list, what, dns) ?? false;
@@ -149,8 +150,8 @@ export class HostAsker {
 }
 
 /**
- * The names that a list of domains is asked about: `name`, then those above it with five labels to two. Between these, names
- * are left out. Pure.
+ * The names to ask a list of domains about: `name`, then the names above it, from five labels down to two. Names
+ * between these are left out. Pure.
  */
 export function namesToAsk(name: string): string[] {
   const labels = name.split(".");

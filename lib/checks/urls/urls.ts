@@ -1,9 +1,9 @@
-// Looks for the hosts of the URLs in a message, and looks them up in DNS lists: their addresses in lists of addresses
-// (--url-dnsbl), their names in lists of domains (--url-rhsbl). A message with a host that is listed is refused.
+// Finds the hosts of the URLs in a message, and looks them up in DNS lists: their addresses in lists of addresses
+// (--url-dnsbl), their names in lists of domains (--url-rhsbl). A message with a listed host is refused.
 //
-// The search for URLs shares the event loop with other work. Hosts are looked up a few at a time. All of it has one time limit.
-// A lookup cannot be stopped: when the time is over, nobody waits for those that are under way, and they end by themselves. The
-// log says which bound of the search was reached.
+// The search for URLs shares the event loop with other work. Hosts are looked up a few at a time. Everything has one
+// time limit. A lookup cannot be stopped. When the time is over, nobody waits for the lookups that still run, and they
+// end by themselves. The log says which bound of the search was reached.
 
 import type { ListNames } from "../../dns/list_names.ts";
 import { listingText } from "../../dns/listing.ts";
@@ -30,10 +30,10 @@ export interface UrlsOptions extends UrlLists {
   readonly turn: SharedTurn;
 }
 
-// Octets of a message that are read before other work may have its turn. They take a millisecond at most.
+// It reads this many octets before other work gets a turn. They take a millisecond at most.
 const PIECE = 8_192;
 
-// In lists, for one message.
+// Lookups in lists, for one message.
 const LOOKUPS_AT_ONCE = 20;
 
 const BOUNDS: Readonly<Record<Bound, string>> = {
@@ -73,7 +73,7 @@ function lateText(time: number, timeout: number): string {
   return `URL lists took longer than ${limitText(limit)}`;
 }
 
-// --- the search
+// --- The search
 
 async function findHosts(
   message: Message,
@@ -93,7 +93,7 @@ async function findHosts(
   return search.hosts;
 }
 
-// --- the lists
+// --- The lists
 
 // Undefined if the time is over, or nobody waits any more.
 async function askAbout(
@@ -136,9 +136,9 @@ function formatIp(ip: Uint8Array): string {
   return Array.from({ length: 8 }, (_, at) => (ip[2 * at]! << 8 | ip[2 * at + 1]!).toString(16)).join(":");
 }
 
-// --- the time
+// --- The time
 
-/** How long anybody waits for the answer: until its time is over, or `signal` is aborted. */
+/** The time that somebody waits for the answer: until its limit is over, or `signal` is aborted. */
 class Waiting {
   readonly clock: Clock;
   /** Milliseconds. */
