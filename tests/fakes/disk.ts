@@ -1,7 +1,7 @@
 // Files in memory. Any operation can be made to fail with a kind of `IoError`, from its nth time on.
 //
-// A file that is removed while it is open lives on for those who hold it, as POSIX has it. An append that fails for want of
-// room has written half of its octets before.
+// A file that is removed while it is open stays for those who have it open, as in POSIX. An append that fails because
+// of no room has written half of its octets.
 
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import { PlainChecksum } from "../../lib/runtime/shared/plain_checksum.ts";

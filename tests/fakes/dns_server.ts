@@ -1,6 +1,6 @@
-// A name server on loopback, over UDP and TCP, that answers as a test says: rightly, wrongly, or not at all.
+// A name server on loopback, over UDP and TCP. A test decides its answers: right, wrong, or none.
 //
-// It runs on both runtimes, so it is made of node modules alone. Names in its answers are never compressed.
+// It runs on both runtimes, so it uses only node modules. Names in its answers are never compressed.
 
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";

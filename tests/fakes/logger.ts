@@ -1,4 +1,4 @@
-// A log that a test can read: every line, whatever its level, as `level: line`.
+// A log that a test can read: every line at any level, as `level: line`.
 
 import type { Logger } from "../../lib/log/logger.ts";
 

@@ -1,4 +1,4 @@
-// A name server in memory: what a test has not told it of does not exist.
+// A name server in memory. Names that a test has not given it do not exist.
 
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Clock, NameServer, RecordType, ResolveOptions, Resolver } from "../../lib/ports/runtime.ts";

@@ -1,6 +1,6 @@
 // rspamd, for a fake scanner: a request of HTTP with a length, and an answer in JSON.
 //
-// A message with a line `X-Rspamd: JSON` has that as its answer, and any other one "no action".
+// A message with a line `X-Rspamd: JSON` gets that as its answer. Any other message gets "no action".
 
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import type { Protocol } from "./scanner.ts";

@@ -1,4 +1,4 @@
-// The runtime ports in memory: nothing waits, nothing is real, and a test can look at all of it and break any of it.
+// The runtime ports in memory. Nothing waits, nothing is real, and a test can look at all of it and break any of it.
 
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Runtime, Signal } from "../../lib/ports/runtime.ts";

@@ -1,8 +1,8 @@
 // A fake scanner for tests, over real TCP on 127.0.0.1 or a unix socket.
 //
-// A `Protocol` says what a whole question is and what the answer. Any number of questions come on a connection, one after the
-// other. With a `fault` the server does something else at one point; `isHealthy` gives it back its health. It records what
-// was asked and how many connections came.
+// A `Protocol` says what a whole question is, and gives the answer. Any number of questions may come on a connection,
+// one after another. With a `fault` the server does something else at one point. `isHealthy` ends that. It records the
+// questions, and how many connections came.
 
 import { createServer, type Server, type Socket } from "node:net";
 import { bytesOf, concat } from "../../lib/text/octets.ts";

@@ -1,4 +1,5 @@
-// Waits until nothing moves any more. The fakes do all they do in microtasks, which a turn of the event loop outlives.
+// Waits until nothing moves any more. The fakes do everything in microtasks, which are over after a turn of the event
+// loop.
 
 import { setImmediate } from "node:timers";
 

@@ -1,6 +1,6 @@
-// What SpamAssassin's spamd is to a fake scanner: HEADERS with a length, and an answer with a score and a header.
+// SpamAssassin's spamd, for a fake scanner: HEADERS with a length, and an answer with a score and a header.
 //
-// A message with a field `X-Score: N` has that score, and any other one 0.1. The threshold is 5.
+// A message with a field `X-Score: N` has that score. Any other message has 0.1. The threshold is 5.
 
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import type { Protocol } from "./scanner.ts";

@@ -1,4 +1,4 @@
-// Puts content into a spool the way a session does: into the room that it gives, from memory that is used again.
+// Puts content into a spool as a session does: into the room that the spool gives, from memory that is used again.
 
 import type { Content, Mail } from "../../lib/mail/message.ts";
 import type { Files } from "../../lib/ports/runtime.ts";

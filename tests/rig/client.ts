@@ -1,9 +1,9 @@
-// The SMTP client of the tests, on whatever wire: TCP, a unix socket, a program's pipes, memory.
+// The SMTP client of the tests, on any wire: TCP, a unix socket, a program's pipes, memory.
 //
-// Text is "binary": one character is one octet (latin1), so that a table can spell any octet. `say` sends exactly what it is
-// given, `hear` waits for one whole reply, `ask` does both. Each reply must be legal on the wire: three digits, one code in
-// all its lines, CRLF at the end of each. Nothing waits for ever: every wait has a deadline, which only matters when a test
-// fails, and the error then shows the dialogue so far. Writing to a peer that has gone is no error; what is heard counts.
+// Text is "binary": one character is one octet (latin1), so that a table can spell any octet. `say` sends exactly its
+// text, `hear` waits for one whole reply, `ask` does both. Each reply must be legal on the wire: three digits, one code
+// in all its lines, CRLF at the end of each. Every wait has a deadline, which only matters when a test fails. The error
+// then shows the dialogue so far. Writing to a peer that has gone is no error. Only the replies count.
 
 import assert from "node:assert/strict";
 import { createConnection } from "node:net";

@@ -1,7 +1,7 @@
 // Shared by tests: octets written as text, all the ways to cut them, and seeded random numbers.
 //
-// One character of a text is one octet (latin1), so that a row can spell any octet, NUL and 0xff included. A failure
-// shows the octets as JSON. POSTPROX_TEST_SEED chooses another run of random inputs; each failure prints its seed.
+// One character of a text is one octet (latin1), so that a row can spell any octet, even NUL and 0xff. A failure shows
+// the octets as JSON. POSTPROX_TEST_SEED chooses another run of random inputs. Each failure prints its seed.
 
 import { Buffer } from "node:buffer";
 import process from "node:process";

@@ -1,9 +1,9 @@
 // A connection in memory: the program holds the `conn`, the test holds the `peer`.
 //
-// It behaves as TCP does where that matters: what was sent before the end is read before the end, a half-close leaves the
-// other direction alone, a reset drops what was not read, closing under a read makes that fail with kind `closed`, and the
-// first write after the peer has closed goes nowhere while a later one fails. A read gives what one `say` sent, or
-// one octet where the peer says so.
+// It behaves like TCP in the points that matter. Octets from before the end are read before the end. A half-close
+// leaves the other direction alone. A reset drops unread octets. If the program closes during a read, the read fails
+// with kind `closed`. After the peer has closed, the first write goes nowhere, and later ones fail. A read gives the
+// text of one `say`, or one octet if the peer says so.
 
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Conn } from "../../lib/ports/runtime.ts";

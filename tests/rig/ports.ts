@@ -1,8 +1,8 @@
 // Free ports for the servers of a test, on Deno and on Bun.
 //
-// They lie below those that the kernel gives to outgoing connections (ip_local_port_range begins at 32768), so that no
-// connection takes one between its choice and its use. `deno task test` gives each test file that runs at the same time a
-// range of its own, in POSTPROX_TEST_PORTS.
+// They lie below those that the kernel gives to outgoing connections (ip_local_port_range begins at 32768). So no
+// connection takes one between its choice and its use. `deno task test` gives each test file that runs at the same time
+// its own range, in POSTPROX_TEST_PORTS.
 
 import { createServer } from "node:net";
 import process from "node:process";

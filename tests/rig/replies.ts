@@ -1,7 +1,7 @@
-// Replies in a stream of octets, read by the letter of RFC 5321 s.4.2, apart from the program's own reader.
+// Reads replies in a stream of octets, strictly by RFC 5321 s.4.2, without the program's own reader.
 //
-// One character is one octet. What is no reply ends the reading: `bad` is then where it stands. A sloppy server's lines may
-// end with a bare LF; the reply is then read with CRLF in its place.
+// One character is one octet. Text that is no reply ends the reading, and `bad` is its place. A sloppy server's lines
+// may end with a bare LF. The reply is then read with CRLF in its place.
 
 export interface HeardReply {
   readonly code: number;

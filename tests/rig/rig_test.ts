@@ -1,4 +1,4 @@
-// Tests of the client and the fake server themselves: a strict ear that hears nothing wrong is worse than none.
+// Tests of the client and the fake server themselves: a strict reader that sees no faults is worse than no reader.
 
 import assert from "node:assert/strict";
 import { Conversation } from "../fakes/conversation.ts";

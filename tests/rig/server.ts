@@ -1,10 +1,11 @@
-// The fake SMTP server of the tests: over TCP on 127.0.0.1, over a unix socket, or in memory (`new Server().serve(wire)`).
+// The fake SMTP server of the tests: over TCP on 127.0.0.1, over a unix socket, or in memory (`new
+// Server().serve(wire)`).
 //
-// It is a map from a verb to what happens then: a reply, a delay, silence, FIN or RST. Beside the verbs there are the keys
-// CONNECT (the greeting), CONTENT (in mid-message, after so many octets), "." (the final dot), "AUTH+" (a line of an AUTH
-// exchange) and "*" (any other verb). A list is used up one by one, and its last entry stays. What is not in the map is
-// answered like a plain Postfix. It records every octet, the command lines, each message as it was on the wire and
-// decoded, and as `violations` all that a correct client never does (server_session.ts).
+// It has a map from a verb to its behaviour: a reply, a delay, silence, FIN or RST. There are more keys than verbs:
+// CONNECT (the greeting), CONTENT (during the message, after some octets), "." (the final dot), "AUTH+" (a line of an
+// AUTH exchange) and "*" (any other verb). A list is used up one by one, and its last entry stays. Anything that is not
+// in the map is answered like a plain Postfix. It records every octet, the command lines, and each message as it was on
+// the wire and decoded. `violations` has everything that a correct client never does (server_session.ts).
 
 import { type AddressInfo, createServer, type Server as Listener, type Socket } from "node:net";
 import { octets, show } from "./octets.ts";

@@ -1,8 +1,9 @@
-// Every fake server hears so, and is as strict. Classes that extend it decide what it answers, and when.
+// The part of a fake server that listens, equally strict in all of them. Classes that extend it decide what to answer,
+// and when.
 //
-// Its ears go by the letter of RFC 5321: one command at a time and none before the reply to the last one, legal lines that
-// end with CRLF, and content only after its own 354, up to CR LF . CR LF alone. `violations` has what offends. A request is
-// all that wants a reply. Text has one character for each octet.
+// It reads strictly by RFC 5321: one command at a time, and none before the reply to the last one; legal lines that end
+// with CRLF; content only after its own 354, up to CR LF . CR LF alone. `violations` has every offence. A request is
+// anything that wants a reply. Text has one character for each octet.
 
 import { show } from "./octets.ts";
 

@@ -1,7 +1,7 @@
-// Waiting for what happens elsewhere: in another process, a log, a directory.
+// Waits for events elsewhere: in another process, a log, a directory.
 //
-// Nothing waits for ever, and nothing sleeps for a time that was guessed. A deadline is far above what a busy machine
-// needs: it only turns a hang into a failure that says what was waited for. On Deno and on Bun.
+// Every wait has a deadline, and nothing sleeps for a guessed time. A deadline is far above the needs of a busy
+// machine. It only turns a hang into a failure that names the awaited event. On Deno and on Bun.
 
 import process from "node:process";
 

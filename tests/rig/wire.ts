@@ -1,7 +1,8 @@
-// One end of a connection, in a test's hands: over TCP, a unix socket or a program's pipes here, in memory in peer.ts.
+// One end of a connection, in a test's hands. Here it is over TCP, a unix socket or a program's pipes. peer.ts has it
+// in memory.
 //
-// Client and server say and hear the same on all of them. To say something to a peer that has gone is no error: what is
-// heard counts.
+// Client and server send and receive the same on all of them. To send to a peer that has gone is no error. Only
+// received octets count.
 
 import type { Socket } from "node:net";
 import { spelled } from "./octets.ts";
