@@ -1,7 +1,7 @@
-// The filter of --helper: programs that stay, and are asked about one message after another.
+// The filter of --helper: programs that stay. They are asked about one message after another.
 //
-// What is asked and answered stands in helper_lines.ts; how the programs are kept, in helper_pool.ts. An answer means what
-// the same exit status and last line of a filter command mean (command_result.ts).
+// helper_lines.ts has the questions and answers. helper_pool.ts keeps the programs. An answer means the same as that
+// exit status and last line of a filter command (command_result.ts).
 
 import type { Check } from "../check.ts";
 import { type ExitOptions, verdictOfCommand } from "./command_result.ts";
@@ -9,7 +9,7 @@ import { judgeGiven } from "./given.ts";
 import { HelperPool, type HelperPoolOptions, type HelperPoolParts } from "./helper_pool.ts";
 
 export interface HelperOptions extends HelperPoolOptions, ExitOptions {
-  /** A helper may change the file of the message, and what it leaves there is sent. */
+  /** A helper may change the file of the message. The changed file is then sent. */
   readonly editInPlace: boolean;
 }
 

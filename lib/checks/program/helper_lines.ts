@@ -1,11 +1,12 @@
-// What a helper is asked and what it answers: a JSON object on a line, each. Pure.
+// The questions to a helper and its answers: each is a JSON object on a line. Pure.
 //
-// A question ends with LF, and is UTF-8. An answer ends with LF or CR LF; a blank line is none. It is an object with the
-// `id` of the question, `exit` as an exit status from 0 to 255, and `text` if there is something to say. More is let pass.
+// A question ends with LF, and is UTF-8. An answer ends with LF or CR LF. Blank lines are ignored. An answer is an
+// object with the `id` of the question, `exit` as an exit status from 0 to 255, and `text` if there is something to
+// say. Other members are ignored.
 
 import { bytesOf, concat, LF, textOf } from "../../text/octets.ts";
 
-/** What a helper is asked about a message. Values are whole. */
+/** A question about a message. Values are not cut. */
 export interface Question {
   /** The paths of the message and of an empty file for the helper's own version of it. */
   readonly email: string;
@@ -15,7 +16,7 @@ export interface Question {
   readonly recipients: readonly string[];
   readonly remoteip: string;
   readonly helo: string;
-  /** Octets in `email`. */
+  /** The size of `email` in octets. */
   readonly size: number;
 }
 
@@ -29,7 +30,7 @@ export function formatQuestion(id: number, question: Question): Uint8Array {
   return bytesOf(`${JSON.stringify({ id, ...question })}\n`);
 }
 
-/** The answer in `line` to the question with this `id`, or why it is none; for the log. */
+/** The answer in `line` to the question with this `id`. If it is no such answer, the reason for the log. */
 export function parseAnswer(line: string, id: number): Answer | { readonly wrong: string } {
   let value: unknown;
   try {
@@ -54,7 +55,7 @@ function lastLineOf(text: string): string {
   return text.split(/[\r\n]+/).findLast((line) => line.trim() !== "") ?? "";
 }
 
-/** Cuts octets into lines that end with LF. A line that has more than `limit` octets is cut there. */
+/** Cuts octets into lines that end with LF. A line of more than `limit` octets is cut there. */
 export class LineCutter {
   readonly #limit: number;
   #begun: Uint8Array = new Uint8Array(0);
@@ -63,7 +64,7 @@ export class LineCutter {
     this.#limit = limit;
   }
 
-  /** The lines that `piece` ends, without their ends. Keeps nothing of it but copies. */
+  /** The lines that end in `piece`, without their ends. It keeps copies and no part of `piece`. */
   push(piece: Uint8Array): string[] {
     const lines: string[] = [];
     for (let at = 0; at < piece.length;) {
@@ -77,7 +78,7 @@ export class LineCutter {
     return lines;
   }
 
-  /** What has come of a line that has not ended. */
+  /** The part of an unfinished line that has come. */
   end(): string {
     const line = textOf(this.#begun).replace(/\r+$/, "");
     this.#begun = new Uint8Array(0);

@@ -1,8 +1,9 @@
-// Programs that stay, so that the start of an interpreter is paid for once and not for each message.
+// Programs that stay, so that each message does not pay for the start of an interpreter.
 //
-// Each of them is asked one question at a time. A question waits for the first one that is free. One that fails is started
-// again: at once the first time, and after a pause if it fails again without an answer between, which doubles each time.
-// While all of them pause for long, questions fail at once: they would wait in vain, and mail with them.
+// Each program gets one question at a time. A question waits for the first free program. A program that fails is
+// started again. The first time that happens at once. If it fails again without an answer in between, there is a pause,
+// which doubles each time. While all of them pause for long, questions fail at once, because waiting would only delay
+// the mail.
 
 import { IoError } from "../../ports/io_error.ts";
 import type { Clock } from "../../ports/runtime.ts";
@@ -13,15 +14,15 @@ import { HelperFailure, HelperProgram, type HelperProgramParts } from "./helper_
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 30_000;
 
-// A program that worked for so long before it failed begins with a clean record.
+// A program that worked this long before it failed starts with a clean record.
 const GOOD_TIME = 60_000;
 
-// Lines of standard error that go to the log in a minute, for all programs together.
+// The most lines of standard error that go to the log in a minute, for all programs together.
 const LINES_LIMIT = 100;
 const LINES_TIME = 60_000;
 
 export interface HelperPoolParts extends HelperProgramParts {
-  /** Called when a program has failed, with the milliseconds until it is started again. */
+  /** Called when a program has failed. `pause`: milliseconds until it is started again. */
   readonly onFailure: (why: string, pause: number) => void;
 }
 
@@ -33,7 +34,7 @@ export interface HelperPoolOptions {
   readonly timeout: number;
 }
 
-/** No answer: `isLate` if the time is over, and not if a program failed. `why` is for the log. */
+/** There is no answer. `isLate`: the time is over; otherwise a program failed. `why` is for the log. */
 export interface NoAnswer {
   readonly why: string;
   readonly isLate: boolean;
@@ -44,7 +45,7 @@ interface Job {
   readonly settle: (outcome: Answer | NoAnswer) => void;
   /** The program that is asked. */
   program?: HelperProgram;
-  /** Why nobody waits for an answer any more. Then the program is not to blame for what it does. */
+  /** Why nobody waits for an answer any more. Then the program is not to blame. */
   cut?: NoAnswer;
 }
 
@@ -55,7 +56,7 @@ export class HelperPool {
   readonly #running: Promise<void>[] = [];
   /** The programs that wait for a question. */
   readonly #free: ((job: Job | undefined) => void)[] = [];
-  /** Programs that run, or will in a moment. */
+  /** Programs that run, or will run in a moment. */
   #up = 0;
   #lastFailure = "";
   #isRetired = false;
@@ -72,8 +73,8 @@ export class HelperPool {
   }
 
   /**
-   * Asks one of the programs. `limit`: milliseconds until the answer is of no use. After that, and when `signal` is aborted,
-   * it is over as soon as no program works on it any more.
+   * Asks one of the programs. `limit`: milliseconds until the answer is of no use. After that, or when `signal` is
+   * aborted, it ends as soon as no program works on it any more.
    */
   async ask(
     question: Question,
@@ -115,7 +116,7 @@ export class HelperPool {
     job.settle(why);
   }
 
-  /** Ends all programs, and waits for their end. No question comes after it. */
+  /** Ends all programs, and waits for their end. Questions after it fail. */
   async retire(): Promise<void> {
     this.#isRetired = true;
     this.#retired.resolve();
@@ -124,7 +125,7 @@ export class HelperPool {
     await Promise.all(this.#running);
   }
 
-  // One program after another, of which at most one runs.
+  // Runs one program after another, one at a time.
   async #keepOne(): Promise<void> {
     const { clock } = this.#parts;
     this.#up++;
@@ -144,7 +145,7 @@ export class HelperPool {
   }
 
   async #pause(time: number): Promise<void> {
-    // A short pause is not worth a message that nobody checks.
+    // During a short pause questions wait, because otherwise nobody would check their messages.
     const isDown = time > FIRST_PAUSE;
     if (isDown && --this.#up === 0) this.#failWaiting();
     let cancel = () => {};
@@ -156,7 +157,7 @@ export class HelperPool {
     if (isDown) this.#up++;
   }
 
-  // Until it fails; undefined if a message that nobody waits for is to blame.
+  // Runs a program until it fails. `failure` is undefined if a message that nobody waits for is to blame.
   async #runOne(): Promise<{ failure: HelperFailure | undefined; answers: number }> {
     let answers = 0;
     let program: HelperProgram;
@@ -187,7 +188,7 @@ export class HelperPool {
     }
   }
 
-  // Undefined when no more come.
+  // Undefined when no more jobs come.
   async #nextJob(program: HelperProgram): Promise<Job | HelperFailure | undefined> {
     const waiting = this.#waiting.shift();
     if (waiting || this.#isRetired) return waiting;
@@ -197,7 +198,7 @@ export class HelperPool {
     if (!(came instanceof HelperFailure)) return came;
     const at = this.#free.indexOf(resolve);
     if (at !== -1) this.#free.splice(at, 1);
-    // It has been given a question in the same moment, and has not been asked.
+    // The program has got a job at the same moment, and was not asked.
     else void promise.then((job) => job && this.#give(job));
     return came;
   }
@@ -211,7 +212,7 @@ export class HelperPool {
   }
 }
 
-// Passes lines on, so many in a minute.
+// Passes on a limited number of lines per minute.
 function boundedLines(clock: Clock, write: (line: string) => void): (line: string) => void {
   let since = -Infinity;
   let count = 0;

@@ -1,21 +1,22 @@
-// One program that stays: it is asked one question at a time, until it is of no use any more.
+// One program that stays. It is asked one question at a time, until it is of no use any more.
 //
-// It is of no use when it ends, when it says something that is no answer to its question, when it speaks unasked, and when it
-// is late. Then its whole process group gets SIGTERM, and SIGKILL a moment later. `failed` tells why. Each line of its
-// standard error goes to `onLine`, and so the program never waits because of a full pipe.
+// It is of no use when it ends, speaks unasked, is late, or says something that does not answer its question. Then its
+// whole process group gets SIGTERM, and SIGKILL a moment later. `failed` tells why. Each line of its standard error
+// goes to `onLine`. So the program never waits because of a full pipe.
 
 import { IoError } from "../../ports/io_error.ts";
 import type { Clock, Processes, TalkingChild } from "../../ports/runtime.ts";
 import { type Answer, formatQuestion, LineCutter, parseAnswer, type Question } from "./helper_lines.ts";
 
-// Octets. An answer has the text of an SMTP reply, which is much shorter.
+// In octets. An answer has the text of an SMTP reply, which is much shorter.
 const ANSWER_LIMIT = 65_536;
 const STDERR_LINE_LIMIT = 1000;
 
 // From SIGTERM to SIGKILL, in milliseconds.
 const KILL_DELAY = 1000;
 
-// Between the end of a program and that of its output, whichever comes first: one more answer may come, and the exit status.
+// The time between the end of a program and the end of its output, in either order. One more answer may come, and the
+// exit status.
 const END_DELAY = 200;
 
 /** A program that is of no use any more. The message is for the log. */
@@ -48,7 +49,7 @@ export class HelperProgram {
   #cancelTimeout = () => {};
   #cancelKill = () => {};
 
-  /** Starts a command by the shell. Throws `IoError` if that cannot be started. */
+  /** Starts a command with the shell. Throws an `IoError` if it cannot be started. */
   static async start(parts: HelperProgramParts, command: string): Promise<HelperProgram> {
     return new HelperProgram(parts, await parts.processes.startTalking(["/bin/sh", "-c", command]));
   }
@@ -63,12 +64,12 @@ export class HelperProgram {
     void this.#hearErrors();
   }
 
-  /** Asks a question, which no other one waits for. Throws a `HelperFailure`. `timeout` is in milliseconds. */
+  /** Asks a question. No other question may be under way. Throws a `HelperFailure`. `timeout` is in milliseconds. */
   async ask(question: Question, timeout: number): Promise<Answer> {
     const answered = new Promise<Answer>((resolve) => this.#answer = resolve);
     this.#limit(timeout, `helper gave no answer within ${timeout / 1000} s and was killed`);
     try {
-      // What a write says is known from the end of the program, too.
+      // The end of the program also shows that a write failed.
       void this.#child.write(formatQuestion(++this.#id, question)).catch((error) => {
         if (!(error instanceof IoError)) throw error;
       });
@@ -81,7 +82,10 @@ export class HelperProgram {
     }
   }
 
-  /** Nobody waits for its answer any more. It has a moment to come to it, since the files of the message go away then. */
+  /**
+   * Nobody waits for its answer any more. It gets a moment to finish, because the files of the message are removed
+   * then.
+   */
   hurry(): void {
     this.#limit(KILL_DELAY, "helper was killed, because nobody waits for its answer");
   }
@@ -106,7 +110,7 @@ export class HelperProgram {
     this.#child.closeStderr();
   }
 
-  // Whether this is news.
+  // Ends for this reason, unless it has ended already. Returns whether this is news.
   #endsFor(failure: HelperFailure): boolean {
     if (this.#failure) return false;
     this.#failure = failure;
@@ -134,7 +138,7 @@ export class HelperProgram {
     }
   }
 
-  // Its end shows twice. What it has started may hold its output open, and it may close its output and run on.
+  // Its end shows in two places, because its children may hold its output open, and it may close its output and run on.
   async #watch(output: Promise<void>): Promise<void> {
     await Promise.race([this.#child.ended, output]);
     const [late, cancel] = after(this.#parts.clock, END_DELAY);
@@ -175,7 +179,7 @@ function after(clock: Clock, delay: number): [over: Promise<void>, cancel: () =>
   return [promise, clock.after(delay, resolve)];
 }
 
-// What cannot be read is at its end.
+// Output that cannot be read has ended.
 async function* pieces(read: () => Promise<Uint8Array | null>): AsyncGenerator<Uint8Array> {
   try {
     for (let piece = await read(); piece !== null; piece = await read()) yield piece;
