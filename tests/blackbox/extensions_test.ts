@@ -1,7 +1,7 @@
 // The extensions of downstream that the client may see and use.
 //
 // The EHLO reply loses keywords that change how content travels. Their commands are refused in any spelling and never
-// forwarded. A 3xx that nobody asked for ends the session. AUTH passes, whatever its lines contain.
+// forwarded. A 3xx that nobody asked for ends the session. AUTH passes, with anything in its lines.
 
 import assert from "node:assert/strict";
 import { show } from "../rig/octets.ts";

@@ -8,7 +8,7 @@ import { until } from "../rig/wait.ts";
 import { Server } from "../rig/server.ts";
 import { assertCode, deliver, type Setup, table, type Talk } from "./rig.ts";
 
-// The message says what the helper does. What it leaves running in its group must go with it.
+// The message says what the helper does. The processes that it leaves running in its group must go with it.
 const SCRIPT = `
 sleep 1000 &
 echo $! >>"$D/sleepers"

@@ -49,7 +49,7 @@ class Player {
       if (step.verb === "says") {
         while (isSamePacket(step, steps[at + count], ["says"])) count++;
       }
-      // Text in the same packet comes at once, whatever else was said meanwhile.
+      // Text in the same packet comes at once, even if something else was said meanwhile.
       const atOnce = isSamePacket(steps[at - 1], step, ["ends", "closes", "resets"]);
       try {
         if (!atOnce) await this.#listen();

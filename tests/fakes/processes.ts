@@ -133,7 +133,7 @@ export class FakeChild implements Child {
 
 /** One that is asked, and answers as a test says. */
 export class FakeTalkingChild extends FakeChild implements TalkingChild {
-  /** What was written to it. */
+  /** The octets that were written to it. */
   heard = "";
   /** Called with each thing that was written to it. */
   onHear: (said: string) => void = () => {};

@@ -1,4 +1,4 @@
-// Tests of lib/log/events.ts: each event is one line, whatever strangers put into its fields. And SessionLog has bounds.
+// Tests of lib/log/events.ts: each event is one line, with any text of strangers in its fields. And SessionLog has bounds.
 
 import assert from "node:assert/strict";
 import type { Envelope } from "../../lib/mail/envelope.ts";

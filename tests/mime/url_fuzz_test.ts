@@ -323,9 +323,9 @@ Deno.test("A host is read as the runtime's URL reads it", () => {
     try {
       expected = new URL(`http://${text}/`).hostname.replace(/\.$/, "");
     } catch {
-      // It is none.
+      // It is no host.
     }
-    // Hosts of which DNS has nothing, and A-labels that are none, are another matter.
+    // Hosts that DNS cannot have, and wrong A-labels, are another matter.
     const isName = expected !== undefined &&
       /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\.[a-z](?:[a-z0-9-]*[a-z0-9])?$|^(?:[0-9]+\.){3}[0-9]+$/
         .test(expected);

@@ -54,13 +54,13 @@ interface Start {
 const SOFT = /[^A-Za-z0-9._%\x80-\xff\-/\\?#@<>"\x00-\x20\x7f]/;
 const PLAIN_END = /[<>"\x00-\x20\x7f]/;
 
-/** What stands for a host in each URL of `text`, as a set; the text has one character for each octet. */
+/** The texts in place of a host in each URL of `text`, as a set. The text has one character for each octet. */
 export function referenceHosts(text: string): Set<string> {
   const decoded = decodeReferences(text.replaceAll("\0", ""));
   const given: string[] = [];
   let next = 0;
   const starts = startsIn(decoded);
-  // A URL of which `authority` is read, from where on, and up to where it goes at most.
+  // A URL: `authority` is read from its start, and goes at most up to an end.
   for (const [at, start] of starts.entries()) {
     if (start.known < next) continue;
     const rest = decoded.slice(start.isWww ? start.from : start.known);

@@ -36,7 +36,7 @@ const ROWS: readonly Row[] = [
   { what: "a host more", message: `\n${urls(100)}${LAST}`, reached: ["hosts"], found: false },
   { what: "one host again and again", message: `\n${urls(1).repeat(2000)}${LAST}`, reached: [], found: true },
   {
-    what: "hosts that are none",
+    what: "texts that are no hosts",
     message: `\n${"http://a..b/ http://x/ http:999999999999 ".repeat(999)}${LAST}`,
     reached: [],
     found: true,

@@ -1,6 +1,6 @@
 // Messages from a sender who hides a host: one trick each, and what the search for URLs must find in it.
 //
-// The host is evil.example, unless the row says otherwise. A row says all hosts that are found: what stands there and is none
+// The host is evil.example, unless the row says otherwise. A row has all hosts that are found. Text that is no host
 // must not be looked up.
 
 import assert from "node:assert/strict";
@@ -69,7 +69,7 @@ const TRICKS: readonly Trick[] = [
   plain("capital letters", "HTTP://EVIL.EXAMPLE/"),
   plain("www without a scheme", "www.evil.example", ["www.evil.example"]),
   plain("WWW in capital letters", "WWW.evil.example/x", ["www.evil.example"]),
-  plain("www in a word is none", "awww.evil.example, me@www.evil.example", []),
+  plain("www in a word begins no URL", "awww.evil.example, me@www.evil.example", []),
   plain("www behind other letters", "看www.evil.example", ["www.evil.example"]),
   plain("a URL behind a word", "clickhttp://evil.example/"),
   plain("a URL behind other letters", "请看http://evil.example/x"),
@@ -113,7 +113,7 @@ const TRICKS: readonly Trick[] = [
   plain("a port", "http://evil.example:8080/"),
   plain("a query right behind it", "http://evil.example?x=1"),
   plain("a fragment right behind it", "http://evil.example#x"),
-  plain("a host without a dot is none", "http://localhost/ http://intranet", []),
+  plain("a name without a dot is no host", "http://localhost/ http://intranet", []),
   plain("no TLD has digits alone", "http://evil.1234x http://evil.12345", ["evil.1234x"]),
   plain("with underscores", "http://a_b.evil.example/", ["a_b.evil.example"]),
   plain("a name that is too long", `http://${"a.".repeat(130)}example/ http://${"a".repeat(64)}.example/`, []),
@@ -159,7 +159,7 @@ const TRICKS: readonly Trick[] = [
   plain("a number with a dot behind it", "http://192.0.2.1./", ["192.0.2.1"]),
   plain("percent-encoded numbers", "http://%31%39%32.0.2.1/", ["192.0.2.1"]),
   plain("full-width digits", "http://１９２.０.２.１/", ["192.0.2.1"]),
-  plain("numbers that are none", "http://192.0.2.256/ http://4294967296/ http://1.2.3.4.5/ http://09.1/", []),
+  plain("numbers that are no addresses", "http://192.0.2.256/ http://4294967296/ http://1.2.3.4.5/ http://09.1/", []),
   plain("an IPv6 address", "http://[2001:db8::1]/x http://[2001:db8::2]:80/", [
     "2001:db8:0:0:0:0:0:1",
     "2001:db8:0:0:0:0:0:2",
@@ -273,7 +273,7 @@ const TRICKS: readonly Trick[] = [
     `Content-Transfer-Encoding: base64\n\n${base64("go to http://evil.example").replaceAll("=", "")}\n`,
   ),
   mime("base64 in capital letters, in quotes", `Content-Transfer-Encoding: "Base64"; x=y\n\n${base64(LINK)}\n`),
-  mime("base64 that is none", `Content-Transfer-Encoding: base64\n\nsee http://evil.example/\n`),
+  mime("declared base64 that is text", `Content-Transfer-Encoding: base64\n\nsee http://evil.example/\n`),
   mime(
     "base64, and text behind it",
     `Content-Transfer-Encoding: base64\n\n${base64("Hello,")}\nsee http://evil.example/\n`,
@@ -289,11 +289,11 @@ const TRICKS: readonly Trick[] = [
     `Content-Transfer-Encoding: quoted-printable\n\nhttp://ev= \t\nil.example/\n`,
   ),
   mime(
-    "a soft line break in a coded letter is none",
+    "a soft line break in a coded letter is no break",
     `Content-Transfer-Encoding: quoted-printable\n\nhttp://evil.example=4\n1\n`,
   ),
   mime(
-    "quoted-printable that is none",
+    "quoted-printable with mistakes",
     `Content-Transfer-Encoding: quoted-printable\n\n<a href="http://evil.example/?a=b&c=d">\n`,
   ),
   mime("a coding that nobody knows", `Content-Transfer-Encoding: x-foo\n\n${LINK}\n`),
@@ -321,7 +321,7 @@ const TRICKS: readonly Trick[] = [
     "UTF-16 that is declared the other way",
     concat([bytesOf("Content-Type: text/html; charset=utf-16be\n\n"), utf16(LINK, { mark: false })]),
   ),
-  mime("UTF-16 that is none", `Content-Type: text/html; charset=utf-16\n\n${LINK}\n`),
+  mime("declared UTF-16 that is UTF-8", `Content-Type: text/html; charset=utf-16\n\n${LINK}\n`),
   mime("UTF-16 without a mark that is not declared", concat([bytesOf("\n"), utf16(LINK, { mark: false })])),
   mime(
     "UTF-16 in base64",
@@ -451,7 +451,7 @@ const TRICKS: readonly Trick[] = [
     ),
   ),
   mime(
-    "a message in base64 that is none",
+    "a message that is declared as base64 and is not",
     multipart(
       `Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nSubject: y\nContent-Transfer-Encoding: base64\n\n${
         base64(LINK)
@@ -475,7 +475,7 @@ const TRICKS: readonly Trick[] = [
   mime("nested", nested(10, `Content-Transfer-Encoding: base64\n\n${base64(LINK)}`)),
   mime("nested as deep as the bound", nested(20, `Content-Transfer-Encoding: base64\n\n${base64(LINK)}`)),
   mime("nested deeper, as text", nested(30, `Content-Type: text/html\n\n${LINK}`)),
-  mime("a type that is none", `Content-Type: html\n\n${LINK}\n`),
+  mime("a type that is not valid", `Content-Type: html\n\n${LINK}\n`),
   mime("another type", `Content-Type: application/x-foo\n\n${LINK}\n`),
   mime(
     "a web page as a file",

@@ -1,4 +1,4 @@
-// The session notices that one side leaves, whatever it waits for from the other side (session.ts, downstream.ts,
+// The session notices that one side leaves, during any wait for the other side (session.ts, downstream.ts,
 // waiting.ts).
 //
 // A client that resets the connection is gone at once. A client that closed its sending side gets replies for 3 s, and

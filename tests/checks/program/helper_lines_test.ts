@@ -44,7 +44,7 @@ const ANSWERS: readonly [line: string, answer: { exit: number; text: string } | 
   [`{"id":17,"exit":1,"text":null}`, /"text" is no text/],
 ];
 
-Deno.test("parseAnswer takes what is an answer to the question, and says why something else is none", () => {
+Deno.test("parseAnswer takes an answer to the question, and gives the reason for any other line", () => {
   for (const [line, expected] of ANSWERS) {
     const answer = parseAnswer(line, 17);
     if (expected instanceof RegExp) {

@@ -219,7 +219,7 @@ Deno.test("a program that fails again and again is started after pauses that gro
   await bed.runtime.clock.advance(100_000);
   assert.deepEqual(starts, [0, 1000, 3000, 7000, 15_000, 31_000, 61_000, 91_000]);
   assert.match(bed.notices.at(-1)!, /ended with exit status 127: not found, pause 30000$/);
-  // It would wait in vain.
+  // The wait would be of no use.
   const judged = await bed.judge();
   assert.equal(judged.verdict?.kind, "unsure");
   assert.match(judged.verdict.why, /no helper runs: helper ended with exit status 127/);
