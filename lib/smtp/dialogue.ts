@@ -76,7 +76,7 @@ export class Dialogue {
     return this.#phase;
   }
 
-  /** Tells what has happened. */
+  /** Moves the phase by an event that has happened. */
   move(event: Event): void {
     this.#phase = nextPhase(this.#phase, event);
   }

@@ -1,6 +1,6 @@
-// A program that is asked again and again, on Bun: its standard input and output are ours to write to and to read.
+// A program that is asked again and again, on Bun. We write to its standard input and read its standard output.
 //
-// Known gap: they are pairs of sockets, which a program cannot open by a name such as /dev/stdin (ENXIO).
+// Known gap: these are pairs of sockets. A program cannot open them by a name such as /dev/stdin (ENXIO).
 
 import process from "node:process";
 import { ioError } from "./api.ts";
@@ -9,7 +9,8 @@ import { isOurs } from "../shared/children.ts";
 import type { TalkingChild } from "../../ports/runtime.ts";
 
 export async function startTalking(words: readonly string[]): Promise<TalkingChild> {
-  // A child without an environment of its own gets ours octet for octet. A shell removes what is for us alone.
+  // A child without an environment of its own gets ours octet for octet. A shell removes the variables that are for us
+  // alone.
   const removed = Object.keys(process.env).filter(isOurs).map((name) => `unset ${name}; `);
   const cmd = ["/bin/sh", "-c", `${removed.join("")}exec "$0" "$@"`, ...words];
   const { process: { stdin, stdout }, child } = await launch({ cmd }, { stdin: "pipe", stdout: "pipe" });
@@ -18,7 +19,7 @@ export async function startTalking(words: readonly string[]): Promise<TalkingChi
     ...child,
     write: async (octets) => {
       try {
-        // Its memory may be used again when this returns.
+        // This memory may be used again when the function returns.
         stdin!.write(octets);
         await stdin!.flush();
       } catch (error) {
