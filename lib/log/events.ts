@@ -42,12 +42,12 @@ function row<Facts>(level: Level, words: Row<Facts>["words"], fields: Row<Facts>
   return { level, words, fields };
 }
 
-/** What went wrong. */
+/** The reason of a failure. */
 interface Why {
   readonly why: string;
 }
 
-/** What the session was doing when it went wrong. */
+/** The work of the session when it failed. */
 interface Broken extends Why {
   readonly doing: string;
 }

@@ -81,7 +81,7 @@ class SyslogSocket {
   async #connect(): Promise<void> {
     const stream = await this.#network.connect({ transport: "unix", path: this.#path }, CONNECT_LIMIT);
     this.#stream = stream;
-    // A daemon never sends anything. So whatever comes is the end of the connection.
+    // A daemon never sends anything. So any input is the end of the connection.
     const forget = () => this.#forget(stream);
     stream.read(new Uint8Array(1)).then(forget, forget);
   }

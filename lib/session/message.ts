@@ -70,7 +70,7 @@ const DATA = bytesOf("DATA\r\n");
 /** The known facts about a message before its content. */
 export interface Taken {
   readonly envelope: Envelope;
-  /** If it is there, the client hears it, whatever the message is. */
+  /** If it is there, the client hears it for any message. */
   readonly refusal?: Refusal | undefined;
   /** The checks that the rules ask for. Absent: all. */
   readonly asked?: ReadonlySet<string> | undefined;

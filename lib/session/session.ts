@@ -160,7 +160,7 @@ export class Session {
     } else if (presence === "gone") this.#after("owed", OWED_PATIENCE, leave);
   }
 
-  /** What the session does, in words for the log. */
+  /** The present work of the session, in words for the log. */
   get #doing(): string {
     const { phase } = this.#dialogue;
     if (phase === "connecting") return "connecting";

@@ -2,7 +2,7 @@
 //
 // The facts about a message are forgotten at the end of its transaction, and at RSET, EHLO, HELO and a new MAIL. The facts
 // from XFORWARD stay until the end of the next transaction (XFORWARD_README). Whether downstream lets the client use
-// XFORWARD is known for the whole session. A client that may not use it cannot say for whom it speaks.
+// XFORWARD is known for the whole session. A client that may not use it cannot name its own client.
 
 import type { ContentCheck, Refusal, Ruling } from "../restrictions/restriction.ts";
 import { emptyEnvelope, type Envelope } from "../mail/envelope.ts";
@@ -104,7 +104,7 @@ export class Transaction {
     return this.#notAllowed ?? this.#notOffered;
   }
 
-  // This client speaks for somebody else, and may not say for whom. That is also true of its later messages.
+  // This client speaks for another client, and may not name it. The same holds for its later messages.
   #learnRefused(reply: Reply): void {
     this.#notAllowed = `downstream refused XFORWARD: ${replyText(reply)}`;
     this.#envelope = { ...this.#envelope, unforwarded: this.#unforwarded };

@@ -15,7 +15,7 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" root
 cd root
 
 mount -t proc proc proc
-# What is set here holds for the whole machine.
+# Settings here hold for the whole machine.
 mount --bind -o ro proc/sys proc/sys
 mount -t sysfs -o ro sysfs sys
 for place in run tmp dev; do mount -t tmpfs tmpfs "$place"; done

@@ -126,7 +126,7 @@ function parseServers(word: string): ServersPattern | undefined {
   return { kind: "servers", host: parseHost(host) };
 }
 
-// Such a word looks like a key word, but is none here. It would be compared with names and match none.
+// Such a word looks like a key word, but has no meaning here. It would be compared with names and match no name.
 function refuseKeyWord(word: string, where: string): void {
   if (/^(?:(?:KNOWN|UNKNOWN|USER)$|RBL\.|RHS\.|NS=)/.test(word)) {
     throw new RulesError(`${quote(word)} means nothing in ${where}: see RULES in postprox(8)`);
