@@ -3,8 +3,11 @@
 // Postfix's smtp-source sends to its smtp-sink in three ways: directly, through postprox without a filter, and through
 // a naive proxy (naive_proxy.ts). The three take turns in one run. The figure is the ratio to direct, because that does
 // not depend on the machine and its load. It prints messages of 5 kB on 10 connections, one message of 20 MB, 5 kB with
-// a filter (`-c true`), and the memory of postprox. Everything is on 127.0.0.1 and bounded. It needs smtp-source and
-// smtp-sink (Debian: apt-get install postfix).
+// a filter (`-c true`), and the memory of postprox. bench_scanner.ts adds clamd, if that is installed (Debian: apt-get
+// install clamav-daemon clamdscan). Everything is on 127.0.0.1 and bounded. It needs smtp-source and smtp-sink (Debian:
+// apt-get install postfix).
+
+import { benchScanner } from "./bench_scanner.ts";
 
 const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const ROUNDS = 5;
@@ -40,6 +43,11 @@ async function bench(): Promise<void> {
   await report(`${LARGE.size / 1e6} MB, one connection`, LARGE, { sink, proxy: proxy.port, naive });
   const grown = memory(proxy.pid) - before;
   await report(`${FILTERED.size / 1000} kB, with -c true`, FILTERED, { sink, proxy: filtering.port });
+  await benchScanner({
+    sink,
+    startProxy: async (options) => (await startProxy(sink, options)).port,
+    report: (what, port) => report(what, FILTERED, { sink, proxy: port }),
+  });
   console.log(`\nmemory: ${before.toFixed(0)} MB after the small messages, ${signed(grown)} MB after those of 20 MB`);
 }
 

@@ -6,8 +6,10 @@
 //
 // Postprox runs from source on Deno, as it is and bundled into one file. It also runs as an executable of Bun:
 // POSTPROX_BUN names one, or it is built, which needs npm. If POSTPROX_DENO names an executable of Deno, that runs,
-// too. It needs python3.
+// too. If clamd and clamdscan are installed, the source and the executable of Bun also ask a real clamd, with --clamd and
+// with examples/clamdscan-filter. clamd's own CPU time is not counted. It needs python3.
 
+import { clamdscanFilter, startClamd } from "./bench_scanner.ts";
 import { BuildError, inWorkshop, ROOT, runBuild, runTool } from "./build.ts";
 import { compileWithBun } from "./compile_bun.ts";
 import { Server } from "../tests/rig/server.ts";
@@ -24,6 +26,9 @@ interface Way {
   readonly empty: string;
 }
 
+const EMPTY_ON_DENO = "Deno, an empty program";
+const EMPTY_ON_BUN = "Bun, an empty program";
+
 type Figures = readonly [wall: number, cpu: number, memory: number];
 
 await runBuild("bench:spawn", () => inWorkshop(Deno.env.get("TMPDIR") ?? "/tmp", bench));
@@ -31,8 +36,16 @@ await runBuild("bench:spawn", () => inWorkshop(Deno.env.get("TMPDIR") ?? "/tmp",
 async function bench(workshop: string): Promise<void> {
   const sink = await Server.start();
   const spawner = startSpawner();
+  const clamd = await startClamd({ needsClamdscan: true });
   try {
-    const ways = await waysToRun(workshop, sink.operand);
+    const ways = await waysToRun(
+      workshop,
+      sink.operand,
+      clamd && [
+        { name: "--clamd", checks: [`--clamd=${clamd.unix}`] },
+        { name: "clamdscan-filter", checks: ["-c", clamdscanFilter(clamd)] },
+      ],
+    );
     const figures = new Map<string, Figures[]>();
     for (let round = 0; round <= ROUNDS; round++) {
       for (const way of ways) {
@@ -51,6 +64,7 @@ async function bench(workshop: string): Promise<void> {
   } finally {
     await spawner.stop();
     await sink.stop();
+    await clamd?.stop();
   }
 }
 
@@ -62,18 +76,29 @@ async function bundle(workshop: string): Promise<string> {
   return file;
 }
 
-async function waysToRun(workshop: string, downstream: string): Promise<Way[]> {
-  const args = [downstream, "-c", "true", "-d", workshop];
+interface Checks {
+  readonly name: string;
+  readonly checks: readonly string[];
+}
+
+async function waysToRun(workshop: string, downstream: string, more: readonly Checks[] = []): Promise<Way[]> {
+  const argsWith = (checks: readonly string[]) => [downstream, ...checks, "-d", workshop];
+  const args = argsWith(["-c", "true"]);
   const deno = [Deno.execPath(), "run", "--quiet", "-A", "--unstable-net"];
   Deno.writeTextFileSync(`${workshop}/empty.ts`, "");
   const ways = [
-    { name: "Deno, an empty program", argv: [...deno, `${workshop}/empty.ts`], size: 0 },
+    { name: EMPTY_ON_DENO, argv: [...deno, `${workshop}/empty.ts`], size: 0 },
     { name: "Deno, source", argv: [...deno, `${ROOT}main.ts`, ...args], size: SIZE },
     { name: "Deno, one bundle", argv: [...deno, await bundle(workshop), ...args], size: SIZE },
-  ].map((way) => ({ ...way, empty: "Deno, an empty program" }));
+    ...more.map(({ name, checks }) => ({
+      name: `Deno, source, ${name}`,
+      argv: [...deno, `${ROOT}main.ts`, ...argsWith(checks)],
+      size: SIZE,
+    })),
+  ].map((way) => ({ ...way, empty: EMPTY_ON_DENO }));
   const compiled = Deno.env.get("POSTPROX_DENO");
   if (compiled) {
-    ways.push({ name: "Deno, executable", argv: [absolute(compiled), ...args], size: SIZE, empty: ways[0]!.name });
+    ways.push({ name: "Deno, executable", argv: [absolute(compiled), ...args], size: SIZE, empty: EMPTY_ON_DENO });
   }
   note("building with Bun");
   await compileWithBun(`${workshop}/empty.ts`, `${workshop}/empty`, { cwd: workshop, flags: [] });
@@ -82,13 +107,15 @@ async function waysToRun(workshop: string, downstream: string): Promise<Way[]> {
     executable = `${workshop}/postprox`;
     await compileWithBun(`${ROOT}main_bun.ts`, executable, { cwd: workshop, flags: [] });
   }
-  ways.push({ name: "Bun, an empty program", argv: [`${workshop}/empty`], size: 0, empty: "Bun, an empty program" });
-  ways.push({
-    name: "Bun, executable",
-    argv: [absolute(executable), ...args],
-    size: SIZE,
-    empty: "Bun, an empty program",
-  });
+  ways.push({ name: EMPTY_ON_BUN, argv: [`${workshop}/empty`], size: 0, empty: EMPTY_ON_BUN });
+  for (const { name, checks } of [{ name: "", checks: ["-c", "true"] }, ...more]) {
+    ways.push({
+      name: name === "" ? "Bun, executable" : `Bun, executable, ${name}`,
+      argv: [absolute(executable), ...argsWith(checks)],
+      size: SIZE,
+      empty: EMPTY_ON_BUN,
+    });
+  }
   return ways;
 }
 
@@ -139,13 +166,13 @@ function print(ways: readonly Way[], together: number, figures: ReadonlyMap<stri
   const of = (name: string, figure: 0 | 1 | 2) =>
     median(figures.get(`${name} ${together}`)!.map((figures) => figures[figure]));
   console.log(together === 1 ? "one at a time" : `\n${together} at a time`);
-  console.log(`${"".padEnd(24)} wall ms  ratio   CPU ms  ratio   peak MB  ratio`);
+  console.log(`${"".padEnd(34)} wall ms  ratio   CPU ms  ratio   peak MB  ratio`);
   for (const { name, empty } of ways) {
     const columns = ([0, 1, 2] as const).map((figure) => {
       const [value, base] = [of(name, figure), of(empty, figure)];
       return `${value.toFixed(1).padStart(8)} ${(value / base).toFixed(2).padStart(6)}`;
     });
-    console.log(`${name.padEnd(24)}${columns.join("  ")}`);
+    console.log(`${name.padEnd(34)}${columns.join("  ")}`);
   }
 }
 

@@ -4,8 +4,9 @@
 // Each Clamd has a directory of its own under /tmp, a TCP port at 127.0.0.1 and a unix socket. It can be killed, and started
 // again at the same addresses. It is ended by its pid.
 
+import { FRAME, frameChunk } from "../../lib/checks/clamd/protocol.ts";
 import { EICAR } from "../fakes/clamd.ts";
-import { octets } from "../rig/octets.ts";
+import { octets, spelled } from "../rig/octets.ts";
 import { freePort } from "../rig/ports.ts";
 import { until } from "../rig/wait.ts";
 import { findProgram } from "./postfix.ts";
@@ -46,7 +47,7 @@ export class Clamd {
     const signature = Array.from(octets(EICAR), (octet) => octet.toString(16).padStart(2, "0")).join("");
     Deno.writeTextFileSync(`${dir}/database/test.ndb`, `${VIRUS}:0:*:${signature}\n`);
     Deno.writeTextFileSync(
-      `${dir}/clamd.conf`,
+      this.config,
       [
         "Foreground yes",
         `DatabaseDirectory ${dir}/database`,
@@ -63,12 +64,32 @@ export class Clamd {
     );
   }
 
+  /** The path of its configuration, for clamdscan(1). */
+  get config(): string {
+    return `${this.#dir}/clamd.conf`;
+  }
+
   get log(): string {
     return Deno.readTextFileSync(`${this.#dir}/log`);
   }
 
+  /**
+   * What it says of a message, which is binary text, without postprox; and how many milliseconds it took for that, the
+   * connection not included.
+   */
+  async ask(message: string): Promise<{ answer: string; time: number }> {
+    const room = new Uint8Array(message.length + FRAME);
+    const question = frameChunk(octets(message), room, { isFirst: true, isLast: true });
+    const answer = new Uint8Array(1024);
+    using conn = await Deno.connect({ transport: "unix", path: `${this.#dir}/socket` });
+    const start = performance.now();
+    for (let at = 0; at < question.length;) at += await conn.write(question.subarray(at));
+    const count = await conn.read(answer) ?? 0;
+    return { answer: spelled(answer.subarray(0, count)), time: performance.now() - start };
+  }
+
   async restart(): Promise<void> {
-    const args = ["-c", `${this.#dir}/clamd.conf`];
+    const args = ["-c", this.config];
     this.#child = new Deno.Command(this.#program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
     await until(() => this.#answers(), () => `clamd to answer: ${this.log}`);
   }
