@@ -352,7 +352,7 @@ table("Command lines that are never forwarded", { shared: true }, [
   })),
 ]);
 
-table("Over-long command lines", {}, [
+table("Over-long command lines", { spawn: "first row" }, [
   ...[["100 kB", 100_000], ["1 MB", 1_000_000]].map(([size, length]): Case => ({
     name: `${size}: one 500, the rest of the line is dropped, and the session goes on`,
     play: async (talk) => {
@@ -415,7 +415,7 @@ table("Over-long command lines", {}, [
   },
 ]);
 
-table("Downstream answers nonsense", {}, [
+table("Downstream answers nonsense", { spawn: "first row" }, [
   ...([
     ["no reply line at all", "hello there\r\n"],
     ["a code of two digits", "25 ok\r\n"],

@@ -62,7 +62,10 @@ const FILTERED: readonly { name: string; content: string; line?: string }[] = [
   { name: "no back-reference", content: "\r\n123-124!\r\n" },
 ];
 
-table("--filter-rules", { options: withFiles({ filter: FILTER }, "--filter-rules=RULES/filter", "-v") }, [
+table("--filter-rules", {
+  spawn: "first row",
+  options: withFiles({ filter: FILTER }, "--filter-rules=RULES/filter", "-v"),
+}, [
   ...FILTERED.map(({ name, content, line }): Case => ({
     name,
     play: async (talk) => {
@@ -147,7 +150,7 @@ async function deliverAs(talk: Talk, from: string, content = CONTENT) {
 
 const LARGE = `Subject: large\r\n\r\n${"some text of a line\r\n".repeat(20_000)}`;
 
-table("--extchk", { options: checks }, [
+table("--extchk", { spawn: "first row", options: checks }, [
   {
     name: "gets file, address, sender, count and recipients, and passes with 0",
     play: async (talk) => {
@@ -252,7 +255,7 @@ table("--extchk", { options: checks }, [
   },
 ]);
 
-table("--extchk and a filter command", { options: checks, filter: true }, [
+table("--extchk and a filter command", { spawn: "first row", options: checks, filter: true }, [
   {
     name: "the command sees what the checker made of the message, and has the last word",
     filter: 'cat "$EMAIL" >"$D/seen"; (cat "$EMAIL"; echo more) >"$OUTFILE"',
@@ -300,7 +303,7 @@ table("--extchk and a filter command", { options: checks, filter: true }, [
 
 const editing = (dir: string) => [...checks(dir), "--edit-in-place"];
 
-table("--extchk and a filter command with --edit-in-place", { options: editing, filter: true }, [
+table("--extchk and a filter command with --edit-in-place", { spawn: "first row", options: editing, filter: true }, [
   ...[CONTENT, LARGE].flatMap((content): Case[] => [
     {
       name: `the command changes what the checker made of ${content.length} octets`,
@@ -327,7 +330,7 @@ const asking = withFiles(
   ...["--check-rules=RULES/rules", "--filter-rules=RULES/filter", "--extchk=RULES/check"],
 );
 
-table("Checks of content that a rules file asks for", { options: asking }, [
+table("Checks of content that a rules file asks for", { spawn: "first row", options: asking }, [
   ...([
     [["a@b"], 250],
     [["filter@b"], 550],

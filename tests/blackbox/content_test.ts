@@ -202,7 +202,7 @@ table("A bare LF is a line end", { shared: true }, [
   ),
 ]);
 
-table("--bare-newline=reject", { options: () => ["--bare-newline=reject"], filter: true }, [
+table("--bare-newline=reject", { spawn: "first row", options: () => ["--bare-newline=reject"], filter: true }, [
   ...[
     "a\nb\r\n",
     "\n\r\n",
@@ -237,7 +237,7 @@ table("--bare-newline=reject", { options: () => ["--bare-newline=reject"], filte
   },
 ]);
 
-table("--bare-newline=accept", { options: () => ["--bare-newline=accept"] }, [
+table("--bare-newline=accept", { spawn: "first row", options: () => ["--bare-newline=accept"] }, [
   {
     name: "a bare LF passes as CRLF",
     play: async (talk) => {
@@ -391,7 +391,11 @@ table("Fidelity, one by one", { shared: true }, [
   },
 ]);
 
-table("A limit on the size of messages", { filter: true, options: () => ["--max-message-size=5000"] }, [
+table("A limit on the size of messages", {
+  spawn: "first row",
+  filter: true,
+  options: () => ["--max-message-size=5000"],
+}, [
   {
     name: "a larger message: 552 after its end, no filter, and the session goes on",
     filter: 'touch "$D/ran"',

@@ -98,7 +98,7 @@ table("A rules file at SIGHUP", { options: withRules(RULES), modes: ["listen"] }
   },
 ]);
 
-table("A rules file", { options: withRules(RULES) }, [
+table("A rules file", { spawn: "first row", options: withRules(RULES) }, [
   ...ROWS.map((row) => ({
     name: JSON.stringify(row),
     play: async (talk: Talk) => {
@@ -209,6 +209,7 @@ table("A rules file", { options: withRules(RULES) }, [
 
 // CONTRACT, XFORWARD: a first rule that trusts this host must not let the world in.
 table("Rules about a client that XFORWARD may not name", {
+  spawn: "first row",
   filter: true,
   options: withRules(
     "allow:127.0.0.1 [::1] 127.* KNOWN localhost /./:ALL:ALL\nnoto:UNKNOWN:ALL:unknown@*:550 %H[%I]\nnoto:ALL:ALL:no@*:550 no\n",
@@ -257,6 +258,7 @@ table("A rules file and a filter command", {
 }]);
 
 table("--defer-rcpt-refusals", {
+  spawn: "first row",
   filter: true,
   options: withRules(
     "noto:ALL:ALL:no@*:550 5.7.1 no\nnoto:ALL:ALL:not@*:550 5.7.1 not\ndeny:ALL:ALL:deny@*:550 deny\n",
@@ -346,7 +348,7 @@ const ASKED: readonly (readonly [to: string, spam: number, virus: number, both: 
   ["anybody none", 250, 250, 250],
 ];
 
-table("Content checks that a rules file asks for", { options: withContentChecks }, [
+table("Content checks that a rules file asks for", { spawn: "first row", options: withContentChecks }, [
   ...ASKED.map(([to, ...codes]) => ({
     name: `${to}: ${codes.join(", ")}`,
     play: async (talk: Talk) => {

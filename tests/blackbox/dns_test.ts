@@ -78,7 +78,7 @@ const DISTURBANCES: Readonly<Record<string, DnsHandler>> = {
   "has aliases in a circle": ({ name }) => ({ records: [{ type: "CNAME", data: name }] }),
 };
 
-table("A name server that does not work refuses no mail", { options, around }, [
+table("A name server that does not work refuses no mail", { spawn: "first row", options, around }, [
   ...Object.entries(DISTURBANCES).map(([name, handler]): Case => ({
     name: `it ${name}`,
     play: playWith(handler, async (talk) => {
@@ -115,7 +115,7 @@ table("A name server that does not work refuses no mail", { options, around }, [
   },
 ]);
 
-table("What a name server says", { options, around }, [
+table("What a name server says", { spawn: "first row", options, around }, [
   {
     name: "is asked for once in a session",
     play: playWith(listedWith({}), async (talk) => {
@@ -209,6 +209,7 @@ const noListings = NO_LISTINGS.map((answer): Case => ({
 }));
 
 table("Answers of a DNS list that are no listing refuse no mail", {
+  spawn: "first row",
   around,
   options: (dir) =>
     withRules(

@@ -215,7 +215,7 @@ table("Hidden extensions, used anyway", { shared: true }, [
   },
 ]);
 
-table("BDAT", {}, [
+table("BDAT", { spawn: "first row" }, [
   ...[
     "BDAT 10 LAST",
     "bdat 10 LAST",
@@ -256,7 +256,7 @@ table("BDAT", {}, [
   },
 ]);
 
-table("A 3xx that nobody asked for", {}, [
+table("A 3xx that nobody asked for", { spawn: "first row" }, [
   {
     name: "to QUIT: 421 or 221, and the session is over",
     script: { QUIT: "354 go ahead" },
@@ -303,7 +303,7 @@ table("A 3xx that nobody asked for", {}, [
 ]);
 
 // However DATA is spelled: either it is not the command, or the filter sees the message.
-table("Spellings of DATA", { filter: true }, [
+table("Spellings of DATA", { spawn: "first row", filter: true }, [
   ...["DATA", "data", "Data", " DATA", "\tDATA", "DATA ", "DATA\t", "  data  ", "\fDATA", "DATA\v"].map((
     line,
   ): Case => ({
@@ -341,7 +341,7 @@ table("Spellings of DATA", { filter: true }, [
   })),
 ]);
 
-table("AUTH", {}, [
+table("AUTH", { spawn: "first row" }, [
   {
     name: "in one command",
     script: { AUTH: "235 2.7.0 welcome" },

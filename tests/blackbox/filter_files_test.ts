@@ -57,7 +57,7 @@ const ENDS: readonly (readonly [how: string, end: string])[] = [
   ["dies", "kill -KILL $$"],
 ];
 
-table("A filter that changes EMAIL", { filter: true }, [
+table("A filter that changes EMAIL", { spawn: "first row", filter: true }, [
   ...SIZES.flatMap(([size, content]) =>
     CHANGES.flatMap(([what, filter], at) =>
       // Each end once is enough.
@@ -106,7 +106,7 @@ table("A filter that changes EMAIL", { filter: true }, [
   ]),
 ]);
 
-table("A filter that changes EMAIL and fails, with -r", { filter: true, options: () => ["-r"] }, [
+table("A filter that changes EMAIL and fails, with -r", { spawn: "first row", filter: true, options: () => ["-r"] }, [
   ...SIZES.map(([size, content]): Case => ({
     name: `${size}: 451, and the log names the option`,
     filter: 'echo more >>"$EMAIL"; exit 2',
@@ -138,7 +138,7 @@ const EDITS: readonly (readonly [what: string, filter: string, after: (content: 
   ["leaves it alone", ":", (content) => content],
 ];
 
-table("--edit-in-place", { filter: true, options: () => ["--edit-in-place"] }, [
+table("--edit-in-place", { spawn: "first row", filter: true, options: () => ["--edit-in-place"] }, [
   ...SIZES.flatMap(([size, content]): Case[] => [
     ...EDITS.map(([what, filter, after]): Case => ({
       name: `the filter ${what}, ${size}: that is sent`,
@@ -189,7 +189,7 @@ table("--edit-in-place", { filter: true, options: () => ["--edit-in-place"] }, [
   ]),
 ]);
 
-table("--edit-in-place and -r", { filter: true, options: () => ["--edit-in-place", "-r"] }, [
+table("--edit-in-place and -r", { spawn: "first row", filter: true, options: () => ["--edit-in-place", "-r"] }, [
   ...SIZES.flatMap(([size, content]) =>
     ['echo more >>"$EMAIL"; exit 2', ': >"$EMAIL"', 'rm "$EMAIL"'].map((filter): Case => ({
       name: `${filter}, ${size}: 451`,
@@ -219,7 +219,7 @@ const COPIES: readonly (readonly [what: string, filter: string, before: string])
   ["a rename", 'cp "$EMAIL" "$OUTFILE.new"; mv "$OUTFILE.new" "$OUTFILE"', ""],
 ];
 
-table("A filter that copies lines which end with CR CR LF", { filter: true }, [
+table("A filter that copies lines which end with CR CR LF", { spawn: "first row", filter: true }, [
   ...CR_LINES.flatMap(([name, content]) =>
     COPIES.map(([what, filter, before]): Case => ({
       name: `${what}, ${name}: all octets arrive`,
@@ -243,7 +243,11 @@ table("A filter that copies lines which end with CR CR LF", { filter: true }, [
   })),
 ]);
 
-table("--edit-in-place, and lines that end with CR CR LF", { filter: true, options: () => ["--edit-in-place"] }, [
+table("--edit-in-place, and lines that end with CR CR LF", {
+  spawn: "first row",
+  filter: true,
+  options: () => ["--edit-in-place"],
+}, [
   ...CR_LINES.map(([name, content]): Case => ({
     name: `sed -i, ${name}: all octets arrive`,
     filter: 'sed -i "1i X-Filter: yes" "$EMAIL"',

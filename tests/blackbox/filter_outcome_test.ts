@@ -75,7 +75,7 @@ table("Exit 0", { filter: true }, [
   passes("OUTFILE replaced by an empty file", ': > "$D/new"; mv "$D/new" "$OUTFILE"'),
 ]);
 
-table("A filter that fails: the message passes, and the log says so", { filter: true }, [
+table("A filter that fails: the message passes, and the log says so", { spawn: "first row", filter: true }, [
   ...FAILURES.map(([name, filter]) => {
     const row = passes(name, filter);
     return {
@@ -88,13 +88,13 @@ table("A filter that fails: the message passes, and the log says so", { filter: 
   }),
 ]);
 
-table("A filter that fails, with -r: 451 4.3.0", { filter: true, options: () => ["-r"] }, [
+table("A filter that fails, with -r: 451 4.3.0", { spawn: "first row", filter: true, options: () => ["-r"] }, [
   ...FAILURES.slice(0, 3).map(([name, filter]) => refuses(name, filter, /^451 4\.3\.0 [ -~]+\r\n$/)),
   passes("exit 0 passes", "exit 0"),
   refuses("exit 1 refuses", "echo 550 5.7.1 no >&2; exit 1", "550 5.7.1 no"),
 ]);
 
-table("Exit 1 refuses with the last line of standard error", { filter: true }, [
+table("Exit 1 refuses with the last line of standard error", { spawn: "first row", filter: true }, [
   refuses("a text with a code", "echo one >&2; printf '550 5.7.1 virus found' >&2; exit 1", "550 5.7.1 virus found"),
   refuses(
     "a text without one",
@@ -143,7 +143,7 @@ const ACCIDENTS: readonly (readonly [what: string, filter: string])[] = [
   ["cp on a full disk", 'cp "$EMAIL" /dev/full'],
 ];
 
-table("--strict-exit", { filter: true, options: () => ["--strict-exit"] }, [
+table("--strict-exit", { spawn: "first row", filter: true, options: () => ["--strict-exit"] }, [
   ...ACCIDENTS.map(([what, filter]) => {
     const row = passes(`${what}: the filter has failed`, filter);
     return {
@@ -159,7 +159,11 @@ table("--strict-exit", { filter: true, options: () => ["--strict-exit"] }, [
 
 const STATUSES = ["10=reject", "20-29=tempfail", "30=discard", "40,50=pass", "60=discard", "60=fail"];
 
-table("--exit-status", { filter: true, options: () => STATUSES.map((one) => `--exit-status=${one}`) }, [
+table("--exit-status", {
+  spawn: "first row",
+  filter: true,
+  options: () => STATUSES.map((one) => `--exit-status=${one}`),
+}, [
   refuses("reject", "echo no >&2; exit 10", "554 no"),
   refuses("tempfail", "echo 550 5.7.1 no >&2; exit 29", "451 4.7.1 no"),
   {

@@ -22,6 +22,11 @@ export interface Setup {
   readonly filter?: boolean;
   readonly env?: Environment;
   readonly modes?: readonly Mode[];
+  /**
+   * The rows differ in what is said, not in how octets come and go, or how a process starts and ends. In spawn mode, where
+   * each row takes a process, the first is enough, and those that name that mode.
+   */
+  readonly spawn?: "first row";
   /** Starts what a test needs besides, plays the test, and ends that. */
   readonly around?: (play: () => Promise<void>) => Promise<void>;
   /** A downstream that is something else than the fake server. */
@@ -188,7 +193,9 @@ export function assertCode(reply: Reply, ...codes: number[]): void {
 /** Registers one test per mode. */
 export function table(title: string, setup: Setup, cases: readonly Case[]): void {
   for (const mode of setup.modes ?? ["spawn", "listen"] as const) {
-    const mine = cases.filter((row) => !row.modes || row.modes.includes(mode));
+    const mine = cases.filter(({ modes }, at) =>
+      modes?.includes(mode) ?? (mode === "listen" || setup.spawn !== "first row" || at === 0)
+    );
     const play = setup.together ? playTogether : playInTurn;
     const around = setup.around ?? ((play) => play());
     Deno.test(`${title} (${mode} mode)`, (test) => around(() => play(test, mode, setup, mine)));

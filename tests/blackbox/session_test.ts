@@ -51,7 +51,7 @@ function pipelined(
 const MAIL = "MAIL FROM:<a@example.org>\r\n";
 const RCPT = "RCPT TO:<b@example.org>\r\n";
 
-table("Pipelining", { filter: true }, [
+table("Pipelining", { spawn: "first row", filter: true }, [
   ...pipelined("a whole session", {
     says: `EHLO me\r\n${MAIL}${RCPT}DATA\r\nSubject: x\r\n\r\nbody\r\n.\r\nQUIT\r\n`,
     hears: [/^220/, /^250-fake/, /sender ok/, /recipient ok/, /^354/, /^250 .*4711/, /^221/],
@@ -181,6 +181,7 @@ table("Pipelining", { filter: true }, [
   },
   {
     name: "a client that closes its writing side after QUIT still hears all",
+    modes: ["spawn", "listen"],
     play: async (talk) => {
       const client = await talk.connect();
       await client.say(`EHLO me\r\n${MAIL}${RCPT}DATA\r\nbody\r\n.\r\nQUIT\r\n`);
@@ -192,7 +193,7 @@ table("Pipelining", { filter: true }, [
   },
 ]);
 
-table("Several messages in a session", { filter: true }, [
+table("Several messages in a session", { spawn: "first row", filter: true }, [
   {
     name: "each has its own envelope",
     filter: DUMP,
@@ -411,7 +412,7 @@ const XFORWARDS: readonly (readonly [string, readonly string[], readonly string[
   ["cut after decoding", [`XFORWARD HELO=${"+41".repeat(150)}`], [], "", "A".repeat(99)],
 ];
 
-table("XFORWARD", { filter: true, env: { REMOTEIP: "203.0.113.9", HELO: "inherited.example" } }, [
+table("XFORWARD", { spawn: "first row", filter: true, env: { REMOTEIP: "203.0.113.9", HELO: "inherited.example" } }, [
   ...XFORWARDS.map(([name, lines, replies, remoteIp, helo]): Case => ({
     name,
     filter: DUMP,
@@ -477,7 +478,7 @@ const NO_RECIPIENT: readonly (readonly [string, readonly string[], Script])[] = 
   ["a new MAIL after RCPT", ["MAIL FROM:<a@example.org>", "RCPT TO:<b@x>", "MAIL FROM:<c@example.org>"], {}],
 ];
 
-table("DATA without an accepted recipient", { filter: true }, [
+table("DATA without an accepted recipient", { spawn: "first row", filter: true }, [
   ...NO_RECIPIENT.map(([name, lines, script]): Case => ({
     name: `${name}: 503 or 554, no filter, nothing spooled, and the session goes on`,
     script,
@@ -497,7 +498,7 @@ table("DATA without an accepted recipient", { filter: true }, [
   })),
 ]);
 
-table("DATA", { filter: true }, [
+table("DATA", { spawn: "first row", filter: true }, [
   {
     name: "354 is ours: downstream sees no DATA before the verdict",
     filter: 'echo yes > "$D/running"; while [ ! -e "$D/go" ]; do sleep 0.05; done',
@@ -638,7 +639,7 @@ table("DATA", { filter: true }, [
 ]);
 
 /** The client hears downstream's reply to the final dot. */
-table("The reply to the message", { filter: true }, [
+table("The reply to the message", { spawn: "first row", filter: true }, [
   ...[
     "250 2.0.0 Ok: queued as 4711",
     "250",
