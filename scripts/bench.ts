@@ -4,9 +4,10 @@
 // a naive proxy (naive_proxy.ts). The three take turns in one run. The figure is the ratio to direct, because that does
 // not depend on the machine and its load. It prints messages of 5 kB on 10 connections, one message of 20 MB, 5 kB with
 // a filter (`-c true`), and the memory of postprox. bench_scanner.ts adds clamd, if that is installed (Debian: apt-get
-// install clamav-daemon clamdscan). Everything is on 127.0.0.1 and bounded. It needs smtp-source and smtp-sink (Debian:
+// install clamav-daemon clamdscan), and bench_helper.ts a filter that stays. Everything is on 127.0.0.1 and bounded. It needs smtp-source and smtp-sink (Debian:
 // apt-get install postfix).
 
+import { benchHelper } from "./bench_helper.ts";
 import { benchScanner } from "./bench_scanner.ts";
 
 const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
@@ -47,6 +48,11 @@ async function bench(): Promise<void> {
     sink,
     startProxy: async (options) => (await startProxy(sink, options)).port,
     report: (what, port) => report(what, FILTERED, { sink, proxy: port }),
+  });
+  await benchHelper({
+    rounds: ROUNDS,
+    startProxy: async (options) => (await startProxy(sink, options)).port,
+    send: (port, count) => send(port, { ...SMALL, count }),
   });
   console.log(`\nmemory: ${before.toFixed(0)} MB after the small messages, ${signed(grown)} MB after those of 20 MB`);
 }
