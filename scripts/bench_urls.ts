@@ -82,7 +82,7 @@ const INPUTS: Readonly<Record<string, () => Uint8Array>> = {
   "long numbers in references": () => after(HTML, repeated("&#0000000000000000104")),
   "percent signs": () => after(HTML, repeated("%25")),
   "percent signs in hosts": () => after(HTML, counted((at) => `http://%25${at}.${"a".repeat(70)} `)),
-  "hosts that are none": () => after(HTML, counted((at) => `http://a${at}..b `)),
+  "texts that are no hosts": () => after(HTML, counted((at) => `http://a${at}..b `)),
   "numbers that are no host": () => after(HTML, counted((at) => `http:9${at}99999999 `)),
   "other letters that are no host": () => after(HTML, counted((at) => `http://é${at}..b `, 1_000_000)),
   "other letters in Latin 1": () =>
