@@ -22,7 +22,7 @@ import { type BadLine, Client, translateClientError, WATCH_DELAY } from "./clien
 import { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
 import { ClientLost, DownstreamLeft, DownstreamLost, SmtpError } from "./smtp_error.ts";
-import { whileDownstreamStays } from "./waiting.ts";
+import { unlessStopped, whileDownstreamStays } from "./waiting.ts";
 
 export interface SessionOptions extends AnswersOptions {
   readonly downstream: Address;
@@ -179,7 +179,10 @@ export class Session {
     this.#client.watchSoon();
     let greeting: Reply;
     try {
-      const conn = await this.#orStop(network.connect(options.downstream, options.connectTimeout));
+      const connecting = network.connect(options.downstream, options.connectTimeout);
+      // If the session ends before the connection comes, the connection is closed when it comes.
+      const close = () => void connecting.then((conn) => conn.close(), () => {});
+      const conn = await unlessStopped(this.#stop.signal, connecting, close);
       const wire = new LineConn(conn, clock, { holds: "replies" });
       this.#downstream = new Downstream(wire, clock, { ...options, onBug: (error) => this.#failUnasked(error) });
       // `#end` may have been called before, when there was nothing to interrupt.
@@ -221,23 +224,6 @@ export class Session {
     return new Answers({ ...parts, downstream, admission, judge, files, pid, options });
   }
 
-  // If the session ends before the connection comes, the connection is closed then.
-  async #orStop(connecting: Promise<Conn>): Promise<Conn> {
-    const { signal } = this.#stop;
-    const stopped = Promise.withResolvers<never>();
-    const stop = () => {
-      stopped.reject(signal.reason);
-      connecting.then((conn) => conn.close(), () => {});
-    };
-    signal.addEventListener("abort", stop);
-    if (signal.aborted) stop();
-    try {
-      return await Promise.race([connecting, stopped.promise]);
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
-  }
-
   async #converse(answers: Answers, downstream: Downstream): Promise<void> {
     const client = this.#client;
     const dialogue = this.#dialogue;
@@ -251,7 +237,7 @@ export class Session {
         this.#log.tell("clientLost", { doing, why: "client ended the session" });
         return;
       }
-      // This is true even of a QUIT that was sent ahead: such a client leaves in good order.
+      // A client that says one more command has heard of the delivery. Or it sent its QUIT ahead, and leaves in good order.
       dialogue.move("heard");
       this.#command = command;
       client.watchSoon();
@@ -279,7 +265,7 @@ export class Session {
   }
 
   #logEnd(error: unknown): void {
-    // The client has left, or was silent or took nothing for too long. It has heard every other reason.
+    // The client has left, or was silent or took nothing for too long. In every other case it hears our last reply.
     const isLost = error instanceof ClientLost || (error instanceof SmtpError && error.cause instanceof IoError);
     if (isLost) this.#noteUnheard();
     const doing = this.#doing;

@@ -23,14 +23,24 @@ export async function whileClientStays<Result>(
   client.watch();
   stop.throwIfAborted();
   const aborter = new AbortController();
+  return await unlessStopped(stop, work(aborter.signal), () => aborter.abort(stop.reason));
+}
+
+/** The result of `work`. If `stop` is aborted before that, calls `giveUp` and throws the reason. */
+export async function unlessStopped<Result>(
+  stop: AbortSignal,
+  work: Promise<Result>,
+  giveUp: () => void,
+): Promise<Result> {
   const stopped = Promise.withResolvers<never>();
   const onStop = () => {
-    aborter.abort(stop.reason);
+    giveUp();
     stopped.reject(stop.reason);
   };
   stop.addEventListener("abort", onStop);
+  if (stop.aborted) onStop();
   try {
-    return await Promise.race([stopped.promise, work(aborter.signal)]);
+    return await Promise.race([stopped.promise, work]);
   } finally {
     stop.removeEventListener("abort", onStop);
   }
