@@ -82,6 +82,27 @@ const WRONG: readonly {
       files.fail("read", "other");
     },
   },
+  // What is set for a check that does not look, twice, or without what it needs.
+  {
+    args: ["mx", "--action=command=tag"],
+    status: 64,
+    words: /--action: no check command looks at mail: ask for one, such as -c COMMAND/,
+  },
+  {
+    args: ["mx", "-c", "true", "--on-error=clamd=tempfail"],
+    status: 64,
+    words: /--on-error: no check clamd looks at mail: give one of command/,
+  },
+  {
+    args: ["mx", "-c", "true", "--action=command=tag", "--action=command=log"],
+    status: 64,
+    words: /--action: command has it twice: give it once for each check/,
+  },
+  {
+    args: ["mx", "-c", "true", "--action=command=quarantine"],
+    status: 64,
+    words: /--action: command=quarantine needs a quarantine: give --quarantine=DIR/,
+  },
   { args: ["mx", "--extchk=/none"], status: 75, words: /--extchk: .*\/none.*can be executed/ },
   {
     args: ["mx", "--extchk=/plain"],

@@ -1,18 +1,22 @@
-// Runs checks one after another, and scanners side by side. The first refusal ends the chain.
+// Checks one after another, and scanners side by side. The first check that refuses the message ends the chain.
 //
-// If a rules file asks for a check for none of the recipients, that check is left out. Each step sees the message as
-// the step before left it. The version after the last step passes. Scanners that stand beside each other are one step.
-// They look at the same message, and a refusal stops the others. Then their changes to the header are made, in the
-// order of the checks. A check that cannot decide does not stop the others. If none refuses, the policy decides what
-// that means. If the policy passes the message, the changes of the others stay. All checks share one time limit.
+// A rules file may ask for a check for some recipients only: if it did not, the chain leaves the check out. Each step sees
+// the message as the step before left it, and the message of the last step passes. Scanners that stand beside each other
+// are one step: they look at the same message, and a refusal stops the others. Then the header gets what they want there,
+// in the order of the checks. A check that cannot decide does not stop the others. If none of them refuses, the policy
+// decides what that means. All checks share the time that there is.
 
-import type { Finding, Passing, Refused } from "../mail/judgement.ts";
+import type { Decision, Finding, Passing, Refused } from "../mail/judgement.ts";
 import { type Message, messageOf } from "../mail/message.ts";
 import type { Verdict } from "../mail/verdict.ts";
+import type { HeaderEdit } from "../mime/header.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Clock } from "../ports/runtime.ts";
 import type { Check, CheckOptions, Judge } from "./check.ts";
 import type { Policy } from "./policy.ts";
+
+/** The field that a message passes with although a check refused it. */
+export const TAG_FIELD = "X-Postprox";
 
 /** A judge that asks `checks` in their order. If it asks none, the message passes unchecked. */
 export function chain(clock: Clock, checks: readonly Check[], settle: Policy): Judge {
@@ -21,32 +25,15 @@ export function chain(clock: Clock, checks: readonly Check[], settle: Policy): J
     retire: async () => void await Promise.all(checks.map((check) => check.retire?.())),
     judge: async (message, { asked, ...options }) => {
       const start = clock.now();
-      const due = start + options.limit;
-      const findings: Finding[] = [];
-      let doubt: Refused | undefined;
-      const refusalIn = (found: readonly Finding[]): Refused | undefined => {
-        for (const finding of found) {
-          const refused = settle(finding);
-          if (refused && !isDoubt(finding.verdict)) return refused;
-          doubt ??= refused;
-        }
-        return undefined;
-      };
+      const look = { clock, due: start + options.limit, settle, options };
+      const course = new Course(message, settle);
+      let programs = 0;
       for (const step of stepsOf(checks.filter(({ askedFor }) => !askedFor || !asked || asked.has(askedFor)))) {
-        const found = await look(step, message, { clock, due, settle, options });
-        findings.push(...found);
-        let refused = refusalIn(found);
-        if (!refused) {
-          const made = await versionOf(message, found, options);
-          if ("cause" in made) {
-            const failed = { ...findings.pop()!, verdict: made };
-            findings.push(failed);
-            refused = refusalIn([failed]);
-          } else message = made;
-        }
-        if (refused) return { decision: refused, findings, time: clock.now() - start };
+        if (step.some(({ needsFile }) => needsFile) && programs++ > 0) await course.putInPlace(options);
+        await course.take(await askStep(step, course.message, look), options);
+        if (course.refused) break;
       }
-      return { decision: doubt ?? passing(message, findings), findings, time: clock.now() - start };
+      return { decision: course.decision, findings: course.findings, time: clock.now() - start };
     },
   };
 }
@@ -68,53 +55,51 @@ interface Look {
   readonly options: CheckOptions;
 }
 
-// The findings of the checks of one step. If one refuses the message, it is the last. Checks that were stopped by the
-// refusal are not there.
-async function look(
-  step: readonly Check[],
-  message: Message,
-  { clock, due, settle, options }: Look,
-): Promise<Finding[]> {
-  const [only] = step;
+// What the checks of one step found. If one refuses the message, its finding is the last. Checks that it stopped have none.
+async function askStep(step: readonly Check[], message: Message, look: Look): Promise<Finding[]> {
+  const { clock, due, settle, options: { signal } } = look;
   const findOne = async (check: Check, signal: AbortSignal): Promise<Finding> => {
     const start = clock.now();
-    const verdict = await ask(check, message, { ...options, signal, limit: due - start });
-    return { check: check.name, verdict, time: clock.now() - start };
+    const verdict = await ask(check, message, { ...look.options, signal, limit: due - start });
+    const finding = { check: check.name, verdict, time: clock.now() - start };
+    const passes = check.needsFile && "reply" in verdict && passesAsLeft(settle(finding));
+    return passes ? { ...finding, verdict: await orSpoilt(verdict, message) } : finding;
   };
-  if (only && step.length === 1) return [await findOne(only, options.signal)];
-  const ender = new AbortController();
-  const end = () => ender.abort();
-  options.signal.addEventListener("abort", end);
-  if (options.signal.aborted) end();
+  const [only] = step;
+  if (only && step.length === 1) return [await findOne(only, signal)];
+  const stopper = new AbortController();
+  const stop = () => stopper.abort();
+  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
   const found: Finding[][] = step.map(() => []);
   let refusing: Finding | undefined;
   const asked = step.map(async (check, at) => {
     try {
-      const finding = await findOne(check, ender.signal);
+      const finding = await findOne(check, stopper.signal);
       if (refusing) return;
-      if (!settle(finding) || isDoubt(finding.verdict)) found[at]!.push(finding);
-      else {
-        refusing = finding;
-        end();
-      }
+      if (!endsChain(finding, settle(finding))) return void found[at]!.push(finding);
+      refusing = finding;
+      stop();
     } catch (error) {
-      end();
+      stop();
       throw error;
     }
   });
-  // This waits for all of them, so that nobody still reads the message when it returns.
+  // Afterwards nobody reads the message any more.
   const ends = await Promise.allSettled(asked);
-  options.signal.removeEventListener("abort", end);
+  signal.removeEventListener("abort", stop);
   for (const end of ends) if (end.status === "rejected") throw end.reason;
   return [...found.flat(), ...refusing ? [refusing] : []];
 }
+
+type Unsure = Verdict & { readonly kind: "unsure" };
 
 async function ask(check: Check, message: Message, options: CheckOptions): Promise<Verdict> {
   if (options.limit <= 0) return { kind: "unsure", cause: "late", why: `no time was left for ${check.name}` };
   return await orNoMeans(() => check.judge(message, options));
 }
 
-async function orNoMeans<Made>(attempt: () => Promise<Made>): Promise<Made | Verdict & { kind: "unsure" }> {
+async function orNoMeans<Made>(attempt: () => Promise<Made>): Promise<Made | Unsure> {
   try {
     return await attempt();
   } catch (error) {
@@ -123,36 +108,117 @@ async function orNoMeans<Made>(attempt: () => Promise<Made>): Promise<Made | Ver
   }
 }
 
-// The message as the checks of one step have left it.
-async function versionOf(
-  message: Message,
-  found: readonly Finding[],
-  { files }: CheckOptions,
-): Promise<Message | Verdict & { kind: "unsure" }> {
-  const verdicts = found.map(({ verdict }) => verdict);
-  const change = verdicts.findLast((verdict) => verdict.kind === "replace");
-  if (change) return messageOf(message, change.content);
-  const edits = verdicts.flatMap((verdict) => verdict.kind === "accept" && verdict.header ? [verdict.header] : []);
-  if (edits.length === 0) return message;
+type Settled = ReturnType<Policy>;
+
+// Whether a message that a check refused passes as the check left it.
+function passesAsLeft(settled: Settled): boolean {
+  return settled?.kind === "tag" || (settled?.kind === "log" && !settled.asItCame);
+}
+
+// A program that refuses a message may have changed its file: then there is nothing that could pass.
+async function orSpoilt(verdict: Verdict, message: Message): Promise<Verdict> {
   return await orNoMeans(async () => {
-    const { editHeader } = await import("../spool/edited_header.ts");
-    return messageOf(message, await editHeader(message, edits, files));
+    const isIntact = await (await message.file()).isIntact();
+    return isIntact ? verdict : { kind: "spoilt", why: `a program changed the message (${verdict.why})` };
   });
 }
 
-// Another check may still refuse the message.
+// If a check could not decide, another check may still refuse the message.
+function endsChain({ verdict }: Finding, settled: Settled): settled is Refused {
+  return settled !== undefined && "reply" in settled && !isDoubt(verdict);
+}
+
 function isDoubt(verdict: Verdict): boolean {
   return verdict.kind === "unsure" && verdict.cause !== "no means";
 }
 
-function passing(message: Message, findings: readonly Finding[]): Passing {
-  const verdicts = findings.map(({ verdict }) => verdict);
-  const change = verdicts.findLast(({ kind }) => kind === "replace");
-  const opinion = change ?? verdicts.findLast(({ kind }) => kind === "accept");
-  const why = verdicts.find(isDoubt) ?? opinion;
-  return {
-    kind: change ? "replace" : opinion ? "pass" : "unchecked",
-    why: why?.why ?? "no check was asked for",
-    message,
-  };
+/** The course of one message through the steps. */
+class Course {
+  readonly findings: Finding[] = [];
+  readonly #settle: Policy;
+  #message: Message;
+  #refused: Refused | undefined;
+  // A check could not decide, and the message is not to pass.
+  #doubt: Refused | undefined;
+  #isChanged = false;
+  // Checks that refused the message, which passes all the same.
+  #tagged: Finding | undefined;
+  #logged: Finding | undefined;
+
+  constructor(message: Message, settle: Policy) {
+    this.#message = message;
+    this.#settle = settle;
+  }
+
+  /** The message as the steps so far left it. */
+  get message(): Message {
+    return this.#message;
+  }
+
+  get refused(): Refused | undefined {
+    return this.#refused;
+  }
+
+  get decision(): Decision {
+    return this.#refused ?? this.#doubt ?? this.#passing;
+  }
+
+  /** Sees to it that the next program finds a file, whatever the one before did with it. */
+  async putInPlace({ files }: CheckOptions): Promise<void> {
+    const { withFileInPlace } = await import("../spool/hand_over.ts");
+    this.#message = messageOf(this.#message, withFileInPlace(files, this.#message));
+  }
+
+  /** Takes what the checks of a step found. */
+  async take(found: readonly Finding[], { files }: CheckOptions): Promise<void> {
+    this.findings.push(...found);
+    const tags: HeaderEdit[] = [];
+    for (const finding of found) {
+      const settled = this.#settle(finding);
+      if (endsChain(finding, settled)) this.#refused = settled;
+      else if (settled?.kind === "log") this.#logged ??= finding;
+      else if (settled?.kind === "tag") {
+        this.#tagged ??= finding;
+        tags.push({ changes: [{ do: "add", name: TAG_FIELD, value: `${finding.check}; ${settled.text}`, at: 0 }] });
+      } else if (settled) this.#doubt ??= settled;
+    }
+    if (this.#refused) return;
+    const wanted = found.flatMap(({ verdict }) => verdict.kind === "accept" && verdict.header ? [verdict.header] : []);
+    for (const { verdict } of found) {
+      if (verdict.kind !== "replace") continue;
+      this.#message = messageOf(this.#message, verdict.content);
+      this.#isChanged = true;
+    }
+    if (wanted.length + tags.length > 0) await this.#editHeader([...wanted, ...tags], files);
+  }
+
+  async #editHeader(edits: readonly HeaderEdit[], files: CheckOptions["files"]): Promise<void> {
+    const edited = await orNoMeans(async () => {
+      const { editHeader } = await import("../spool/edited_header.ts");
+      return messageOf(this.#message, await editHeader(this.#message, edits, files));
+    });
+    if (!("cause" in edited)) {
+      this.#message = edited;
+      return;
+    }
+    const failed: Finding = { ...this.findings.pop()!, verdict: edited };
+    this.findings.push(failed);
+    const settled = this.#settle(failed);
+    if (endsChain(failed, settled)) this.#refused = settled;
+  }
+
+  get #passing(): Passing {
+    const verdicts = this.findings.map(({ verdict }) => verdict);
+    const change = verdicts.findLast(({ kind }) => kind === "replace");
+    const opinion = change ?? verdicts.findLast((verdict) => verdict.kind === "accept" || "reply" in verdict);
+    const caught = this.#tagged ?? this.#logged;
+    const why = caught?.verdict ?? verdicts.find(({ kind }) => kind === "unsure") ?? opinion;
+    return {
+      kind: this.#tagged ? "tag" : this.#isChanged ? "replace" : opinion ? "pass" : "unchecked",
+      check: caught?.check,
+      would: this.#logged && "reject",
+      why: why?.why ?? "no check was asked for",
+      message: this.#message,
+    };
+  }
 }

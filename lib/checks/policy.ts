@@ -1,39 +1,123 @@
-// Decides what follows from a finding. Only this file knows -r.
+// What follows from a finding. Only this file knows -r, --on-error, --action and --dry-run.
 
-import { type Finding, NO_SPACE, NOT_HANDLED, type Refused } from "../mail/judgement.ts";
-import { formatReply } from "../smtp/reply.ts";
+import { type Finding, NO_SPACE, NOT_CHECKED, NOT_HANDLED, type Refused } from "../mail/judgement.ts";
+import type { Verdict } from "../mail/verdict.ts";
+import { formatReply, type Reply, replyFromText, replyText } from "../smtp/reply.ts";
+
+/** The checks, in their order, by the names that options and the log have for them. */
+export const CHECK_NAMES = [
+  "filter-rules",
+  "clamd",
+  "rspamd",
+  "spamd",
+  "urls",
+  "extchk",
+  "helper",
+  "command",
+] as const;
+
+export type CheckName = typeof CHECK_NAMES[number];
+
+/** What happens to a message that a check refuses. */
+export const ACTIONS = ["reject", "tempfail", "discard", "quarantine", "tag", "log"] as const;
+
+export type Action = typeof ACTIONS[number];
+
+/** What happens to a message about which a check could not decide. */
+export const ON_ERROR = ["pass", "tempfail"] as const;
+
+export type OnError = typeof ON_ERROR[number];
 
 export interface PolicyOptions {
-  /** -r: a message that a check could not judge does not pass. */
+  /** -r: a message does not pass if a check could not decide. */
   readonly rejectUnsure: boolean;
+  /** By the name of the check. */
+  readonly actions?: ReadonlyMap<string, Action>;
+  readonly onError?: ReadonlyMap<string, OnError>;
+  /** No check refuses or changes anything. */
+  readonly dryRun?: boolean;
+  /** There is a quarantine. */
+  readonly keeps?: boolean;
 }
 
-/** Settles a finding: how it refuses the message, or undefined if the message may pass. */
-export type Policy = (finding: Finding) => Refused | undefined;
+/** Settles a finding: how the message is refused, or what else follows. Undefined if nothing does. */
+export type Policy = (finding: Finding) => Refused | Tagged | Logged | undefined;
 
-/** RFC 3463: 4.3.0, other or undefined mail system status. */
-const NOT_CHECKED = formatReply("451 4.3.0 Message could not be checked, try again later");
+/** The message passes with a field that says `text` of the check. */
+export interface Tagged {
+  readonly kind: "tag";
+  readonly text: string;
+}
 
-export function policyOf({ rejectUnsure }: PolicyOptions): Policy {
-  return ({ verdict }) => {
+/** The message passes. Only the log says that the check refused it. */
+export interface Logged {
+  readonly kind: "log";
+  /** A dry run: it passes as it came, whatever a program does with the file that it got. */
+  readonly asItCame?: true;
+}
+
+/** Checks that decide nothing by passing: their mail waits when they fail, as it always did. */
+const TEMPFAIL_BY_DEFAULT: ReadonlySet<string> = new Set(["extchk"]);
+
+/** RFC 3463: 2.0.0, other or undefined status. */
+const DISCARDED = formatReply("250 2.0.0 Ok: discarded");
+
+export function policyOf({ rejectUnsure, dryRun = false, keeps = false, ...options }: PolicyOptions): Policy {
+  return ({ check, verdict }) => {
     const { why } = verdict;
     switch (verdict.kind) {
       case "accept":
       case "replace":
         return undefined;
-      case "unsure":
-        // This does not depend on -r. Strangers may have used up our means to run a filter. That must not let their
-        // mail pass.
+      case "unsure": {
+        if (dryRun) return undefined;
+        // Whatever -r says: strangers can use up what postprox needs to run a filter. That must not get their mail past
+        // the filter.
         if (verdict.cause === "no means") {
-          return { kind: "refused", why, reply: verdict.isFull ? NO_SPACE : NOT_HANDLED };
+          return { kind: "refused", check, why, reply: verdict.isFull ? NO_SPACE : NOT_HANDLED };
         }
-        return rejectUnsure ? { kind: "defer", why, reply: NOT_CHECKED } : undefined;
+        const byDefault = rejectUnsure || TEMPFAIL_BY_DEFAULT.has(check) ? "tempfail" : "pass";
+        const onError = options.onError?.get(check) ?? byDefault;
+        return onError === "tempfail" ? { kind: "defer", check, why, reply: NOT_CHECKED } : undefined;
+      }
       case "spoilt":
-        return { kind: "refused", why, reply: NOT_HANDLED };
-      case "quarantine":
-        return { kind: "reject", why, reply: verdict.reply };
+        // In a dry run the program had a copy.
+        return dryRun ? undefined : { kind: "refused", check, why, reply: NOT_HANDLED };
       default:
-        return { kind: verdict.kind, why, reply: verdict.reply };
+        if (dryRun) return { kind: "log", asItCame: true };
+        return settleCatch(verdict, { action: options.actions?.get(check) ?? "reject", check, keeps });
     }
   };
+}
+
+type Catch = Extract<Verdict, { readonly reply: Reply }>;
+
+function settleCatch(
+  verdict: Catch,
+  { action, check, keeps }: { action: Action; check: string; keeps: boolean },
+): Refused | Tagged | Logged {
+  const { kind, why, reply } = verdict;
+  if (action === "log") return { kind: "log" };
+  // A temporary refusal stays temporary: nobody loses a message for it.
+  if (kind === "defer") return { kind, check, why, reply };
+  // The client hears that all is well, if the check said so itself in its own words.
+  const success = kind === "discard" ? reply : DISCARDED;
+  switch (action) {
+    case "tempfail":
+      return { kind: "defer", check, why, reply: replyFromText(`451 4.7.1 ${catchText(verdict)}`) };
+    case "tag":
+      return { kind: "tag", text: catchText(verdict) };
+    case "discard":
+    case "quarantine":
+      return { kind: action, check, why, reply: success };
+    case "reject":
+      if (kind !== "quarantine") return { kind, check, why, reply };
+      return keeps ? { kind, check, why, reply: success } : { kind: "reject", check, why, reply };
+  }
+}
+
+/** What a check says to strangers of a message that it caught, without the codes of its reply. */
+function catchText({ kind, reply }: Catch): string {
+  const text = replyText(reply).replace(/^[245][0-9][0-9](?: |$)/, "").replace(/^[245](?:\.[0-9]{1,3}){2}(?: |$)/, "");
+  return kind === "discard" || text.trim() === "" ? "Content rejected" : text;
 }

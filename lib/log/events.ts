@@ -6,7 +6,7 @@
 
 import { formatAddress } from "../ports/address.ts";
 import type { Envelope } from "../mail/envelope.ts";
-import { failureIn, type Finding, type Judgement } from "../mail/judgement.ts";
+import { type Failure, failureIn, type Finding, type Judgement, type Refused } from "../mail/judgement.ts";
 import type { Address } from "../ports/runtime.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
 import { type Fields, formatFields, isWanted, type Level, type Logger } from "./logger.ts";
@@ -119,8 +119,9 @@ export const EVENTS = {
     ({ recipients }: { recipients: number }, subject) => ({ recipients, ...about(subject) }),
   ),
   /** A restriction refused the sender, or `recipient`. Deferred: the client hears it at the end of data. */
-  restricted: row("info", wordsOfRestricted, ({ ruling, envelope, recipient }: Restricted, subject) => ({
+  restricted: row("info", wordsOfRestricted, ({ ruling, envelope, recipient, would }: Restricted, subject) => ({
     reason: ruling.why,
+    would,
     ...about({ ...subject, envelope }),
     to: recipient === undefined ? undefined : `<${recipient}>`,
     reply: replyText(ruling.reply),
@@ -132,18 +133,24 @@ export const EVENTS = {
   /** Each message that had an outcome. */
   message: row("info", "message", fieldsOfMessage),
   /** A check could not decide. `message` says what happened: it passed, or the code of the reply to it. */
-  notChecked: row("error", "message not checked", ({ why, message }: Why & { message: string | number }, subject) => ({
-    reason: why,
-    message,
-    ...about(subject),
-  })),
-  /** The client takes this message for delivered, and it went nowhere. */
-  discarded: row("warning", "message discarded", reasonAbout),
-  emailChanged: row(
+  notChecked: row(
     "error",
-    "message not delivered: the filter changed EMAIL, which it may do only with --edit-in-place",
-    (_: object, subject) => about(subject),
+    "message not checked",
+    ({ check, why, message }: Failure & { message: string | number }, subject) => ({
+      reason: why,
+      message,
+      ...about(subject),
+      check,
+    }),
   ),
+  /** The client takes this message for delivered, and it went nowhere, or into the quarantine. */
+  discarded: row(
+    "warning",
+    ({ kind }: Refused) => `message ${kind === "quarantine" ? "quarantined" : "discarded"}`,
+    ({ why, check, kept }, subject) => ({ reason: why, ...about(subject), check, quarantine_id: kept }),
+  ),
+  /** A program changed the only copy of a message, and did not pass the message. */
+  spoilt: row("error", wordsOfSpoilt, ({ check }: { check: string }, subject) => ({ ...about(subject), check })),
   noTimeLeft: row(
     "error",
     "message not delivered: the checks left no time for it",
@@ -274,12 +281,14 @@ export class SessionLog implements Source {
   }
 
   /** Tells what in a judgement needs a line even without -v. */
-  judged({ decision, findings }: Judgement): void {
-    const why = failureIn(findings);
-    if (why !== undefined) {
-      this.tell("notChecked", { why, message: "reply" in decision ? decision.reply.code : "passed" });
+  judged(judgement: Pick<Judgement, "decision" | "findings">): void {
+    const { decision, findings } = judgement;
+    const failure = failureIn(judgement);
+    if (failure) {
+      this.tell("notChecked", { ...failure, message: "reply" in decision ? decision.reply.code : "passed" });
     }
-    if (findings.some(({ verdict }) => verdict.kind === "spoilt")) this.tell("emailChanged", {});
+    const spoilt = findings.find(({ verdict }) => verdict.kind === "spoilt");
+    if (spoilt && "reply" in decision) this.tell("spoilt", spoilt);
   }
 }
 
@@ -299,29 +308,39 @@ interface Restricted {
   /** Undefined if it is the sender that was refused. */
   readonly recipient: string | undefined;
   readonly deferred: boolean;
+  /** A dry run: the sender or recipient is accepted all the same. */
+  readonly would?: "reject" | undefined;
 }
 
-function wordsOfRestricted({ recipient, deferred }: Restricted): string {
-  return `${recipient === undefined ? "sender" : "recipient"} refused${deferred ? " at end of data" : ""}`;
+function wordsOfRestricted({ recipient, deferred, would }: Restricted): string {
+  const what = would ? "would be refused" : deferred ? "refused at end of data" : "refused";
+  return `${recipient === undefined ? "sender" : "recipient"} ${what}`;
+}
+
+function wordsOfSpoilt({ check }: { check: string }): string {
+  return check === "extchk"
+    ? "message not delivered: the external checker changed it and did not pass it"
+    : "message not delivered: the filter changed EMAIL, which it may do only with --edit-in-place";
 }
 
 interface DoneMessage {
-  readonly verdict: string;
-  readonly reason: string;
   readonly messageId: string | undefined;
   readonly size: number;
-  readonly judgement: Pick<Judgement, "findings" | "time">;
+  readonly judgement: Judgement;
   readonly reply: Reply;
 }
 
 function fieldsOfMessage(message: DoneMessage, subject: Subject): Fields {
-  const { verdict, reason, messageId, size, judgement: { findings, time }, reply } = message;
+  const { messageId, size, judgement: { decision, findings, time }, reply } = message;
   return {
-    verdict,
-    reason,
+    verdict: decision.kind,
+    reason: decision.why,
     ...about(subject),
+    check: decision.check,
+    would: "would" in decision ? decision.would : undefined,
     message_id: messageId,
     size,
+    quarantine_id: "kept" in decision ? decision.kept : undefined,
     filter_ms: Math.round(time),
     ...timesOf(findings),
     ...factsOf(findings),

@@ -1,6 +1,6 @@
-// The decision about a message, and what each check found.
+// What was decided about a message, and what each check found.
 //
-// The session carries out the decision as it is. The findings are for the log and for anything that counts or shows
+// postprox carries out a decision as it is. The findings are for people: for the log, and for whatever counts or shows
 // them.
 
 import { formatReply, type Reply } from "../smtp/reply.ts";
@@ -22,41 +22,63 @@ export interface Finding {
   /** The name of the check. */
   readonly check: string;
   readonly verdict: Verdict;
-  /** Milliseconds that the check took. */
+  /** How long the check took, in milliseconds. */
   readonly time: number;
 }
 
-/** `why` is for the log. */
+/** `why` is for the log. `check` is the name of the check that `why` is from, where it refuses the message, or would. */
 export type Decision = Passing | Refused;
 
-/** `message` is the message as the checks have left it. `unchecked`: no check looked at it, or none could decide. */
 export interface Passing {
-  readonly kind: "pass" | "replace" | "unchecked";
+  /**
+   * - `replace`: a program changed the message
+   * - `tag`: a check refused the message, and it passes with a field that says so
+   * - `unchecked`: no check looked at the message, or no check could decide
+   * - `bypass`: no check looks at mail of this client
+   */
+  readonly kind: "pass" | "replace" | "tag" | "unchecked" | "bypass";
   readonly why: string;
+  /** The message with the changes of the checks. */
   readonly message: Message;
+  readonly check?: string | undefined;
+  /** A check refused the message, and the message passes as if it had not. */
+  readonly would?: "reject" | undefined;
 }
 
-/** `refused`: postprox cannot handle the message, although no check decided so. A `discard` delivers nothing either. */
+/**
+ * `discard` and `quarantine` deliver nothing either, and a `quarantine` is to be kept. `refused`: postprox cannot handle
+ * the message, although no check decided so.
+ */
 export interface Refused {
   readonly kind: "reject" | "defer" | "discard" | "quarantine" | "refused";
   readonly why: string;
   readonly reply: Reply;
+  readonly check?: string | undefined;
+  /** The id of the copy in the quarantine. */
+  readonly kept?: string | undefined;
 }
 
 /** RFC 3463: 4.3.1, mail system full; 4.3.0, other or undefined mail system status. */
 export const NO_SPACE = formatReply("452 4.3.1 Insufficient system storage");
 export const NOT_HANDLED = formatReply("451 4.3.0 Message could not be handled, try again later");
+export const NOT_CHECKED = formatReply("451 4.3.0 Message could not be checked, try again later");
 
-/** Why a message was not checked as it should be; undefined if it was, or if a check refused it anyway. */
-export function failureIn(findings: readonly Finding[]): string | undefined {
-  const verdicts = findings.map(({ verdict }) => verdict);
-  if (verdicts.some((verdict) => "reply" in verdict)) return undefined;
-  const last = verdicts.at(-1);
-  // This cause decides alone.
-  if (last?.kind === "unsure" && last.cause === "no means") return last.why;
-  return verdicts.map(failureOf).find((failure) => failure !== undefined);
+/** A check that could not decide, and the reason for the log. */
+export interface Failure {
+  readonly check: string;
+  readonly why: string;
 }
 
-function failureOf(verdict: Verdict): string | undefined {
-  return verdict.kind === "unsure" ? verdict.why : verdict.kind === "spoilt" ? verdict.failure : undefined;
+/** The first failure; undefined if all checks decided, or if the message is refused for another reason. */
+export function failureIn({ decision, findings }: Pick<Judgement, "decision" | "findings">): Failure | undefined {
+  if ("reply" in decision && decision.kind !== "refused" && decision.reply !== NOT_CHECKED) return undefined;
+  const last = findings.at(-1);
+  // Without means, the last check decides alone.
+  if (last?.verdict.kind === "unsure" && last.verdict.cause === "no means") return failureOf(last);
+  return findings.map(failureOf).find((failure) => failure !== undefined);
+}
+
+function failureOf({ check, verdict }: Finding): Failure | undefined {
+  const why = verdict.kind === "unsure" ? verdict.why : verdict.kind === "spoilt" ? verdict.failure : undefined;
+  return why === undefined ? undefined : { check, why };
 }

@@ -16,6 +16,8 @@ export interface AdmissionParts extends Waiting {
   readonly log: SessionLog;
   /** The client hears refusals at the end of data. */
   readonly deferred: boolean;
+  /** The client hears no refusal at all. */
+  readonly dryRun?: boolean;
 }
 
 export class Admission {
@@ -44,7 +46,7 @@ export class Admission {
     recipient: string | undefined,
     rule: (context: RestrictionContext) => Promise<Ruling> | undefined,
   ): Promise<Ruling> {
-    const { client, log, deferred } = this.#parts;
+    const { client, log, deferred, dryRun = false } = this.#parts;
     // The lookup of the client's name has its own time limit. So the sender's name servers cannot use up that time.
     const onUnknown = (why: string) => log.clientNotKnown(why);
     const caller = callerOf(envelope, client, { dns: this.#dns.forRuling(), onUnknown });
@@ -55,7 +57,8 @@ export class Admission {
       async (signal) => await rule({ client: caller, dns, signal, notice }) ?? { kind: "allow" } as const,
     );
     if (ruling.kind === "refuse") {
-      log.tell("restricted", { ruling, envelope, recipient, deferred });
+      log.tell("restricted", { ruling, envelope, recipient, deferred, would: dryRun ? "reject" : undefined });
+      if (dryRun) return { kind: "allow" };
       if (ruling.delay) await pause(this.#parts, ruling.delay);
     }
     return ruling;

@@ -78,8 +78,6 @@ export interface Taken {
 
 /** The outcome of a message. The client hears `reply` to its final dot. */
 interface Outcome {
-  readonly verdict: string;
-  readonly reason: string;
   readonly reply: Reply;
   /** Downstream's transaction is over. Otherwise it has to be dropped. */
   readonly taken: boolean;
@@ -113,8 +111,9 @@ export async function takeMessage(
       : await judge(parts, message, { deadline, stop, files: spoolFiles, asked });
     const outcome = await carryOut(parts, judgement.decision, { deadline, stop });
     if (!outcome.taken) downstream.reset();
-    log.tell("message", { ...outcome, messageId: received.messageId, size: received.size, judgement });
-    return { reply: outcome.reply, delivered: outcome.taken && replyClass(outcome.reply) === 2 };
+    const { reply } = outcome;
+    log.tell("message", { messageId: received.messageId, size: received.size, judgement, reply });
+    return { reply, delivered: outcome.taken && replyClass(reply) === 2 };
   } finally {
     await removeSpool(spool, log);
   }
@@ -257,17 +256,16 @@ function answerReserve({ messageTimeout }: MessageOptions): number {
 }
 
 async function carryOut(parts: MessageParts, decision: Decision, limits: Limits): Promise<Outcome> {
-  const { kind: verdict, why: reason } = decision;
-  if ("message" in decision) return { verdict, reason, ...await deliver(parts, decision.message, limits) };
-  if (verdict === "discard" || verdict === "quarantine") parts.log.tell("discarded", { why: reason });
-  return { verdict, reason, reply: decision.reply, taken: false };
+  if ("message" in decision) return await deliver(parts, decision.message, limits);
+  if (decision.kind === "discard" || decision.kind === "quarantine") parts.log.tell("discarded", decision);
+  return { reply: decision.reply, taken: false };
 }
 
 async function deliver(
   { downstream, clock, log, options }: MessageParts,
   source: Content,
   { deadline, stop }: Limits,
-): Promise<{ reply: Reply; taken: boolean }> {
+): Promise<Outcome> {
   const dueIn = (patience: number) => Math.min(deadline, clock.now() + patience);
   const isLate = () => clock.now() > deadline - answerReserve(options);
   const mayGoOn = () => {

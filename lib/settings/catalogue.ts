@@ -5,6 +5,7 @@
 // line. A file that is missing or cannot be read throws a `TempfailError`.
 
 import type { Check } from "../checks/check.ts";
+import type { CheckName } from "../checks/policy.ts";
 import type { ListUse } from "../dns/list.ts";
 import type { DnsOptions } from "../dns/lookups.ts";
 import type { Logger } from "../log/logger.ts";
@@ -24,7 +25,9 @@ interface Row<Own extends Rows, Made> {
   load(own: ValuesOf<Own>, general: GeneralSettings, parts: LoadParts): Promise<Made>;
 }
 
-export interface CheckRow<Own extends Rows = Rows> extends Row<Own, Check> {
+export interface CheckRow<Own extends Rows = Rows> extends Row<Own, Check | readonly Check[]> {
+  /** That of its checks. */
+  readonly name: CheckName;
   /** The DNS lists that it may ask; absent if it asks none. */
   lists?(own: ValuesOf<Own>): readonly ListUse[];
 }
@@ -135,6 +138,7 @@ export const RESTRICTIONS = {
 /** In the order in which they judge: cheap ones first, and the command last. */
 export const CHECKS = {
   filterRules: check({
+    name: "filter-rules",
     options: {
       file: optional({
         long: "filter-rules",
@@ -156,6 +160,7 @@ export const CHECKS = {
   }),
 
   clamd: check({
+    name: "clamd",
     options: {
       servers: repeated({
         long: "clamd",
@@ -172,6 +177,7 @@ export const CHECKS = {
   }),
 
   rspamd: check({
+    name: "rspamd",
     options: {
       servers: repeated({
         long: "rspamd",
@@ -203,6 +209,7 @@ export const CHECKS = {
   }),
 
   spamd: check({
+    name: "spamd",
     options: {
       servers: repeated({
         long: "spamd",
@@ -229,6 +236,7 @@ export const CHECKS = {
   }),
 
   urls: check({
+    name: "urls",
     options: {
       dnsbl: repeated({
         long: "url-dnsbl",
@@ -277,6 +285,7 @@ export const CHECKS = {
   }),
 
   extchk: check({
+    name: "extchk",
     options: {
       program: optional({
         long: "extchk",
@@ -296,6 +305,7 @@ export const CHECKS = {
   }),
 
   helper: check({
+    name: "helper",
     options: {
       command: option({
         long: "helper",
@@ -335,6 +345,7 @@ export const CHECKS = {
   }),
 
   command: check({
+    name: "command",
     options: {
       command: option({
         short: "c",

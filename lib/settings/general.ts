@@ -3,7 +3,7 @@
 import { SYSLOG } from "../log/sinks.ts";
 import { choice, COUNT, COUNT_OR_0, DIRECTORY, FACTOR, SECONDS, SIZE } from "../options/kinds.ts";
 import { counted, flag, option, optional, repeated, type SettingsOf } from "../options/table.ts";
-import { EXIT_STATUSES, LIST_NAME, LISTEN, LOG, NAME_SERVER } from "./kinds.ts";
+import { CHECK_ACTION, CHECK_ON_ERROR, EXIT_STATUSES, LIST_NAME, LISTEN, LOG, NAME_SERVER, NETWORKS } from "./kinds.ts";
 
 export type GeneralSettings = SettingsOf<typeof GENERAL>;
 
@@ -32,6 +32,30 @@ export const GENERAL = {
       long: "reject",
       group: "filter",
       help: "answer 451 if COMMAND fails or takes too long, instead of passing the message",
+    }),
+    actions: repeated({
+      long: "action",
+      kind: CHECK_ACTION,
+      group: "scanners",
+      help: "what happens to a message that CHECK refuses: reject (the default), tempfail, discard, quarantine, tag " +
+        "or log; may be repeated",
+    }),
+    onErrors: repeated({
+      long: "on-error",
+      kind: CHECK_ON_ERROR,
+      group: "scanners",
+      help: "what happens to a message if CHECK fails: pass (the default without -r) or tempfail; may be repeated",
+    }),
+    dryRun: flag({
+      long: "dry-run",
+      group: "scanners",
+      help: "let all mail pass as it came, and say in the log what would be refused",
+    }),
+    bypass: repeated({
+      long: "bypass",
+      kind: NETWORKS,
+      group: "scanners",
+      help: "check no mail of clients in NETWORKS, such as 192.0.2.0/24,2001:db8::/32; may be repeated",
     }),
   },
   scanning: {

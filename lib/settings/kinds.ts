@@ -1,12 +1,15 @@
 // The kinds of values that only postprox has. The files of addresses and DNS lists say how those are written.
 
 import type { ExitMeaning } from "../checks/program/command_result.ts";
+import { ACTIONS, CHECK_NAMES, type CheckName, ON_ERROR } from "../checks/policy.ts";
 import { type DnsList, formatDnsList, parseDnsList, parseZone } from "../dns/list.ts";
 import { type LogTarget, SYSLOG } from "../log/sinks.ts";
 import type { Kind } from "../options/kinds.ts";
 import { formatAddress, formatNameServer, parseListen, parseNameServer, parseScanner } from "../ports/address.ts";
 import type { Address, NameServer } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
+import type { Network } from "../text/ip.ts";
+import { parseNetwork } from "../text/network.ts";
 import { quote } from "../text/quoting.ts";
 
 export const LISTEN: Kind<Address> = { shown: "[IP:]PORT", parse: parseListen, print: formatAddress };
@@ -103,3 +106,50 @@ export function exitMeanings(settings: readonly ExitStatuses[]): Map<number, Exi
   }
   return meanings;
 }
+
+/** What is set for one check. */
+export type ForCheck<Value> = readonly [check: CheckName, value: Value];
+
+/** What happens to a message that a check refuses. */
+export const CHECK_ACTION = forCheck(ACTIONS);
+
+/** What happens to a message about which a check could not decide. */
+export const CHECK_ON_ERROR = forCheck(ON_ERROR);
+
+function forCheck<Word extends string>(words: readonly Word[]): Kind<ForCheck<Word>> {
+  return {
+    shown: "CHECK=WHAT",
+    parse: (text) => {
+      const [, named, said] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+      const check = CHECK_NAMES.find((name) => name === named);
+      const word = words.find((one) => one === said);
+      if (check !== undefined && word !== undefined) return [check, word];
+      const wrong = named === undefined ? "is not CHECK=WHAT" : check === undefined ? "names no check" : "is not known";
+      throw new UsageError(
+        `${quote(text)} ${wrong}: give CHECK=WHAT, such as command=${words.at(-1)}, with WHAT one of ` +
+          `${words.join(", ")} and CHECK one of ${CHECK_NAMES.join(", ")}`,
+      );
+    },
+    print: (value) => value.join("="),
+  };
+}
+
+/** IP networks, and how they were written. */
+export interface Networks {
+  readonly text: string;
+  readonly networks: readonly Network[];
+}
+
+/** Addresses and networks, joined by commas. An IPv6 address needs no brackets. */
+export const NETWORKS: Kind<Networks> = {
+  shown: "NETWORKS",
+  parse: (text) => {
+    const networks = text.split(",").map((word) => {
+      const network = parseNetwork(word.replace(/^([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(\/|$)/, "[$1]$2"));
+      if (network) return network;
+      throw new UsageError(`${quote(word)} is no network: give some such as 192.0.2.0/24,198.51.100.7,2001:db8::/32`);
+    });
+    return { text, networks };
+  },
+  print: ({ text }) => text,
+};

@@ -1,8 +1,5 @@
 // Loads the checks and restrictions that the settings ask for.
 
-import { chain } from "../checks/chain.ts";
-import type { Check, Judge } from "../checks/check.ts";
-import { policyOf } from "../checks/policy.ts";
 import type { ListUse } from "../dns/list.ts";
 import type { DnsOptions } from "../dns/lookups.ts";
 import type { Logger } from "../log/logger.ts";
@@ -20,6 +17,7 @@ import {
   type RestrictionRow,
   RESTRICTIONS,
 } from "./catalogue.ts";
+import { loadJudge } from "./load_judge.ts";
 import type { Settings } from "./settings.ts";
 
 export interface Checks extends SessionChecks {
@@ -50,7 +48,7 @@ export async function loadChecks({ runtime, logger, dns: before }: ChecksParts, 
   // Until now, nothing has changed for the checks that were loaded before.
   dns.lists.use(lists);
   if (all.length === 0) return { judge, dns };
-  return { judge, dns, newAdmission: await loadAdmission(all, dns) };
+  return { judge, dns, newAdmission: await loadAdmission(all, dns, settings) };
 }
 
 async function dnsOf({ logger, dns }: Omit<ChecksParts, "runtime">, settings: Settings): Promise<DnsOptions> {
@@ -65,26 +63,21 @@ function listsOfChecks(settings: Settings): ListUse[] {
   );
 }
 
-async function loadJudge(parts: LoadParts, settings: Settings): Promise<Judge> {
-  const checks: Check[] = [];
-  for (const [name, row] of Object.entries<CheckRow>(CHECKS)) {
-    const own = settings[name as keyof typeof CHECKS];
-    if (row.isAsked(own)) checks.push(await row.load(own, settings, parts));
-  }
-  return chain(parts.runtime.clock, checks, policyOf(settings.judging));
-}
-
 async function loadAdmission(
   all: readonly Restriction[],
   dns: DnsOptions,
+  { judging: { dryRun, bypass } }: Settings,
 ): Promise<NonNullable<SessionChecks["newAdmission"]>> {
   const [{ restrictions }, { addressSyntax }, { Admission }] = await Promise.all([
     import("../restrictions/chain.ts"),
     import("../restrictions/address_syntax.ts"),
     import("../session/admission.ts"),
   ]);
-  const restriction = restrictions([addressSyntax, ...all]);
-  return (session) => new Admission(restriction, dns, session);
+  const asked = restrictions([addressSyntax, ...all]);
+  const restriction = bypass.length > 0
+    ? (await import("../restrictions/exempt.ts")).exempting(asked, bypass.flatMap(({ networks }) => networks))
+    : asked;
+  return (session) => new Admission(restriction, dns, { ...session, dryRun });
 }
 
 async function loadRestrictions(parts: LoadParts, settings: Settings): Promise<LoadedRestriction[]> {

@@ -6,6 +6,7 @@
 import type { Content, MessageFile } from "../mail/message.ts";
 import { IoError } from "../ports/io_error.ts";
 import { bytesOf } from "../text/octets.ts";
+import type { SpoolEnding } from "./directory.ts";
 import type { SpoolFiles } from "./files.ts";
 import { giveFile, orMissing, versionIn } from "./given_file.ts";
 
@@ -13,8 +14,24 @@ import { giveFile, orMissing, versionIn } from "./given_file.ts";
 const RECIPIENTS_AT_A_TIME = 100;
 
 /** A copy of a message. A program may change it, and the message stays as it is. */
-export async function giveCopy(files: SpoolFiles, content: Content): Promise<MessageFile> {
-  const { path, file } = await files.create("edit");
+export function giveCopy(files: SpoolFiles, content: Content): Promise<MessageFile> {
+  return copyIn(files, "edit", content);
+}
+
+/** Like `content`; but if a program removed its file or put it elsewhere, the next program gets another file. */
+export function withFileInPlace(files: SpoolFiles, content: Content): Content {
+  let given: Promise<MessageFile> | undefined;
+  const give = async (): Promise<MessageFile> => {
+    const file = await content.file();
+    const isThere = await orMissing(files.disk.stat(file.path)) !== undefined;
+    return isThere && await file.isIntact() ? file : await copyIn(files, "eml", content);
+  };
+  const { size, lineEnds, crLines } = content;
+  return { size, lineEnds, crLines, chunks: () => content.chunks(), file: () => given ??= give() };
+}
+
+async function copyIn(files: SpoolFiles, ending: SpoolEnding, content: Content): Promise<MessageFile> {
+  const { path, file } = await files.create(ending);
   try {
     for await (const chunk of content.chunks()) await file.append(chunk);
     return await giveFile(files, { path, file, content });

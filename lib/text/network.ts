@@ -1,6 +1,6 @@
 // Ranges of IP addresses, as a rules file writes them. Pure.
 
-import { type Network, parseIp } from "./ip.ts";
+import { isWithin, type Network, parseIp } from "./ip.ts";
 
 /**
  * Reads `a.b.c.d`, `a.b.c.d/BITS`, `[IPV6]`, `[IPV6]/BITS`, or smtpd's `0/BITS`; undefined for any other text. The bits
@@ -13,4 +13,10 @@ export function parseNetwork(text: string): Network | undefined {
   const most = address.length * 8;
   const network = { address, bits: Number(bits ?? most) };
   return network.bits <= most ? network : undefined;
+}
+
+/** Whether the IP address in `text` is in one of `networks`. No address is in none. */
+export function isInAny(networks: readonly Network[], text: string | undefined): boolean {
+  const ip = parseIp(text ?? "");
+  return ip !== undefined && networks.some((network) => isWithin(ip, network));
 }

@@ -206,9 +206,11 @@ table("--extchk", { spawn: "first row", options: checks }, [
   ...["exit2", "exit99", "exit127", "killed", "slow", "empty", "remove"].map((from): Case => ({
     name: `${from} is 451 without -r`,
     play: async (talk) => {
-      assert.equal((await deliverAs(talk, from)).raw, "451 4.7.1 Message could not be checked, try again later\r\n");
+      const doing = from === "empty" ? "handled" : "checked";
+      assert.equal((await deliverAs(talk, from)).raw, `451 4.3.0 Message could not be ${doing}, try again later\r\n`);
       talk.nothingPassed();
-      await talk.logged(/external checker (failed with exit|died of SIGKILL|ran longer than 2 s|passed, but)/);
+      const why = "external checker (failed with exit|died of SIGKILL|ran longer than 2 s|passed, but)";
+      await talk.logged(new RegExp(`message not checked reason="${why}.* message=451 .* check=extchk`));
     },
   })),
   ...[CONTENT, LARGE].flatMap((content): Case[] => [
@@ -253,6 +255,31 @@ table("--extchk", { spawn: "first row", options: checks }, [
       await expectUsable(client);
     },
   },
+]);
+
+const passing = (dir: string) => [...checks(dir), "--on-error=extchk=pass", "-r"];
+
+table("--on-error=extchk=pass", { options: passing, filter: true }, [
+  ...["exit2", "killed", "slow", "remove"].flatMap((from) =>
+    [CONTENT, LARGE].map((content): Case => ({
+      name: `${from}: the message of ${content.length} octets passes`,
+      filter: 'cat "$EMAIL" >"$D/seen"',
+      play: async (talk) => {
+        assert.equal((await deliverAs(talk, from, content)).code, 250);
+        talk.passed(content);
+        await talk.logged(/message not checked reason="external checker .* message=passed .* check=extchk/);
+        assert.equal(await talk.file("seen"), content.replaceAll("\r\n", "\n"));
+      },
+    }))
+  ),
+  ...[CONTENT, LARGE].map((content): Case => ({
+    name: `a message of ${content.length} octets that it has emptied is not there any more`,
+    play: async (talk) => {
+      assert.equal((await deliverAs(talk, "empty", content)).code, 451);
+      talk.nothingPassed();
+      await talk.logged(/message not delivered: the external checker changed it/);
+    },
+  })),
 ]);
 
 table("--extchk and a filter command", { spawn: "first row", options: checks, filter: true }, [

@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import type { Check } from "../../lib/checks/check.ts";
-import { policyOf } from "../../lib/checks/policy.ts";
+import { policyOf, type PolicyOptions } from "../../lib/checks/policy.ts";
 import type { Decision, Judgement } from "../../lib/mail/judgement.ts";
-import { messageOf } from "../../lib/mail/message.ts";
+import { type Message, messageOf } from "../../lib/mail/message.ts";
 import type { Verdict } from "../../lib/mail/verdict.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
@@ -186,7 +186,11 @@ interface Played {
 /** Plays scanners, whose names begin with `s`, and other checks; each answers when it is told to. */
 function played(
   names: readonly string[],
-  { rejectUnsure = false, clock = new FakeClock(), signal = OPTIONS.signal, message = MESSAGE } = {},
+  { clock = new FakeClock(), signal = OPTIONS.signal, message = MESSAGE, ...policy }: {
+    clock?: FakeClock;
+    signal?: AbortSignal;
+    message?: Message;
+  } & Partial<PolicyOptions> = {},
 ): Played {
   const asked: string[] = [];
   const ended: string[] = [];
@@ -205,7 +209,8 @@ function played(
       return answers.get(name)!.promise;
     },
   }));
-  const judgement = chain(clock, members, policyOf({ rejectUnsure })).judge(message, { ...OPTIONS, signal });
+  const judge = chain(clock, members, policyOf({ rejectUnsure: false, ...policy }));
+  const judgement = judge.judge(message, { ...OPTIONS, signal });
   return {
     judgement,
     asked,
@@ -353,6 +358,125 @@ Deno.test("chain: a message that cannot be read for its new header does not pass
   const { decision, findings } = await judgement;
   assert.ok(decision.kind === "refused" && decision.why === "no disk" && decision.reply.code === 451);
   assert.equal(findings.length, 2);
+});
+
+const CONTENT_TEXT = "A: 1\nX-Postprox: old\n\ntext\n";
+
+async function spooled(text = CONTENT_TEXT) {
+  const { files: disk } = new FakeRuntime();
+  const made = newSpool(disk);
+  await fillSpool(made.spool, bytesOf(text));
+  return { ...made, disk, message: messageOf(MAIL, made.spool) };
+}
+
+/** A check that sees the text of the message, and says `verdict`. */
+function saying(name: string, verdict: Verdict, seen: string[] = [], scanner = true): Check {
+  return {
+    name,
+    needsFile: false,
+    ...(scanner ? { isScanner: true } : {}),
+    judge: async (message) => {
+      seen.push(textOf(await readAll(message)));
+      return verdict;
+    },
+  };
+}
+
+Deno.test("chain tags a message on top, and goes on with it", async () => {
+  const { message, files } = await spooled();
+  const seen: string[] = [];
+  const rejecting = (text: string): Verdict => ({ kind: "reject", why: text, reply: formatReply(`550 5.7.1 ${text}`) });
+  const wanting: Verdict = {
+    kind: "accept",
+    why: "ham",
+    header: { changes: [{ do: "add", name: "S", value: "s", at: 0 }] },
+  };
+  const checks = [
+    saying("clamd", rejecting("virus found: X")),
+    saying("rspamd", wanting),
+    saying("urls", rejecting("h is listed by z")),
+    saying("command", VERDICTS.accept, seen, false),
+  ];
+  const actions = new Map([["clamd", "tag"], ["urls", "tag"]] as const);
+  const { decision, findings } = await chain(new FakeClock(), checks, policyOf({ rejectUnsure: false, actions }))
+    .judge(message, { ...OPTIONS, files });
+  const expected = `X-Postprox: urls; h is listed by z\nX-Postprox: clamd; virus found: X\nS: s\n${CONTENT_TEXT}`;
+  assert.deepEqual(seen, [expected]);
+  assert.ok(decision.kind === "tag" && decision.check === "clamd" && decision.why === "virus found: X");
+  assert.equal(decision.would, undefined);
+  assert.equal(textOf(await readAll(decision.message)), expected);
+  assert.equal(findings.length, 4);
+});
+
+Deno.test("chain: what is only logged stops nobody, and the message passes as the others left it", async () => {
+  for (const verdict of [VERDICTS.reject, VERDICTS.defer, VERDICTS.discard]) {
+    const actions = new Map([["s1", "log"]] as const);
+    const { judgement, ended, asked, answer } = played(["s1", "s2", "last"], { actions });
+    await answer("s1", verdict);
+    assert.deepEqual(ended, []);
+    await answer("s2", VERDICTS.failed);
+    assert.equal(asked.length, 3);
+    await answer("last", VERDICTS.replace);
+    const { decision } = await judgement;
+    assert.ok(decision.kind === "replace" && decision.would === "reject" && decision.check === "s1");
+    assert.ok(decision.why === verdict.why && decision.message.size === 1);
+  }
+  // Another one may still refuse it.
+  const { judgement, answer } = played(["s1", "s2"], { actions: new Map([["s1", "log"]]) });
+  await answer("s1", VERDICTS.reject);
+  await answer("s2", VERDICTS.defer);
+  const { decision } = await judgement;
+  assert.ok(decision.kind === "defer" && decision.check === "s2" && !("would" in decision));
+});
+
+Deno.test("chain: a program that refuses a message and has changed its file leaves nothing that could pass", async () => {
+  for (
+    const [action, dryRun, kind] of [
+      ["tag", false, "refused"],
+      ["log", false, "refused"],
+      ["reject", false, "reject"],
+      ["discard", false, "discard"],
+      // The program had a copy then: see judges.ts.
+      ["log", true, "pass"],
+    ] as const
+  ) {
+    for (const changes of [true, false]) {
+      const { message, files, disk } = await spooled();
+      const program: Check = {
+        name: "command",
+        needsFile: true,
+        judge: async (message) => {
+          const { path } = await message.file();
+          if (changes) disk.overwrite(path, bytesOf("half"));
+          return VERDICTS.reject;
+        },
+      };
+      const policy = policyOf({ rejectUnsure: false, actions: new Map([["command", action]]), dryRun });
+      const { decision } = await chain(new FakeClock(), [program], policy).judge(message, { ...OPTIONS, files });
+      const intact = { tag: "tag", log: "pass", reject: "reject", discard: "discard" }[action];
+      assert.equal(decision.kind, changes ? kind : intact, `${action} ${changes}`);
+    }
+  }
+});
+
+Deno.test("chain: each program finds the message in a file, whatever those before did with theirs", async () => {
+  const { message, files, disk } = await spooled();
+  const paths: string[] = [];
+  const program: Check = {
+    name: "command",
+    needsFile: true,
+    judge: async (message) => {
+      const { path } = await message.file();
+      paths.push(path);
+      assert.equal(textOf(disk.octetsOf(path)), CONTENT_TEXT);
+      disk.unlink(path);
+      return VERDICTS.accept;
+    },
+  };
+  const judge = chain(new FakeClock(), [program, program, program], policyOf({ rejectUnsure: false }));
+  const { decision } = await judge.judge(message, { ...OPTIONS, files });
+  assert.ok(decision.kind === "pass" && await textOf(await readAll(decision.message)) === CONTENT_TEXT);
+  assert.equal(new Set(paths).size, 3);
 });
 
 Deno.test("chain needs a file when one of its members does", () => {

@@ -55,6 +55,7 @@ export interface ConversationOptions {
   readonly rules?: string | undefined;
   /** In place of a rules file. */
   readonly restriction?: Restriction;
+  readonly dryRun?: boolean;
 }
 
 export class Conversation {
@@ -86,6 +87,7 @@ export class Conversation {
           listNames: new Map(),
         }),
       ]));
+    const dryRun = options.dryRun ?? false;
     const lists = new ListStates(this.logger);
     const checks = options.check ? [options.check] : options.filter ? [filter] : [];
     const settings = { ...OPTIONS, ...options.options };
@@ -93,7 +95,8 @@ export class Conversation {
       runtime: this.runtime,
       logger: this.logger,
       judge: options.judge ?? chain(this.runtime.clock, checks, policyOf(settings)),
-      newAdmission: restriction && ((parts) => new Admission(restriction, { timeout: 5_000, lists }, parts)),
+      newAdmission: restriction &&
+        ((parts) => new Admission(restriction, { timeout: 5_000, lists }, { ...parts, dryRun })),
       options: settings,
     });
   }

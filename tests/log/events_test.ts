@@ -3,10 +3,13 @@
 import assert from "node:assert/strict";
 import type { Envelope } from "../../lib/mail/envelope.ts";
 import { type EventName, EVENTS, type FactsOf, SessionLog, type Source, tell } from "../../lib/log/events.ts";
-import type { Finding } from "../../lib/mail/judgement.ts";
+import type { Decision, Finding } from "../../lib/mail/judgement.ts";
 import type { Facts } from "../../lib/mail/verdict.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
+import { messageOf } from "../../lib/mail/message.ts";
 import { FakeLogger } from "../fakes/logger.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
+import { MAIL, newSpool } from "../fakes/spool.ts";
 
 const EVIL = 'x\r\nerror: forged verdict="pass\x1b[2J\u2028';
 
@@ -22,6 +25,13 @@ const SOCKET = { transport: "unix", path: EVIL } as const;
 const BROKEN = { doing: EVIL, why: EVIL };
 const LIST = { zone: EVIL, entry: EVIL };
 const FINDING: Finding = { check: "command", verdict: { kind: "spoilt", why: EVIL, failure: EVIL }, time: 1.6 };
+const LOST: Decision = { kind: "refused", check: EVIL, why: EVIL, reply: REPLY, kept: EVIL };
+
+const PASSING = {
+  kind: "pass",
+  why: "clean",
+  message: messageOf(MAIL, newSpool(new FakeRuntime().files, { named: false }).spool),
+} as const;
 
 // An event that is missing here does not pass the type check.
 const FACTS: { readonly [Name in EventName]: FactsOf<Name> } = {
@@ -39,16 +49,14 @@ const FACTS: { readonly [Name in EventName]: FactsOf<Name> } = {
   restricted: { ruling: { why: EVIL, reply: REPLY }, envelope: ENVELOPE, recipient: EVIL, deferred: true },
   notice: { text: EVIL },
   message: {
-    verdict: "pass",
-    reason: EVIL,
     messageId: EVIL,
     size: 1,
-    judgement: { findings: [FINDING], time: 1.6 },
+    judgement: { decision: LOST, findings: [FINDING], time: 1.6 },
     reply: REPLY,
   },
-  notChecked: { why: EVIL, message: EVIL },
-  discarded: { why: EVIL },
-  emailChanged: {},
+  notChecked: { check: EVIL, why: EVIL, message: EVIL },
+  discarded: { kind: "discard", check: EVIL, why: EVIL, reply: REPLY, kept: EVIL },
+  spoilt: { check: EVIL },
   noTimeLeft: {},
   spoolFailed: { why: EVIL },
   spoolNotRemoved: { why: EVIL },
@@ -135,11 +143,13 @@ Deno.test("the event message shows ten recipients and their number", () => {
   const recipients = Array.from({ length: 12 }, (_, at) => `r${at}@d`);
   const envelope = { sender: "", recipients, client: {} };
   tell(logger, "message", {
-    verdict: "pass",
-    reason: "clean",
     messageId: "<a=1@b>",
     size: 7,
-    judgement: { findings: [{ check: "clamd", verdict: { kind: "accept", why: "clean" }, time: 9.9 }], time: 12.4 },
+    judgement: {
+      decision: PASSING,
+      findings: [{ check: "clamd", verdict: { kind: "accept", why: "clean" }, time: 9.9 }],
+      time: 12.4,
+    },
     reply: formatReply("250 Ok"),
   }, source(envelope, "127.0.0.1"));
   const [line] = logger.lines;
@@ -159,11 +169,10 @@ Deno.test("the event message has the facts of all checks, and the time of each w
     time,
   });
   tell(logger, "message", {
-    verdict: "pass",
-    reason: "clean",
     messageId: undefined,
     size: 7,
     judgement: {
+      decision: PASSING,
       findings: [
         finding("filter-rules", 0.2),
         finding("rspamd", 30.4, { rspamd_score: 1.5, rspamd_symbols: "A(1.5) B" }),
@@ -189,4 +198,46 @@ Deno.test("the event bug has the stack, bounded", () => {
   assert.match(logger.lines[1]!, /not an error/);
   tell(logger, "bug", { error: new TypeError("short") });
   assert.match(logger.lines[2]!, /TypeError: short.*events_test\.ts/);
+});
+
+const REFUSED = formatReply("550 No");
+
+Deno.test("the log names the check that decided, and what a check would have done", () => {
+  const logger = new FakeLogger();
+  const log = new SessionLog(logger, "id");
+  const decisions: Decision[] = [
+    { kind: "reject", check: "clamd", why: "virus", reply: REFUSED },
+    { kind: "quarantine", check: "clamd", why: "virus", reply: REFUSED, kept: "7" },
+    { ...PASSING, kind: "tag", check: "clamd", why: "virus" },
+    { ...PASSING, check: "clamd", would: "reject", why: "virus" },
+    { ...PASSING, kind: "bypass", why: "client" },
+  ];
+  for (const decision of decisions) {
+    const judgement = { decision, findings: [], time: 0 };
+    log.tell("message", { messageId: undefined, size: 7, judgement, reply: REFUSED });
+  }
+  log.tell("discarded", { kind: "discard", check: "command", why: "virus", reply: REFUSED });
+  log.tell("discarded", { kind: "quarantine", check: "clamd", why: "virus", reply: REFUSED, kept: "7" });
+  const failed = { check: "spamd", verdict: { kind: "unsure", cause: "failed", why: "no answer" }, time: 1 } as const;
+  log.judged({ decision: PASSING, findings: [failed] });
+  const lost = { check: "extchk", verdict: { kind: "spoilt", why: "changed", failure: "died" }, time: 1 } as const;
+  log.judged({ decision: { kind: "refused", why: "changed", reply: REFUSED }, findings: [lost] });
+  // A dry run had given it a copy.
+  log.judged({ decision: PASSING, findings: [{ ...lost, verdict: { kind: "spoilt", why: "changed" } }] });
+  const ruling = { why: "rule", reply: REFUSED };
+  const envelope = { sender: "", recipients: [], client: {} };
+  log.tell("restricted", { ruling, envelope, recipient: "a@b", deferred: false, would: "reject" });
+  assert.deepEqual(logger.lines, [
+    'info: id: message verdict=reject reason=virus check=clamd size=7 filter_ms=0 reply="550 No"',
+    'info: id: message verdict=quarantine reason=virus check=clamd size=7 quarantine_id=7 filter_ms=0 reply="550 No"',
+    'info: id: message verdict=tag reason=virus check=clamd size=7 filter_ms=0 reply="550 No"',
+    'info: id: message verdict=pass reason=virus check=clamd would=reject size=7 filter_ms=0 reply="550 No"',
+    'info: id: message verdict=bypass reason=client size=7 filter_ms=0 reply="550 No"',
+    "warning: id: message discarded reason=virus check=command",
+    "warning: id: message quarantined reason=virus check=clamd quarantine_id=7",
+    'error: id: message not checked reason="no answer" message=passed check=spamd',
+    "error: id: message not checked reason=died message=550 check=extchk",
+    "error: id: message not delivered: the external checker changed it and did not pass it check=extchk",
+    'info: id: recipient would be refused reason=rule would=reject from=<> to=<a@b> nrcpt=0 reply="550 No"',
+  ]);
 });

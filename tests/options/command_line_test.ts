@@ -110,6 +110,12 @@ Deno.test("readCommandLine reads every further option", () => {
     ["--rules-delay=1.5", { "rules.delay": 1500 }],
     ["--filter-rules=./rules", { "filterRules.file": "./rules" }],
     ["--extchk=/usr/lib/check", { "extchk.program": "/usr/lib/check" }],
+    ["--action=extchk=tag", { "judging.actions": [["extchk", "tag"]] }],
+    ["--on-error=extchk=pass", { "judging.onErrors": [["extchk", "pass"]] }],
+    ["--dry-run", { "judging.dryRun": true }],
+    ["--bypass=192.0.2.1", {
+      "judging.bypass": [{ text: "192.0.2.1", networks: [{ address: Uint8Array.of(192, 0, 2, 1), bits: 32 }] }],
+    }],
     ["--defer-rcpt-refusals", { "session.deferRcptRefusals": true }],
     ["--tarpit-after=5", { "session.tarpitAfter": 5 }],
     ["--tarpit-delay=1", { "session.tarpitDelay": 1000 }],
@@ -144,7 +150,7 @@ Deno.test("readCommandLine ends at -h, -L and -V in any place", () => {
   const rows: readonly [line: string, asked: string | undefined][] = [
     ["-h", "help"],
     ["--help", "help"],
-    ["--he", "help"],
+    ["--lic", "license"],
     ["mx -rh --no-such-option", "help"],
     ["-L", "license"],
     ["--license mx", "license"],

@@ -102,6 +102,29 @@ Deno.test("a sender is refused before downstream hears of it, and the session go
   await talk.quit();
 });
 
+Deno.test("a dry run accepts whom a restriction refuses, at once, and says so in the log", async () => {
+  const restriction: Restriction = {
+    name: "all",
+    sender: async () => ({ kind: "refuse", why: "bad sender", reply: formatReply("550 Bad"), delay: 30_000 }),
+    recipient: async () => ({ kind: "refuse", why: "bad recipient", reply: formatReply("450 Bad"), ends: true }),
+  };
+  for (const deferRcptRefusals of [false, true]) {
+    const { judge, all } = watcher();
+    const talk = await greeted({ restriction, judge, dryRun: true, options: { deferRcptRefusals } });
+    await sendMessage(talk, [["c@mx", "250 Ok"]]);
+    assert.deepEqual(all, [undefined]);
+    const lines = talk.logger.find("would be refused");
+    assert.match(lines[0]!, /sender would be refused reason="bad sender" would=reject .*from=<a@b>.*reply="550 Bad"/);
+    assert.match(
+      lines[1]!,
+      /recipient would be refused reason="bad recipient" would=reject .*to=<c@mx> .*reply="450 Bad"/,
+    );
+    assert.equal(lines.length, 2);
+    assert.equal(talk.logger.find(" refused at").length, 0);
+    await talk.quit();
+  }
+});
+
 Deno.test("a recipient is ruled on with those that were accepted before", async () => {
   const seen: string[] = [];
   const restriction: Restriction = {

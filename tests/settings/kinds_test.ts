@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { parseAddresses } from "../../lib/dns/answers.ts";
 import {
+  CHECK_ACTION,
+  CHECK_ON_ERROR,
   DNS_LIST,
   EXIT_STATUSES,
   exitMeanings,
@@ -11,6 +13,7 @@ import {
   LISTEN,
   LOG,
   NAME_SERVER,
+  NETWORKS,
   scannerAddress,
 } from "../../lib/settings/kinds.ts";
 import { check } from "../options/check_kind.ts";
@@ -133,4 +136,55 @@ Deno.test("scannerAddress offers its examples, and shows them if a value is wron
   check(kind, [["127.0.0.1:3310", tcp("127.0.0.1", 3310)]], ["127.0.0.1"]);
   assert.deepEqual(kind.offers, { words: ["127.0.0.1:3310", "unix:/run/x"] });
   assert.throws(() => kind.parse("/run/x"), /such as 127\.0\.0\.1:3310 or unix:\/run\/x$/);
+});
+
+Deno.test("CHECK_ACTION and CHECK_ON_ERROR say something of one check", () => {
+  check(CHECK_ACTION, [
+    ["clamd=tag", ["clamd", "tag"]],
+    ["filter-rules=log", ["filter-rules", "log"]],
+    ["command=quarantine", ["command", "quarantine"]],
+  ], [
+    "",
+    "clamd",
+    "=tag",
+    "clamd=",
+    "Clamd=tag",
+    "clamd=Tag",
+    "clam=tag",
+    "clamd=pass",
+    "clamd=tag ",
+    "clamd=tag=x",
+    "all=tag",
+  ]);
+  check(CHECK_ON_ERROR, [
+    ["extchk=pass", ["extchk", "pass"]],
+    ["urls=tempfail", ["urls", "tempfail"]],
+  ], ["", "urls", "urls=reject", "pass", "=pass"]);
+});
+
+Deno.test("NETWORKS are addresses and networks of both kinds", () => {
+  const ip = (...octets: number[]) => Uint8Array.from(octets);
+  const v6 = ip(0x20, 1, 0x0d, 0xb8, ...Array(12).fill(0));
+  check(NETWORKS, [
+    ["192.0.2.1", { text: "192.0.2.1", networks: [{ address: ip(192, 0, 2, 1), bits: 32 }] }],
+    ["192.0.2.0/24,10.0.0.0/8", {
+      text: "192.0.2.0/24,10.0.0.0/8",
+      networks: [{ address: ip(192, 0, 2, 0), bits: 24 }, { address: ip(10, 0, 0, 0), bits: 8 }],
+    }],
+    ["2001:db8::/32", { text: "2001:db8::/32", networks: [{ address: v6, bits: 32 }] }],
+    ["[2001:db8::]/32", { text: "[2001:db8::]/32", networks: [{ address: v6, bits: 32 }] }],
+    ["2001:db8::", { text: "2001:db8::", networks: [{ address: v6, bits: 128 }] }],
+  ], [
+    "",
+    ",",
+    "192.0.2.1,",
+    "192.0.2",
+    "192.0.2.0/33",
+    "2001:db8::/129",
+    "localhost",
+    "192.0.2.1 ",
+    "192.0.2.1/",
+    "ALL",
+    ":",
+  ]);
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
-import { giveCopy, giveRecipients, Outfile } from "../../lib/spool/hand_over.ts";
+import { giveCopy, giveRecipients, Outfile, withFileInPlace } from "../../lib/spool/hand_over.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { content, fillSpool, isSame, newSpool, readAll } from "../fakes/spool.ts";
 import { CHANGES, GIVEN_SIZES, NO_CHANGES } from "./deeds.ts";
@@ -52,6 +52,42 @@ Deno.test("a copy that is no message any more is refused", async () => {
   disk.unlink(copy.path);
   await assert.rejects(copy.changed(), (error) => error instanceof IoError && error.kind === "missing");
   await spool.remove();
+});
+
+Deno.test("withFileInPlace gives the next program a file, whatever the one before did with it", async () => {
+  const path = "/tmp/postprox-1-0.eml";
+  for (const size of GIVEN_SIZES) {
+    const deeds: [what: string, deed: (disk: FakeRuntime["files"]) => void, next: string][] = [
+      ["nothing", () => {}, path],
+      ["touches it", (disk) => disk.overwrite(path, content(size)), path],
+      ["renames a copy over it", (disk) => disk.replace(path, content(size)), path],
+      ["removes it", (disk) => disk.unlink(path), `${path}2`],
+    ];
+    for (const [what, deed, next] of deeds) {
+      const { files: disk } = new FakeRuntime();
+      const { spool, files } = newSpool(disk);
+      await fillSpool(spool, content(size), 64 * K);
+      assert.equal((await spool.file()).path, path);
+      deed(disk);
+      const message = withFileInPlace(files, spool);
+      const file = await message.file();
+      assert.equal(file, await message.file());
+      assert.equal(file.path, next, what);
+      assert.ok(isSame(disk.octetsOf(next), content(size)), what);
+      assert.ok(isSame(await readAll(message), content(size)), what);
+      assert.ok(await file.isIntact());
+      // And again.
+      disk.unlink(next);
+      const third = await withFileInPlace(files, message).file();
+      assert.notEqual(third.path, next);
+      assert.ok(isSame(disk.octetsOf(third.path), content(size)), what);
+      disk.overwrite(third.path, content(size + 1));
+      assert.equal(await third.isIntact(), false);
+      await spool.remove();
+      assert.deepEqual(disk.paths, []);
+      assert.equal(disk.handles, 0);
+    }
+  }
 });
 
 Deno.test("giveRecipients writes all recipients, each on its own line", async () => {

@@ -5,9 +5,9 @@
 // number of recipients. Addresses are a stranger's text. One that begins with `-` looks like an option, but everything
 // after N is a recipient.
 //
-// Exit status 0 passes the message, with the checker's changes to FILE. Status 1 refuses it with 552. Anything else is
-// 451, with or without -r. That includes a checker that is late or cannot be started, for example because execve(2) has
-// no room for so many recipients. The last line of standard error goes to the log.
+// Exit status 0 passes the message, or what the checker made of FILE. 1 refuses it with 552. With any other status the
+// checker could not decide, and also if it is late or cannot be started (as with too many recipients for execve(2)). If it
+// changed FILE all the same, the message is lost. The last line of standard error goes to the log.
 
 import type { Message } from "../../mail/message.ts";
 import { IoError } from "../../ports/io_error.ts";
@@ -25,7 +25,6 @@ export interface ExternalCheckerOptions {
 
 /** RFC 3463: 5.7.1, delivery not authorized, message refused. */
 const REJECTED = formatReply("552 5.7.1 Content rejected");
-const FAILED = formatReply("451 4.7.1 Message could not be checked, try again later");
 
 export function externalChecker(
   ports: { clock: Clock; processes: Processes },
@@ -35,27 +34,28 @@ export function externalChecker(
     name: "extchk",
     needsFile: true,
     askedFor: "extchk",
-    judge: async (message, { signal, limit, notice }): Promise<Verdict> => {
-      // -r does not matter here, so this is not `unsure`.
-      const failed = (why: string): Verdict => {
-        if (!signal.aborted) notice(why);
-        return { kind: "defer", why, reply: FAILED };
-      };
+    judge: async (message, { signal, limit }): Promise<Verdict> => {
       const file = await message.file();
+      const unsure = async (cause: "failed" | "late", why: string): Promise<Verdict> => {
+        if (await file.isIntact()) return { kind: "unsure", cause, why };
+        return { kind: "spoilt", why: "external checker changed the message and failed", failure: why };
+      };
       const words = [path, ...checkerArguments(file.path, message.envelope, message.client.address)];
       const { end, lastLine } = await runProgram(ports, words, { environment: {}, timeout, limit, signal });
       if ("exit" in end && end.exit === 1) {
         const said = lastLine === "" ? "rejected" : `said: ${lastLine}`;
         return { kind: "reject", why: `external checker ${said}`, reply: REJECTED };
       }
-      if (!("exit" in end) || end.exit !== 0) return failed(failureOf("external checker", end, lastLine));
+      if (!("exit" in end) || end.exit !== 0) {
+        return await unsure("timedOut" in end ? "late" : "failed", failureOf("external checker", end, lastLine));
+      }
       try {
         const content = await file.changed();
         if (!content) return { kind: "accept", why: "external checker passed" };
         return { kind: "replace", why: "external checker changed the message", content };
       } catch (error) {
         if (!(error instanceof IoError)) throw error;
-        return failed(`external checker passed, but ${error.message}`);
+        return await unsure("failed", `external checker passed, but ${error.message}`);
       }
     },
   };

@@ -1,0 +1,57 @@
+// From the settings to the judge of messages: its checks, and the policy for them.
+
+import { chain } from "../checks/chain.ts";
+import type { Check, Judge } from "../checks/check.ts";
+import { type CheckName, policyOf, type PolicyOptions } from "../checks/policy.ts";
+import { UsageError } from "../ports/start_error.ts";
+import { type CheckRow, CHECKS, type LoadParts } from "./catalogue.ts";
+import type { ForCheck } from "./kinds.ts";
+import type { Settings } from "./settings.ts";
+
+/** Loads the checks of `settings` and starts what they need. Throws a `StartError`, and then it has started nothing. */
+export async function loadJudge(parts: LoadParts, settings: Settings): Promise<Judge> {
+  const asked = Object.entries<CheckRow>(CHECKS)
+    .map(([part, row]) => ({ row, own: settings[part as keyof typeof CHECKS] }))
+    .filter(({ row, own }) => row.isAsked(own));
+  const policy = policyOptions(settings, new Set(asked.map(({ row }) => row.name)));
+  const checks: Check[] = [];
+  for (const { row, own } of asked) checks.push(...[await row.load(own, settings, parts)].flat());
+  const judge = chain(parts.runtime.clock, checks, policyOf(policy));
+  const { dryRun, bypass } = settings.judging;
+  const tags = !dryRun && [...policy.actions.values()].includes("tag");
+  if (!dryRun && !tags && bypass.length === 0) return judge;
+  const judges = await import("../checks/judges.ts");
+  const tried = dryRun ? judges.dryRun(judge) : judge;
+  const bypassed = bypass.length > 0 ? judges.bypassing(tried, bypass.flatMap(({ networks }) => networks)) : tried;
+  return tags ? judges.withoutTags(bypassed) : bypassed;
+}
+
+function policyOptions(
+  { judging }: Settings,
+  names: ReadonlySet<CheckName>,
+): PolicyOptions & Required<Pick<PolicyOptions, "actions">> {
+  const { rejectUnsure, dryRun } = judging;
+  const actions = byCheck("--action", judging.actions, names);
+  const onError = byCheck("--on-error", judging.onErrors, names);
+  const [kept] = [...actions].find(([, action]) => action === "quarantine") ?? [];
+  if (kept) throw new UsageError(`option --action: ${kept}=quarantine needs a quarantine: give --quarantine=DIR`);
+  return { rejectUnsure, actions, onError, dryRun };
+}
+
+// What an option sets for each check. Only checks that look at mail may have it, and each one only once.
+function byCheck<Value>(
+  option: string,
+  settings: readonly ForCheck<Value>[],
+  names: ReadonlySet<CheckName>,
+): Map<CheckName, Value> {
+  const values = new Map<CheckName, Value>();
+  for (const [check, value] of settings) {
+    if (!names.has(check)) {
+      const hint = names.size > 0 ? `give one of ${[...names].join(", ")}` : "ask for one, such as -c COMMAND";
+      throw new UsageError(`option ${option}: no check ${check} looks at mail: ${hint}`);
+    }
+    if (values.has(check)) throw new UsageError(`option ${option}: ${check} has it twice: give it once for each check`);
+    values.set(check, value);
+  }
+  return values;
+}
