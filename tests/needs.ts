@@ -62,6 +62,7 @@ export interface Suite {
 }
 
 const POSTFIX = ["Linux", "root", "Postfix"] as const;
+const NAMESPACES = ["Linux", "root", "the right to mount"] as const;
 const NAME_SERVERS = ["Linux", "root", "nsd", "rbldnsd", "dnsmasq"] as const;
 
 export const SUITES: readonly Suite[] = [
@@ -71,11 +72,14 @@ export const SUITES: readonly Suite[] = [
 
   { where: "runtime/contract_test.ts", needs: ["Linux", "python3"] },
   { where: "runtime/contract_test.ts", part: "the runtime adapter for Bun", needs: ["npm's Bun"] },
-  { where: "runtime/contract_test.ts", part: "a host with several addresses", needs: ["root", "the right to mount"] },
+  { where: "runtime/contract_test.ts", part: "a host with several addresses", needs: NAMESPACES },
+  { where: "runtime/contract_test.ts", part: "hosts that cannot be reached", needs: [...NAMESPACES, "ip(8)"] },
   { where: "runtime/executable_test.ts", needs: ["Linux", "npm's Bun"] },
 
   { where: "blackbox/", needs: ["Linux", "python3"] },
-  { where: "blackbox/spool_test.ts", part: "a full disk", needs: ["root", "the right to mount"] },
+  { where: "blackbox/listen_test.ts", part: "a name with several addresses", needs: NAMESPACES },
+  { where: "blackbox/listen_test.ts", part: "containers that share a spool", needs: NAMESPACES },
+  { where: "blackbox/spool_test.ts", part: "a full disk", needs: NAMESPACES },
 
   { where: "hostile/", needs: ["Linux", "python3"] },
   { where: "hostile/hostile_test.ts", part: "hostile octets to a real Postfix", needs: POSTFIX },

@@ -29,6 +29,13 @@ const RUNTIMES: Readonly<Record<string, () => Promise<readonly string[]>>> = {
 };
 
 const SEVERAL = "the addresses of a host are tried in turn, and one connection is made";
+const UNREACHABLE = "a connection that cannot be made says which address failed, and with what";
+
+/** Cases that need more than the rest: parts in tests/needs.ts. */
+const PARTS: Readonly<Record<string, string>> = {
+  [SEVERAL]: "a host with several addresses",
+  [UNREACHABLE]: "hosts that cannot be reached",
+};
 
 for (const [name, find] of Object.entries(RUNTIMES)) {
   const ignore = name === "Bun" && isLeftOut("the runtime adapter for Bun");
@@ -40,7 +47,7 @@ for (const [name, find] of Object.entries(RUNTIMES)) {
       for (const [title, play] of Object.entries(CASES)) {
         await test.step({
           name: title,
-          ignore: title === SEVERAL && isLeftOut("a host with several addresses"),
+          ignore: title in PARTS && isLeftOut(PARTS[title]!),
           fn: () => play([...words, here("program.ts")], dir),
         });
         for (const entry of [...Deno.readDirSync(dir)]) Deno.removeSync(`${dir}/${entry.name}`);
@@ -340,7 +347,7 @@ for _ in range(5):
       await Promise.all(serving);
     }
   },
-  "a connection that cannot be made says which address failed, and with what": async (words, dir) => {
+  [UNREACHABLE]: async (words, dir) => {
     const hosts = ["192.0.2.1 two.test", "127.9.9.1 two.test", "127.9.9.1 one.test", "127.9.9.2 silent.test"];
     Deno.writeTextFileSync(`${dir}/hosts`, `${hosts.join("\n")}\n`);
     const routes = ["unreachable 192.0.2.1", "prohibit 192.0.2.2"].map((route) => `ip route add ${route}`).join(" && ");
