@@ -171,6 +171,29 @@ table("A --clamd that has failed", {
   }),
 ]);
 
+/** The most memory that the process held so far, in kB. */
+function peak(pid: number): number {
+  return Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]);
+}
+
+table("--clamd and a message of 50 MB", { options: () => [`--clamd=${first.address}`] }, [{
+  name: "costs no memory",
+  play: async (talk) => {
+    const client = await talk.open();
+    // The machine code that comes with use is made, and buffers have their size.
+    const line = "A line of a large message.\r\n";
+    for (let warm = 0; warm < 5; warm++) {
+      assert.equal((await deliver(client, `\r\n${line.repeat(100_000)}${EICAR}\r\n`)).raw, FOUND);
+    }
+    const before = peak(talk.process.pid);
+    const size = 50_000_000;
+    assert.equal((await deliver(client, `\r\n${line.repeat(size / line.length)}${EICAR}\r\n`)).raw, FOUND);
+    const grown = peak(talk.process.pid) - before;
+    assert.ok(grown < 16_000, `the process grew by ${grown} kB`);
+    assert.ok(first.questions.pop()!.length > 0.9 * size);
+  },
+}]);
+
 Deno.test("A wrong address or time of a scanner is refused at start, with what would be right", async () => {
   for (
     const [word, complaint] of [

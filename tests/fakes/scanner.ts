@@ -5,7 +5,7 @@
 // questions, and how many connections came.
 
 import { createServer, type Server, type Socket } from "node:net";
-import { bytesOf, concat } from "../../lib/text/octets.ts";
+import { bytesOf } from "../../lib/text/octets.ts";
 import { freePort } from "../rig/ports.ts";
 
 export interface Protocol {
@@ -124,7 +124,7 @@ export class FakeScanner implements AsyncDisposable {
     socket.on("error", () => {});
     socket.on("close", () => this.#sockets.delete(socket));
     socket.on("end", () => socket.end());
-    let received: Uint8Array = new Uint8Array(0);
+    const received = new Received();
     let isFaulty = false;
     const goesWrong = (at: Point, answer?: Uint8Array) => {
       if (isFaulty || this.fault?.at !== at) return isFaulty;
@@ -134,12 +134,12 @@ export class FakeScanner implements AsyncDisposable {
     };
     if (goesWrong("connect")) return void socket.resume();
     socket.on("data", (data: Uint8Array) => {
-      received = concat([received, data]);
+      received.push(data);
       if (goesWrong("request")) return;
       if (received.length >= (this.fault?.half ?? 64) && goesWrong("half request")) return;
-      for (let length = this.#lengthOf(received); length !== undefined; length = this.#lengthOf(received)) {
-        const question = received.slice(0, length);
-        received = received.slice(length);
+      const lengthOf = () => received.length === 0 ? undefined : this.#protocol.lengthOf(received.octets);
+      for (let length = lengthOf(); length !== undefined; length = lengthOf()) {
+        const question = received.take(length);
         this.questions.push(question);
         const said = this.#protocol.answer(question);
         const answer = typeof said === "string" ? bytesOf(said) : said;
@@ -152,10 +152,6 @@ export class FakeScanner implements AsyncDisposable {
         if (typeof closes === "function" ? closes(question) : closes) socket.end();
       }
     });
-  }
-
-  #lengthOf(received: Uint8Array): number | undefined {
-    return received.length === 0 ? undefined : this.#protocol.lengthOf(received);
   }
 
   #goWrong(socket: Socket, { does, says }: FaultAt, answer: Uint8Array | undefined): void {
@@ -197,5 +193,32 @@ export class FakeScanner implements AsyncDisposable {
       callback();
     }, delay);
     this.#timers.add(timer);
+  }
+}
+
+/** What came and is no whole question yet. It grows by doubling, since a question may have 50 MB. */
+class Received {
+  #buffer = new Uint8Array(65_536);
+  length = 0;
+
+  get octets(): Uint8Array {
+    return this.#buffer.subarray(0, this.length);
+  }
+
+  push(data: Uint8Array): void {
+    if (this.length + data.length > this.#buffer.length) {
+      const larger = new Uint8Array(2 * (this.length + data.length));
+      larger.set(this.octets);
+      this.#buffer = larger;
+    }
+    this.#buffer.set(data, this.length);
+    this.length += data.length;
+  }
+
+  take(count: number): Uint8Array {
+    const taken = this.#buffer.slice(0, count);
+    this.#buffer.copyWithin(0, count, this.length);
+    this.length -= count;
+    return taken;
   }
 }

@@ -134,6 +134,20 @@ Deno.test("clamd: an answer counts that comes in the middle of the message", asy
   }
 });
 
+Deno.test("clamd: a message that one server does not take is another one's, and the first is asked first again", async () => {
+  await using small = await FakeScanner.start(says("INSTREAM size limit exceeded. ERROR\0"));
+  await using large = await FakeScanner.start(CLAMD);
+  const servers = [small, large].map(({ address }) => parseScanner(address, ""));
+  const check = clamdCheck({ clock, network }, { servers, timeout: 30_000 });
+  for (let count = 1; count <= 2; count++) {
+    const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
+    await fillSpool(spool, VIRUS);
+    const options = { signal: new AbortController().signal, limit: 80_000, notice: () => {}, files };
+    assert.equal((await check.judge(messageOf(MAIL, spool), options)).kind, "reject");
+    assert.equal(small.connections, count);
+  }
+});
+
 Deno.test("clamd: a fault at any point is no opinion, and another server has one", async () => {
   await using faulty = await FakeScanner.start(CLAMD);
   await using healthy = await FakeScanner.start(CLAMD);
