@@ -82,7 +82,7 @@ const WRONG: readonly {
       files.fail("read", "other");
     },
   },
-  // What is set for a check that does not look, twice, or without what it needs.
+  // What is set for a check that does not look, or without what it needs.
   {
     args: ["mx", "--action=command=tag"],
     status: 64,
@@ -94,9 +94,10 @@ const WRONG: readonly {
     words: /--on-error: no check clamd looks at mail: give one of command/,
   },
   {
-    args: ["mx", "-c", "true", "--action=command=tag", "--action=command=log"],
+    // The last one counts.
+    args: ["mx", "-c", "true", "--action=command=log", "--action=command=quarantine"],
     status: 64,
-    words: /--action: command has it twice: give it once for each check/,
+    words: /--action: command=quarantine needs a quarantine: give --quarantine=DIR/,
   },
   {
     args: ["mx", "-c", "true", "--action=command=quarantine"],

@@ -38,7 +38,7 @@ function policyOptions(
   return { rejectUnsure, actions, onError, dryRun };
 }
 
-// What an option sets for each check. Only checks that look at mail may have it, and each one only once.
+// What an option sets for each check. Only checks that look at mail may have it. The last setting of a check counts.
 function byCheck<Value>(
   option: string,
   settings: readonly ForCheck<Value>[],
@@ -50,7 +50,6 @@ function byCheck<Value>(
       const hint = names.size > 0 ? `give one of ${[...names].join(", ")}` : "ask for one, such as -c COMMAND";
       throw new UsageError(`option ${option}: no check ${check} looks at mail: ${hint}`);
     }
-    if (values.has(check)) throw new UsageError(`option ${option}: ${check} has it twice: give it once for each check`);
     values.set(check, value);
   }
   return values;
