@@ -20,6 +20,9 @@ export const serve: Command = async ({ runtime, args, line: { settings, operands
   const { address, foreground } = settings.listen;
   // A service with a forgotten -l would otherwise wait for mail on its standard input.
   if (foreground && !address) throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
+  if (settings.helper.command !== "" && !address) {
+    throw new UsageError("option --helper: programs that stay are for listen mode: give -l as well, or -c instead");
+  }
   if (address && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
   }

@@ -323,10 +323,7 @@ export const CHECKS = {
       }),
     },
     isAsked: ({ command }) => command !== "",
-    load: async ({ command, count }, { judging: { timeout }, programs, listen }, { runtime, logger }) => {
-      if (!listen.address) {
-        throw new UsageError("option --helper: programs that stay are for listen mode: give -l as well, or -c instead");
-      }
+    load: async ({ command, count }, { judging: { timeout }, programs }, { runtime, logger }) => {
       const [{ helperCheck }, { tell }] = await Promise.all([
         import("../checks/program/helper.ts"),
         import("../log/events.ts"),
