@@ -87,6 +87,16 @@ export function beforeFilter({ port, proxy, speedAdjust, patience }: BeforeFilte
     (patience === undefined ? "" : `    -o smtpd_proxy_timeout=${patience}\n`);
 }
 
+/** A server for strangers with a milter at `HOST:PORT`, and no proxy. */
+export function milterServer(port: number, milter: string): string {
+  return `127.0.0.1:${port} inet n - n - 20 smtpd
+    -o syslog_name=postfix/milter
+    -o smtpd_milters=inet:${milter}
+    -o milter_default_action=tempfail
+    -o smtpd_client_connection_count_limit=10
+`;
+}
+
 /** postprox under spawn(8), on a port of 127.0.0.1 or, by name, on a socket in Postfix's private directory. */
 export function spawnedProxy(where: number | string, user: string, words: readonly string[]): string {
   const service = typeof where === "number" ? `127.0.0.1:${where} inet n` : `${where} unix -`;
