@@ -22,6 +22,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   "lib/runtime": 1,
   "lib/checks": 2,
   "lib/restrictions": 2,
+  "lib/quarantine": 2,
   "lib/session": 3,
   "lib/modes": 4,
   "lib/settings": 5,

@@ -1,4 +1,6 @@
-// Files in memory. Any operation can be made to fail with a kind of `IoError`, from its nth time on.
+// Files in memory. Any operation can be made to fail with a kind of `IoError`, from its nth time on. The process can be
+// killed before any operation: that one and all after it do nothing. The power can fail: then only that is left which was
+// waited for (fsync).
 //
 // A file that is removed while it is open stays for those who have it open, as in POSIX. An append that fails because
 // of no room has written half of its octets.
@@ -24,6 +26,8 @@ export type DiskOperation =
 
 interface Node {
   octets: Uint8Array;
+  /** What a power failure leaves of them. */
+  synced: Uint8Array;
   kind: FileFacts["kind"];
   modified: number;
   executable?: boolean;
@@ -31,6 +35,11 @@ interface Node {
   changed: number;
   isOwn: boolean;
   isLocked: boolean;
+}
+
+/** Ends the code that a SIGKILL would end. */
+export class Killed extends Error {
+  override readonly name = "Killed";
 }
 
 interface Failure {
@@ -45,6 +54,9 @@ interface Failure {
 export class FakeDisk implements Files {
   readonly #clock: Clock;
   readonly #nodes = new Map<string, Node>();
+  /** The names that a power failure leaves. */
+  readonly #synced = new Map<string, Node>();
+  #deathAt = Infinity;
   #inodes = 0;
   #failures: Failure[] = [];
   #stalled: PromiseWithResolvers<void> | undefined;
@@ -67,6 +79,27 @@ export class FakeDisk implements Files {
 
   mend(): void {
     this.#failures = [];
+  }
+
+  /** Kills the process when `count` more operations have been done. */
+  killAfter(count: number): void {
+    this.#deathAt = this.operations.length + count;
+  }
+
+  /** A new process, after that one was killed: its locks are gone. */
+  restart(): void {
+    this.#deathAt = Infinity;
+    for (const node of this.#nodes.values()) node.isLocked = false;
+  }
+
+  /** The power fails, and comes back. Names that were not waited for are lost or kept: nobody can say. */
+  cutPower(names: "lost" | "kept"): void {
+    if (names === "lost") {
+      for (const path of this.paths) this.#nodes.delete(path);
+      for (const [path, node] of this.#synced) this.#nodes.set(path, node);
+    }
+    for (const node of this.#nodes.values()) node.octets = node.synced;
+    this.restart();
   }
 
   /** Makes every append wait until `takeAppends`. */
@@ -102,13 +135,15 @@ export class FakeDisk implements Files {
 
   /** Puts a new file where `path` leads, as rename(2) would. */
   replace(path: string, octets: Uint8Array, kind: FileFacts["kind"] = "file"): void {
-    this.#nodes.set(path, this.#newNode(octets.slice(), kind));
+    const node = this.#newNode(octets.slice(), kind);
+    this.#nodes.set(path, node);
+    this.#synced.set(path, node);
   }
 
   #newNode(octets: Uint8Array, kind: FileFacts["kind"]): Node {
     const now = this.#clock.now();
     const inode = ++this.#inodes;
-    return { octets, kind, modified: now, changed: now, inode, isOwn: true, isLocked: false };
+    return { octets, synced: octets, kind, modified: now, changed: now, inode, isOwn: true, isLocked: false };
   }
 
   /** Gives the system an id of its boot, without which no file is marked as in use. */
@@ -132,7 +167,7 @@ export class FakeDisk implements Files {
   async create(path: string): Promise<File> {
     this.#note("create", path);
     if (this.#nodes.has(path)) throw new IoError("exists", `cannot open ${path}: exists`);
-    this.replace(path, new Uint8Array(0));
+    this.#nodes.set(path, this.#newNode(new Uint8Array(0), "file"));
     return this.#handle(path);
   }
 
@@ -175,6 +210,8 @@ export class FakeDisk implements Files {
 
   async syncDirectory(path: string): Promise<void> {
     this.#note("syncDirectory", path);
+    for (const name of this.#synced.keys()) if (name.startsWith(`${path}/`)) this.#synced.delete(name);
+    for (const [name, node] of this.#nodes) if (name.startsWith(`${path}/`)) this.#synced.set(name, node);
   }
 
   async remove(path: string): Promise<void> {
@@ -232,6 +269,7 @@ export class FakeDisk implements Files {
       sync: async () => {
         check();
         this.#note("sync", path);
+        node.synced = node.octets;
       },
       isUnlocked: async () => {
         check();
@@ -258,6 +296,7 @@ export class FakeDisk implements Files {
   }
 
   #note(operation: DiskOperation, path: string): void {
+    if (this.operations.length >= this.#deathAt) throw new Killed(`killed before ${operation} ${path}`);
     this.operations.push(`${operation} ${path}`);
     for (const failure of this.#failures) {
       if (failure.operation !== operation || !path.endsWith(failure.ending)) continue;

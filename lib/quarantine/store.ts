@@ -1,0 +1,123 @@
+// The store of kept messages: a directory with two files for each. These are all changes that are ever made to it.
+//
+// `ID.json` is renamed into place last, when both files are on disk (fsync), their names too. It is removed first. So
+// whatever moment a SIGKILL or a power failure comes at, a message is kept whole or not at all, and parts without an
+// `ID.json` may be left over. All failures are thrown as `IoError`. Memory does not grow with the message.
+
+import { IoError } from "../ports/io_error.ts";
+import type { File, Files } from "../ports/runtime.ts";
+import { bytesOf } from "../text/octets.ts";
+import { type Ending, newId, pathIn } from "./names.ts";
+import { formatRecord, type QuarantineRecord } from "./record.ts";
+
+/** Throws an `IoError` that says why no message can be kept in `directory`. */
+export async function checkQuarantineDirectory(files: Files, directory: string): Promise<void> {
+  const { kind } = await files.stat(directory);
+  if (kind !== "directory") throw new IoError("other", `${directory} is not a directory`);
+  const path = pathIn(directory, newId(), "new");
+  const probe = await files.create(path);
+  try {
+    probe.close();
+    await files.syncDirectory(directory);
+  } finally {
+    await files.remove(path);
+  }
+}
+
+export interface Copy {
+  readonly record: QuarantineRecord;
+  chunks(): AsyncIterable<Uint8Array>;
+  /** Is asked between any two operations. It throws an `IoError` when nobody wants the copy any more. */
+  goOn(): void;
+}
+
+/** Keeps a message. When this returns, it is on disk. When this throws, nothing of it is left, as far as that can be removed. */
+export async function writeCopy(files: Files, directory: string, copy: Copy): Promise<void> {
+  const { record } = copy;
+  const paths = pathsOf(directory, record.id);
+  const message = await files.create(paths.eml);
+  try {
+    // While it is locked, nobody takes it for a part that is left over.
+    await message.lock();
+    for await (const chunk of copy.chunks()) {
+      copy.goOn();
+      await message.append(chunk);
+      // Nor is there a next piece to be read.
+      copy.goOn();
+    }
+    await message.sync();
+    copy.goOn();
+    await writeRecord(files, paths.new, record);
+    await files.syncDirectory(directory);
+    copy.goOn();
+    await files.rename(paths.new, paths.json);
+    await files.syncDirectory(directory);
+    copy.goOn();
+  } catch (error) {
+    await removeQuietly(files, [paths.json, paths.new, paths.eml]);
+    throw error;
+  } finally {
+    message.close();
+  }
+}
+
+/** Puts another record in the place of the one that is there. Whoever does that holds the lock of the message. */
+export async function replaceRecord(files: Files, directory: string, record: QuarantineRecord): Promise<void> {
+  const paths = pathsOf(directory, record.id);
+  // It may be left over of one who was killed.
+  await removeFile(files, paths.new);
+  try {
+    await writeRecord(files, paths.new, record);
+    await files.rename(paths.new, paths.json);
+  } catch (error) {
+    await removeQuietly(files, [paths.new]);
+    throw error;
+  }
+  await files.syncDirectory(directory);
+}
+
+/** Removes all of a message. From the moment that its record is gone, it is not kept any more. */
+export async function removeCopy(files: Files, directory: string, id: string): Promise<void> {
+  const paths = pathsOf(directory, id);
+  await removeFile(files, paths.json);
+  await files.syncDirectory(directory);
+  await removeFile(files, paths.new);
+  await removeFile(files, paths.eml);
+}
+
+function pathsOf(directory: string, id: string): Readonly<Record<Ending, string>> {
+  const [eml, json, made] = [pathIn(directory, id, "eml"), pathIn(directory, id, "json"), pathIn(directory, id, "new")];
+  return { eml, json, new: made };
+}
+
+async function writeRecord(files: Files, path: string, record: QuarantineRecord): Promise<void> {
+  const file: File = await files.create(path);
+  try {
+    for (const piece of formatRecord(record)) await file.append(bytesOf(piece));
+    await file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+// A directory with such a name is none of ours, and may hold anything.
+async function removeFile(files: Files, path: string): Promise<void> {
+  try {
+    if ((await files.lstat(path)).kind === "directory") throw new IoError("other", `${path} is a directory`);
+  } catch (error) {
+    if (error instanceof IoError && error.kind === "missing") return;
+    throw error;
+  }
+  await files.remove(path);
+}
+
+// What went wrong before is what counts.
+async function removeQuietly(files: Files, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    try {
+      await files.remove(path);
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+    }
+  }
+}
