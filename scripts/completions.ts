@@ -4,14 +4,29 @@
 // They complete both names of an option, and values that its kind offers. In place of HOST:PORT they offer host names.
 // bash does not need a bash-completion package.
 
-import { allOptions } from "../lib/commands/commands.ts";
+import type { CommandRow } from "../lib/commands/command.ts";
+import { allOptions, COMMANDS } from "../lib/commands/commands.ts";
 import type { Offer } from "../lib/options/kinds.ts";
 import { type OptionRow, withDefault } from "../lib/options/table.ts";
 import { writeFiles } from "./dist.ts";
 
 /** The files, by the names that each shell looks for. */
-export function completionFiles(options: readonly OptionRow[]): Readonly<Record<string, string>> {
-  return { "postprox.bash": bash(options), "_postprox": zsh(options), "postprox.fish": fish(options) };
+export function completionFiles(
+  options: readonly OptionRow[],
+  commands: readonly CommandRow[] = COMMANDS,
+): Readonly<Record<string, string>> {
+  const named = commands.flatMap(({ word, verbs = [] }) => word === undefined ? [] : { word, verbs });
+  return {
+    "postprox.bash": bash(options, named),
+    "_postprox": zsh(options, named),
+    "postprox.fish": fish(options, named),
+  };
+}
+
+/** A command that the first word names, and the words that may come next. */
+interface Named {
+  readonly word: string;
+  readonly verbs: readonly string[];
 }
 
 const MADE = "# Completion of postprox's options. Made by scripts/completions.ts.";
@@ -22,7 +37,7 @@ function namesOf({ short, long }: OptionRow): string[] {
 
 // --- bash
 
-function bash(options: readonly OptionRow[]): string {
+function bash(options: readonly OptionRow[], commands: readonly Named[]): string {
   const bodies = Map.groupBy(options.filter(({ kind }) => kind !== undefined), bashBody);
   const cases = [...bodies].map(([body, rows]) => `    ${rows.flatMap(namesOf).join(" | ")})\n${body}      ;;\n`);
   const names = options.flatMap(namesOf).join(" ");
@@ -41,8 +56,17 @@ _postprox() {
 ${cases.join("")}  esac
   if [[ $cur == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "${names}" -- "$cur")
+  elif [[ $COMP_CWORD -eq 1 ]]; then
+    mapfile -t COMPREPLY < <(compgen -A hostname -W "${commands.map(({ word }) => word).join(" ")}" -- "$cur")
   else
-    mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+    local verbs=
+    case $COMP_CWORD:\${COMP_WORDS[1]} in
+${commands.map(({ word, verbs }) => `      2:${word}) verbs="${verbs.join(" ")}" ;;\n`).join("")}    esac
+    if [[ $verbs ]]; then
+      mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur")
+    else
+      mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+    fi
   fi
 }
 
@@ -68,7 +92,7 @@ function bashBody(row: OptionRow): string {
 
 // --- zsh
 
-function zsh(options: readonly OptionRow[]): string {
+function zsh(options: readonly OptionRow[], commands: readonly Named[]): string {
   const specs = options.map((row) => {
     const { short, long, kind, valueIsOptional, isRepeatable, endsReading, help } = row;
     const takes = kind === undefined ? ["", ""] : valueIsOptional ? ["", "=-"] : ["+", "="];
@@ -85,9 +109,21 @@ _postprox_files_or() {
   _alternative "words:word:($*)" "files:file:_files"
 }
 
+_postprox_first() {
+  _alternative "commands:command:(${commands.map(({ word }) => word).join(" ")})" "hosts:host:_hosts"
+}
+
+_postprox_next() {
+  case $words[2] in
+${commands.map(({ word, verbs }) => `    ${word}) compadd -- ${verbs.join(" ")} ;;\n`).join("")}    *) _hosts ;;
+  esac
+}
+
 _arguments -s -S : \\
 ${specs.join(" \\\n")} \\
-    '1:HOST\\:PORT:_hosts'
+    '1: :_postprox_first' \\
+    '2: :_postprox_next' \\
+    '*:HOST\\:PORT:_hosts'
 `;
 }
 
@@ -110,7 +146,7 @@ function zshQuote(text: string): string {
 
 // --- fish
 
-function fish(options: readonly OptionRow[]): string {
+function fish(options: readonly OptionRow[], commands: readonly Named[]): string {
   const lines = options.map((row) => {
     const { short, long, kind, valueIsOptional, help } = row;
     const { words: offered = [], finds } = kind?.offers ?? {};
@@ -125,8 +161,15 @@ function fish(options: readonly OptionRow[]): string {
   return `${MADE}
 
 complete -c postprox -f -a '(__fish_print_hostnames)'
+${commands.map(fishCommand).join("\n")}
 ${lines.join("\n")}
 `;
+}
+
+function fishCommand({ word, verbs }: Named): string {
+  const first = `complete -c postprox -n __fish_is_first_token -a '${word}'`;
+  const next = `test (count (commandline -opc)) -eq 2; and test (commandline -opc)[2] = ${word}`;
+  return verbs.length === 0 ? first : `${first}\ncomplete -c postprox -n '${next}' -a '${verbs.join(" ")}'`;
 }
 
 if (import.meta.main) await writeFiles("completions", "/completions", () => completionFiles(allOptions()));

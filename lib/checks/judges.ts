@@ -37,8 +37,8 @@ export function dryRun(judge: Judge): Judge {
   };
 }
 
-// Programs may change the file that they get: it must not be the only one.
-function withCopy(message: Message, files: SpoolFiles): Message {
+/** The message, but programs get a copy: they may change the file that they get, and it must not be the only one. */
+export function withCopy(message: Message, files: SpoolFiles): Message {
   let copy: ReturnType<Message["file"]> | undefined;
   const { size, lineEnds, crLines } = message;
   const chunks = () => message.chunks();

@@ -1,7 +1,7 @@
 // The form of a command: a thing that the program can do.
 
 import type { CommandLine } from "../options/command_line.ts";
-import type { OptionRow } from "../options/table.ts";
+import type { OptionRow, SettingsTable } from "../options/table.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Settings } from "../settings/settings.ts";
 
@@ -9,6 +9,10 @@ import type { Settings } from "../settings/settings.ts";
 export interface CommandRow {
   /** The first word of a command line that asks for it. */
   readonly word?: string;
+  /** The words that may come next. */
+  readonly verbs?: readonly string[];
+  /** Options that only this command has, beside those of all. */
+  readonly settings?: SettingsTable;
   /** The option that asks for it. It may stand anywhere. */
   readonly option?: OptionRow;
   readonly load: () => Promise<Command>;

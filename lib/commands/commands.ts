@@ -5,7 +5,7 @@
 import { choice } from "../options/kinds.ts";
 import { type CommandLine, readCommandLine } from "../options/command_line.ts";
 import { type OptionRow, rowsOf } from "../options/table.ts";
-import { SETTINGS, type Settings } from "../settings/settings.ts";
+import { COMMAND_OPTIONS, QUARANTINE_VERBS, SETTINGS, type Settings } from "../settings/settings.ts";
 import type { CommandRow } from "./command.ts";
 
 /** The command without a name. */
@@ -13,6 +13,12 @@ export const SERVE: CommandRow = { load: async () => (await import("./serve.ts")
 
 export const COMMANDS: readonly CommandRow[] = [
   SERVE,
+  {
+    word: "quarantine",
+    verbs: QUARANTINE_VERBS,
+    settings: COMMAND_OPTIONS,
+    load: async () => (await import("./quarantine.ts")).quarantine,
+  },
   {
     option: {
       long: "postfix-config",
@@ -39,7 +45,8 @@ export const COMMANDS: readonly CommandRow[] = [
 
 /** All options of the program. */
 export function allOptions(): readonly OptionRow[] {
-  return [...rowsOf(SETTINGS), ...optionsOf(COMMANDS)];
+  const own = COMMANDS.flatMap(({ settings }) => settings ? rowsOf(settings) : []);
+  return [...rowsOf(SETTINGS), ...new Set(own), ...optionsOf(COMMANDS)];
 }
 
 /** The command that `args` asks for, and the settings in `args`. */
@@ -48,7 +55,8 @@ export function readWords(
   commands: readonly CommandRow[] = COMMANDS,
 ): { command: CommandRow; line: CommandLine<Settings> } {
   const named = commands.find(({ word }) => word !== undefined && word === args[0]);
-  const line = readCommandLine(named ? args.slice(1) : args, SETTINGS, optionsOf(commands));
+  const table = { ...SETTINGS, ...named?.settings };
+  const line = readCommandLine(named ? args.slice(1) : args, table, optionsOf(commands));
   const asked = commands.find(({ option }) => option !== undefined && option === line.command?.option);
   return { command: asked ?? named ?? SERVE, line };
 }

@@ -5,6 +5,7 @@ import type { OptionRow } from "../options/table.ts";
 import type { Command } from "./command.ts";
 
 const USAGE = `Usage: postprox HOST:PORT [-c COMMAND] [-d DIR] [-t SEC] [-rv] [-l [IP:]PORT]
+       postprox quarantine list|show|release|delete|expire --quarantine=DIR ...
        postprox --postfix-config[=spawn|listen] [HOST:PORT] [OPTION...]
        postprox -hLV
 
@@ -19,6 +20,7 @@ const HEADINGS = {
   scanners: "Content checks",
   running: "Running",
   limits: "Limits (SEC in seconds, fractions allowed)",
+  commands: "Commands with a name",
   information: "Information",
 };
 

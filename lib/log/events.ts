@@ -147,7 +147,18 @@ export const EVENTS = {
   discarded: row(
     "warning",
     ({ kind }: Refused) => `message ${kind === "quarantine" ? "quarantined" : "discarded"}`,
-    ({ why, check, kept }, subject) => ({ reason: why, ...about(subject), check, quarantine_id: kept }),
+    ({ why, check, kept }, subject) => ({ reason: why, ...about(subject), check, quarantine: kept }),
+  ),
+  /** The message was to be kept in the quarantine, and could not be. `message` is the code of the reply to it. */
+  notKept: row(
+    "error",
+    "message not kept in quarantine",
+    ({ check, notKept, reply }: Refused, subject) => ({
+      reason: notKept,
+      message: reply.code,
+      ...about(subject),
+      check,
+    }),
   ),
   /** A program changed the only copy of a message, and did not pass the message. */
   spoilt: row("error", wordsOfSpoilt, ({ check }: { check: string }, subject) => ({ ...about(subject), check })),
@@ -287,6 +298,7 @@ export class SessionLog implements Source {
     if (failure) {
       this.tell("notChecked", { ...failure, message: "reply" in decision ? decision.reply.code : "passed" });
     }
+    if ("notKept" in decision && decision.notKept !== undefined) this.tell("notKept", decision);
     const spoilt = findings.find(({ verdict }) => verdict.kind === "spoilt");
     if (spoilt && "reply" in decision) this.tell("spoilt", spoilt);
   }
@@ -340,7 +352,7 @@ function fieldsOfMessage(message: DoneMessage, subject: Subject): Fields {
     would: "would" in decision ? decision.would : undefined,
     message_id: messageId,
     size,
-    quarantine_id: "kept" in decision ? decision.kept : undefined,
+    quarantine: "kept" in decision ? decision.kept : undefined,
     filter_ms: Math.round(time),
     ...timesOf(findings),
     ...factsOf(findings),

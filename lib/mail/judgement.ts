@@ -56,6 +56,8 @@ export interface Refused {
   readonly check?: string | undefined;
   /** The id of the copy in the quarantine. */
   readonly kept?: string | undefined;
+  /** Why there is no copy, although there should be one. */
+  readonly notKept?: string | undefined;
 }
 
 /** RFC 3463: 4.3.1, mail system full; 4.3.0, other or undefined mail system status. */

@@ -99,7 +99,11 @@ export class Downstream {
    * write and throws to stop. The result is the last octets, with the final dot: with them downstream has the message. If
    * this throws, downstream waits in the middle of a message: `abandon` it.
    */
-  async sendContent(source: Content, due: number, mayGoOn: () => void): Promise<Uint8Array> {
+  async sendContent(
+    source: Pick<Content, "lineEnds" | "chunks">,
+    due: number,
+    mayGoOn: () => void,
+  ): Promise<Uint8Array> {
     this.#asked = true;
     const encoder = new DotEncoder(source.lineEnds);
     let out = new Uint8Array(0);

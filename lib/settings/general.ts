@@ -58,6 +58,14 @@ export const GENERAL = {
       help: "check no mail of clients in NETWORKS, such as 192.0.2.0/24,2001:db8::/32; may be repeated",
     }),
   },
+  quarantine: {
+    directory: optional({
+      long: "quarantine",
+      kind: DIRECTORY,
+      group: "scanners",
+      help: "keep a copy of each message that a check refuses for good or discards in DIR; see postprox quarantine",
+    }),
+  },
   scanning: {
     timeout: option({
       long: "scan-timeout",

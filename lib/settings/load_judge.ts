@@ -3,7 +3,8 @@
 import { chain } from "../checks/chain.ts";
 import type { Check, Judge } from "../checks/check.ts";
 import { type CheckName, policyOf, type PolicyOptions } from "../checks/policy.ts";
-import { UsageError } from "../ports/start_error.ts";
+import { orTempfail, UsageError } from "../ports/start_error.ts";
+import { quote } from "../text/quoting.ts";
 import { type CheckRow, CHECKS, type LoadParts } from "./catalogue.ts";
 import type { ForCheck } from "./kinds.ts";
 import type { Settings } from "./settings.ts";
@@ -14,28 +15,62 @@ export async function loadJudge(parts: LoadParts, settings: Settings): Promise<J
     .map(([part, row]) => ({ row, own: settings[part as keyof typeof CHECKS] }))
     .filter(({ row, own }) => row.isAsked(own));
   const policy = policyOptions(settings, new Set(asked.map(({ row }) => row.name)));
+  const quarantined = await loadQuarantine(parts, settings);
   const checks: Check[] = [];
   for (const { row, own } of asked) checks.push(...[await row.load(own, settings, parts)].flat());
   const judge = chain(parts.runtime.clock, checks, policyOf(policy));
   const { dryRun, bypass } = settings.judging;
   const tags = !dryRun && [...policy.actions.values()].includes("tag");
-  if (!dryRun && !tags && bypass.length === 0) return judge;
+  if (!dryRun && !tags && bypass.length === 0) return quarantined(judge);
   const judges = await import("../checks/judges.ts");
   const tried = dryRun ? judges.dryRun(judge) : judge;
   const bypassed = bypass.length > 0 ? judges.bypassing(tried, bypass.flatMap(({ networks }) => networks)) : tried;
-  return tags ? judges.withoutTags(bypassed) : bypassed;
+  return quarantined(tags ? judges.withoutTags(bypassed) : bypassed);
+}
+
+// A quarantine that cannot be used is known at the start. That is also so in a dry run, which keeps nothing.
+async function loadQuarantine(
+  { runtime }: LoadParts,
+  { quarantine: { directory }, spool, judging: { dryRun } }: Settings,
+): Promise<(judge: Judge) => Judge> {
+  if (directory === undefined) return (judge) => judge;
+  refuseBelowSpool(directory, spool.directory);
+  const [{ checkQuarantineDirectory }, { Quarantine }, { keeping }] = await Promise.all([
+    import("../quarantine/store.ts"),
+    import("../quarantine/quarantine.ts"),
+    import("../quarantine/keeping.ts"),
+  ]);
+  const check = checkQuarantineDirectory(runtime.files, directory);
+  await orTempfail("--quarantine", check, () => "give a directory that can be written");
+  return (judge) => dryRun ? judge : keeping(judge, new Quarantine(runtime, directory), runtime.clock);
+}
+
+// Whatever removes old files from a spool directory would remove messages from the quarantine too.
+function refuseBelowSpool(directory: string, spool: string): void {
+  const [inner, outer] = [withSlash(directory), withSlash(spool)];
+  if (!inner.startsWith(outer) || /^\/(?:var\/)?tmp\/$/.test(outer)) return;
+  const what = `${quote(directory)} is in the spool directory of -d, where old files are removed`;
+  const hint = "give another directory, such as /var/lib/postprox/quarantine";
+  throw new UsageError(`option --quarantine: ${what}: ${hint}`);
+}
+
+function withSlash(path: string): string {
+  return `${path.replace(/\/+$/, "")}/`;
 }
 
 function policyOptions(
-  { judging }: Settings,
+  { judging, quarantine: { directory } }: Settings,
   names: ReadonlySet<CheckName>,
 ): PolicyOptions & Required<Pick<PolicyOptions, "actions">> {
   const { rejectUnsure, dryRun } = judging;
   const actions = byCheck("--action", judging.actions, names);
   const onError = byCheck("--on-error", judging.onErrors, names);
   const [kept] = [...actions].find(([, action]) => action === "quarantine") ?? [];
-  if (kept) throw new UsageError(`option --action: ${kept}=quarantine needs a quarantine: give --quarantine=DIR`);
-  return { rejectUnsure, actions, onError, dryRun };
+  const keeps = directory !== undefined;
+  if (kept && !keeps) {
+    throw new UsageError(`option --action: ${kept}=quarantine needs a quarantine: give --quarantine=DIR`);
+  }
+  return { rejectUnsure, actions, onError, dryRun, keeps };
 }
 
 // What an option sets for each check. Only checks that look at mail may have it. The last setting of a check counts.

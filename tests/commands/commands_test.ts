@@ -29,6 +29,8 @@ Deno.test("readWords finds the command by its first word or its option, and othe
     ["-- judge", undefined, ["judge"]],
     ["mx --judge-all", "judge-all", ["mx"]],
     ["judge --help", "help", []],
+    ["quarantine list", "quarantine", ["list"]],
+    ["quarantine:25", undefined, ["quarantine:25"]],
   ];
   for (const [args, named, operands] of rows) {
     const { command, line } = readWords(args.split(" "), TABLE);

@@ -56,6 +56,7 @@ const FACTS: { readonly [Name in EventName]: FactsOf<Name> } = {
   },
   notChecked: { check: EVIL, why: EVIL, message: EVIL },
   discarded: { kind: "discard", check: EVIL, why: EVIL, reply: REPLY, kept: EVIL },
+  notKept: { kind: "reject", check: EVIL, why: EVIL, reply: REPLY, notKept: EVIL },
   spoilt: { check: EVIL },
   noTimeLeft: {},
   spoolFailed: { why: EVIL },
@@ -229,12 +230,12 @@ Deno.test("the log names the check that decided, and what a check would have don
   log.tell("restricted", { ruling, envelope, recipient: "a@b", deferred: false, would: "reject" });
   assert.deepEqual(logger.lines, [
     'info: id: message verdict=reject reason=virus check=clamd size=7 filter_ms=0 reply="550 No"',
-    'info: id: message verdict=quarantine reason=virus check=clamd size=7 quarantine_id=7 filter_ms=0 reply="550 No"',
+    'info: id: message verdict=quarantine reason=virus check=clamd size=7 quarantine=7 filter_ms=0 reply="550 No"',
     'info: id: message verdict=tag reason=virus check=clamd size=7 filter_ms=0 reply="550 No"',
     'info: id: message verdict=pass reason=virus check=clamd would=reject size=7 filter_ms=0 reply="550 No"',
     'info: id: message verdict=bypass reason=client size=7 filter_ms=0 reply="550 No"',
     "warning: id: message discarded reason=virus check=command",
-    "warning: id: message quarantined reason=virus check=clamd quarantine_id=7",
+    "warning: id: message quarantined reason=virus check=clamd quarantine=7",
     'error: id: message not checked reason="no answer" message=passed check=spamd',
     "error: id: message not checked reason=died message=550 check=extchk",
     "error: id: message not delivered: the external checker changed it and did not pass it check=extchk",

@@ -30,6 +30,11 @@ const COMPLETED: readonly [typed: string, words: readonly string[]][] = [
   ["--bare-newline rej", ["--bare-newline", "reject"]],
   ["--bare-newline=rej", ["--bare-newline=reject"]],
   ["--postfix-config=li", ["--postfix-config=listen"]],
+  ["qua", ["quarantine"]],
+  ["quarantine rel", ["quarantine", "release"]],
+  ["quarantine list --qua", ["quarantine", "list", "--quarantine"]],
+  // Only behind the command.
+  ["mx.example rele", ["mx.example", "rele"]],
   // A number is nobody's to guess.
   ["-t places/fi", ["-t", "places/fi"]],
 ];

@@ -24,7 +24,15 @@ import {
   secondServer,
   spawnEntry,
 } from "./postfix_lines.ts";
-import { formatUnit, LOG_DIRECTORY, MAKE_USER, RUNTIME_DIRECTORY, type UnitParts, USER } from "./systemd_unit.ts";
+import {
+  formatUnit,
+  LOG_DIRECTORY,
+  MAKE_USER,
+  QUARANTINE_DIRECTORY,
+  RUNTIME_DIRECTORY,
+  type UnitParts,
+  USER,
+} from "./systemd_unit.ts";
 import { shellWord, unitWord } from "./words.ts";
 
 /** The parsed command line that the lines are made for. */
@@ -109,7 +117,7 @@ function withTimeFor(settings: Settings): Settings {
 
 function checkPlaces(
   mode: PostfixMode,
-  { spool, log: { target }, command: { command } }: Settings,
+  { spool, quarantine, log: { target }, command: { command } }: Settings,
   { listen, downstream, counting }: { listen: Address; downstream: Address; counting: readonly GivenSetting[] },
 ): void {
   const wrong = (what: string, hint: string) => {
@@ -117,6 +125,9 @@ function checkPlaces(
   };
   const absolute = "Postfix starts programs in a directory of its own, give a path that begins with /";
   if (!spool.directory.startsWith("/")) wrong(`-d ${quote(spool.directory)} is a relative path`, absolute);
+  if (quarantine.directory !== undefined && !quarantine.directory.startsWith("/")) {
+    wrong(`--quarantine=${quote(quarantine.directory)} is a relative path`, absolute);
+  }
   if (/^\.\.?\//.test(command)) wrong(`-c ${quote(command)} is a relative path`, absolute);
   if (target.kind === "file" && !target.path.startsWith("/")) {
     wrong(`--log=${quote(target.path)} is a relative path`, absolute);
@@ -171,11 +182,13 @@ function optionWords({ row, text }: GivenSetting): string[] {
 
 function setUp(
   { listen }: Start,
-  { spool, log: { target: log } }: Settings,
+  { spool, quarantine, log: { target: log } }: Settings,
   { how, notes }: { how: string; notes: readonly string[] },
 ): string {
   const steps = [`id ${USER} ||`, ...MAKE_USER];
-  if (!isShared(spool.directory)) steps.push(...makeDirectory(spool.directory, `-o ${USER} -m 0700`));
+  for (const directory of [spool.directory, ...quarantine.directory ? [quarantine.directory] : []]) {
+    if (!isShared(directory)) steps.push(...makeDirectory(directory, `-o ${USER} -m 0700`));
+  }
   if (log.kind === "file") {
     const file = shellWord(log.path);
     const owner = `-o ${USER} -g ${USER}`;
@@ -240,17 +253,20 @@ ${formatUnit({ ...fences(start, settings, foreground), execStart: foreground.map
 /** The permissions that the unit must give for these words. */
 function fences(
   { listen, downstream }: Start,
-  { spool, log: { target } }: Settings,
+  { spool, quarantine, log: { target } }: Settings,
   words: readonly string[],
 ): Omit<UnitParts, "execStart"> {
   const names = (directory: string) => words.some((word) => new RegExp(`(?<![\\w./-])${directory}/[^/]`).test(word));
   const socket = socketDirectory(listen);
   const inRun = socket && runtimeDirectory(socket);
   const logs = target.kind === "file" ? [directoryOf(target.path)] : [];
-  const places = [spool.directory, ...logs, ...socket && !inRun ? [socket] : []];
+  const kept = quarantine.directory === undefined ? [] : [quarantine.directory];
+  const places = [spool.directory, ...kept, ...logs, ...socket && !inRun ? [socket] : []];
   return {
     about: ["postprox in listen mode, by postprox --postfix-config=listen."],
-    writable: [...new Set(places)].filter((path) => !isShared(path) && path !== LOG_DIRECTORY),
+    writable: [...new Set(places)].filter((path) =>
+      !isShared(path) && path !== LOG_DIRECTORY && path !== QUARANTINE_DIRECTORY
+    ),
     runtimeDirectory: inRun,
     groups: postfixSocket(downstream) ? ["postdrop"] : [],
     seesHome: names("/(?:home|root|run/user)"),

@@ -37,6 +37,9 @@ export const MAKE_USER = [
 /** LogsDirectory= allows log files here. */
 export const LOG_DIRECTORY = `/var/log/${USER}`;
 
+/** StateDirectory= makes this directory for a quarantine. */
+export const QUARANTINE_DIRECTORY = `/var/lib/${USER}/quarantine`;
+
 /** RuntimeDirectory= allows sockets here. */
 export const RUNTIME_DIRECTORY = `/run/${USER}`;
 
@@ -53,7 +56,7 @@ export function formatUnit(parts: UnitParts): string {
 #  # the socket of a scanner that only its group may use
 #  SupplementaryGroups=clamav
 #  # a directory to write in; a single file would break when it is rotated
-#  ReadWritePaths=/var/lib/quarantine
+#  ReadWritePaths=/srv/archive
 #  # programs and files in home directories
 #  ProtectHome=read-only
 #  # sockets and files in /tmp
@@ -103,6 +106,9 @@ LimitNOFILE=8192
 # For a log file: --log=${LOG_DIRECTORY}/postprox.log
 LogsDirectory=${USER}
 LogsDirectoryMode=0750
+# For a quarantine: --quarantine=${QUARANTINE_DIRECTORY}
+StateDirectory=${USER} ${USER}/quarantine
+StateDirectoryMode=0700
 # For a socket: -l unix:${RUNTIME_DIRECTORY}/postprox.sock
 RuntimeDirectory=${[...new Set([USER, parts.runtimeDirectory ?? USER])].join(" ")}
 

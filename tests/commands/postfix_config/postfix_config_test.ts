@@ -246,6 +246,8 @@ Deno.test("formatPostfixConfig allows in the unit what the options need, and not
     [["-d", "/srv/100% full"], { ReadWritePaths: '"/srv/100%% full"' }],
     [["-d", '/srv/a "b"'], { ReadWritePaths: `'/srv/a "b"'` }],
     // Never the file itself, which a rotation replaces.
+    [["-d", "/a", "--quarantine=/q"], { ReadWritePaths: "/a /q" }],
+    [["--quarantine=/var/lib/postprox/quarantine"], {}],
     [["-d", "/a", "--log=/b/c"], { ReadWritePaths: "/a /b" }],
     [["-d", "/a", "--log=/a/c"], { ReadWritePaths: "/a" }],
     [["--log=/var/log/postprox/postprox.log"], {}],
@@ -299,6 +301,7 @@ Deno.test("formatPostfixConfig refuses in one line what would not work after pas
   const rows: readonly [args: string[], words: RegExp][] = [
     [["-d", "spool"], /-d "spool" is a relative path/],
     [["-c", "./filter x"], /-c ".\/filter x" is a relative path/],
+    [["--quarantine=kept"], /--quarantine="kept" is a relative path/],
     [["--log=./log"], /--log="\.\/log" is a relative path/],
     [["--check-rules=rules"], /--check-rules="rules" is a relative path/],
     [["--extchk=check"], /--extchk="check" is a relative path/],
