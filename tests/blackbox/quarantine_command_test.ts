@@ -424,7 +424,7 @@ const FAULTS: readonly (readonly [string, Parameters<Server["reset"]>[0], RegExp
   ),
   ["CONTENT: it closes", { CONTENT: { at: 100_000, then: "close" } }, /closed|reset|broken pipe/i],
   ["CONTENT: it resets", { CONTENT: { at: 100_000, then: "reset" } }, /closed|reset|broken pipe/i],
-  ["CONTENT: it speaks", { CONTENT: { at: 100_000, reply: "250 ok" } }, /out of turn/],
+  ["CONTENT: it speaks", { CONTENT: { at: 100_000, reply: "250 ok" } }, /250 ok/],
   ["DATA: it says 250", { DATA: "250 ok" }, /answered DATA with 250 ok/],
   ["DATA: it says 334", { DATA: "334 go on" }, /answered DATA with 334/],
   [".: it refuses", { ".": "554 5.7.1 spam" }, /refused the message: 554 5.7.1 spam/],
