@@ -327,6 +327,30 @@ print("ready", flush=True)
       await rejects(network.listen({ transport: "unix", path: `${dir}/left` }), "in-use");
     },
   },
+  {
+    name: "unix: a server whose queue is full is waited for, and is kind timeout in the end",
+    play: async ({ network }, dir) => {
+      const path = `${dir}/full`;
+      const server = startPython(`
+import socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind("${path}")
+server.listen(0)
+print("ready", flush=True)
+sys.stdin.readline()
+server.accept()
+sys.stdin.readline()
+`);
+      await server.line();
+      const first = await network.connect({ transport: "unix", path }, CONNECT_LIMIT);
+      await rejects(network.connect({ transport: "unix", path }, 300), "timeout");
+      const waiting = network.connect({ transport: "unix", path }, CONNECT_LIMIT);
+      server.say("accept\n");
+      (await waiting).close();
+      first.close();
+      await server.end();
+    },
+  },
 
   // --- datagrams
   {
@@ -940,6 +964,7 @@ interface Python {
   line(): Promise<string>;
   /** All that it prints, when it has ended. */
   rest(): Promise<string>;
+  say(text: string): void;
   end(): Promise<void>;
 }
 
@@ -957,6 +982,7 @@ function startPython(script: string): Python {
       await ended;
       return said.slice(said.indexOf("\n") + 1);
     },
+    say: (text) => void child.stdin.write(text),
     end: async () => {
       child.stdin.end();
       await ended;

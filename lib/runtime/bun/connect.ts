@@ -44,11 +44,12 @@ export async function connectByLibc(to: Target, isOver: () => boolean): Promise<
     const number = errno();
     if (number === EISCONN) break;
     const goesOn = [EINPROGRESS, EALREADY, EINTR, EAGAIN].includes(number);
+    if (goesOn) await new Promise((resolve) => setTimeout(resolve, pause));
+    // If nobody waits any more, we take no place in the server's queue.
     if (!goesOn || isOver()) {
       closeSync(socket);
       throw goesOn ? new IoError("timeout", "no answer") : await systemError(number);
     }
-    await new Promise((resolve) => setTimeout(resolve, pause));
   }
   return socket;
 }

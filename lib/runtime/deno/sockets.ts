@@ -33,7 +33,7 @@ async function withAddresses(error: IoError, host: string): Promise<IoError> {
 }
 
 async function connectTo(to: Address, attempts: Attempts): Promise<Conn> {
-  if (to.transport === "unix") return await openConn({ transport: "unix", path: to.path }, attempts);
+  if (to.transport === "unix") return await openUnixConn(to.path, attempts);
   const { host, port } = to;
   try {
     return await openConn({ hostname: host, port }, attempts);
@@ -43,6 +43,29 @@ async function connectTo(to: Address, attempts: Attempts): Promise<Conn> {
     // Deno has tried all addresses of the name, but reports only the last one, and not which one it is.
     return await attempts.first(await addressesOf(host), (hostname) => openConn({ hostname, port }, attempts));
   }
+}
+
+// How long we wait before we try again at first and later, in milliseconds.
+const FIRST_PAUSE = 1;
+const LONGEST_PAUSE = 50;
+
+// The server's queue of connections may be full. connect(2) waits then on a socket that blocks. On Deno's it fails, with the
+// same error as if we had no means ourselves.
+async function openUnixConn(path: string, attempts: Attempts): Promise<Conn> {
+  for (let pause = FIRST_PAUSE;; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    try {
+      return await openConn({ transport: "unix", path }, attempts);
+    } catch (error) {
+      if (!isQueueFull(error)) throw error;
+      await new Promise<void>((resolve) => after(pause, resolve));
+      // Nobody waits any more, so we take no place in the queue.
+      if (attempts.isOver) throw error;
+    }
+  }
+}
+
+function isQueueFull(error: unknown): boolean {
+  return error instanceof IoError && (error.cause as { code?: string } | undefined)?.code === "EAGAIN";
 }
 
 async function openConn(options: Deno.ConnectOptions | Deno.UnixConnectOptions, attempts: Attempts): Promise<Conn> {
