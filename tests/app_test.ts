@@ -361,6 +361,7 @@ Deno.test("run logs its setup at the start of listen mode and at each SIGHUP, ev
   const rows: readonly [args: readonly string[], fields: string][] = [
     [[], "filter=none rules=none"],
     [["-c", "/usr/bin/f -x"], 'filter="/usr/bin/f -x" rules=none'],
+    [["--then", "f", "-c", "c", "--then", "g"], 'filter=c then="f; g" rules=none'],
     [
       ["--check-rules=/rules", "--filter-rules=/content", "--extchk=/checker"],
       "filter=none rules=/rules filter_rules=/content extchk=/checker",

@@ -79,6 +79,7 @@ function setupOf({ options }: SessionParts, settings: Settings, address: Address
     at: formatAddress(address),
     next_hop: formatAddress(options.downstream),
     filter: command.command || "none",
+    then: command.then.join("; ") || undefined,
     helper: helper.command || undefined,
     rules: rules.file ?? "none",
     filter_rules: filterRules.file,
@@ -98,10 +99,11 @@ function sayReady({ stdio }: Runtime, address: Address): void {
 // A missing filter does not prevent the start, because mail then passes. But the administrator must hear of it before
 // the first message that nobody checks.
 async function noteMissingFilter({ runtime, logger }: SessionParts, settings: Settings): Promise<void> {
-  for (const { command } of [settings.helper, settings.command]) {
-    if (command === "") continue;
+  const { helper, command: { command, then } } = settings;
+  for (const one of [helper.command, command, ...then]) {
+    if (one === "") continue;
     const { whyNoProgram } = await import("../checks/program/command.ts");
-    const why = await whyNoProgram(runtime.files, command);
+    const why = await whyNoProgram(runtime.files, one);
     if (why !== undefined) tell(logger, "filterMissing", { why });
   }
 }

@@ -48,8 +48,10 @@ async function openToOthers(
  */
 async function missingHere(files: Pick<Files, "stat">, { settings, given }: PostfixLine): Promise<string[]> {
   const notes: string[] = [];
-  const filter = await whyNoProgram(files, settings.command.command);
-  if (filter !== undefined) {
+  const { command, then } = settings.command;
+  for (const one of [command, ...then]) {
+    const filter = await whyNoProgram(files, one);
+    if (filter === undefined) continue;
     const mail = settings.judging.rejectUnsure ? "each message is answered with 451" : "all mail passes unchecked";
     notes.push(`The filter cannot be run on this machine: ${filter}. Until it can, ${mail}.`);
   }

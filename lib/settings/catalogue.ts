@@ -16,7 +16,7 @@ import { UsageError } from "../ports/start_error.ts";
 import type { Restriction } from "../restrictions/restriction.ts";
 import type { SharedTurn } from "../wire/shared_turn.ts";
 import type { GeneralSettings } from "./general.ts";
-import { DNS_LIST, exitMeanings, scannerAddress } from "./kinds.ts";
+import { DNS_LIST, exitMeanings, NEXT_COMMAND, scannerAddress } from "./kinds.ts";
 
 /** A row. `Own` is its options. `Made` is what `load` returns. */
 interface Row<Own extends Rows, Made> {
@@ -352,11 +352,19 @@ export const CHECKS = {
         group: "filter",
         help: "run COMMAND with sh -c for each message; without it all mail passes",
       }),
+      then: repeated({
+        long: "then",
+        kind: NEXT_COMMAND,
+        group: "filter",
+        help: "like -c, but run COMMAND after it, with the message as it is then; may be repeated",
+      }),
     },
-    isAsked: ({ command }) => command !== "",
-    load: async ({ command }, { judging: { timeout }, programs }, { runtime }) => {
+    isAsked: ({ command, then }) => command !== "" || then.length > 0,
+    load: async ({ command, then }, { judging: { timeout }, programs }, { runtime }) => {
       const { commandCheck } = await import("../checks/program/command.ts");
-      return commandCheck(runtime, { command, ...programs, exitStatus: exitMeanings(programs.exitStatuses), timeout });
+      const options = { ...programs, exitStatus: exitMeanings(programs.exitStatuses), timeout };
+      const commands = command === "" ? then : [command, ...then];
+      return commands.map((command) => commandCheck(runtime, { command, ...options }));
     },
   }),
 };

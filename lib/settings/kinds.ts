@@ -4,7 +4,7 @@ import type { ExitMeaning } from "../checks/program/command_result.ts";
 import { ACTIONS, CHECK_NAMES, type CheckName, ON_ERROR } from "../checks/policy.ts";
 import { type DnsList, formatDnsList, parseDnsList, parseZone } from "../dns/list.ts";
 import { type LogTarget, SYSLOG } from "../log/sinks.ts";
-import type { Kind } from "../options/kinds.ts";
+import { COMMAND, type Kind } from "../options/kinds.ts";
 import { formatAddress, formatNameServer, parseListen, parseNameServer, parseScanner } from "../ports/address.ts";
 import type { Address, NameServer } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
@@ -106,6 +106,15 @@ export function exitMeanings(settings: readonly ExitStatuses[]): Map<number, Exi
   }
   return meanings;
 }
+
+/** A command after another one. The empty one would be a mistake. */
+export const NEXT_COMMAND: Kind<string> = {
+  ...COMMAND,
+  parse: (text) => {
+    if (text.trim() !== "") return text;
+    throw new UsageError(`${quote(text)} is no command: give one, such as /usr/local/bin/filter`);
+  },
+};
 
 /** What is set for one check. */
 export type ForCheck<Value> = readonly [check: CheckName, value: Value];

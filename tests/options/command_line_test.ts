@@ -110,6 +110,7 @@ Deno.test("readCommandLine reads every further option", () => {
     ["--rules-delay=1.5", { "rules.delay": 1500 }],
     ["--filter-rules=./rules", { "filterRules.file": "./rules" }],
     ["--extchk=/usr/lib/check", { "extchk.program": "/usr/lib/check" }],
+    ["--then=a", { "command.then": ["a"] }],
     ["--action=extchk=tag", { "judging.actions": [["extchk", "tag"]] }],
     ["--on-error=extchk=pass", { "judging.onErrors": [["extchk", "pass"]] }],
     ["--dry-run", { "judging.dryRun": true }],

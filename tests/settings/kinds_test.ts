@@ -14,6 +14,7 @@ import {
   LOG,
   NAME_SERVER,
   NETWORKS,
+  NEXT_COMMAND,
   scannerAddress,
 } from "../../lib/settings/kinds.ts";
 import { check } from "../options/check_kind.ts";
@@ -187,4 +188,8 @@ Deno.test("NETWORKS are addresses and networks of both kinds", () => {
     "ALL",
     ":",
   ]);
+});
+
+Deno.test("NEXT_COMMAND is a command", () => {
+  check(NEXT_COMMAND, [["/usr/local/bin/filter", "/usr/local/bin/filter"], ["a | b", "a | b"]], ["", " ", "\n"]);
 });

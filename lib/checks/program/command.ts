@@ -1,4 +1,4 @@
-// The filter command of -c: `sh -c COMMAND` with the message in a file and its envelope in the environment.
+// A filter command, of -c or of --then: `sh -c COMMAND` with the message in a file and its envelope in the environment.
 //
 // process.ts runs and stops it. command_result.ts says what its end means. If the command is a path and plain words, it
 // is executed without the shell, which would only start one more process.
