@@ -1,10 +1,10 @@
-// Checks one after another, and scanners side by side. The first check that refuses the message ends the chain.
+// Runs checks one after another, and scanners side by side. The first check that refuses the message ends the chain.
 //
-// A rules file may ask for a check for some recipients only: if it did not, the chain leaves the check out. Each step sees
-// the message as the step before left it, and the message of the last step passes. Scanners that stand beside each other
-// are one step: they look at the same message, and a refusal stops the others. Then the header gets what they want there,
-// in the order of the checks. A check that cannot decide does not stop the others. If none of them refuses, the policy
-// decides what that means. All checks share the time that there is.
+// A rules file may ask for a check for some recipients only. If it asked for none of these, the check is left out. Each
+// step sees the message as the step before left it. The version after the last step passes. Scanners that stand beside
+// each other are one step. They look at the same message, and a refusal stops the others. Then their changes to the
+// header are made, in the order of the checks. A check that cannot decide does not stop the others. If none refuses the
+// message, the policy decides what that means. All checks share one time limit.
 
 import type { Decision, Finding, Passing, Refused } from "../mail/judgement.ts";
 import { type Message, messageOf } from "../mail/message.ts";
@@ -55,7 +55,8 @@ interface Look {
   readonly options: CheckOptions;
 }
 
-// What the checks of one step found. If one refuses the message, its finding is the last. Checks that it stopped have none.
+// The findings of the checks of one step. If one refuses the message, its finding is the last. Checks that it stopped
+// have no finding.
 async function askStep(step: readonly Check[], message: Message, look: Look): Promise<Finding[]> {
   const { clock, due, settle, options: { signal } } = look;
   const findOne = async (check: Check, signal: AbortSignal): Promise<Finding> => {
@@ -115,7 +116,7 @@ function passesAsLeft(settled: Settled): boolean {
   return settled?.kind === "tag" || (settled?.kind === "log" && !settled.asItCame);
 }
 
-// A program that refuses a message may have changed its file: then there is nothing that could pass.
+// A program that refuses a message may have changed its file. Then no version is left that could pass.
 async function orSpoilt(verdict: Verdict, message: Message): Promise<Verdict> {
   return await orNoMeans(async () => {
     const isIntact = await (await message.file()).isIntact();
@@ -138,10 +139,10 @@ class Course {
   readonly #settle: Policy;
   #message: Message;
   #refused: Refused | undefined;
-  // A check could not decide, and the message is not to pass.
+  // Set if a check could not decide and the message must not pass.
   #doubt: Refused | undefined;
   #isChanged = false;
-  // Checks that refused the message, which passes all the same.
+  // The last check that refused the message although the message passes.
   #tagged: Finding | undefined;
   #logged: Finding | undefined;
 
@@ -163,13 +164,13 @@ class Course {
     return this.#refused ?? this.#doubt ?? this.#passing;
   }
 
-  /** Sees to it that the next program finds a file, whatever the one before did with it. */
+  /** Makes sure that the next program finds a file, even if the one before removed it. */
   async putInPlace({ files }: CheckOptions): Promise<void> {
     const { withFileInPlace } = await import("../spool/hand_over.ts");
     this.#message = messageOf(this.#message, withFileInPlace(files, this.#message));
   }
 
-  /** Takes what the checks of a step found. */
+  /** Takes the findings of the checks of a step. */
   async take(found: readonly Finding[], { files }: CheckOptions): Promise<void> {
     this.findings.push(...found);
     const tags: HeaderEdit[] = [];

@@ -1,10 +1,10 @@
-// What follows from a finding. Only this file knows -r, --on-error, --action and --dry-run.
+// Decides what follows from a finding. Only this file knows -r, --on-error, --action and --dry-run.
 
 import { type Finding, NO_SPACE, NOT_CHECKED, NOT_HANDLED, type Refused } from "../mail/judgement.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import { formatReply, type Reply, replyFromText, replyText } from "../smtp/reply.ts";
 
-/** The checks, in their order, by the names that options and the log have for them. */
+/** The names of the checks in options and in the log, in their order. */
 export const CHECK_NAMES = [
   "filter-rules",
   "clamd",
@@ -18,12 +18,12 @@ export const CHECK_NAMES = [
 
 export type CheckName = typeof CHECK_NAMES[number];
 
-/** What happens to a message that a check refuses. */
+/** Actions for a message that a check refuses. */
 export const ACTIONS = ["reject", "tempfail", "discard", "quarantine", "tag", "log"] as const;
 
 export type Action = typeof ACTIONS[number];
 
-/** What happens to a message about which a check could not decide. */
+/** Actions for a message about which a check could not decide. */
 export const ON_ERROR = ["pass", "tempfail"] as const;
 
 export type OnError = typeof ON_ERROR[number];
@@ -36,14 +36,14 @@ export interface PolicyOptions {
   readonly onError?: ReadonlyMap<string, OnError>;
   /** No check refuses or changes anything. */
   readonly dryRun?: boolean;
-  /** There is a quarantine. */
+  /** Whether there is a quarantine. */
   readonly keeps?: boolean;
 }
 
 /** Settles a finding: how the message is refused, or what else follows. Undefined if nothing does. */
 export type Policy = (finding: Finding) => Refused | Tagged | Logged | undefined;
 
-/** The message passes with a field that says `text` of the check. */
+/** The message passes with a field that holds the check's `text`. */
 export interface Tagged {
   readonly kind: "tag";
   readonly text: string;
@@ -52,11 +52,11 @@ export interface Tagged {
 /** The message passes. Only the log says that the check refused it. */
 export interface Logged {
   readonly kind: "log";
-  /** A dry run: it passes as it came, whatever a program does with the file that it got. */
+  /** Set in a dry run: it passes as it came, with any change by a program left out. */
   readonly asItCame?: true;
 }
 
-/** Checks that decide nothing by passing: their mail waits when they fail, as it always did. */
+/** If these checks fail, their mail waits, as in earlier versions. */
 const TEMPFAIL_BY_DEFAULT: ReadonlySet<string> = new Set(["extchk"]);
 
 /** RFC 3463: 2.0.0, other or undefined status. */
@@ -71,8 +71,8 @@ export function policyOf({ rejectUnsure, dryRun = false, keeps = false, ...optio
         return undefined;
       case "unsure": {
         if (dryRun) return undefined;
-        // Whatever -r says: strangers can use up what postprox needs to run a filter. That must not get their mail past
-        // the filter.
+        // This does not depend on -r. Strangers can use up the means of postprox to run a filter. That must not get
+        // their mail past the filter.
         if (verdict.cause === "no means") {
           return { kind: "refused", check, why, reply: verdict.isFull ? NO_SPACE : NOT_HANDLED };
         }
@@ -100,7 +100,7 @@ function settleCatch(
   if (action === "log") return { kind: "log" };
   // A temporary refusal stays temporary: nobody loses a message for it.
   if (kind === "defer") return { kind, check, why, reply };
-  // The client hears that all is well, if the check said so itself in its own words.
+  // The client hears success, in the check's own words if it has some.
   const success = kind === "discard" ? reply : DISCARDED;
   switch (action) {
     case "tempfail":
@@ -116,7 +116,7 @@ function settleCatch(
   }
 }
 
-/** What a check says to strangers of a message that it caught, without the codes of its reply. */
+/** The check's words to strangers about a message that it caught, without the codes of its reply. */
 function catchText({ kind, reply }: Catch): string {
   const text = replyText(reply).replace(/^[245][0-9][0-9](?: |$)/, "").replace(/^[245](?:\.[0-9]{1,3}){2}(?: |$)/, "");
   return kind === "discard" || text.trim() === "" ? "Content rejected" : text;

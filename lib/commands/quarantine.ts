@@ -1,6 +1,7 @@
-// The command `quarantine`: what --quarantine has kept is listed, shown, released or removed.
+// The command `quarantine`: it lists, shows, releases or removes the messages that --quarantine has kept.
 //
-// The status is 0 when all was done, 1 when something was not, or cannot be trusted. 64 and 75 are those of a `StartError`.
+// The status is 0 if everything was done. It is 1 if something was not done, or cannot be trusted. 64 and 75 are those
+// of a `StartError`.
 
 import type { Kind } from "../options/kinds.ts";
 import { parseDownstream } from "../ports/address.ts";
@@ -52,7 +53,7 @@ interface Asked {
   readonly operands: readonly string[];
 }
 
-/** What is to be done, its words understood. Throws a `UsageError`. */
+/** The action that the words ask for. Throws a `UsageError`. */
 async function newDeed(runtime: Runtime, settings: Settings, { deed, operands }: Asked): Promise<Act> {
   switch (deed) {
     case "list": {
@@ -114,7 +115,7 @@ function parseRelease(operands: readonly string[]): { ids: readonly string[]; se
 
 const DAY = 86_400_000;
 
-/** An age in days, fractions allowed; as milliseconds. */
+/** An age in days. Fractions are allowed. The value is in milliseconds. */
 const DAYS: Kind<number> = {
   shown: "DAYS",
   parse: (text) => {

@@ -1,7 +1,6 @@
-// What was decided about a message, and what each check found.
+// The decision about a message, and what each check found.
 //
-// postprox carries out a decision as it is. The findings are for people: for the log, and for whatever counts or shows
-// them.
+// postprox carries out a decision as it is. The findings are for the log and for anything that counts or shows them.
 
 import { formatReply, type Reply } from "../smtp/reply.ts";
 import type { Message } from "./message.ts";
@@ -26,7 +25,7 @@ export interface Finding {
   readonly time: number;
 }
 
-/** `why` is for the log. `check` is the name of the check that `why` is from, where it refuses the message, or would. */
+/** `why` is for the log. `check` is the check that `why` comes from, if it refuses the message or would refuse it. */
 export type Decision = Passing | Refused;
 
 export interface Passing {
@@ -46,8 +45,8 @@ export interface Passing {
 }
 
 /**
- * `discard` and `quarantine` deliver nothing either, and a `quarantine` is to be kept. `refused`: postprox cannot handle
- * the message, although no check decided so.
+ * `discard` and `quarantine` deliver nothing either. A `quarantine` must be kept. `refused`: postprox cannot handle the
+ * message, although no check decided so.
  */
 export interface Refused {
   readonly kind: "reject" | "defer" | "discard" | "quarantine" | "refused";

@@ -1,4 +1,4 @@
-// What keeps copies of messages that are not delivered.
+// Keeps copies of messages that are not delivered.
 
 import type { Reply } from "../smtp/reply.ts";
 import type { Message } from "./message.ts";
@@ -13,6 +13,6 @@ export interface KeptFor {
   readonly check: string;
   /** For people, as in the log. */
   readonly reason: string;
-  /** What the client hears. */
+  /** The reply that the client hears. */
   readonly reply: Reply;
 }

@@ -1,7 +1,7 @@
-// What is in the quarantine: which messages are kept, which parts are left over, and what else lies there.
+// Reads the quarantine: the messages that are kept, parts that are left over, and foreign files.
 //
-// Others may keep, release and remove messages meanwhile. A name that is gone when it is looked at is no fault. All failures
-// of the directory itself are thrown as `IoError`; those of a single message are told with it.
+// Others may keep, release and remove messages meanwhile. So it is no fault if a name is suddenly gone. All failures of
+// the directory itself are thrown as `IoError`. A failure of a single message is reported with that message.
 
 import { IoError } from "../ports/io_error.ts";
 import type { File, Files } from "../ports/runtime.ts";
@@ -17,7 +17,7 @@ const RECORD_LIMIT = 64 * 1024 * 1024;
 export interface Contents {
   /** Ids with a record. */
   readonly kept: readonly string[];
-  /** Ids without one. */
+  /** Ids without a record. */
   readonly parts: readonly string[];
   /** Names that the quarantine does not give. */
   readonly foreign: readonly string[];
@@ -38,12 +38,12 @@ export async function readContents(files: Files, directory: string): Promise<Con
   return { kept: [...kept].sort(), parts: [...ids].filter((id) => !kept.has(id)).sort(), foreign: foreign.sort() };
 }
 
-/** A message that is kept: its record; or why it cannot be trusted. */
+/** A kept message: its record, or the reason why it cannot be trusted. */
 export type Entry =
   | { readonly id: string; readonly record: QuarantineRecord }
   | { readonly id: string; readonly damage: string };
 
-/** The message with this id; undefined where none is kept, be it that it was removed just now. */
+/** The message with this id; undefined if it is not kept, or was removed just now. */
 export async function readEntry(files: Files, directory: string, id: string): Promise<Entry | undefined> {
   try {
     const record = await readRecord(files, directory, id);
@@ -59,14 +59,14 @@ export async function readEntry(files: Files, directory: string, id: string): Pr
   }
 }
 
-/** The record of a message; undefined where there is none. Throws `IoError` and `RecordError`. */
+/** The record of a message; undefined if there is none. Throws `IoError` and `RecordError`. */
 export async function readRecord(files: Files, directory: string, id: string): Promise<QuarantineRecord | undefined> {
   const path = pathIn(directory, id, "json");
   if (!await isThere(files, path)) return undefined;
   return parseRecord(textOf(await readRegular(files, path, RECORD_LIMIT)), id);
 }
 
-/** Whether a name is taken, be it by a link to nothing. Throws `IoError`. */
+/** Whether a name is taken, even by a link to nothing. Throws `IoError`. */
 export async function isThere(files: Files, path: string): Promise<boolean> {
   try {
     await files.lstat(path);
@@ -78,8 +78,8 @@ export async function isThere(files: Files, path: string): Promise<boolean> {
 }
 
 /**
- * The message's file, locked until it is closed; undefined where somebody else has it locked, or there are no locks. Whoever
- * changes or removes a message holds that lock, and looks at the record when it does. Throws `IoError`.
+ * The message's file, locked until it is closed; undefined if another process has locked it, or there are no locks. To
+ * change or remove a message, hold this lock, and look at the record only then. Throws `IoError`.
  */
 export async function lockMessage(files: Files, directory: string, id: string): Promise<File | undefined> {
   const file = await openRegular(files, pathIn(directory, id, "eml"));
@@ -88,7 +88,10 @@ export async function lockMessage(files: Files, directory: string, id: string): 
   return undefined;
 }
 
-/** When a message was kept, or its part was written: the earlier one of what its id and its file say. In milliseconds since 1970. */
+/**
+ * The time when a message was kept or its part was written: the earlier one of its id's and its file's. In milliseconds
+ * since 1970.
+ */
 export async function timeOf(files: Files, directory: string, id: string): Promise<number> {
   const times = [timeOfId(id) ?? Infinity];
   for (const ending of ["eml", "json", "new"] as const) {

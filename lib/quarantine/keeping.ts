@@ -1,4 +1,4 @@
-// A judge around a judge: it keeps each message that a check refuses for good, discards, or wants in quarantine.
+// A judge around a judge. It keeps each message that a check refuses for good, discards, or wants in quarantine.
 //
 // A program may change the file that it gets. So programs get a copy, and the message is kept as it came. If a message
 // cannot be kept, a refusal stays a refusal. A message that would be discarded is refused for now, because otherwise it

@@ -34,7 +34,7 @@ export function timeOfId(id: string): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
-/** Which file of which message has this name; undefined for a name that the quarantine does not give. */
+/** The message id and the kind of file for a name; undefined for a name that the quarantine does not give. */
 export function parseName(name: string): { readonly id: string; readonly ending: Ending } | undefined {
   const [, id = "", ...parts] = FILE.exec(name) ?? [];
   return isId(id) ? { id, ending: parts.at(-1) as Ending } : undefined;

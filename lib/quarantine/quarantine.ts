@@ -1,7 +1,7 @@
-// Keeps messages, within a time limit: what the policy of the checks asks for.
+// Keeps messages for the policy of the checks, within a time limit.
 //
-// A disk may take longer for an fsync than the client waits for its reply. Then `keep` throws in time, and the copy is
-// removed when the disk lets that happen: the client has heard that the message was not taken, and sends it again.
+// An fsync may take longer than the client waits for its reply. Then `keep` throws in time, and the copy is removed as
+// soon as the disk allows it. The client has heard that the message was not taken, and sends it again.
 
 import type { Message } from "../mail/message.ts";
 import { IoError } from "../ports/io_error.ts";
@@ -11,15 +11,15 @@ import { newId } from "./names.ts";
 import { NULL_SENDER, type QuarantineRecord } from "./record.ts";
 import { writeCopy } from "./store.ts";
 
-/** Why a message is kept. */
+/** The reason to keep a message. */
 export interface Reason {
-  /** What becomes of it: reject, discard or quarantine. */
+  /** The decision about it: reject, discard or quarantine. */
   readonly outcome: string;
   /** The name of the check. */
   readonly check: string;
-  /** Why it does not pass, for the log. */
+  /** The reason why it does not pass, for the log. */
   readonly reason: string;
-  /** What the client hears. */
+  /** The reply that the client hears. */
   readonly reply: Reply;
 }
 
@@ -34,7 +34,7 @@ export class Quarantine {
     this.#directory = directory;
   }
 
-  /** Keeps `message` as it came, within `limit` milliseconds. Gives its id when it is on disk. Throws `IoError`. */
+  /** Keeps `message` as it came, within `limit` milliseconds. Returns its id when it is on disk. Throws `IoError`. */
   async keep(message: Message, why: Reason, { limit }: { limit: number }): Promise<string> {
     const now = Date.now();
     const record = recordOf(message, why, now);
@@ -48,7 +48,7 @@ export class Quarantine {
     });
     const chunks = () => message.chunks();
     const writing = writeCopy(this.#files, this.#directory, { record, chunks, goOn });
-    // When the time is over, nobody hears how this ended.
+    // When the time is over, nobody awaits the outcome.
     writing.catch(() => {});
     try {
       await Promise.race([writing, deadline]);

@@ -1,8 +1,8 @@
-// What `ID.json` says of a kept message: why it is there, and its envelope. From facts to text and back. Pure.
+// The content of `ID.json`: why a message is kept, and its envelope. From facts to text and back. Pure.
 //
-// The texts come from strangers. Each control character in them is escaped, C1 and those that turn the direction of text
-// round too, so that the file can be shown on a terminal. What is read may have been written by anybody: a record that is not
-// whole, or whose addresses could end a command of SMTP, throws a `RecordError`.
+// The texts come from strangers. Each control character in them is escaped, including C1 and those that change the
+// direction of text. So the file can be shown on a terminal. Anybody may have written a record that is read. If it is
+// incomplete, or its addresses could end a command of SMTP, it throws a `RecordError`.
 
 import { timeOfId } from "./names.ts";
 
@@ -10,27 +10,27 @@ export interface QuarantineRecord {
   readonly id: string;
   /** When the message was kept, as ISO 8601 in UTC. */
   readonly time: string;
-  /** What begins each line of its session in the log. */
+  /** The log begins each line of its session with this. */
   readonly session: string;
-  /** What became of the message: reject, discard or quarantine. */
+  /** The decision about the message: reject, discard or quarantine. */
   readonly outcome: string;
   /** The name of the check that refused it. */
   readonly check: string;
-  /** Why, as in the log. */
+  /** The reason, as in the log. */
   readonly reason: string;
-  /** What the client heard. */
+  /** The reply that the client heard. */
   readonly reply: string;
-  /** The address of the client; null where it is not known, as with the other facts. */
+  /** The address of the client; null if it is not known. The other facts work in the same way. */
   readonly client: string | null;
   readonly client_name: string | null;
   readonly helo: string | null;
   /** The reverse-path without its brackets; `<>` is the null sender. */
   readonly sender: string | null;
-  /** All that have not got it, without brackets. */
+  /** All recipients that have not got it, without brackets. */
   readonly recipients: readonly string[];
-  /** Octets of `ID.eml`. */
+  /** The size of `ID.eml` in octets. */
   readonly size: number;
-  /** A release of it whose outcome is not known: these recipients may have got it. */
+  /** A release with an unknown outcome: these recipients may have got it. */
   readonly attempt?: ReleaseAttempt | undefined;
 }
 
@@ -48,7 +48,7 @@ export class RecordError extends Error {
 /** The null sender. */
 export const NULL_SENDER = "<>";
 
-// A message may have 20000 recipients of 2048 octets. So many of them are formatted at a time.
+// A message may have 20000 recipients of 2048 octets. This many are formatted at a time.
 const RECIPIENTS_AT_A_TIME = 100;
 
 /** The text of a record in pieces: JSON, with a fact on each line. */
@@ -75,7 +75,7 @@ function* formatList(head: string, values: readonly string[]): Generator<string>
   yield values.length === 0 ? "]\n" : `\n${indent}]\n`;
 }
 
-// What JSON leaves as it is, and a terminal does not show as it is.
+// JSON leaves these characters as they are, but a terminal does not show them so.
 const UNSAFE = /[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
 /** JSON on one line, in which each character that could move a terminal's cursor is escaped. */
@@ -84,11 +84,11 @@ export function formatJson(value: unknown): string {
   return JSON.stringify(value).replace(UNSAFE, escaped);
 }
 
-/** The record in `text`, which the file of the message `id` holds. Throws a `RecordError`. */
+/** Reads the record in `text`, from the file of the message `id`. Throws a `RecordError`. */
 export function parseRecord(text: string, id: string): QuarantineRecord {
   const facts = parseObject(text);
   if (facts["id"] !== id) throw new RecordError("it has the id of another message, or none");
-  if (timeOfId(id) === undefined) throw new RecordError("its id is none");
+  if (timeOfId(id) === undefined) throw new RecordError("its id is not valid");
   const attempt = facts["attempt"];
   return {
     id,
@@ -137,7 +137,7 @@ function parseKnown(facts: Facts, name: string): string | null {
 
 function parseTime(facts: Facts): string {
   const time = parseText(facts, "time");
-  if (Number.isNaN(Date.parse(time))) throw new RecordError("its time is none");
+  if (Number.isNaN(Date.parse(time))) throw new RecordError("its time is not valid");
   return time;
 }
 
@@ -147,7 +147,7 @@ function parseSize(facts: Facts): number {
   throw new RecordError("it has no size, or one that is no number of octets");
 }
 
-// No command line has these octets inside. At a release they would begin another command.
+// No command line has these octets inside. In a release they would begin another command.
 function parseAddress(value: unknown, what: string): string {
   if (typeof value === "string" && !/[\0\r\n]/.test(value)) return value;
   throw new RecordError(`it has a ${what} that is no address`);

@@ -1,5 +1,5 @@
-// Opens what is in the quarantine. Its user may have been taken over by a filter, and root may be the one who looks: a link
-// there must not lead root to another file.
+// Opens files of the quarantine. A filter may have taken over its user, and root may be the reader. A link there must
+// not lead root to another file.
 
 import { IoError } from "../ports/io_error.ts";
 import type { File, Files } from "../ports/runtime.ts";
@@ -8,14 +8,14 @@ import { concat } from "../text/octets.ts";
 
 const READ_SIZE = 65_536;
 
-/** Opens the file at `path` for reading. Throws `IoError`, also for what is no regular file. */
+/** Opens the file at `path` for reading. Throws an `IoError`, also if it is no regular file. */
 export async function openRegular(files: Files, path: string): Promise<File> {
   const before = await files.lstat(path);
   if (before.kind !== "file") throw new IoError("other", `${path} is no regular file`);
   const file = await files.open(path);
   try {
     const now = await file.stat();
-    // A link may have been put there in between.
+    // Somebody may have put a link there in between.
     if (now.kind === "file" && isSameFile(now, before)) return file;
   } catch (error) {
     file.close();
@@ -25,7 +25,7 @@ export async function openRegular(files: Files, path: string): Promise<File> {
   throw new IoError("other", `${path} was put in the place of another file just now`);
 }
 
-/** All octets of the file at `path`, which has at most `limit`. Throws `IoError`. */
+/** Reads the whole file at `path`, at most `limit` octets. Throws `IoError`. */
 export async function readRegular(files: Files, path: string, limit: number): Promise<Uint8Array> {
   const file = await openRegular(files, path);
   try {

@@ -1,8 +1,8 @@
-// The store of kept messages: a directory with two files for each. These are all changes that are ever made to it.
+// The store of kept messages: a directory with two files for each. Only this file changes it.
 //
-// `ID.json` is renamed into place last, when both files are on disk (fsync), their names too. It is removed first. So
-// whatever moment a SIGKILL or a power failure comes at, a message is kept whole or not at all, and parts without an
-// `ID.json` may be left over. All failures are thrown as `IoError`. Memory does not grow with the message.
+// `ID.json` gets its name last, when both files and their names are on disk (fsync). It is removed first. So after a
+// SIGKILL or a power failure at any moment, a message is kept whole or not at all. Parts without an `ID.json` may be
+// left over. All failures are thrown as `IoError`. Memory does not grow with the message.
 
 import { IoError } from "../ports/io_error.ts";
 import type { File, Files } from "../ports/runtime.ts";
@@ -27,22 +27,25 @@ export async function checkQuarantineDirectory(files: Files, directory: string):
 export interface Copy {
   readonly record: QuarantineRecord;
   chunks(): AsyncIterable<Uint8Array>;
-  /** Is asked between any two operations. It throws an `IoError` when nobody wants the copy any more. */
+  /** Called between operations. It throws an `IoError` when nobody wants the copy any more. */
   goOn(): void;
 }
 
-/** Keeps a message. When this returns, it is on disk. When this throws, nothing of it is left, as far as that can be removed. */
+/**
+ * Keeps a message. When it returns, the message is on disk. If it throws, it has removed everything that can be
+ * removed.
+ */
 export async function writeCopy(files: Files, directory: string, copy: Copy): Promise<void> {
   const { record } = copy;
   const paths = pathsOf(directory, record.id);
   const message = await files.create(paths.eml);
   try {
-    // While it is locked, nobody takes it for a part that is left over.
+    // The lock shows others that this part is not left over.
     await message.lock();
     for await (const chunk of copy.chunks()) {
       copy.goOn();
       await message.append(chunk);
-      // Nor is there a next piece to be read.
+      // This also prevents reading the next piece.
       copy.goOn();
     }
     await message.sync();
@@ -61,10 +64,10 @@ export async function writeCopy(files: Files, directory: string, copy: Copy): Pr
   }
 }
 
-/** Puts another record in the place of the one that is there. Whoever does that holds the lock of the message. */
+/** Replaces the record of a message. The caller must hold the lock of the message. */
 export async function replaceRecord(files: Files, directory: string, record: QuarantineRecord): Promise<void> {
   const paths = pathsOf(directory, record.id);
-  // It may be left over of one who was killed.
+  // A killed process may have left it.
   await removeFile(files, paths.new);
   try {
     await writeRecord(files, paths.new, record);
@@ -76,7 +79,7 @@ export async function replaceRecord(files: Files, directory: string, record: Qua
   await files.syncDirectory(directory);
 }
 
-/** Removes all of a message. From the moment that its record is gone, it is not kept any more. */
+/** Removes all files of a message. Once its record is gone, it is not kept any more. */
 export async function removeCopy(files: Files, directory: string, id: string): Promise<void> {
   const paths = pathsOf(directory, id);
   await removeFile(files, paths.json);
@@ -100,7 +103,7 @@ async function writeRecord(files: Files, path: string, record: QuarantineRecord)
   }
 }
 
-// A directory with such a name is none of ours, and may hold anything.
+// A directory with such a name is not ours, and may hold anything.
 async function removeFile(files: Files, path: string): Promise<void> {
   try {
     if ((await files.lstat(path)).kind === "directory") throw new IoError("other", `${path} is a directory`);
@@ -111,7 +114,7 @@ async function removeFile(files: Files, path: string): Promise<void> {
   await files.remove(path);
 }
 
-// What went wrong before is what counts.
+// The error from before counts.
 async function removeQuietly(files: Files, paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     try {

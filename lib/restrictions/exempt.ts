@@ -1,4 +1,4 @@
-// A restriction for all clients but some.
+// A restriction that exempts some clients.
 
 import type { Network } from "../text/ip.ts";
 import { isInAny } from "../text/network.ts";

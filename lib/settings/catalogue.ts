@@ -26,7 +26,7 @@ interface Row<Own extends Rows, Made> {
 }
 
 export interface CheckRow<Own extends Rows = Rows> extends Row<Own, Check | readonly Check[]> {
-  /** That of its checks. */
+  /** The name of its checks. */
   readonly name: CheckName;
   /** The DNS lists that it may ask; absent if it asks none. */
   lists?(own: ValuesOf<Own>): readonly ListUse[];

@@ -107,7 +107,7 @@ export function exitMeanings(settings: readonly ExitStatuses[]): Map<number, Exi
   return meanings;
 }
 
-/** A command after another one. The empty one would be a mistake. */
+/** A command after another one. It must not be empty. */
 export const NEXT_COMMAND: Kind<string> = {
   ...COMMAND,
   parse: (text) => {
@@ -116,13 +116,13 @@ export const NEXT_COMMAND: Kind<string> = {
   },
 };
 
-/** What is set for one check. */
+/** A setting for one check. */
 export type ForCheck<Value> = readonly [check: CheckName, value: Value];
 
-/** What happens to a message that a check refuses. */
+/** The action for a message that a check refuses. */
 export const CHECK_ACTION = forCheck(ACTIONS);
 
-/** What happens to a message about which a check could not decide. */
+/** The action for a message about which a check could not decide. */
 export const CHECK_ON_ERROR = forCheck(ON_ERROR);
 
 function forCheck<Word extends string>(words: readonly Word[]): Kind<ForCheck<Word>> {

@@ -1,4 +1,4 @@
-// From the settings to the judge of messages: its checks, and the policy for them.
+// Loads the judge of messages that the settings ask for: its checks, and the policy for them.
 
 import { chain } from "../checks/chain.ts";
 import type { Check, Judge } from "../checks/check.ts";
@@ -9,7 +9,7 @@ import { type CheckRow, CHECKS, type LoadParts } from "./catalogue.ts";
 import type { ForCheck } from "./kinds.ts";
 import type { Settings } from "./settings.ts";
 
-/** Loads the checks of `settings` and starts what they need. Throws a `StartError`, and then it has started nothing. */
+/** Loads the checks of `settings` and starts their programs. If it throws a `StartError`, it has started nothing. */
 export async function loadJudge(parts: LoadParts, settings: Settings): Promise<Judge> {
   const asked = Object.entries<CheckRow>(CHECKS)
     .map(([part, row]) => ({ row, own: settings[part as keyof typeof CHECKS] }))
@@ -28,7 +28,7 @@ export async function loadJudge(parts: LoadParts, settings: Settings): Promise<J
   return quarantined(tags ? judges.withoutTags(bypassed) : bypassed);
 }
 
-// A quarantine that cannot be used is known at the start. That is also so in a dry run, which keeps nothing.
+// If a quarantine cannot be used, the start fails. That is also so in a dry run, which keeps nothing.
 async function loadQuarantine(
   { runtime }: LoadParts,
   { quarantine: { directory }, spool, judging: { dryRun } }: Settings,
@@ -45,7 +45,7 @@ async function loadQuarantine(
   return (judge) => dryRun ? judge : keeping(judge, new Quarantine(runtime, directory), runtime.clock);
 }
 
-// Whatever removes old files from a spool directory would remove messages from the quarantine too.
+// A program that removes old files from a spool directory would also remove messages from the quarantine.
 function refuseBelowSpool(directory: string, spool: string): void {
   const [inner, outer] = [withSlash(directory), withSlash(spool)];
   if (!inner.startsWith(outer) || /^\/(?:var\/)?tmp\/$/.test(outer)) return;
@@ -73,7 +73,8 @@ function policyOptions(
   return { rejectUnsure, actions, onError, dryRun, keeps };
 }
 
-// What an option sets for each check. Only checks that look at mail may have it. The last setting of a check counts.
+// The settings of an option for each check. Only checks that look at mail may have one. The last setting of a check
+// counts.
 function byCheck<Value>(
   option: string,
   settings: readonly ForCheck<Value>[],

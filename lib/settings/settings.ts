@@ -9,7 +9,7 @@ export const SETTINGS = { ...optionsOf(RESTRICTIONS), ...optionsOf(CHECKS), ...G
 
 export type Settings = SettingsOf<typeof SETTINGS>;
 
-/** The options of commands that have a name, beside all of these. */
+/** Options that only commands with a name have. */
 export const COMMAND_OPTIONS = {
   output: {
     json: flag({
@@ -22,7 +22,7 @@ export const COMMAND_OPTIONS = {
 
 export type CommandSettings = Settings & SettingsOf<typeof COMMAND_OPTIONS>;
 
-/** What `postprox quarantine` can be asked to do. */
+/** The actions of `postprox quarantine`. */
 export const QUARANTINE_VERBS = ["list", "show", "release", "delete", "expire"] as const;
 
 type OptionsOf<Catalogue extends Readonly<Record<string, { options: Rows }>>> = {

@@ -5,9 +5,10 @@
 // number of recipients. Addresses are a stranger's text. One that begins with `-` looks like an option, but everything
 // after N is a recipient.
 //
-// Exit status 0 passes the message, or what the checker made of FILE. 1 refuses it with 552. With any other status the
-// checker could not decide, and also if it is late or cannot be started (as with too many recipients for execve(2)). If it
-// changed FILE all the same, the message is lost. The last line of standard error goes to the log.
+// Exit status 0 passes the message, with the checker's changes to FILE. Status 1 refuses it with 552. With any other
+// status the checker could not decide. The same holds if it is late or cannot be started, for example because execve(2)
+// has no room for so many recipients. If it changed FILE in such a case, the message is lost. The last line of standard
+// error goes to the log.
 
 import type { Message } from "../../mail/message.ts";
 import { IoError } from "../../ports/io_error.ts";

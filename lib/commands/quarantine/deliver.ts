@@ -1,10 +1,11 @@
-// Sends one kept message to a server: the dialogue of RFC 5321 s.3.3, with what `session/downstream.ts` knows of it.
+// Sends one kept message to a server: the dialogue of RFC 5321 s.3.3, with the code of `session/downstream.ts`.
 //
-// The recipients that the server refuses are told; the message goes to the others. The point of no return is the write that
-// holds the final dot: after it, a failure means that the outcome is not known. Nothing is thrown that can be foreseen.
+// It reports recipients that the server refuses. The message goes to the others. The point of no return is the write
+// that holds the final dot: after it, a failure means that the outcome is not known. It throws nothing that it can
+// foresee.
 //
-// XFORWARD is not said. The administrator lets the message pass, and no longer the client that it came from: a server with
-// rules for that client would refuse it once more.
+// It does not send XFORWARD. The administrator sends the message now, not the client that it came from. A server with
+// rules for that client would refuse it again.
 
 import type { Address, Clock, Files, Network } from "../../ports/runtime.ts";
 import { IoError } from "../../ports/io_error.ts";
@@ -18,12 +19,12 @@ import { bytesOf, CRLF, LF, textOf } from "../../text/octets.ts";
 import { LineConn } from "../../wire/line_conn.ts";
 
 export interface Delivery {
-  /** The reverse-path; the empty string is the null sender. */
+  /** The reverse-path. The empty string is the null sender. */
   readonly sender: string;
   readonly recipients: readonly string[];
-  /** Its content, with lines that end with LF; from the beginning each time. */
+  /** The content, from its beginning each time. Lines end with LF. */
   readonly chunks: () => AsyncIterable<Uint8Array>;
-  /** Is called before the final dot, with the recipients that will have the message. */
+  /** Called before the final dot, with the recipients that will get the message. */
   beforeDot(recipients: readonly string[]): Promise<void>;
 }
 
@@ -49,7 +50,10 @@ export interface RefusedRecipient {
   readonly reply: string;
 }
 
-/** What became of the message. `unknown`: it may have been delivered. Its `refused` are those whom the server did not take. */
+/**
+ * The outcome of the message. `unknown`: it may have been delivered. Its `refused` are the recipients that the server
+ * did not take.
+ */
 export type Outcome =
   | { readonly kind: "delivered"; readonly reply: string; readonly refused: readonly RefusedRecipient[] }
   | Refused
@@ -58,13 +62,13 @@ export type Outcome =
 
 export interface Refused {
   readonly kind: "refused";
-  /** What the server was asked. */
+  /** The command that the server answered. */
   readonly what: string;
   readonly reply: string;
   readonly refused: readonly RefusedRecipient[];
 }
 
-/** A server has refused it. `what` was said to it. */
+/** The server refused it. `what` is the command that it answered. */
 class Refusal extends Error {
   override readonly name = "Refusal";
   readonly what: string;
@@ -131,7 +135,7 @@ async function converse(ports: DeliveryPorts, options: DeliveryOptions, talk: Ta
   }
 }
 
-// Each failure here leaves the server in the middle of a message. It drops that when the connection is closed.
+// Any failure here leaves the server in the middle of a message. It drops the message when the connection is closed.
 async function sendContent(
   { clock }: DeliveryPorts,
   { sessionTimeout }: DeliveryOptions,
@@ -148,7 +152,7 @@ async function sendContent(
   }
 }
 
-/** Says EHLO, or HELO to a server that knows no EHLO. Gives the reply, which tells what the server offers. */
+/** Says EHLO, or HELO if the server does not know EHLO. Returns the reply, which says what the server offers. */
 async function greet(ports: DeliveryPorts, downstream: Downstream): Promise<Reply> {
   const name = await nameOfHost(ports);
   const reply = await downstream.ask(bytesOf(`EHLO ${name}\r\n`));
@@ -173,7 +177,8 @@ async function nameOfHost({ files }: DeliveryPorts): Promise<string> {
   return "localhost";
 }
 
-// RFC 1870, RFC 6152 and RFC 6531. What a server does not offer is not asked for; it then judges the message as it is.
+// RFC 1870, RFC 6152 and RFC 6531. It asks only for extensions that the server offers. Otherwise the server judges the
+// message as it is.
 async function mailParameters(offer: Reply, message: Delivery): Promise<string> {
   const { sender, recipients } = message;
   const words: string[] = [];
@@ -187,7 +192,7 @@ async function mailParameters(offer: Reply, message: Delivery): Promise<string> 
   return words.map((word) => ` ${word}`).join("");
 }
 
-// `size` is that on the wire, with CR LF at the end of each line.
+// `size` is the size on the wire, with CR LF at the end of each line.
 async function lookThrough({ chunks }: Pick<Delivery, "chunks">): Promise<{ size: number; hasHighOctets: boolean }> {
   let size = 0;
   let last: number | undefined = LF;
@@ -216,7 +221,10 @@ async function nameRecipients(
   return { accepted, refused };
 }
 
-/** Whether a path in a command is read as this address, and as nothing more. One that is empty, or was no UTF-8, is not known. */
+/**
+ * Whether a path in a command can only be read as this address. An address that is empty, or was not UTF-8, is not
+ * known.
+ */
 export function isSayable(address: string): boolean {
   if (address === "" || /[\0\r\n\ufffd]/.test(address)) return false;
   const path = parsePath(` TO:<${address}>`, "TO");

@@ -1,7 +1,7 @@
-// `postprox quarantine list`: a line for each message that is kept, the oldest first.
+// `postprox quarantine list`: a line for each kept message, the oldest first.
 //
-// Parts of messages are none. What cannot be trusted is told on standard error, and makes the status 1. A file that the
-// quarantine did not make is told too.
+// Parts of messages are not listed. Standard error names messages that cannot be trusted, and then the status is 1. It
+// also names files that the quarantine did not make.
 
 import { type Entry, readContents, readEntry } from "../../quarantine/contents.ts";
 import type { QuarantineRecord } from "../../quarantine/record.ts";
@@ -45,7 +45,7 @@ export function formatSender(sender: string | null): string {
 function formatRow(cells: readonly string[]): string {
   return cells.map((cell, at) => {
     const width = WIDTHS[at] ?? 0;
-    // Numbers stand at the right.
+    // Numbers are aligned at the right.
     return at === 1 || at === 2 ? cell.padStart(width) : cell.padEnd(width);
   }).join("  ").trimEnd();
 }

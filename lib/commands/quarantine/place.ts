@@ -1,8 +1,7 @@
-// What each part of `postprox quarantine` works with, and what it says.
+// Shared by the parts of `postprox quarantine`: the place that they work on, and their output.
 //
-// Results go to standard output, and what went wrong to standard error. Whatever comes from a stranger, or from a file that
-// anybody may have written, has its control characters escaped. A reader that has left is no reason to stop in the middle of
-// a deed.
+// Results go to standard output, and problems to standard error. Text from a stranger, or from a file that anybody may
+// have written, has its control characters escaped. If the reader leaves, the command still finishes its work.
 
 import { IoError } from "../../ports/io_error.ts";
 import type { Conn, Files, Stdio } from "../../ports/runtime.ts";
@@ -19,9 +18,9 @@ export interface Place {
 }
 
 export class Report {
-  /** JSON, an object on each line, in place of words. */
+  /** Whether the output is JSON, an object on each line, in place of words. */
   readonly isJson: boolean;
-  /** People read it as it comes. */
+  /** Whether people read it as it comes. */
   readonly isTerminal: boolean;
   readonly #stdio: Stdio;
   readonly #out: Conn;
@@ -40,18 +39,18 @@ export class Report {
     return this.#isGone;
   }
 
-  /** 1 after a problem, else 0. */
+  /** 1 after a problem, otherwise 0. */
   get status(): number {
     return this.#hasFailed ? 1 : 0;
   }
 
-  /** A result in words, or as JSON. `words` is one line, or several with LF between them. */
+  /** Prints a result in words, or as JSON. `words` is one line, or several with LF between them. */
   async result(words: string, json: object): Promise<void> {
     const lines = this.isJson ? formatJson(json) : words.split("\n").map(escapeText).join("\n");
     await this.write(bytesOf(`${lines}\n`));
   }
 
-  /** Octets as they are. */
+  /** Prints octets as they are. */
   async write(octets: Uint8Array): Promise<void> {
     if (this.#isGone) return;
     try {
@@ -59,12 +58,12 @@ export class Report {
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
       this.#isGone = true;
-      // A full disk, say. One that has read enough, such as head(1), is no failure.
+      // For example, a full disk. It is no failure if the reader has read enough, as head(1) does.
       if (error.kind !== "reset" && error.kind !== "closed") this.problem(`cannot write the results: ${error.message}`);
     }
   }
 
-  /** Something that was to be done was not, or cannot be trusted. */
+  /** Says that something was not done, or cannot be trusted. */
   problem(text: string): void {
     this.#hasFailed = true;
     this.note(text);

@@ -1,8 +1,8 @@
-// `postprox quarantine release ID… HOST:PORT`: kept messages are sent to a server after all.
+// `postprox quarantine release ID… HOST:PORT`: sends kept messages to a server after all.
 //
-// A message is locked while that lasts, so that nobody sends it twice. Its copy is removed after the server's 2xx, and not
-// before. Recipients that the server refused stay in it. Before the final dot the record says that the message is on its
-// way: whoever is killed behind the dot leaves a message that `list` shows as one that may have been delivered.
+// A message is locked meanwhile, so that nobody sends it twice. Its copy is removed only after the server's 2xx.
+// Recipients that the server refused stay in it. Before the final dot the record says that the message is on its way.
+// If the process is killed after the dot, `list` shows that the message may have been delivered.
 
 import { formatAddress } from "../../ports/address.ts";
 import { IoError } from "../../ports/io_error.ts";
@@ -27,13 +27,13 @@ export interface Release {
   readonly options: DeliveryOptions;
 }
 
-/** What there is to say of one message: words for people, `outcome` for programs. */
+/** The result for one message: words for people, `outcome` for programs. */
 interface Told {
   readonly outcome: "released" | "partly" | "refused" | "failed" | "unknown" | "missing" | "busy";
   readonly words: string;
   readonly reply?: string;
   readonly refused?: readonly RefusedRecipient[];
-  /** The copy is there although the message was delivered. */
+  /** Why the copy is still there although the message was delivered. */
   readonly failure?: string;
 }
 
@@ -55,7 +55,7 @@ async function releaseOne(release: Release, id: string): Promise<Told> {
     if (!lock) {
       return { outcome: "busy", words: "not released: somebody else is at work on it, or it cannot be locked" };
     }
-    // Only now: whoever had it locked may have released it.
+    // It reads this only now, because the process that had the lock may have released the message.
     const entry = await readEntry(files, directory, id);
     if (!entry) return MISSING;
     if ("damage" in entry) return failed(`it cannot be trusted: ${entry.damage}`);

@@ -1,7 +1,7 @@
-// `postprox quarantine delete ID…` and `expire DAYS`: messages that nobody wants any more are removed.
+// `postprox quarantine delete ID…` and `expire DAYS`: remove messages that nobody wants any more.
 //
-// A message that somebody else has locked stays: it is just being released. `expire` removes old parts too, which a killed
-// process has left over, and leaves those that may still become a message.
+// A message that another process has locked stays, because it is just being released. `expire` also removes old parts
+// that a killed process left over. It leaves parts that may still become a message.
 
 import { IoError } from "../../ports/io_error.ts";
 import type { File } from "../../ports/runtime.ts";
@@ -11,7 +11,7 @@ import { removeCopy } from "../../quarantine/store.ts";
 import type { Place } from "./place.ts";
 import { formatAge } from "./units.ts";
 
-// A process that was killed in between has just not got to its lock.
+// A younger part may belong to a process that has not got its lock yet.
 const YOUNGEST_PART = 60_000;
 
 // Eight days. No time limit of a message can be longer than seven.
@@ -23,7 +23,7 @@ export async function deleteMessages(place: Place, ids: readonly string[]): Prom
   }
 }
 
-/** Removes what is older than `age` in milliseconds. */
+/** Removes everything that is older than `age` in milliseconds. */
 export async function expire(place: Place, age: number): Promise<void> {
   const { files, directory, report, now } = place;
   const { kept, parts, foreign } = await readContents(files, directory);
@@ -58,7 +58,7 @@ async function orProblem<Result>(
   }
 }
 
-/** Whether it was there, and is not any more. */
+/** Whether it was there and is now removed. */
 async function removeKept(place: Place, id: string): Promise<boolean> {
   const { files, directory, report } = place;
   const lock = await lockIfThere(place, id);
@@ -78,7 +78,7 @@ async function removeKept(place: Place, id: string): Promise<boolean> {
   }
 }
 
-/** Whether it was certain that nobody uses it. Then it is removed. */
+/** Removes it if it is certain that nobody uses it. Returns whether it did. */
 async function removePart(place: Place, id: string, old: number): Promise<boolean> {
   const { files, directory } = place;
   const lock = await lockIfThere(place, id);

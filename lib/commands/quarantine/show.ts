@@ -1,8 +1,8 @@
-// `postprox quarantine show ID`: what is known of a kept message, and the message.
+// `postprox quarantine show ID`: the facts about a kept message, and the message.
 //
-// The message is a stranger's. Its control characters are escaped, but for tabs and line ends, and octets that are no UTF-8
-// become U+FFFD: nothing in it reaches a terminal as a command. On a terminal it is cut, and a line says where all of it is.
-// Elsewhere, as in front of less(1), it is whole.
+// A stranger wrote the message. Its control characters are escaped, except tabs and line ends. Octets that are not
+// UTF-8 become U+FFFD. So nothing in it reaches a terminal as a command. On a terminal the message is cut, and a line
+// says where the rest is. For a program such as less(1) it is whole.
 
 import { pathIn } from "../../quarantine/names.ts";
 import { readEntry } from "../../quarantine/contents.ts";
@@ -15,7 +15,7 @@ import { formatSender } from "./list.ts";
 import type { Place } from "./place.ts";
 import { formatAge } from "./units.ts";
 
-// What a person looks at first: the header and the beginning.
+// A person first looks at this much: the header and the beginning.
 const SHOWN_ON_TERMINAL = 16_384;
 const RECIPIENTS_SHOWN = 10;
 
@@ -83,7 +83,7 @@ function formatFacts(
   return facts.map(([name, value]) => `${name.padEnd(11)}${value}`).join("\n");
 }
 
-/** Text of a message with each character escaped that is more than a sign on the screen. */
+/** Text of a message, with each character escaped that does more than show a sign. */
 export function escapeContent(text: string): string {
   return text.split(/([\n\t\\])/).map((part, at) => at % 2 === 1 ? part : escapeText(part)).join("");
 }

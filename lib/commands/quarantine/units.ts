@@ -2,7 +2,7 @@
 
 const SIZES = ["", "K", "M", "G", "T"];
 
-/** Octets, such as `812`, `4.7K`, `31M`. */
+/** A size in octets, such as `812`, `4.7K`, `31M`. */
 export function formatSize(octets: number): string {
   let [size, unit] = [octets, 0];
   for (; size >= 999.5 && unit < SIZES.length - 1; unit++) size /= 1024;
@@ -11,7 +11,7 @@ export function formatSize(octets: number): string {
 
 const AGES = [["d", 86_400], ["h", 3_600], ["m", 60]] as const;
 
-/** The whole units of a time in milliseconds, such as `5s`, `59m`, `23h`, `31d`. */
+/** A time in whole units, such as `5s`, `59m`, `23h`, `31d`. */
 export function formatAge(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const [unit, length] = AGES.find(([, length]) => seconds >= length) ?? ["s", 1];
