@@ -193,7 +193,7 @@ export const CHECKS = {
       }),
     },
     isAsked: ({ servers, passwordFile }) => servers.length > 0 || passwordFile !== undefined,
-    load: async ({ servers, passwordFile }, { scanning: { timeout } }, { runtime }) => {
+    load: async ({ servers, passwordFile }, { scanning: { timeout } }, { runtime, turn }) => {
       if (servers.length === 0) {
         throw new UsageError("option --rspamd-password-file: no rspamd is asked: give --rspamd=ADDRESS too");
       }
@@ -204,7 +204,7 @@ export const CHECKS = {
       const password = passwordFile === undefined
         ? undefined
         : await readPassword(runtime, "--rspamd-password-file", passwordFile);
-      return rspamdCheck(runtime, { servers, timeout, password });
+      return rspamdCheck(runtime, { servers, timeout, password, turn });
     },
   }),
 

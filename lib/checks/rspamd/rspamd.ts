@@ -15,6 +15,7 @@ import type { Address, Clock, Network } from "../../ports/runtime.ts";
 import { concat } from "../../text/octets.ts";
 import { type ServerConn, ServerFailure } from "../../wire/server_conn.ts";
 import { ServerPool } from "../../wire/server_pool.ts";
+import type { SharedTurn } from "../../wire/shared_turn.ts";
 import type { Check } from "../check.ts";
 import { type Answer, AnswerReader } from "./answer.ts";
 import { HttpResponse } from "./http_response.ts";
@@ -27,11 +28,12 @@ export interface RspamdOptions {
   /** Milliseconds for a message, with all servers together. */
   readonly timeout: number;
   readonly password: string | undefined;
+  readonly turn: SharedTurn;
 }
 
 export function rspamdCheck(
   { clock, network }: { clock: Clock; network: Pick<Network, "connect"> },
-  { servers, timeout, password }: RspamdOptions,
+  { servers, timeout, password, turn }: RspamdOptions,
 ): Check {
   const pool = new ServerPool({ clock, network }, { name: "rspamd", servers, timeout });
   return {
@@ -39,21 +41,25 @@ export function rspamdCheck(
     needsFile: false,
     isScanner: true,
     judge: async (message, options): Promise<Verdict> => {
-      const { octets, leftOut } = await requestOf(message, password);
+      const { octets, leftOut } = await requestOf(message, { password, turn });
       if (leftOut > 0) options.notice(`rspamd takes no more recipients: ${leftOut} of them are left out`);
-      const asked = await pool.ask((conn) => question(conn, message, octets), options);
+      const asked = await pool.ask((conn) => question(conn, message, { request: octets, turn }), options);
       if ("why" in asked) return { kind: "unsure", ...asked };
       const { answer, server } = asked;
       const isRewritten = answer.action === "rewrite subject" && answer.subject !== undefined;
-      return verdictOf(answer, { server, subjectAt: isRewritten ? await placeOfSubject(message) : undefined });
+      return verdictOf(answer, { server, subjectAt: isRewritten ? await placeOfSubject(message, turn) : undefined });
     },
   };
 }
 
-async function requestOf(message: Message, password: string | undefined) {
+// To read a file may take no turn of the event loop at all. So each chunk asks for one.
+async function requestOf(message: Message, { password, turn }: { password: string | undefined; turn: SharedTurn }) {
   const form = new WireForm(message.lineEnds);
   let size = 0;
-  for await (const chunk of message.chunks()) size += form.count(chunk);
+  for await (const chunk of message.chunks()) {
+    size += form.count(chunk);
+    await turn.share();
+  }
   const { envelope: { sender, recipients }, client } = message;
   return formatRequest({ sender, recipients, ...factsOf(client) }, { password, size });
 }
@@ -63,7 +69,11 @@ function factsOf({ facts, address }: MailClient) {
 }
 
 // A small message is one write.
-async function question(conn: ServerConn, message: Message, request: Uint8Array): Promise<Answer> {
+async function question(
+  conn: ServerConn,
+  message: Message,
+  { request, turn }: { readonly request: Uint8Array; readonly turn: SharedTurn },
+): Promise<Answer> {
   const form = new WireForm(message.lineEnds);
   let unsent: Uint8Array | undefined = request;
   for await (const chunk of message.chunks()) {
@@ -71,6 +81,7 @@ async function question(conn: ServerConn, message: Message, request: Uint8Array)
     const isWanted = await conn.send(unsent ? concat([unsent, octets]) : octets);
     unsent = undefined;
     if (!isWanted) break;
+    await turn.share();
   }
   if (unsent) await conn.send(unsent);
   return await readAnswer(conn);
@@ -94,7 +105,7 @@ async function readAnswer(conn: ServerConn): Promise<Answer> {
   return answer.end();
 }
 
-async function placeOfSubject(message: Message): Promise<number | undefined> {
+async function placeOfSubject(message: Message, turn: SharedTurn): Promise<number | undefined> {
   const scanner = new HeaderScanner();
   let place = 0;
   for await (const chunk of message.chunks()) {
@@ -104,6 +115,7 @@ async function placeOfSubject(message: Message): Promise<number | undefined> {
       place++;
     }
     if (scanner.isOver) break;
+    await turn.share();
   }
   return undefined;
 }

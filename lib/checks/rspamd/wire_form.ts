@@ -8,43 +8,36 @@ import type { LineEnds } from "../../smtp/dot_codec.ts";
 export class WireForm {
   readonly #lineEnds: LineEnds;
   #last = 0;
+  #room = new Uint8Array(0);
 
   constructor(lineEnds: LineEnds) {
     this.#lineEnds = lineEnds;
   }
 
-  /** How many octets the next octets become. */
+  /** How many octets the next octets of the message become. */
   count(octets: Uint8Array): number {
-    const count = octets.length + this.#bareIn(octets);
+    let count = octets.length;
+    // A search for the next LF would take much longer where there are many.
+    for (let at = 0; at < octets.length; at++) if (octets[at] === LF && this.#isBare(octets, at)) count++;
     this.#last = octets.at(-1) ?? this.#last;
     return count;
   }
 
-  /** Encodes the next octets of the message. */
+  /** What the next octets of the message become. It is good until the next call. */
   encode(octets: Uint8Array): Uint8Array {
-    const out = new Uint8Array(octets.length + this.#bareIn(octets));
-    let from = 0;
+    if (this.#room.length < 2 * octets.length) this.#room = new Uint8Array(2 * octets.length);
+    const out = this.#room;
     let to = 0;
-    for (let at = octets.indexOf(LF); at !== -1; at = octets.indexOf(LF, at + 1)) {
-      if (!this.#isBare(octets, at)) continue;
-      out.set(octets.subarray(from, at), to);
-      to += at - from;
-      out[to++] = CR;
-      from = at;
+    for (let at = 0; at < octets.length; at++) {
+      const octet = octets[at]!;
+      if (octet === LF && this.#isBare(octets, at)) out[to++] = CR;
+      out[to++] = octet;
     }
-    out.set(octets.subarray(from), to);
     this.#last = octets.at(-1) ?? this.#last;
-    return out;
+    return out.subarray(0, to);
   }
 
-  #bareIn(octets: Uint8Array): number {
-    let count = 0;
-    for (let at = octets.indexOf(LF); at !== -1; at = octets.indexOf(LF, at + 1)) if (this.#isBare(octets, at)) count++;
-    return count;
-  }
-
-  // In a message of our own, a CR before LF belongs to the line. In another program's file it may belong to the line
-  // end.
+  // In a message of our own a CR before LF belongs to the line. In a file of somebody else it may be a part of the line end.
   #isBare(octets: Uint8Array, at: number): boolean {
     return this.#lineEnds === "lf" || (at === 0 ? this.#last : octets[at - 1]) !== CR;
   }

@@ -140,16 +140,10 @@ function plainType(field = ""): string {
 // A CR before LF belongs to the line end here. spamd ends all lines in the way that it takes for the message's.
 function withLf(octets: Uint8Array): Uint8Array {
   const out = new Uint8Array(octets.length + 1);
-  let from = 0;
   let size = 0;
-  for (let at = octets.indexOf(LF); at !== -1; at = octets.indexOf(LF, at + 1)) {
-    if (at === from || octets[at - 1] !== CR) continue;
-    out.set(octets.subarray(from, at - 1), size);
-    size += at - 1 - from;
-    from = at;
+  for (let at = 0; at < octets.length; at++) {
+    if (octets[at] !== CR || octets[at + 1] !== LF) out[size++] = octets[at]!;
   }
-  out.set(octets.subarray(from), size);
-  size += octets.length - from;
   if (size > 0 && out[size - 1] !== LF) out[size++] = LF;
   return out.subarray(0, size);
 }

@@ -45,9 +45,9 @@ export function spamdCheck(
     needsFile: false,
     isScanner: true,
     judge: async (message, options): Promise<Verdict> => {
-      const padding = await paddingOf(message);
+      const padding = await paddingOf(message, turn);
       const asked = await pool.ask(async (conn): Promise<Scored> => {
-        await send(conn, message, padding);
+        await send(conn, message, { padding, turn });
         const answer = await readAnswer(conn, isRefused);
         if (answer.header === undefined) return answer;
         return { ...answer, header: await usable(answer.header, { message, turn }) };
@@ -63,20 +63,29 @@ export function spamdCheck(
 }
 
 // spamd reads lines, and would wait for the end of the last one. A message from SMTP has that end, unless it is empty.
-async function paddingOf(message: Message): Promise<Uint8Array> {
+// To read a file may take no turn of the event loop at all. So each chunk asks for one.
+async function paddingOf(message: Message, turn: SharedTurn): Promise<Uint8Array> {
   let last: number | undefined;
-  for await (const chunk of message.chunks()) last = chunk.at(-1) ?? last;
+  for await (const chunk of message.chunks()) {
+    last = chunk.at(-1) ?? last;
+    await turn.share();
+  }
   return last === LF ? new Uint8Array(0) : Uint8Array.of(LF);
 }
 
 // A small message is one write.
-async function send(conn: ServerConn, message: Message, padding: Uint8Array): Promise<void> {
-  let unsent: Uint8Array = bytesOf(formatHeaders(message.size + padding.length));
+async function send(
+  conn: ServerConn,
+  message: Message,
+  { padding, turn }: { readonly padding: Uint8Array; readonly turn: SharedTurn },
+): Promise<void> {
+  let unsent: Uint8Array | undefined = bytesOf(formatHeaders(message.size + padding.length));
   for await (const chunk of message.chunks()) {
-    if (!await conn.send(concat([unsent, chunk]))) return;
-    unsent = new Uint8Array(0);
+    if (!await conn.send(unsent ? concat([unsent, chunk]) : chunk)) return;
+    unsent = undefined;
+    await turn.share();
   }
-  if (unsent.length + padding.length > 0) await conn.send(concat([unsent, padding]));
+  if (unsent || padding.length > 0) await conn.send(concat([unsent ?? new Uint8Array(0), padding]));
 }
 
 async function readAnswer(conn: ServerConn, isRefused: (score: number) => boolean): Promise<Scored> {

@@ -9,6 +9,7 @@ import { parseScanner } from "../../../lib/ports/address.ts";
 import { denoRuntime } from "../../../lib/runtime/deno/runtime.ts";
 import { replyText } from "../../../lib/smtp/reply.ts";
 import { bytesOf, textOf } from "../../../lib/text/octets.ts";
+import { SharedTurn } from "../../../lib/wire/shared_turn.ts";
 import { fieldsOf, httpAnswer, messageIn, RSPAMD } from "../../fakes/rspamd.ts";
 import { FakeRuntime } from "../../fakes/runtime.ts";
 import { FakeScanner, FAULTS_AT, type Protocol } from "../../fakes/scanner.ts";
@@ -26,6 +27,7 @@ const LARGE = bytesOf(`Subject: large\n\n${"A line.\n\r\n".repeat(70_000)}`);
 const SHORT = 400;
 
 const { clock, network } = denoRuntime();
+const turn = new SharedTurn(clock);
 
 interface Options {
   readonly servers: readonly string[];
@@ -42,7 +44,7 @@ async function judge(
   const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
   await fillSpool(spool, octets);
   const addresses = servers.map((server) => parseScanner(server, "127.0.0.1:11333"));
-  const check = rspamdCheck({ clock, network }, { servers: addresses, timeout, password });
+  const check = rspamdCheck({ clock, network }, { servers: addresses, timeout, password, turn });
   const notices: string[] = [];
   const notice = (text: string) => void notices.push(text);
   const verdict = await check.judge(messageOf(mail, spool), { signal, limit: 80_000, notice, files });
@@ -168,7 +170,7 @@ Deno.test("rspamd: a server that allows another request gets it on the same conn
   const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
   await fillSpool(spool, PLAIN);
   const servers = [parseScanner(server.address, "")];
-  const check = rspamdCheck({ clock, network }, { servers, timeout: 30_000, password: undefined });
+  const check = rspamdCheck({ clock, network }, { servers, timeout: 30_000, password: undefined, turn });
   const options = { signal: new AbortController().signal, limit: 80_000, notice: () => {}, files };
   for (let count = 0; count < 3; count++) {
     assert.equal((await check.judge(messageOf(MAIL, spool), options)).kind, "accept");
@@ -268,7 +270,7 @@ Deno.test("rspamd: a message that cannot be read is not the scanner's failure", 
   await fillSpool(spool, LARGE);
   runtime.files.fail("read", "other");
   const servers = [parseScanner(server.address, "")];
-  const check = rspamdCheck({ clock, network }, { servers, timeout: 1000, password: undefined });
+  const check = rspamdCheck({ clock, network }, { servers, timeout: 1000, password: undefined, turn });
   const options = { signal: new AbortController().signal, limit: 1000, notice: () => {}, files };
   await assert.rejects(async () => await check.judge(messageOf(MAIL, spool), options), { name: "IoError" });
   assert.equal(server.questions.length, 0);

@@ -24,7 +24,7 @@ Deno.test("a message in the form of the wire", () => {
         const parts: Uint8Array[] = [];
         let count = 0;
         for (let at = 0; at < octets.length; at += cut) {
-          parts.push(encoder.encode(octets.subarray(at, at + cut)));
+          parts.push(encoder.encode(octets.subarray(at, at + cut)).slice());
           count += counter.count(octets.subarray(at, at + cut));
         }
         assert.equal(textOf(concat(parts)), wire, JSON.stringify([text, lineEnds, cut]));
