@@ -1,9 +1,9 @@
-// A part of `deno task bench`: what clamd costs, and how much of that is postprox's own.
+// A part of `deno task bench`: the cost of clamd, and postprox's own share of it.
 //
 // A real clamd with a database of one signature gets clean messages of 5 kB. First the latency, one message at a time: the
 // time from the message's last octet to the reply. It is measured directly at the mail server, directly at clamd, and
-// through postprox with and without clamd. The four take turns. What is left of the last one when clamd's time and the mail
-// server's time are taken away is postprox's own share. Then the throughput on 10 connections, with clamd, and with
+// through postprox with and without clamd. The four take turns. Take clamd's time and the mail server's time away from the
+// time with clamd: the rest is postprox's own share. Then it measures the throughput on 10 connections, with clamd, and with
 // examples/clamdscan-filter if clamdscan(1) is installed.
 
 import { Clamd } from "../tests/e2e/clamd_bed.ts";

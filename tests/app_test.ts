@@ -82,7 +82,7 @@ const WRONG: readonly {
       files.fail("read", "other");
     },
   },
-  // What is set for a check that does not look, or without what it needs.
+  // Settings for a check that was not asked for, or that need another option.
   {
     args: ["mx", "--action=command=tag"],
     status: 64,

@@ -320,7 +320,7 @@ interface Restricted {
   /** Undefined if it is the sender that was refused. */
   readonly recipient: string | undefined;
   readonly deferred: boolean;
-  /** A dry run: the sender or recipient is accepted all the same. */
+  /** A dry run: the sender or recipient is still accepted. */
   readonly would?: "reject" | undefined;
 }
 

@@ -246,7 +246,7 @@ table("--bypass", { options: denying, filter: true }, [
   })),
 ]);
 
-// Who connects to postprox is Postfix: its address says nothing of the client.
+// Postfix connects to postprox, so its address says nothing of the client.
 table("--bypass without XFORWARD", { options: () => ["-v", "--bypass=127.0.0.0/8"], filter: true }, [
   {
     name: "the peer's address is not looked at",
@@ -262,7 +262,7 @@ const dry = (dir: string) => [...denying(dir), "--dry-run"];
 
 table("--dry-run and restrictions", { options: dry, filter: true }, [
   {
-    name: "whom the rules refuse is accepted, and the log says so",
+    name: "a client that the rules refuse is accepted, and the log says so",
     filter: FILTER,
     play: async (talk) => {
       const client = await talk.open();

@@ -208,7 +208,7 @@ Deno.test("a reader that has read enough is no failure", async () => {
   assert.equal(stderr, "");
 });
 
-Deno.test("delete removes what is named, be it damaged, and says what is not there", async () => {
+Deno.test("delete removes the named messages, even damaged ones, and says which are not there", async () => {
   using kept = new Kept();
   const [one, two, three, stays] = [kept.put(), kept.put(), kept.put(), kept.put()];
   kept.write(`${two}.json`, "{");

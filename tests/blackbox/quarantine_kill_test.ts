@@ -1,7 +1,7 @@
 // SIGKILL at any moment: a message is in the quarantine, or refused, or delivered, and `list` tells the truth.
 //
-// Whoever keeps a message is killed at one moment after another. Whoever releases one is killed at each step of its
-// dialogue, and at one moment after another.
+// A process that keeps a message is killed at one moment after another. A process that releases one is killed at each
+// step of its dialogue, and at one moment after another.
 
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
@@ -12,7 +12,7 @@ import { until, within } from "../rig/wait.ts";
 import { Kept } from "./kept.ts";
 import { deliver } from "./rig.ts";
 
-/** What `list` says: of each message whether it may have been delivered. */
+/** The output of `list`: for each message, whether it may have been delivered. */
 async function list(kept: Kept): Promise<{ id: string; isMarked: boolean; content: string }[]> {
   const { status, stdout, stderr } = await runProgram(["quarantine", "list", "--json", `--quarantine=${kept.dir}`]);
   assert.equal(status, 0, stderr);
@@ -26,7 +26,7 @@ async function list(kept: Kept): Promise<{ id: string; isMarked: boolean; conten
 
 const MOMENTS = 24;
 
-Deno.test("killed while it keeps a message: kept whole, or not at all; and whoever heard 250 finds it", async (test) => {
+Deno.test("killed while it keeps a message: kept whole, or not at all; and a message with a 250 is kept", async (test) => {
   using kept = new Kept();
   const server = await Server.start();
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
@@ -143,7 +143,7 @@ function soon(die: () => void): Promise<void> {
 
 let dying: (() => void) | undefined;
 
-/** What must hold whenever a release was killed; then it is released again. */
+/** This must hold whenever a release was killed. Then the message is released again. */
 async function account(kept: Kept, server: Server, id: string): Promise<"kept" | "marked" | "gone"> {
   const [copy, ...others] = await list(kept);
   assert.deepEqual(others, []);

@@ -24,7 +24,7 @@ interface KeptCopy {
   readonly content: string;
 }
 
-/** What is in the quarantine of a test: pairs of files, which only their owner may read. */
+/** The content of a test's quarantine: pairs of files, which only their owner may read. */
 function keptIn(dir: string): KeptCopy[] {
   const names = listNames(`${dir}/quarantine`);
   const ids = names.filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -5));
@@ -229,7 +229,7 @@ function withoutDirectory(talk: Talk): void {
 
 table("A copy that cannot be kept", { options, filter: true, together: true }, [
   {
-    name: "of a refused message: it is refused all the same, and the log has an error",
+    name: "of a refused message: it is still refused, and the log has an error",
     filter: REFUSE,
     play: async (talk) => {
       const client = await talk.open();

@@ -49,7 +49,7 @@ Deno.test("bypassing: only the address of XFORWARD is looked at, and no check is
     ["unknown", false],
   ];
   for (const [address, passes] of rows) {
-    // The peer of our own connection is Postfix, whoever its client is.
+    // The peer of our own connection is Postfix, for any client.
     const client = { facts: address === undefined ? {} : { address }, address: "192.0.2.1" };
     const { message, options } = await spooled("A: 1\n\n", client);
     const judge = bypassing(judgeOf(async () => REJECT), networks);

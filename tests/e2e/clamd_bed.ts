@@ -74,8 +74,8 @@ export class Clamd {
   }
 
   /**
-   * What it says of a message, which is binary text, without postprox; and how many milliseconds it took for that, the
-   * connection not included.
+   * Its answer about a message (binary text) without postprox, and the milliseconds that the answer took, without the
+   * connection.
    */
   async ask(message: string): Promise<{ answer: string; time: number }> {
     const room = new Uint8Array(message.length + FRAME);

@@ -75,7 +75,7 @@ async function playOne(places: Places, { port, afterPort }: { port: number; afte
   for (const delivery of postfix.delivered(tag)) assert.equal(delivery.text, text);
   assert.deepEqual(await list(places), []);
 
-  // What the server refuses stays, at the recipient and at the end of the message.
+  // Recipients and messages that the server refuses stay.
   const late = header("refuse", other).replace("\r\n\r\n", "\r\nX-After: refuse\r\n\r\n") + BODY;
   await sendMail(port, { from: sender(other), to: [alice(other)], text: late });
   const [second] = await list(places);

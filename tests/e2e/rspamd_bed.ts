@@ -10,7 +10,7 @@ import { until, within } from "../rig/wait.ts";
 import { findProgram, groupOfUser, USER, userId } from "./postfix.ts";
 import { isAlive, isListening, kill } from "./start.ts";
 
-/** A line of a message that is spam to rspamd and to SpamAssassin, in two parts so that this file is none. */
+/** A line of a message that is spam to rspamd and to SpamAssassin. It has two parts, so that this file is not spam. */
 export const GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-" + "ANTI-UBE-TEST-EMAIL*C.34X";
 
 export const PASSWORD = "s3cret-password";

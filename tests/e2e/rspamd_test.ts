@@ -47,7 +47,7 @@ function mail(fields: readonly string[], body = "A line.\r\n..\r\n"): string {
   return [...fields, ...rest, "", body].join("\r\n");
 }
 
-/** What becomes of a message, by the field that asks for it. */
+/** The outcome of a message, by the field that asks for it. */
 const REFUSED: readonly (readonly [name: string, text: string, reply: string, verdict: string])[] = [
   ["GTUBE", mail([], `${GTUBE}\r\n`), "550 5.7.1 Gtube pattern\r\n", "reject"],
   ["a high score", mail(["X-Score: 20.5"]), "550 5.7.1 Spam message rejected\r\n", "reject"],
@@ -207,7 +207,7 @@ async function behindPostfix(test: Deno.TestContext): Promise<void> {
 
 interface Result {
   readonly reply: string;
-  /** What was delivered: field by field, and the body. */
+  /** The delivered message: field by field, and the body. */
   readonly mail?: { readonly header: readonly string[]; readonly body: string };
 }
 

@@ -114,7 +114,7 @@ for (const transport of ["tcp", "unix"] as const) {
       `${HAM}Subject: x\r\n\r\n${"line\r\n".repeat(9)}`,
     ),
     passes(
-      "a field between lines that are none",
+      "a field between lines that are no fields",
       "A: b\r\nnone\r\nC: d\r\n\r\ne\r\n",
       `${HAM}A: b\r\n\r\nnone\r\nC: d\r\n\r\ne\r\n`,
     ),

@@ -26,7 +26,7 @@ export type DiskOperation =
 
 interface Node {
   octets: Uint8Array;
-  /** What a power failure leaves of them. */
+  /** The state of the files after a power failure. */
   synced: Uint8Array;
   kind: FileFacts["kind"];
   modified: number;

@@ -196,7 +196,7 @@ export class FakeScanner implements AsyncDisposable {
   }
 }
 
-/** What came and is no whole question yet. It grows by doubling, since a question may have 50 MB. */
+/** The octets that came and are no whole question yet. It grows by doubling, because a question may have 50 MB. */
 class Received {
   #buffer = new Uint8Array(65_536);
   length = 0;

@@ -35,7 +35,7 @@ const ROWS: readonly [verdicts: readonly Verdict[], failure: string | undefined,
   // Nobody needs to know that a check failed where another one refuses.
   [[FAILED, REJECT], undefined, REJECTED],
   [[FAILED, REJECT], undefined, DEFERRED],
-  // But the message passes all the same.
+  // But the message still passes.
   [[FAILED, REJECT], "failed"],
   [[FAILED, REJECT], "failed", NOT_NOW],
   // The log gets the reason that decided.

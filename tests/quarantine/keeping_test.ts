@@ -14,7 +14,7 @@ import { message } from "./kept.ts";
 
 interface Played {
   readonly decision: Decision;
-  /** What the quarantine was given. */
+  /** The messages that the quarantine was given. */
   readonly kept: readonly { outcome: string; check: string; reason: string; reply: string; limit: number }[];
 }
 

@@ -42,7 +42,7 @@ export function message(change: Partial<Message> = {}, content = CONTENT): Messa
   };
 }
 
-/** What a quarantine says that it has. */
+/** The messages that a quarantine says it has. */
 export async function entries(disk: FakeDisk): Promise<Entry[]> {
   const { kept } = await readContents(disk, DIRECTORY);
   const all: Entry[] = [];

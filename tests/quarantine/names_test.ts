@@ -13,7 +13,7 @@ Deno.test("an id is new each time, sorts by time, and tells that time", () => {
   assert.ok(ids.every(isId));
 });
 
-Deno.test("what is no id is none", () => {
+Deno.test("isId accepts no other text", () => {
   const id = "20261128T225227123-0123456789abcdef";
   assert.ok(isId(id));
   const others = ["", "x", "..", "../x", `${id}/`, `${id}.`, `./${id}`, ` ${id}`, `${id}\n`, `${id}.eml`, id.slice(1)];

@@ -135,7 +135,7 @@ Deno.test("killed or without power at each step of keep: kept whole, or not at a
         assert.ok("record" in entry, `damaged: ${JSON.stringify(entry)}`);
         assert.equal(contentOf(disk, entry.id), CONTENT);
       }
-      // Whoever was told so finds it.
+      // A message that was reported as kept is there.
       if (isDone) assert.deepEqual(all.map(({ id }) => id), [kept]);
     },
   );
@@ -155,7 +155,7 @@ Deno.test("killed or without power at each step of a new record: the old one or 
       const { recipients } = entry.record;
       assert.ok(recipients.length === 2 || recipients[0] === others[0]);
       if (isDone) assert.deepEqual(recipients, others);
-      // What is left over is in nobody's way.
+      // Parts that are left over disturb nobody.
       await replaceRecord(disk, DIRECTORY, { ...entry.record, recipients: others });
       assert.deepEqual((await readRecord(disk, DIRECTORY, id))?.recipients, others);
     },

@@ -1,4 +1,4 @@
-// Tests of lib/restrictions/exempt.ts: whom no restriction is asked about.
+// Tests of lib/restrictions/exempt.ts: clients that no restriction is asked about.
 
 import assert from "node:assert/strict";
 import { emptyEnvelope } from "../../lib/mail/envelope.ts";

@@ -102,7 +102,7 @@ Deno.test("a sender is refused before downstream hears of it, and the session go
   await talk.quit();
 });
 
-Deno.test("a dry run accepts whom a restriction refuses, at once, and says so in the log", async () => {
+Deno.test("a dry run accepts a sender or recipient that a restriction refuses, at once, and the log says so", async () => {
   const restriction: Restriction = {
     name: "all",
     sender: async () => ({ kind: "refuse", why: "bad sender", reply: formatReply("550 Bad"), delay: 30_000 }),

@@ -138,7 +138,7 @@ Deno.test("externalChecker stops the program when nobody waits for it any more",
   assert.ok(await verdict());
 });
 
-Deno.test("externalChecker that cannot be started, be its arguments too long, has no opinion", async () => {
+Deno.test("externalChecker that cannot be started, for example with too long arguments, has no opinion", async () => {
   const runtime = new FakeRuntime();
   runtime.processes.refusal = "other";
   const given = await (await run({ runtime })).verdict();
