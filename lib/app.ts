@@ -4,7 +4,7 @@
 // error in one line. Under spawn(8) standard error is the client's socket. Then the client gets 421 instead, and the
 // log gets the line.
 
-import { allOptions, readWords, SERVE } from "./commands/commands.ts";
+import { allOptions, ownSettings, readWords, SERVE } from "./commands/commands.ts";
 import { tell } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { journalPrefix, type LogTarget, openLogger, SYSLOG } from "./log/sinks.ts";
@@ -20,7 +20,7 @@ const EX_SOFTWARE = 70;
 export async function run(runtime: Runtime, args: readonly string[]): Promise<number> {
   let log: LogTarget | undefined;
   try {
-    const { command, line } = readWords(args);
+    const { command, line } = readWords(args, { own: await ownSettings(args) });
     log = line.settings.log.target;
     if (line.wrong) throw line.wrong;
     if (command !== SERVE && runtime.stdio.isSpawned()) {

@@ -13,9 +13,8 @@ import { writeFiles } from "./dist.ts";
 /** The files, by the names that each shell looks for. */
 export function completionFiles(
   options: readonly OptionRow[],
-  commands: readonly CommandRow[] = COMMANDS,
+  named: readonly Named[],
 ): Readonly<Record<string, string>> {
-  const named = commands.flatMap(({ word, verbs = [] }) => word === undefined ? [] : { word, verbs });
   return {
     "postprox.bash": bash(options, named),
     "_postprox": zsh(options, named),
@@ -24,9 +23,20 @@ export function completionFiles(
 }
 
 /** A command that the first word names, and the words that may come next. */
-interface Named {
+export interface Named {
   readonly word: string;
   readonly verbs: readonly string[];
+  /** Its words are names of files, and not of hosts. */
+  readonly takesFiles: boolean;
+}
+
+/** The commands that a first word names. */
+export async function namedCommands(commands: readonly CommandRow[] = COMMANDS): Promise<readonly Named[]> {
+  const all = await Promise.all(commands.map(async ({ word, own }) => {
+    const { verbs = [], takesFiles = false } = await own?.() ?? {};
+    return { word, verbs, takesFiles };
+  }));
+  return all.flatMap(({ word, ...others }) => word === undefined ? [] : { word, ...others });
 }
 
 const MADE = "# Completion of postprox's options. Made by scripts/completions.ts.";
@@ -59,19 +69,21 @@ ${cases.join("")}  esac
   elif [[ $COMP_CWORD -eq 1 ]]; then
     mapfile -t COMPREPLY < <(compgen -A hostname -W "${commands.map(({ word }) => word).join(" ")}" -- "$cur")
   else
-    local verbs=
     case $COMP_CWORD:\${COMP_WORDS[1]} in
-${commands.map(({ word, verbs }) => `      2:${word}) verbs="${verbs.join(" ")}" ;;\n`).join("")}    esac
-    if [[ $verbs ]]; then
-      mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur")
-    else
-      mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
-    fi
+${commands.map(bashNext).join("")}      *) mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur") ;;
+    esac
   fi
 }
 
 complete -F _postprox postprox
 `;
+}
+
+function bashNext({ word, verbs, takesFiles }: Named): string {
+  const files =
+    `      *:${word})\n        compopt -o filenames\n        mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;\n`;
+  const next = `      2:${word}) mapfile -t COMPREPLY < <(compgen -W "${verbs.join(" ")}" -- "$cur") ;;\n`;
+  return takesFiles ? files : next;
 }
 
 /** The code that runs if the word before is this option. */
@@ -115,7 +127,19 @@ _postprox_first() {
 
 _postprox_next() {
   case $words[2] in
-${commands.map(({ word, verbs }) => `    ${word}) compadd -- ${verbs.join(" ")} ;;\n`).join("")}    *) _hosts ;;
+${
+    commands.map(({ word, verbs, takesFiles }) =>
+      `    ${word}) ${takesFiles ? "_files" : `compadd -- ${verbs.join(" ")}`} ;;\n`
+    ).join("")
+  }    *) _hosts ;;
+  esac
+}
+
+_postprox_rest() {
+  case $words[2] in
+${
+    commands.filter(({ takesFiles }) => takesFiles).map(({ word }) => `    ${word}) _files ;;\n`).join("")
+  }    *) _hosts ;;
   esac
 }
 
@@ -123,7 +147,7 @@ _arguments -s -S : \\
 ${specs.join(" \\\n")} \\
     '1: :_postprox_first' \\
     '2: :_postprox_next' \\
-    '*:HOST\\:PORT:_hosts'
+    '*: :_postprox_rest'
 `;
 }
 
@@ -166,10 +190,15 @@ ${lines.join("\n")}
 `;
 }
 
-function fishCommand({ word, verbs }: Named): string {
+function fishCommand({ word, verbs, takesFiles }: Named): string {
   const first = `complete -c postprox -n __fish_is_first_token -a '${word}'`;
-  const next = `test (count (commandline -opc)) -eq 2; and test (commandline -opc)[2] = ${word}`;
+  const count = takesFiles ? "-ge 2" : "-eq 2";
+  const next = `test (count (commandline -opc)) ${count}; and test (commandline -opc)[2] = ${word}`;
+  if (takesFiles) return `${first}\ncomplete -c postprox -n '${next}' -F`;
   return verbs.length === 0 ? first : `${first}\ncomplete -c postprox -n '${next}' -a '${verbs.join(" ")}'`;
 }
 
-if (import.meta.main) await writeFiles("completions", "/completions", () => completionFiles(allOptions()));
+if (import.meta.main) {
+  const files = completionFiles(await allOptions(), await namedCommands());
+  await writeFiles("completions", "/completions", () => files);
+}

@@ -111,4 +111,7 @@ function read(file: string): string {
   return Deno.readTextFileSync(new URL(file, root));
 }
 
-if (import.meta.main) await writeFiles("man", "", () => ({ "postprox.8": manualPage(allOptions()) }));
+if (import.meta.main) {
+  const options = await allOptions();
+  await writeFiles("man", "", () => ({ "postprox.8": manualPage(options) }));
+}

@@ -15,8 +15,11 @@ import { formatPostfixConfig } from "../lib/commands/postfix_config/postfix_conf
 import { formatUnit } from "../lib/commands/postfix_config/systemd_unit.ts";
 import { VERSION, VERSION_TEXT } from "../lib/commands/version.ts";
 import { BuildError, glibcOf, inWorkshop, machineOf, readArguments, ROOT, runBuild, runTool } from "./build.ts";
-import { completionFiles } from "./completions.ts";
+import { completionFiles, namedCommands } from "./completions.ts";
 import { manualPage } from "./man.ts";
+
+const OPTIONS = await allOptions();
+const COMPLETIONS = completionFiles(OPTIONS, await namedCommands());
 
 const ARCHITECTURES = { x64: "amd64", arm64: "arm64" } as const;
 
@@ -102,13 +105,12 @@ async function lookAt(path: string): Promise<Executable> {
 
 function debItems(executable: Executable): readonly Item[] {
   const doc = "usr/share/doc/postprox";
-  const completions = completionFiles(allOptions());
   return [
     { to: "usr/sbin/postprox", content: { copyOf: executable.path }, program: true },
-    { to: "usr/share/man/man8/postprox.8.gz", content: manualPage(allOptions()), compressed: true },
-    { to: "usr/share/bash-completion/completions/postprox", content: completions["postprox.bash"]! },
-    { to: "usr/share/zsh/vendor-completions/_postprox", content: completions["_postprox"]! },
-    { to: "usr/share/fish/vendor_completions.d/postprox.fish", content: completions["postprox.fish"]! },
+    { to: "usr/share/man/man8/postprox.8.gz", content: manualPage(OPTIONS), compressed: true },
+    { to: "usr/share/bash-completion/completions/postprox", content: COMPLETIONS["postprox.bash"]! },
+    { to: "usr/share/zsh/vendor-completions/_postprox", content: COMPLETIONS["_postprox"]! },
+    { to: "usr/share/fish/vendor_completions.d/postprox.fish", content: COMPLETIONS["postprox.fish"]! },
     { to: "usr/lib/systemd/system/postprox.service", content: unit() },
     { to: "usr/lib/tmpfiles.d/postprox.conf", content: source("scripts/package/tmpfiles.conf") },
     { to: "etc/default/postprox", content: source("scripts/package/default") },
@@ -125,8 +127,8 @@ function debItems(executable: Executable): readonly Item[] {
 function tarballItems(executable: Executable): readonly Item[] {
   return [
     { to: "postprox", content: { copyOf: executable.path }, program: true },
-    { to: "postprox.8", content: manualPage(allOptions()) },
-    ...Object.entries(completionFiles(allOptions())).map(([name, content]) => ({ to: `completions/${name}`, content })),
+    { to: "postprox.8", content: manualPage(OPTIONS) },
+    ...Object.entries(COMPLETIONS).map(([name, content]) => ({ to: `completions/${name}`, content })),
     { to: "systemd/postprox.service", content: unit() },
     { to: "systemd/default", content: source("scripts/package/default") },
     { to: "systemd/tmpfiles.conf", content: source("scripts/package/tmpfiles.conf") },

@@ -9,13 +9,21 @@ import type { Settings } from "../settings/settings.ts";
 export interface CommandRow {
   /** The first word of a command line that asks for it. */
   readonly word?: string;
-  /** The words that may come next. */
-  readonly verbs?: readonly string[];
-  /** Options that only this command has, beside those of all. */
-  readonly settings?: SettingsTable;
+  /** Absent if it has nothing but what all commands have. */
+  readonly own?: () => Promise<CommandOwn>;
   /** The option that asks for it. It may stand anywhere. */
   readonly option?: OptionRow;
   readonly load: () => Promise<Command>;
+}
+
+/** What only one command has. */
+export interface CommandOwn {
+  /** Its options, beside those of all. */
+  readonly settings: SettingsTable;
+  /** The words that may come next. */
+  readonly verbs?: readonly string[];
+  /** All of its words are names of files. */
+  readonly takesFiles?: true;
 }
 
 /** Runs the command. Returns the exit status. Throws a `StartError`. */
@@ -29,5 +37,5 @@ export interface Call {
   /** The command line after reading, without the word that names the command. */
   readonly line: CommandLine<Settings>;
   /** All options of the program. */
-  readonly options: () => readonly OptionRow[];
+  readonly options: () => Promise<readonly OptionRow[]>;
 }

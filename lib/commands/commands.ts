@@ -4,8 +4,8 @@
 
 import { choice } from "../options/kinds.ts";
 import { type CommandLine, readCommandLine } from "../options/command_line.ts";
-import { type OptionRow, rowsOf } from "../options/table.ts";
-import { COMMAND_OPTIONS, QUARANTINE_VERBS, SETTINGS, type Settings } from "../settings/settings.ts";
+import { type OptionRow, rowsOf, type SettingsTable } from "../options/table.ts";
+import { SETTINGS, type Settings } from "../settings/settings.ts";
 import type { CommandRow } from "./command.ts";
 
 /** The command without a name. */
@@ -14,9 +14,13 @@ export const SERVE: CommandRow = { load: async () => (await import("./serve.ts")
 export const COMMANDS: readonly CommandRow[] = [
   SERVE,
   {
+    word: "check",
+    own: async () => (await import("../settings/command_options.ts")).CHECK,
+    load: async () => (await import("./check.ts")).check,
+  },
+  {
     word: "quarantine",
-    verbs: QUARANTINE_VERBS,
-    settings: COMMAND_OPTIONS,
+    own: async () => (await import("../settings/command_options.ts")).QUARANTINE,
     load: async () => (await import("./quarantine.ts")).quarantine,
   },
   {
@@ -44,21 +48,30 @@ export const COMMANDS: readonly CommandRow[] = [
 ];
 
 /** All options of the program. */
-export function allOptions(): readonly OptionRow[] {
-  const own = COMMANDS.flatMap(({ settings }) => settings ? rowsOf(settings) : []);
-  return [...rowsOf(SETTINGS), ...new Set(own), ...optionsOf(COMMANDS)];
+export async function allOptions(): Promise<readonly OptionRow[]> {
+  const owns = await Promise.all(COMMANDS.map(({ own }) => own?.()));
+  const rows = owns.flatMap((own) => own ? rowsOf(own.settings) : []);
+  return [...rowsOf(SETTINGS), ...new Set(rows), ...optionsOf(COMMANDS)];
+}
+
+/** The options that only the command has which the first word of `args` names. */
+export async function ownSettings(args: readonly string[]): Promise<SettingsTable> {
+  return (await named(args, COMMANDS)?.own?.())?.settings ?? {};
 }
 
 /** The command that `args` asks for, and the settings in `args`. */
 export function readWords(
   args: readonly string[],
-  commands: readonly CommandRow[] = COMMANDS,
+  { commands = COMMANDS, own = {} }: { commands?: readonly CommandRow[]; own?: SettingsTable } = {},
 ): { command: CommandRow; line: CommandLine<Settings> } {
-  const named = commands.find(({ word }) => word !== undefined && word === args[0]);
-  const table = { ...SETTINGS, ...named?.settings };
-  const line = readCommandLine(named ? args.slice(1) : args, table, optionsOf(commands));
+  const first = named(args, commands);
+  const line = readCommandLine(first ? args.slice(1) : args, { ...SETTINGS, ...own }, optionsOf(commands));
   const asked = commands.find(({ option }) => option !== undefined && option === line.command?.option);
-  return { command: asked ?? named ?? SERVE, line };
+  return { command: asked ?? first ?? SERVE, line };
+}
+
+function named([first]: readonly string[], commands: readonly CommandRow[]): CommandRow | undefined {
+  return commands.find(({ word }) => word !== undefined && word === first);
 }
 
 function optionsOf(commands: readonly CommandRow[]): OptionRow[] {

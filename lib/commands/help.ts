@@ -5,6 +5,7 @@ import type { OptionRow } from "../options/table.ts";
 import type { Command } from "./command.ts";
 
 const USAGE = `Usage: postprox HOST:PORT [-c COMMAND] [-d DIR] [-t SEC] [-rv] [-l [IP:]PORT]
+       postprox check [OPTION...] FILE|DIR|-...
        postprox quarantine list|show|release|delete|expire --quarantine=DIR ...
        postprox --postfix-config[=spawn|listen] [HOST:PORT] [OPTION...]
        postprox -hLV
@@ -31,7 +32,7 @@ failure.
 `;
 
 export const help: Command = async ({ runtime, options }) => {
-  runtime.stdio.writeOut(helpText(options()));
+  runtime.stdio.writeOut(helpText(await options()));
   return 0;
 };
 

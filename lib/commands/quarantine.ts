@@ -9,12 +9,14 @@ import { IoError } from "../ports/io_error.ts";
 import type { Address, Runtime } from "../ports/runtime.ts";
 import { orTempfail, UsageError } from "../ports/start_error.ts";
 import { isId } from "../quarantine/names.ts";
-import { type CommandSettings, QUARANTINE_VERBS, type Settings } from "../settings/settings.ts";
+import { QUARANTINE, type QuarantineSettings } from "../settings/command_options.ts";
+import type { Settings } from "../settings/settings.ts";
 import { quote } from "../text/quoting.ts";
 import type { Command } from "./command.ts";
-import { type Place, Report } from "./quarantine/place.ts";
+import type { Place } from "./quarantine/place.ts";
+import { Report } from "./output/report.ts";
 
-type Deed = typeof QUARANTINE_VERBS[number];
+type Deed = typeof QUARANTINE.verbs[number];
 
 const USES: Readonly<Record<Deed, string>> = {
   list: "list",
@@ -25,7 +27,7 @@ const USES: Readonly<Record<Deed, string>> = {
 };
 
 export const quarantine: Command = async ({ runtime, line: { settings, operands } }) => {
-  const deed = QUARANTINE_VERBS.find((one) => one === operands[0]);
+  const deed = QUARANTINE.verbs.find((one) => one === operands[0]);
   if (!deed) {
     const wrong = operands[0] === undefined ? "it is not said what to do" : `${quote(operands[0])} is not known`;
     throw new UsageError(`quarantine: ${wrong}: give ${Object.values(USES).join(", or ")}`);
@@ -34,8 +36,8 @@ export const quarantine: Command = async ({ runtime, line: { settings, operands 
   if (directory === undefined) throw new UsageError("no quarantine is named: give --quarantine=DIR");
   const act = await newDeed(runtime, settings, { deed, operands: operands.slice(1) });
   await orTempfail("--quarantine", checkDirectory(runtime, directory), () => "give the directory of a quarantine");
-  const { json } = (settings as CommandSettings).output;
-  const report = new Report(runtime.stdio, json);
+  const { json } = (settings as QuarantineSettings).output;
+  const report = new Report(runtime.stdio, runtime.stdio.conn(), json);
   const acting = act({ files: runtime.files, directory, report, now: Date.now() });
   await orTempfail("--quarantine", acting, () => "give a directory that can be read");
   return report.status;

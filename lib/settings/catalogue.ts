@@ -34,6 +34,8 @@ export interface CheckRow<Own extends Rows = Rows> extends Row<Own, Check | read
 export type RestrictionRow<Own extends Rows = Rows> = Row<Own, LoadedRestriction>;
 
 export interface LoadParts {
+  /** The mail is only tried out. */
+  readonly isTrial?: boolean;
   readonly runtime: Runtime;
   readonly logger: Logger;
   readonly turn: SharedTurn;

@@ -8,7 +8,7 @@ import { COMMAND, type Kind } from "../options/kinds.ts";
 import { formatAddress, formatNameServer, parseListen, parseNameServer, parseScanner } from "../ports/address.ts";
 import type { Address, NameServer } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
-import type { Network } from "../text/ip.ts";
+import { type Network, parseIp } from "../text/ip.ts";
 import { parseNetwork } from "../text/network.ts";
 import { quote } from "../text/quoting.ts";
 
@@ -43,6 +43,38 @@ export const LIST_NAME: Kind<readonly [zone: string, name: string]> = {
     throw new UsageError(`${quote(text)} has no text for a reply after "=": give printable ASCII`);
   },
   print: ([zone, name]) => `${zone}=${name}`,
+};
+
+/** An address of MAIL or RCPT, without its angle brackets. The empty string is the null sender. */
+export const MAILBOX: Kind<string> = {
+  shown: "ADDRESS",
+  parse: (text) => {
+    const address = /^<(.*)>$/s.exec(text)?.[1] ?? text;
+    // deno-lint-ignore no-control-regex
+    if (text !== "" && !/[\x00-\x20\x7f<>]/.test(address)) return address;
+    throw new UsageError(`${quote(text)} is no mail address: give one such as someone@example.org, or <>`);
+  },
+  print: (address) => `<${address}>`,
+};
+
+/** The IP address of a client. */
+export const CLIENT: Kind<string> = {
+  shown: "IP",
+  parse: (text) => {
+    if (parseIp(text)) return text;
+    throw new UsageError(`${quote(text)} is no IP address: give one such as 192.0.2.7`);
+  },
+  print: (address) => address,
+};
+
+/** What a client says with EHLO. */
+export const GREETING: Kind<string> = {
+  shown: "NAME",
+  parse: (text) => {
+    if (/^[!-~]+$/.test(text)) return text;
+    throw new UsageError(`${quote(text)} is nothing that a client can call itself: give a name such as mx.example.org`);
+  },
+  print: (name) => name,
 };
 
 /** Where the log lines go. */

@@ -29,15 +29,20 @@ export interface Checks extends SessionChecks {
 export interface ChecksParts extends Pick<Checks, "dns"> {
   readonly runtime: Runtime;
   readonly logger: Logger;
+  /** The mail is only tried out: no copy goes to the quarantine. */
+  readonly isTrial?: boolean;
 }
 
 /** Loads the checks and restrictions of `settings`. Throws a `StartError`. */
-export async function loadChecks({ runtime, logger, dns: before }: ChecksParts, settings: Settings): Promise<Checks> {
+export async function loadChecks(
+  { runtime, logger, dns: before, isTrial = false }: ChecksParts,
+  settings: Settings,
+): Promise<Checks> {
   const lists = listsOfChecks(settings);
   const areRestrictions = Object.entries<RestrictionRow>(RESTRICTIONS)
     .some(([name, row]) => row.isAsked(settings[name as keyof typeof RESTRICTIONS]));
   const dns = areRestrictions || lists.length > 0 ? await dnsOf({ logger, dns: before }, settings) : undefined;
-  const parts = { runtime, logger, dns, turn: new SharedTurn(runtime.clock) };
+  const parts = { runtime, logger, dns, isTrial, turn: new SharedTurn(runtime.clock) };
   const loaded = await loadRestrictions(parts, settings);
   lists.push(...loaded.flatMap(({ lists }) => lists));
   refuseNameOfNoList(settings, lists);

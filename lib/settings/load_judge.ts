@@ -30,7 +30,7 @@ export async function loadJudge(parts: LoadParts, settings: Settings): Promise<J
 
 // If a quarantine cannot be used, the start fails. That is also so in a dry run, which keeps nothing.
 async function loadQuarantine(
-  { runtime }: LoadParts,
+  { runtime, isTrial }: LoadParts,
   { quarantine: { directory }, spool, judging: { dryRun } }: Settings,
 ): Promise<(judge: Judge) => Judge> {
   if (directory === undefined) return (judge) => judge;
@@ -42,7 +42,7 @@ async function loadQuarantine(
   ]);
   const check = checkQuarantineDirectory(runtime.files, directory);
   await orTempfail("--quarantine", check, () => "give a directory that can be written");
-  return (judge) => dryRun ? judge : keeping(judge, new Quarantine(runtime, directory), runtime.clock);
+  return (judge) => dryRun || isTrial ? judge : keeping(judge, new Quarantine(runtime, directory), runtime.clock);
 }
 
 // A program that removes old files from a spool directory would also remove messages from the quarantine.

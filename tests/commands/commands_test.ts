@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { CommandRow } from "../../lib/commands/command.ts";
 import { allOptions, COMMANDS, readWords, SERVE } from "../../lib/commands/commands.ts";
 
-const OPTIONS = allOptions();
+const OPTIONS = await allOptions();
 
 const load = () => Promise.reject(new Error("nothing is to be loaded"));
 
@@ -29,11 +29,13 @@ Deno.test("readWords finds the command by its first word or its option, and othe
     ["-- judge", undefined, ["judge"]],
     ["mx --judge-all", "judge-all", ["mx"]],
     ["judge --help", "help", []],
+    ["check a b", "check", ["a", "b"]],
+    ["check:25", undefined, ["check:25"]],
     ["quarantine list", "quarantine", ["list"]],
     ["quarantine:25", undefined, ["quarantine:25"]],
   ];
   for (const [args, named, operands] of rows) {
-    const { command, line } = readWords(args.split(" "), TABLE);
+    const { command, line } = readWords(args.split(" "), { commands: TABLE });
     assert.equal(command.word ?? command.option?.long, named, args);
     assert.equal(command === SERVE, named === undefined, args);
     assert.deepEqual(line.operands, operands, args);

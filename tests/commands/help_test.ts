@@ -7,7 +7,7 @@ import { COUNT } from "../../lib/options/kinds.ts";
 import { formatOptions } from "../../lib/options/help.ts";
 import { option, optional, withDefault } from "../../lib/options/table.ts";
 
-const OPTIONS = allOptions();
+const OPTIONS = await allOptions();
 
 Deno.test("helpText names each option with its value, and says something of it, within 80 columns", () => {
   const lines = helpText(OPTIONS).split("\n");

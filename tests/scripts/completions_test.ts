@@ -6,11 +6,12 @@
 import assert from "node:assert/strict";
 import { allOptions } from "../../lib/commands/commands.ts";
 import { withDefault } from "../../lib/options/table.ts";
-import { completionFiles } from "../../scripts/completions.ts";
+import { completionFiles, namedCommands } from "../../scripts/completions.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
 import { runCommand } from "../e2e/start.ts";
 
-const OPTIONS = allOptions();
+const OPTIONS = await allOptions();
+const NAMED = await namedCommands();
 
 const TYPIST = fromFileUrl(new URL("./typist.py", import.meta.url));
 const NAMES = OPTIONS.flatMap(({ short, long }) => short ? [`-${short}`, `--${long}`] : [`--${long}`]);
@@ -32,6 +33,9 @@ const COMPLETED: readonly [typed: string, words: readonly string[]][] = [
   ["--postfix-config=li", ["--postfix-config=listen"]],
   ["qua", ["quarantine"]],
   ["quarantine rel", ["quarantine", "release"]],
+  ["che", ["check"]],
+  ["check places/fi", ["check", "places/filter"]],
+  ["check x places/fi", ["check", "x", "places/filter"]],
   ["quarantine list --qua", ["quarantine", "list", "--quarantine"]],
   // Only behind the command.
   ["mx.example rele", ["mx.example", "rele"]],
@@ -43,7 +47,7 @@ const COMPLETED: readonly [typed: string, words: readonly string[]][] = [
 async function inPlace(test: (directory: string) => Promise<void>): Promise<void> {
   const directory = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   try {
-    for (const [name, text] of Object.entries(completionFiles(OPTIONS))) {
+    for (const [name, text] of Object.entries(completionFiles(OPTIONS, NAMED))) {
       Deno.writeTextFileSync(`${directory}/${name}`, text);
     }
     Deno.mkdirSync(`${directory}/places/directory`, { recursive: true });

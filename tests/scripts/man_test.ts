@@ -8,7 +8,7 @@ import { VERSION } from "../../lib/commands/version.ts";
 import { manualPage } from "../../scripts/man.ts";
 import { runCommand } from "../e2e/start.ts";
 
-const OPTIONS = allOptions();
+const OPTIONS = await allOptions();
 
 const HERE = import.meta.url;
 

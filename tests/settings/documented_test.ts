@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { allOptions } from "../../lib/commands/commands.ts";
 import { helpText } from "../../lib/commands/help.ts";
 import { withDefault } from "../../lib/options/table.ts";
-import { completionFiles } from "../../scripts/completions.ts";
+import { completionFiles, namedCommands } from "../../scripts/completions.ts";
 import { manualPage } from "../../scripts/man.ts";
 
-const OPTIONS = allOptions();
+const OPTIONS = await allOptions();
+const NAMED = await namedCommands();
 
 const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
 
@@ -17,7 +18,7 @@ const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url)
 const PLACES: readonly { name: string; named: string[]; needs: "both" | "either" }[] = [
   { name: "--help", named: names(helpText(OPTIONS), /^ +(-.+?)(?: {2}|$)/gm, /--?[A-Za-z][a-z-]*/g), needs: "both" },
   { name: "the manual page", named: manualNames(), needs: "both" },
-  ...Object.entries(completionFiles(OPTIONS)).map((
+  ...Object.entries(completionFiles(OPTIONS, NAMED)).map((
     [name, text],
   ) => ({ name, named: completionNames(name, text), needs: "both" } as const)),
   {
