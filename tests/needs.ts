@@ -103,6 +103,8 @@ export const SUITES: readonly Suite[] = [
   { where: "e2e/rspamd_test.ts", part: "rspamd behind Postfix", needs: POSTFIX },
   { where: "e2e/spamd_test.ts", needs: ["Linux", "root", "spamd", "python3"] },
   { where: "e2e/spamd_test.ts", part: "spamd behind Postfix", needs: POSTFIX },
+  { where: "e2e/urls_test.ts", needs: [...NAME_SERVERS, "python3"] },
+  { where: "e2e/urls_test.ts", part: "URL lists behind Postfix", needs: POSTFIX },
   { where: "e2e/compile_test.ts", needs: ["Linux", "python3"] },
   {
     where: "e2e/compile_test.ts",

@@ -35,6 +35,10 @@ round CNAME and
 and CNAME round
 listed MX 10 host
 xn--bcher-kva MX 10 host
+shop A 192.0.2.66
+six AAAA 2001:db8:bad::1
+fine A 192.0.2.1
+inside A 10.0.0.1
 ${Array.from({ length: 60 }, (_, at) => `many MX 10 a-host-with-a-long-name-${at}.${"x".repeat(40)}\n`).join("")}`;
 
 const REVERSE_ZONE_FILE = `$TTL 60
@@ -53,6 +57,18 @@ const LISTS: readonly (readonly [type: string, zone: string, data: string])[] = 
   ["ip6trie", "bl.test", ":127.0.0.5:Listed, see http://bl.test/?$\n2001:db8:bad::/48\n"],
   ["dnset", "rhs.test", `:127.0.1.2:No bounces from $\nlisted.${ZONE}\n`],
   ["ip4set", "wl.test", ":127.0.2.0:Welcome\n127.0.0.2\n192.0.2.66\n"],
+  // Lists of domains in URLs: one answer for each kind of listing, and one bit for each of several lists.
+  [
+    "dnset",
+    "dbl.test",
+    ":127.0.1.2:https://check.dbl.test/$\ntest\n.spam.test\nphish.test :127.0.1.4:$ is after passwords\n" +
+    "abused.test :127.0.1.102:https://check.dbl.test/$\nxn--bcher-kva.test\n",
+  ],
+  [
+    "dnset",
+    "multi.test",
+    ":127.0.0.2:$ is there\ntest.test :127.0.0.254:$\nph.test :127.0.0.8:$\nmw.test :127.0.0.24:$\n",
+  ],
   // Lists that were given up, in that way.
   ["ip4set", "all.test", ":127.0.0.2:Listed\n0.0.0.0/1\n128.0.0.0/1\n"],
   ["dnset", "everybody.test", ":127.0.0.2:Listed\n.test\n.invalid\n"],
