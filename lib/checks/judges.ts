@@ -37,7 +37,7 @@ export function dryRun(judge: Judge): Judge {
   };
 }
 
-/** The message, but programs get a copy: they may change the file that they get, and it must not be the only one. */
+/** The message, but programs get a copy: they may change their file, and it must not be the only one. */
 export function withCopy(message: Message, files: SpoolFiles): Message {
   let copy: ReturnType<Message["file"]> | undefined;
   const { size, lineEnds, crLines } = message;

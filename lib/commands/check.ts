@@ -1,8 +1,8 @@
-// The command `check`: the content checks look at messages from disk, and nothing is delivered or kept.
+// The command `check`: the content checks look at messages from disk. Nothing is delivered or kept.
 //
-// Operands are files, mbox files, directories, and `-` for standard input. What the checks say to the log goes to standard
-// error, if --log names no other place. The status is 0 if all messages were accepted, 1 if one was refused, and 2 if a check
-// could not tell for one, or if one could not be read.
+// Operands are files, mbox files, directories, and `-` for standard input. The log lines of the checks go to standard
+// error, unless --log names another place. The status is 0 if all messages were accepted, and 1 if one was refused. It
+// is 2 if a check could not decide about one, or if one could not be read.
 
 import type { Judge } from "../checks/check.ts";
 import type { Logger } from "../log/logger.ts";

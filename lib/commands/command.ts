@@ -9,20 +9,20 @@ import type { Settings } from "../settings/settings.ts";
 export interface CommandRow {
   /** The first word of a command line that asks for it. */
   readonly word?: string;
-  /** Absent if it has nothing but what all commands have. */
+  /** Absent if the command has no options and words of its own. */
   readonly own?: () => Promise<CommandOwn>;
   /** The option that asks for it. It may stand anywhere. */
   readonly option?: OptionRow;
   readonly load: () => Promise<Command>;
 }
 
-/** What only one command has. */
+/** The options and words that only one command has. */
 export interface CommandOwn {
-  /** Its options, beside those of all. */
+  /** Its own options, besides the common ones. */
   readonly settings: SettingsTable;
   /** The words that may come next. */
   readonly verbs?: readonly string[];
-  /** All of its words are names of files. */
+  /** Whether all of its words are names of files. */
   readonly takesFiles?: true;
 }
 

@@ -54,7 +54,7 @@ export async function allOptions(): Promise<readonly OptionRow[]> {
   return [...rowsOf(SETTINGS), ...new Set(rows), ...optionsOf(COMMANDS)];
 }
 
-/** The options that only the command has which the first word of `args` names. */
+/** The options that only the command has that the first word of `args` names. */
 export async function ownSettings(args: readonly string[]): Promise<SettingsTable> {
   return (await named(args, COMMANDS)?.own?.())?.settings ?? {};
 }

@@ -1,4 +1,4 @@
-// The options that only commands with a name have, beside all others.
+// The options that only commands with a name have, besides all others.
 
 import { flag, optional, repeated, type SettingsOf } from "../options/table.ts";
 import { CLIENT, GREETING, MAILBOX } from "./kinds.ts";
@@ -14,7 +14,7 @@ const OUTPUT = {
 
 export const QUARANTINE = {
   settings: { output: OUTPUT },
-  /** What `postprox quarantine` can be asked to do. */
+  /** The actions of `postprox quarantine`. */
   verbs: ["list", "show", "release", "delete", "expire"],
 } as const;
 

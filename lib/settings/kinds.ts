@@ -67,7 +67,7 @@ export const CLIENT: Kind<string> = {
   print: (address) => address,
 };
 
-/** What a client says with EHLO. */
+/** The name that a client gives in EHLO. */
 export const GREETING: Kind<string> = {
   shown: "NAME",
   parse: (text) => {

@@ -17,13 +17,13 @@ export class WireForm {
   /** How many octets the next octets of the message become. */
   count(octets: Uint8Array): number {
     let count = octets.length;
-    // A search for the next LF would take much longer where there are many.
+    // With many LFs, a search for the next one would take much longer.
     for (let at = 0; at < octets.length; at++) if (octets[at] === LF && this.#isBare(octets, at)) count++;
     this.#last = octets.at(-1) ?? this.#last;
     return count;
   }
 
-  /** What the next octets of the message become. It is good until the next call. */
+  /** Encodes the next octets of the message. The result is valid until the next call. */
   encode(octets: Uint8Array): Uint8Array {
     if (this.#room.length < 2 * octets.length) this.#room = new Uint8Array(2 * octets.length);
     const out = this.#room;
@@ -37,7 +37,8 @@ export class WireForm {
     return out.subarray(0, to);
   }
 
-  // In a message of our own a CR before LF belongs to the line. In a file of somebody else it may be a part of the line end.
+  // In a message of our own, a CR before LF belongs to the line. In another program's file it may belong to the line
+  // end.
   #isBare(octets: Uint8Array, at: number): boolean {
     return this.#lineEnds === "lf" || (at === 0 ? this.#last : octets[at - 1]) !== CR;
   }

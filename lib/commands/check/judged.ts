@@ -27,19 +27,19 @@ export interface JudgingOptions {
   readonly spoolDirectory: string;
   /** Milliseconds for one message. */
   readonly messageTimeout: number;
-  /** What is said of each message beside its content. */
+  /** The facts about each message except its content. */
   readonly mail: Mail;
 }
 
 export interface Judged {
-  /** Counts from 1 in its source. */
+  /** The number in its source, counted from 1. */
   readonly number: number;
   /** Octets, with LF line ends. */
   readonly size: number;
   readonly judgement: Judgement;
 }
 
-/** `onRead` is called with the count of octets that were read. */
+/** Judges all messages. `onRead` is called with the count of octets that were read. */
 export async function* judgeAll(
   parts: JudgingParts,
   options: JudgingOptions,

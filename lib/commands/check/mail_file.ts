@@ -1,8 +1,8 @@
-// The messages in a file: one, or those of an mbox (RFC 4155). Pure.
+// Reads the messages in a file: one message, or those of an mbox (RFC 4155). Pure.
 //
-// A file that begins with "From " is an mbox. There a line that begins with "From " and follows an empty line begins the next
-// message, and lines that were quoted with ">" are unquoted (mboxrd). A file whose first line ends with CR LF has such line
-// ends. Messages come out with LF. Memory does not grow with the file.
+// A file that begins with "From " is an mbox. There, a line that begins with "From " and follows an empty line begins
+// the next message. Lines that were quoted with ">" are unquoted (mboxrd). If the first line of a file ends with CR LF,
+// its lines have such ends. Messages come out with LF. Memory does not grow with the file.
 
 import { bytesOf, concat, CR, LF } from "../../text/octets.ts";
 
@@ -19,7 +19,7 @@ const QUOTE = 0x3e;
 const QUOTES_LIMIT = 100;
 
 export class MailFileReader {
-  // What cannot be told yet: the beginning of a line, or a CR at the end.
+  // Octets that cannot be understood yet: the beginning of a line, or a CR at the end.
   #rest: Uint8Array = new Uint8Array(0);
   #isMbox: boolean | undefined;
   #hasCrLf: boolean | undefined;
@@ -31,7 +31,7 @@ export class MailFileReader {
   #begins = true;
   #hasSeparator = false;
 
-  /** The pieces that `octets` complete. They are copies. */
+  /** The pieces that are complete with `octets`. They are copies. */
   push(octets: Uint8Array): Piece[] {
     return this.#take(octets, false);
   }
@@ -55,7 +55,7 @@ export class MailFileReader {
       }
       const lineFeed = all.indexOf(LF, at);
       let end = lineFeed === -1 ? all.length : lineFeed + 1;
-      // It may be the one before LF.
+      // It may be the CR before an LF.
       if (lineFeed === -1 && !isLast && all[end - 1] === CR) end--;
       if (end === at) break;
       if (lineFeed !== -1) this.#hasCrLf ??= lineFeed > 0 && all[lineFeed - 1] === CR;
@@ -67,7 +67,7 @@ export class MailFileReader {
     return pieces;
   }
 
-  // How many octets to leave out at the start of a line; undefined if it takes more octets to know.
+  // How many octets to leave out at the start of a line; undefined if more octets are needed to know.
   #startLine(line: Uint8Array, isLast: boolean, pieces: Piece[]): number | undefined {
     let quotes = 0;
     while (quotes < QUOTES_LIMIT && line[quotes] === QUOTE) quotes++;
@@ -79,7 +79,7 @@ export class MailFileReader {
     if (!this.#isMbox || !isWhole) return 0;
     if (quotes > 0) return 1;
     if (!this.#isAfterEmptyLine) return 0;
-    // A message without an octet is one, too.
+    // A message without any octets is a message, too.
     if (this.#hasSeparator && this.#begins) this.#give(new Uint8Array(0), pieces);
     this.#hasSeparator = true;
     this.#begins = true;
@@ -109,7 +109,7 @@ export class MailFileReader {
   }
 }
 
-// A line that ends with CR LF, with LF alone.
+// Replaces CR LF at the end of a line by LF.
 function withoutCr(line: Uint8Array): Uint8Array {
   if (line.at(-2) !== CR) return line;
   const shorter = line.slice(0, -1);

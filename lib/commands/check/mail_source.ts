@@ -1,7 +1,7 @@
-// Where the messages of `postprox check` come from: files, the files in directories, and standard input.
+// The sources of messages for `postprox check`: files, the files in directories, and standard input.
 //
-// A directory is read with those below it, in the order of their names. A link to a directory is not followed. Reading throws
-// `IoError`.
+// A directory is read with its subdirectories, in the order of the names. A link to a directory is not followed.
+// Reading throws `IoError`.
 
 import type { Conn, Files } from "../../ports/runtime.ts";
 import { IoError } from "../../ports/io_error.ts";
@@ -9,9 +9,9 @@ import { IoError } from "../../ports/io_error.ts";
 /** Something that has messages in it. */
 export interface MailSource {
   readonly name: string;
-  /** Octets; undefined if nobody knows. */
+  /** In octets; undefined if nobody knows. */
   readonly size: number | undefined;
-  /** All of it, in pieces that are valid until the next one. */
+  /** The whole content in pieces. Each is valid until the next one. */
   chunks(): AsyncIterable<Uint8Array>;
 }
 
@@ -29,7 +29,7 @@ export interface SourceParts {
 
 const READ_SIZE = 65_536;
 
-/** The sources that the operands name, in order. */
+/** Finds the sources that the operands name, in order. */
 export async function findSources(
   parts: SourceParts,
   operands: readonly string[],

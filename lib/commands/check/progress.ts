@@ -32,7 +32,7 @@ export class Progress {
   async clear(): Promise<void> {
     if (!this.#isShown) return;
     this.#isShown = false;
-    // Back to the start of the line, and what is there is erased.
+    // Goes back to the start of the line and erases the line.
     await this.#report.write(bytesOf("\r\x1b[K"));
   }
 }

@@ -1,9 +1,9 @@
-// What `postprox check` says of each message, and of all of them. Pure.
+// The output of `postprox check` about each message, and about all of them. Pure.
 
 import type { Finding, Judgement } from "../../mail/judgement.ts";
 import { replyText } from "../../smtp/reply.ts";
 
-/** A message that was judged, and where it is from. */
+/** A message that was judged, and its place. */
 export interface Checked {
   readonly name: string;
   /** Octets. */
@@ -11,7 +11,7 @@ export interface Checked {
   readonly judgement: Judgement;
 }
 
-/** 0: all were accepted; 1: one was refused; 2: for one, a check could not tell. */
+/** 0: all were accepted. 1: one was refused. 2: a check could not decide about one. */
 export function statusOf({ decision, findings }: Judgement): 0 | 1 | 2 {
   if (findings.some(isUnsure) || ("reply" in decision && decision.kind === "refused")) return 2;
   return "reply" in decision ? 1 : 0;
@@ -31,7 +31,7 @@ export function formatChecked({ name, judgement }: Checked): string {
   return `${name}: ${decision.kind}${caught}${would}${doubts.join("")}${times === "" ? "" : ` (${times})`}`;
 }
 
-/** What a program reads in place of that line. Times are in milliseconds. */
+/** The same as JSON, for programs. Times are in milliseconds. */
 export function jsonOf({ name, size, judgement }: Checked): object {
   const { decision, findings, time } = judgement;
   return {
@@ -86,7 +86,7 @@ export class Totals {
   }
 }
 
-// Names stand at the left, numbers at the right.
+// Names are aligned at the left, numbers at the right.
 function formatTable(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
   return rows.map((row) =>

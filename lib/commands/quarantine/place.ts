@@ -1,4 +1,4 @@
-// What each part of `postprox quarantine` works with.
+// Shared by the parts of `postprox quarantine`: the place that they work on.
 
 import type { Files } from "../../ports/runtime.ts";
 import type { Report } from "../output/report.ts";
