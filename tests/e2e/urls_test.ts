@@ -42,7 +42,7 @@ const link = (url: string) => page(`Hello, <a href="${url}">click here</a>`);
 
 interface Row {
   readonly content: string;
-  /** What the client hears behind `550 5.7.1`; without it the message passes. */
+  /** The client hears this after `550 5.7.1`. Without it the message passes. */
   readonly heard?: string;
   readonly logged?: RegExp;
 }
