@@ -25,7 +25,7 @@ function said(ran: Ran, status: number, stdout: RegExp, stderr = /^$/): void {
   assert.match(ran.stderr, stderr, all);
 }
 
-/** Words behind `quarantine --quarantine=DIR`, and what the error says. `ID` is one that is well formed. */
+/** Words after `quarantine --quarantine=DIR`, and what the error says. `ID` is one that is well formed. */
 const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
   ["", /not said what to do: give list, or show ID/],
   ["lost", /"lost" is not known/],

@@ -18,7 +18,7 @@ function octets(text: string): Uint8Array {
 }
 
 const ASKED = '01"a" 04"test" 00 0001 0001';
-// To the name that was asked for, which begins behind the header.
+// To the name that was asked for, which begins after the header.
 const SAME = "c00c";
 
 function header({ id = "1234", flags = "8180", questions = "0001", answers = "0001" } = {}): string {
@@ -123,7 +123,7 @@ Deno.test("parseAnswer throws MalformedAnswer for an answer that cannot be read"
     `${header()} ${ASKED} ${record("0001", "7f00")}`,
     // More records than there are.
     `${header({ answers: "ffff" })} ${ASKED} ${record("0001", "7f000002")}`,
-    // Names that point to themselves, to each other, and behind the end.
+    // Names that point to themselves, to each other, and beyond the end.
     `${header()} ${ASKED} ${record("0001", "7f000002", "c018")}`,
     `${header()} ${ASKED} ${record("0001", "7f000002", "c01a c018")}`,
     `${header()} ${ASKED} ${record("0001", "7f000002", "ffff")}`,

@@ -8,7 +8,7 @@ const ROWS: readonly (readonly [text: string, addresses: readonly string[]])[] =
   ["nameserver 192.0.2.1\n", ["192.0.2.1"]],
   ["nameserver 192.0.2.2\nnameserver\t2001:db8::1\n", ["192.0.2.2", "2001:db8::1"]],
   ["nameserver 192.0.2.1\n".repeat(4), ["192.0.2.1", "192.0.2.1", "192.0.2.1"]],
-  // Other lines, and what stands behind the address.
+  // Other lines, and what stands after the address.
   ["# nameserver 192.0.2.1\n;x\ndomain a.b\nsearch a.b\noptions x\nnameserver 192.0.2.3 # x", ["192.0.2.3"]],
   ["nameserver 192.0.2.1\r\n", ["192.0.2.1"]],
   // This host where there is none.

@@ -116,7 +116,7 @@ interface Sent extends Replies {
   readonly texts: readonly string[];
 }
 
-/** Sends a message to the mailboxes of `to`, each with a tag of this message behind it. */
+/** Sends a message to the mailboxes of `to`, each with a tag of this message after it. */
 async function send(setup: Setup, to: readonly string[], text = "text"): Promise<Sent> {
   if (!bed) throw problem;
   const { postfix, ports } = bed;

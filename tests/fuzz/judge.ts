@@ -68,13 +68,13 @@ const LINE_LIMIT = 2048;
 const AUTH_LINE_LIMIT = 12288;
 const ERROR_LIMIT = 100;
 
-// CONTRACT, a client that leaves: how long one that ended is still given replies, unless a QUIT of its own stands behind.
+// CONTRACT, a client that leaves: how long one that ended is still given replies, unless it sent a QUIT after it.
 const OWED = 3000;
 // A filter that ignores SIGTERM is killed a second later.
 const LEAVING = OWED + 2000;
 const QUIT_LINE = /(?:^|\n)[\t\v\f\r ]*QUIT(?:[\t\v\f\r ][^\n]*)?\r\n/i;
 
-// A client that goes on with less than this behind its message cannot fill the buffer in which its leaving is noticed.
+// A client that goes on with less than this after its message cannot fill the buffer in which its leaving is noticed.
 const AHEAD = 8192;
 
 export function judge(played: Played): Judgement {
@@ -600,7 +600,7 @@ class Walk {
     failed(gone, `dot ${reply?.code ?? "lost"}`);
   }
 
-  // Whether the client has ended, with no QUIT to answer behind what it has said up to `at`.
+  // Whether the client has ended, with no QUIT to answer after what it has said up to `at`.
   #mayBeGone({ at }: State): boolean {
     const { left, sent } = this.#played;
     return left === "ended" && !QUIT_LINE.test(sent.slice(at));

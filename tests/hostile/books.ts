@@ -13,7 +13,7 @@ import type { Row } from "./row.ts";
 /** Conversations side by side. */
 const SIDE_BY_SIDE = 4;
 
-/** How long a server without postprox is left alone behind what it may take for the end of data. */
+/** How long a server without postprox is left alone after what it may take for the end of data. */
 const PAUSE = 60;
 
 /** Rows that a real server can be asked to play: it says what it likes. */
@@ -65,7 +65,7 @@ export async function playThrough(
   }
 }
 
-/** The rows of content without postprox, with a pause behind what may be taken for the end of data. */
+/** The rows of content without postprox, with a pause after what may be taken for the end of data. */
 export async function playDirectly(
   server: RealServer,
   rows: readonly Row[],
@@ -102,7 +102,7 @@ async function converse(row: Row, cuts: readonly number[], connect: () => Promis
 /** A server may refuse a message for what it says. It is then no message, and the client knows. */
 async function hearOfContent({ hears }: Row, client: Client, accepted: boolean[]): Promise<string> {
   for (const [at, heard] of hears.entries()) {
-    // The reply to a message is the first one, and the one behind a 354.
+    // The reply to a message is the first one, and the one after a 354.
     const isMessage = at === 0 || hears[at - 1] === 354;
     const { code, raw } = isMessage ? await client.hear() : await client.expect(heard as number);
     if (isMessage && code !== 250 && code !== 550) return `heard ${raw}`;

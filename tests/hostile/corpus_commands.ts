@@ -44,7 +44,7 @@ const NO_LINE_ENDS: Record<string, string> = {
 };
 
 const SPLIT: readonly Row[] = Object.entries(NO_LINE_ENDS).flatMap(([name, end]) => {
-  // None of it is a line end, so that the whole is one bad line; where a true CRLF stands behind it, each line is one.
+  // None of it is a line end, so the whole is one bad line. With a true CRLF after it, each line is one.
   const isEnd = end.endsWith("\r\n");
   return [
     row("commands", `NOOP ${name} MAIL: no second command`, {

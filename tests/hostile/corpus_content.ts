@@ -10,7 +10,7 @@
 
 import { RECIPIENT, type Row, SENDER, TAG } from "./row.ts";
 
-/** "true": behind CRLF. "line": behind a bare LF. "lenient": only for lenient eyes. "none": in mid-line for everyone. */
+/** "true": after CRLF. "line": after a bare LF. "lenient": only for lenient eyes. "none": in mid-line for everyone. */
 type Start = "true" | "line" | "lenient" | "none";
 
 /** Before the dot: the octets, what arrives of them, and where the dot then stands. */
@@ -66,7 +66,7 @@ const AFTER: Record<string, readonly [wire: string, arrives: string, alone: bool
   "VT": ["\x0b", "\x0b", false],
 };
 
-/** The names of what stands before the dot, and behind it. */
+/** The names of what stands before the dot, and after it. */
 export const STARTS = Object.keys(BEFORE);
 export const ENDS = Object.keys(AFTER);
 
@@ -103,7 +103,7 @@ function between(before: readonly [string, string, Start], after: readonly [stri
   const [, head, start] = before;
   const [, tail, alone] = after;
   if (start === "true") return head + tail;
-  // The second dot stands behind the NULs that lenient eyes do not see.
+  // The second dot stands after the NULs that lenient eyes do not see.
   return head + (start === "lenient" && alone ? tail.replace(/^\0*/, ".$&.") : `.${tail}`);
 }
 

@@ -63,7 +63,7 @@ function assertHonest(line: string, start: RegExp): void {
   assert.doesNotMatch(line, /[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/, show(line));
   const head = start.exec(line);
   assert.ok(head, show(line, 500));
-  // key=value or key="value", where a quote inside stands behind a backslash.
+  // key=value or key="value", where a quote inside stands after a backslash.
   assert.match(
     line.slice(head[0].length),
     /^(?:[a-z_]+=(?:[^\s"=\\]|\\.)*(?: |$)|[a-z_]+="(?:[^"\\]|\\.)*"(?: |$))+$/,

@@ -100,7 +100,7 @@ async function playOnce(
     await staysInStep(row, talk, client);
   }
   const refused = reject && hasBareNewline(row);
-  // Of a refused message there is no DATA, and a RSET in the proxy's own name, before the commands behind it.
+  // Of a refused message there is no DATA, and a RSET in the proxy's own name, before the commands after it.
   const verbatim = refused ? row.lines.filter((line) => line !== "DATA") : row.lines;
   const lines = refused ? downstream.lines.toSpliced(downstream.lines.indexOf("RSET"), 1) : downstream.lines;
   assert.deepEqual(lines.slice(0, verbatim.length), verbatim);
@@ -117,7 +117,7 @@ async function playOnce(
   }
 }
 
-/** Packets that come behind the end of a conversation are answered with a reset, which can overtake the last reply. */
+/** Packets that come after the end of a conversation are answered with a reset, which can overtake the last reply. */
 function wasReset(client: Client): boolean {
   return client.isOver && client.unheard === "";
 }

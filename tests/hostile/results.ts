@@ -77,7 +77,7 @@ Behind postprox the same would be wrong, and so would a message that is lost and
 ${lines.join("\n")}`;
 }
 
-/** Rows by what stands before the dot, columns by what stands behind it. */
+/** Rows by what stands before the dot, columns by what stands after it. */
 function pairs(results: Results): string {
   const lines = STARTS.map((before) => {
     const cells = ENDS.map((after) => {

@@ -284,7 +284,7 @@ Deno.test("QuotedPrintableDecoder decodes as two regular expressions do", () => 
       /=(?:([0-9A-Fa-f]{2})|[ \t\r]*\n)/g,
       (_, hex) => hex ? String.fromCharCode(parseInt(hex, 16)) : "",
     );
-    // Blanks behind a `=` that ends no line are one.
+    // Blanks after a `=` that ends no line are one.
     const blanks = (written: string) => written.replace(/=[ \t\r]+/g, "= ");
     assert.equal(blanks(decode(QuotedPrintableDecoder, text, dice)), blanks(expected), JSON.stringify(text));
   }

@@ -45,7 +45,7 @@ export function decodeReferences(text: string): string {
 interface Start {
   /** Where its letters, or its slashes, begin. */
   readonly from: number;
-  /** Where it is known to be one: behind the colon, at the dot, behind the second slash. */
+  /** Where it is known to be one: after the colon, at the dot, after the second slash. */
   readonly known: number;
   readonly closing: string;
   readonly isWww: boolean;

@@ -27,7 +27,7 @@ function changes(...args: string[]): Changes {
 
 const ROWS: readonly [args: string, changed: Changes][] = [
   ["mx", {}],
-  // Before the operand, behind it, on both sides.
+  // Before the operand, after it, on both sides.
   ["-r mx", { "judging.rejectUnsure": true }],
   ["mx -r", { "judging.rejectUnsure": true }],
   ["-r mx -v", { "judging.rejectUnsure": true, "log.verbosity": 1 }],

@@ -14,7 +14,7 @@ import { type Address, socketWire, type Wire } from "./wire.ts";
 /** One whole reply. */
 export interface Reply {
   readonly code: number;
-  /** The texts behind the code, line by line. */
+  /** The texts after the code, line by line. */
   readonly lines: readonly string[];
   /** Its octets. */
   readonly raw: string;

@@ -93,7 +93,7 @@ export function decodeMessage(wire: string): string {
   return wire.slice(0, -3).replace(/(^|\r\n)\./g, "$1");
 }
 
-/** Takes what belongs to the content; what stands behind its end. */
+/** Takes what belongs to the content; what stands after its end. */
 function hearContent(request: Request, text: string): string {
   const all = request.text + text;
   // From where a line end that is split between two writes would begin.

@@ -59,7 +59,7 @@ for (const [name, args, env, expected] of FAILURES) {
     }));
 }
 
-// What Bun's runtime, and node's, would be told by them stands behind each.
+// What Bun's runtime, and node's, would be told by them stands after each.
 const VARIABLES = (dir: string): readonly Record<string, string>[] => [
   { BUN_BE_BUN: "1" }, // to be Bun's own command line
   { BUN_OPTIONS: "--version" }, // to say its own version

@@ -37,7 +37,7 @@ const COMPLETED: readonly [typed: string, words: readonly string[]][] = [
   ["check places/fi", ["check", "places/filter"]],
   ["check x places/fi", ["check", "x", "places/filter"]],
   ["quarantine list --qua", ["quarantine", "list", "--quarantine"]],
-  // Only behind the command.
+  // Only after the command.
   ["mx.example rele", ["mx.example", "rele"]],
   // A number is nobody's to guess.
   ["-t places/fi", ["-t", "places/fi"]],

@@ -37,7 +37,7 @@ const ROWS: readonly { line: string; verb: Verb; argument: string }[] = [
   { line: "\tlhlo host", verb: "LHLO", argument: " host" },
   { line: "XFORWARD HELO=a", verb: "XFORWARD", argument: " HELO=a" },
 
-  // smtpd_token.c: what isspace() says is white space, before and behind the verb.
+  // smtpd_token.c: what isspace() says is white space, before and after the verb.
   { line: "  DATA", verb: "DATA", argument: "" },
   { line: "\tBDAT 5 LAST", verb: "BDAT", argument: " 5 LAST" },
   { line: "\v\f STARTTLS\t", verb: "STARTTLS", argument: "\t" },

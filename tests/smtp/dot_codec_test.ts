@@ -91,7 +91,7 @@ const DECODED: readonly { wire: string; spool: string; size?: number; bare?: boo
   { wire: "a\r\n..\r\nb\r\n.\r\n", spool: "a\n.\nb\n", size: 9 },
   { wire: ". \r\n.\r\n", spool: " \n", size: 3 },
 
-  // CONTRACT, bare LF: a line end. The dot behind it stays and is doubled later, and it ends nothing.
+  // CONTRACT, bare LF: a line end. The dot after it stays and is doubled later, and it ends nothing.
   { wire: "a\nb\r\n.\r\n", spool: "a\nb\n", size: 5, bare: true },
   { wire: "a\n.\nb\r\n.\r\n", spool: "a\n.\nb\n", bare: true },
   { wire: "a\n.\r\nb\r\n.\r\n", spool: "a\n.\nb\n", bare: true },
@@ -101,7 +101,7 @@ const DECODED: readonly { wire: string; spool: string; size?: number; bare?: boo
   { wire: ".\n.\r\n.\r\n", spool: "\n.\n", bare: true },
   { wire: "\n\r\n.\r\n", spool: "\n\n", bare: true },
 
-  // CONTRACT, bare CR: text. A dot that it makes look alone gets a second one behind it.
+  // CONTRACT, bare CR: text. A dot that it makes look alone gets a second one after it.
   { wire: "a\rb\r\n.\r\n", spool: "a\rb\n", size: 5, bare: true },
   { wire: "a\r\r\n.\r\n", spool: "a\r\n", size: 4, bare: true },
   { wire: "a\r.\rb\r\n.\r\n", spool: "a\r..\rb\n", size: 7, bare: true },
@@ -116,7 +116,7 @@ const DECODED: readonly { wire: string; spool: string; size?: number; bare?: boo
   { wire: "a\r\r\nb\r\n\r\r\r\n.\r\n", spool: "a\r\nb\n\r\r\n", size: 11, bare: true },
   { wire: "a\r\0\r\n\r\r\n.\r\n", spool: "a\r\0\n\r\n", bare: true },
 
-  // CONTRACT, fidelity: a NUL is an octet. But somebody may drop it, and then the dot behind it would be alone.
+  // CONTRACT, fidelity: a NUL is an octet. But somebody may drop it, and then the dot after it would be alone.
   { wire: "a\0b\r\n\0\r\n.\r\n", spool: "a\0b\n\0\n", size: 8 },
   { wire: "\0.\r\n.\r\n", spool: "\0..\n", size: 4 },
   { wire: "a\r\n\0\0.\0\r\nb\r\n.\r\n", spool: "a\n\0\0.\0.\nb\n" },

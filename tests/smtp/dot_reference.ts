@@ -32,7 +32,7 @@ export function slowDecode(wire: string): Decoded | undefined {
   };
 }
 
-/** A spool's text with a second dot in each line that is one dot only to lenient eyes: behind a CR, or behind NULs. */
+/** A spool's text with a second dot in each line that is one dot only to lenient eyes: after a CR, or after NULs. */
 export function guarded(spool: string): string {
   return spool.replace(/(?<=\r\0*|(?:^|\n)\0+)\.\0*(?=[\r\n]|$)/g, "$&.");
 }

@@ -10,7 +10,7 @@ function replyOf(lines: string[], code = 250): Reply {
   return { code, bytes: octets(text) };
 }
 
-// The lines behind "250-" and "250 "; `kept` is what comes out.
+// The lines after "250-" and "250 "; `kept` is what comes out.
 const ROWS: readonly { lines: string[]; maxSize?: number; kept: string[] }[] = [
   // CONTRACT, EHLO reply: what changes how content travels is taken out, first, in the middle, last, and all of it.
   { lines: ["host", "STARTTLS", "PIPELINING"], kept: ["host", "PIPELINING"] },

@@ -88,15 +88,15 @@ const NO_PATH: readonly { text: string; keyword?: "FROM" | "TO" }[] = [
   { text: " XFROM:<a@b>" },
   { text: " FROMX:<a@b>" },
   { text: " SIZE=1 FROM:<a@b>" },
-  // Nothing behind it.
+  // Nothing after it.
   { text: " FROM:" },
   { text: " FROM:  " },
-  // More behind the bracket than a parameter: it may be the address that a server takes.
+  // More after the bracket than a parameter: it may be the address that a server takes.
   { text: " FROM:<a@b>,<c@d>" },
   { text: " FROM:<a@b>:c@d;" },
   { text: " FROM:<a@b>(c)" },
   { text: " FROM:<a@b>>" },
-  // A bracket that is never closed, or only inside quotes or behind a backslash.
+  // A bracket that is never closed, or only inside quotes or after a backslash.
   { text: " FROM:<" },
   { text: " FROM:<a@b SIZE=10" },
   { text: ` FROM:<"a>@b` },

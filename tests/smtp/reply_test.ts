@@ -228,7 +228,7 @@ Deno.test("replyFromText makes one legal line of a filter's text", () => {
 });
 
 Deno.test("replyFromText cuts a line at 512 octets, its CRLF included", () => {
-  // RFC 5321 s.4.5.3.1.5. Cut behind the replacing, so a long character cannot make it longer.
+  // RFC 5321 s.4.5.3.1.5. Cut after the replacing, so a long character cannot make it longer.
   for (const start of ["550 ", ""]) {
     for (const letter of ["a", "ü", "\u{1f4e7}"]) {
       for (const length of [500, 505, 506, 507, 510, 511, 5000]) {

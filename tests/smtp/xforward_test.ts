@@ -7,7 +7,7 @@ const NOTHING: ClientFacts = {};
 const KNOWN: ClientFacts = { name: "old.example.org", address: "192.0.2.1", helo: "old" };
 
 const ROWS: readonly { known?: ClientFacts; text: string; facts: ClientFacts }[] = [
-  // Command syntax: attribute-name "=" attribute-value, with white space between, as it stands behind the verb.
+  // Command syntax: attribute-name "=" attribute-value, with white space between, as it stands after the verb.
   {
     text: " NAME=spike.porcupine.org ADDR=168.100.189.2 PROTO=ESMTP",
     facts: { name: "spike.porcupine.org", address: "168.100.189.2", proto: "ESMTP" },

@@ -21,7 +21,7 @@ Deno.test("lineEndsOf: lines that ended with CR LF still do, and any more of the
     // The message had none: LF or CR LF, and each line may choose.
     ["a\nb\n", 0, "lf-or-crlf"],
     ["a\r\nb\n", 0, "lf-or-crlf"],
-    // A copy, with and without a line before or behind it.
+    // A copy, with and without a line before or after it.
     ["a\r\nb\n", 1, "lf"],
     ["X: y\na\r\nb\n", 1, "lf"],
     ["a\r\nb", 1, "lf"],

@@ -157,7 +157,7 @@ Deno.test("an answer of rspamd that names many URLs says the same", () => {
     assert.deepEqual(read(large, 4096), { ...NOTHING, ...answer }, JSON.stringify(json));
   }
   for (const { text, why } of BAD) {
-    // The same text behind many octets of white space.
+    // The same text after many octets of white space.
     assertBad(" ".repeat(300_000) + text, 4096, why);
   }
 });

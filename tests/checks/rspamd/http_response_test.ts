@@ -11,7 +11,7 @@ interface Row {
   readonly body?: string;
   /** It is whole without the end of the connection. */
   readonly another?: boolean;
-  /** The connection is closed behind it, which ends it. */
+  /** The connection is closed after it, which ends it. */
   readonly closed?: true;
   readonly error?: RegExp;
 }
