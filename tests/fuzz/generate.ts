@@ -3,6 +3,7 @@
 // The grammar leads to a phase with a valid dialogue, and continues with something hostile. Both sides, the filter and
 // the clock take part. Everything comes from one row of random numbers, so a seed gives always the same input.
 
+import { ON_ERROR } from "../../lib/checks/policy.ts";
 import type { Answer, Cut, Filter, Input, Settings, Step } from "./input.ts";
 
 export type Random = () => number;
@@ -65,6 +66,8 @@ const COMMANDS = [
 const CONTENT = [
   "a",
   "Subject: x\r\n",
+  "X-Postprox: clamd; x\r\n",
+  "x-postprox :\r\n\tfolded\r\n",
   "\r\n",
   ".",
   "..",
@@ -179,6 +182,7 @@ const PASSES = [
   301_000,
 ];
 
+const ACTIONS = ["tempfail", "discard", "tag", "log"] as const;
 const MEANINGS = ["reject", "tempfail", "discard", "pass", "fail"] as const;
 
 const STDERR = [
@@ -401,6 +405,9 @@ function randomSettings(random: Random): Settings {
     ...chance(0.3, random) ? { editInPlace: true } : {},
     ...chance(0.2, random) ? { strictExit: true } : {},
     ...chance(0.3, random) ? { exitStatus: [[pick([1, 2, 75, 255], random), pick(MEANINGS, random)]] } : {},
+    ...chance(0.3, random) ? { action: pick(ACTIONS, random) } : {},
+    ...chance(0.15, random) ? { onError: pick(ON_ERROR, random) } : {},
+    ...chance(0.1, random) ? { dryRun: true } : {},
     ...chance(0.15, random) ? { maxMessageSize: pick([0, 3, 50, 60_000], random) } : {},
     ...chance(0.1, random) ? { sessionTimeout: pick([20_000, 70_000, 200_000], random) } : {},
     ...chance(0.2, random) ? { keepalive: pick([10_000, 50_000, 100_000], random) } : {},

@@ -3,6 +3,7 @@
 // In texts, one character is one octet. An input does not say what must come of it: `world.ts` plays it, and `judge.ts`
 // knows the rules. After its last instruction each side behaves well: downstream answers right, filters pass.
 
+import type { OnError } from "../../lib/checks/policy.ts";
 import type { ExitMeaning } from "../../lib/checks/program/command_result.ts";
 
 export interface Input {
@@ -23,6 +24,10 @@ export interface Settings {
   readonly editInPlace?: boolean;
   readonly strictExit?: boolean;
   readonly exitStatus?: readonly (readonly [status: number, meaning: ExitMeaning])[];
+  /** The options of these names, for the filter. */
+  readonly action?: "tempfail" | "discard" | "tag" | "log";
+  readonly onError?: OnError;
+  readonly dryRun?: boolean;
   readonly maxMessageSize?: number;
   /** In milliseconds. */
   readonly sessionTimeout?: number;

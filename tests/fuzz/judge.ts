@@ -459,7 +459,9 @@ class Walk {
       return this.#refusedMessage(after, 550, "bare newline", open);
     }
     if (this.#played.fault === "other") this.#spoolFailed(after, open);
-    if (!settings.filter) return this.#deliver(after, { wire: slowEncode(spool, "lf"), verdict: "unfiltered" }, open);
+    // Only postprox may write these fields: they are gone before anybody looks.
+    const email = settings.action === "tag" && !settings.dryRun ? retagged(spool, "") : spool;
+    if (!settings.filter) return this.#deliver(after, { wire: slowEncode(email, "lf"), verdict: "unfiltered" }, open);
 
     // A client that took no reply for long has left no time for the filter.
     if (this.#played.stalled) this.#refusedMessage(after, 451, "no time for the filter", open);
@@ -471,25 +473,35 @@ class Walk {
       return;
     }
     const judged = { ...after, filter: state.filter + 1 };
-    if (run.email !== spool) return this.#fail(state, `the filter sees ${show(run.email)}, not ${show(spool)}`);
+    if (run.email !== email) return this.#fail(state, `the filter sees ${show(run.email)}, not ${show(email)}`);
     if (Number(run.recipients) !== state.recipients) {
       return this.#fail(state, `RECIPIENTCOUNT is ${run.recipients}, not ${state.recipients}`);
     }
     if (state.remoteIp !== undefined && run.remoteIp !== state.remoteIp) {
       return this.#fail(state, `REMOTEIP is ${show(run.remoteIp)}, not ${show(state.remoteIp)}`);
     }
-    const verdict = verdictOf(run, settings);
-    const isChanged = !settings.editInPlace && run.emailLeft !== undefined && run.emailLeft !== spool;
+    const verdict = settledOf(verdictOf(run, settings), settings);
+    const isChanged = !settings.editInPlace && !settings.dryRun && run.emailLeft !== undefined &&
+      run.emailLeft !== email;
     if (this.#excuse) this.#unheardMessage(judged, `${verdict.kind} unheard`, open);
     if (verdict.kind === "refuse") return this.#refusedMessage(judged, verdict.code, `filter ${verdict.code}`, open);
     if (isChanged) return this.#refusedMessage(judged, 451, "EMAIL changed", open);
     const { version } = verdict;
-    const wire = version === undefined ? slowEncode(spool, "lf") : slowEncode(version, lineEndsOf(version, spool));
+    const wire = verdict.isTagged
+      ? slowEncode(retagged(email, this.#tagIn(this.#requests[state.asked + 1]?.text ?? "")), "lf")
+      : version === undefined
+      ? slowEncode(email, "lf")
+      : slowEncode(version, lineEndsOf(version, email));
     // Nobody could look whether OUTFILE holds anything.
     if (this.#played.fault === "other" && version !== undefined) {
-      this.#deliver(judged, { wire: slowEncode(spool, "lf"), verdict: "unsure", run }, open);
+      this.#deliver(judged, { wire: slowEncode(email, "lf"), verdict: "unsure", run }, open);
     }
     this.#deliver(judged, { wire, verdict: verdict.why, run }, open);
+  }
+
+  // The field that a filter's text is in. What that text is, the tests of the policy know.
+  #tagIn(content: string): string {
+    return /^X-Postprox: command; [ -~]+(?=\r\n)/.exec(content)?.[0] ?? "X-Postprox: command; ";
   }
 
   // CONTRACT, time limits: from the final dot, which ends at `end`, or from our 354 where that came later.
@@ -651,13 +663,17 @@ function learn(state: State, { verb, raw }: { verb: string; raw: string }, reply
 }
 
 type Verdict =
-  | { readonly kind: "refuse"; readonly code: number }
-  | { readonly kind: "pass"; readonly why: string; readonly version?: string };
+  /** `isUnsure`: the filter could not tell, and so did not refuse it. */
+  | { readonly kind: "refuse"; readonly code: number; readonly isUnsure?: true }
+  | { readonly kind: "pass"; readonly why: string; readonly version?: string; readonly isTagged?: true };
 
 /** CONTRACT section 2, as a table. */
 function verdictOf(run: FilterRun, settings: Played["input"]["settings"]): Verdict {
   const { instruction, end } = run;
-  const unsure: Verdict = settings.rejectUnsure ? { kind: "refuse", code: 451 } : { kind: "pass", why: "unsure" };
+  const onError = settings.onError ?? (settings.rejectUnsure ? "tempfail" : "pass");
+  const unsure: Verdict = onError === "tempfail" && !settings.dryRun
+    ? { kind: "refuse", code: 451, isUnsure: true }
+    : { kind: "pass", why: "unsure" };
   if (instruction.refused || !end || run.stopped || "signal" in end) return unsure;
   const said = (instruction.stderr ?? "").repeat(instruction.times ?? 1).split("\n");
   const line = said.filter((one) => one.trim() !== "").at(-1) ?? "";
@@ -674,6 +690,28 @@ function verdictOf(run: FilterRun, settings: Played["input"]["settings"]): Verdi
     return run.emailLeft ? { kind: "pass", why: "edited", version: run.emailLeft } : unsure;
   }
   return { kind: "refuse", code: code || 554 };
+}
+
+/** CONTRACT section 5, what follows from a catch. */
+function settledOf(verdict: Verdict, { action, dryRun }: Played["input"]["settings"]): Verdict {
+  if (dryRun) return { kind: "pass", why: "dry run" };
+  if (verdict.kind === "pass" || verdict.isUnsure || !action) return verdict;
+  const kind = Math.floor(verdict.code / 100);
+  if (action === "log") return { kind: "pass", why: "logged" };
+  if (kind === 4) return verdict;
+  if (action === "tempfail") return { kind: "refuse", code: 451 };
+  if (action === "tag") return { kind: "pass", why: "tagged", isTagged: true };
+  return kind === 2 ? verdict : { kind: "refuse", code: 250 };
+}
+
+/** A message without the fields that only postprox may write, and with `tag` on top. */
+function retagged(message: string, tag: string): string {
+  const [header = ""] = /^(?:[!-9;-~]+[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|$))*/.exec(message) ?? [];
+  const body = message.slice(header.length);
+  const kept = header.replace(/^X-Postprox[ \t]*:[^\n]*\n(?:[ \t][^\n]*(?:\n|$))*/gim, "");
+  if (kept === header && tag === "") return message;
+  const whole = `${tag === "" ? "" : `${tag}\n`}${kept}`;
+  return `${whole}${whole === "" || body === "" || /^\r*\n/.test(body) ? "" : "\n"}${body}`;
 }
 
 /** As many lines as before, or fewer, that end with CR LF: the filter has copied them, and their CR belongs to them. */

@@ -8,6 +8,8 @@
 // `around` lets the fault tests stand between the session and its runtime.
 
 import { chain } from "../../lib/checks/chain.ts";
+import type { Check, Judge } from "../../lib/checks/check.ts";
+import { dryRun, withoutTags } from "../../lib/checks/judges.ts";
 import { policyOf } from "../../lib/checks/policy.ts";
 import { commandCheck } from "../../lib/checks/program/command.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
@@ -110,6 +112,23 @@ const PACKET_LIMIT = 2000;
 
 const PROBE = ["RSET\r\n", "MAIL FROM:<probe@client>\r\n", "RCPT TO:<probe@mx>\r\n", "DATA\r\n"];
 const PROBE_CONTENT = "probe\r\n..\r\n.\r\n";
+
+// As the settings of the program make one.
+function judgeOf({ clock }: Runtime, settings: Input["settings"], checks: readonly Check[]): Judge {
+  const { action, onError } = settings;
+  const judge = chain(
+    clock,
+    checks,
+    policyOf({
+      rejectUnsure: settings.rejectUnsure ?? false,
+      dryRun: settings.dryRun ?? false,
+      actions: new Map(action ? [["command", action]] : []),
+      onError: new Map(onError ? [["command", onError]] : []),
+    }),
+  );
+  if (settings.dryRun) return dryRun(judge);
+  return action === "tag" ? withoutTags(judge) : judge;
+}
 
 export async function playInput(
   input: Input,
@@ -224,11 +243,7 @@ class World {
     this.#session = new Session(this.#around.client?.(conn) ?? conn, {
       runtime,
       logger: this.#played.log,
-      judge: chain(
-        runtime.clock,
-        settings.filter ? [filter] : [],
-        policyOf({ rejectUnsure: settings.rejectUnsure ?? false }),
-      ),
+      judge: judgeOf(runtime, settings, settings.filter ? [filter] : []),
       options: {
         ...OPTIONS,
         clientTimeout: LIMITS.client,
