@@ -98,6 +98,24 @@ const INPUTS: Readonly<Record<string, () => Uint8Array>> = {
   "lines that begin like boundaries": () => after(nested(20), repeated("--b1x\n")),
   "deep nesting": () => nested(40_000),
   "empty lines": () => after(nested(10), repeated("\n")),
+  "many boundaries": () =>
+    after(
+      Array.from({ length: 20 }, (_, depth) => {
+        const boundaries = Array.from({ length: 20 }, (_, at) =>
+          `; boundary=${"a".repeat(100)}${depth}.${at}${"a".repeat(100)}`);
+        return `Content-Type: multipart/mixed${boundaries.join("")}\n\n--${"a".repeat(100)}${depth}.0${
+          "a".repeat(100)
+        }\n`;
+      }).join(""),
+      repeated(`--${"a".repeat(203)}\n`),
+    ),
+  "brackets in types": () => repeated(`Content-Type: ${"(".repeat(8000)}\n`),
+  "CRs in fields": () => repeated(`Content-Type: ${"\r".repeat(8000)}\n`),
+  "encoded messages in each other": () =>
+    after(
+      "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n".repeat(20),
+      repeated("x = y\n"),
+    ),
   "short fields": () => repeated("a:\n"),
   "fields of one name": () => repeated("Content-Type: a\n"),
   "folded fields": () => after("Content-Type: a", repeated(" a\n")),

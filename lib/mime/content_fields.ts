@@ -17,6 +17,12 @@ export interface ContentFields {
 // A longer boundary is compared only up to this. RFC 2046 s.5.1.1 allows 70.
 export const BOUNDARY_LIMIT = 256;
 
+// Of one part. Programs do not disagree about more.
+const BOUNDARIES_LIMIT = 8;
+
+// The type, with its comments.
+const TYPE_LIMIT = 200;
+
 /**
  * Reads the values of the fields Content-Type and Content-Transfer-Encoding. They may be unfolded or not. They are in
  * their order.
@@ -28,7 +34,7 @@ export function parseContentFields(types: readonly string[], codings: readonly s
   return {
     type: type || undefined,
     charset: parsed.find(({ charset }) => charset !== "")?.charset ?? "",
-    boundaries: multipart ? parsed.flatMap(({ boundaries }) => boundaries) : [],
+    boundaries: multipart ? parsed.flatMap(({ boundaries }) => boundaries).slice(0, BOUNDARIES_LIMIT) : [],
     coding: codings.map(codingOf).find((coding) => coding !== "none") ?? "none",
   };
 }
@@ -47,8 +53,8 @@ interface ContentType {
 const PARAMETER = /;\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?([^;]*)|([^;]*))/gs;
 
 function parseContentType(value: string): ContentType {
-  const text = value.replace(/\r*\n/g, "");
-  const [type = ""] = text.replace(/\([^)]*\)/g, " ").trim().split(/[;\s]/, 1);
+  const text = value.replace(/[\r\n]+/g, "");
+  const [type = ""] = text.slice(0, TYPE_LIMIT).replace(/\([^)]*\)/g, " ").trim().split(/[;\s]/, 1);
   const plain: [string, string][] = [];
   // RFC 2231 s.3 and s.4: a value may come in parts. It may be percent-encoded, after its charset and language.
   const inParts = new Map<string, string>();

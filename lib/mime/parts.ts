@@ -33,6 +33,9 @@ export interface PartsSinks {
 export const PARTS_LIMIT = 50;
 export const DEPTH_LIMIT = 20;
 
+// RFC 2046 s.5.2.1 forbids to encode a message in a message. Each octet is decoded as often as that was done.
+const ENCODINGS_LIMIT = 2;
+
 // The most that is kept of a line until its end comes. No line with a meaning is longer.
 const LINE_LIMIT = 1_024;
 
@@ -43,7 +46,8 @@ const FIELD_LIMIT = 8_192;
 const HYPHEN = 0x2d;
 
 interface Multipart {
-  readonly boundaries: readonly Uint8Array[];
+  /** One character for each octet. */
+  readonly boundaries: readonly string[];
   readonly depth: number;
   readonly isDigest: boolean;
 }
@@ -53,17 +57,28 @@ interface Count {
   parts: number;
 }
 
+/** What is known of a message from the one that it is in. */
+interface Outside {
+  readonly count?: Count;
+  readonly depth?: number;
+  /** How many messages around it are encoded. */
+  readonly encodings?: number;
+}
+
 const PLAIN: TextKind = { charset: "", isText: true };
 
 export class PartsReader implements Decoder {
   readonly #sinks: PartsSinks;
   readonly #count: Count;
+  readonly #encodings: number;
   /** The text for the sinks, line by line. */
   readonly #text: Run;
   readonly #stray: Run;
   readonly #base64: Base64Decoder;
   readonly #quotedPrintable: QuotedPrintableDecoder;
-  #multiparts: Multipart[] = [];
+  readonly #multiparts: Multipart[] = [];
+  /** The place among `#multiparts` of the one that has this boundary. */
+  readonly #boundaries = new Map<string, number>();
   /** The depth of the present part. */
   #depth: number;
   #place: "header" | "body" = "header";
@@ -85,10 +100,11 @@ export class PartsReader implements Decoder {
   /** Whether the beginning of this line has been read. */
   #isInLine = false;
 
-  constructor(sinks: PartsSinks, { count = { parts: 0 }, depth = 0 }: { count?: Count; depth?: number } = {}) {
+  constructor(sinks: PartsSinks, { count = { parts: 0 }, depth = 0, encodings = 0 }: Outside = {}) {
     this.#sinks = sinks;
     this.#count = count;
     this.#depth = depth;
+    this.#encodings = encodings;
     this.#text = new Run(sinks.text);
     this.#stray = new Run(sinks.stray);
     const content: OctetSink = { push: (octets, start, end) => (this.#nested ?? sinks.text).push(octets, start, end) };
@@ -169,23 +185,31 @@ export class PartsReader implements Decoder {
   #takeBoundary(octets: Uint8Array, start: number, end: number): boolean {
     let last = end;
     while (last > start && isBlank(octets[last - 1]!)) last--;
-    for (let at = this.#multiparts.length - 1; at >= 0; at--) {
-      const multipart = this.#multiparts[at]!;
-      for (const boundary of multipart.boundaries) {
-        if (!isAt(octets, start + 2, last, boundary)) continue;
-        const behind = last - start - 2 - boundary.length;
-        if (behind === 0 || boundary.length === BOUNDARY_LIMIT) this.#beginPart(multipart, at);
-        else if (behind === 2 && octets[last - 1] === HYPHEN && octets[last - 2] === HYPHEN) this.#endMultipart(at);
-        else continue;
-        return true;
-      }
+    const from = start + 2;
+    if (last <= from) return false;
+    const line = latin1(octets.subarray(from, Math.min(last, from + BOUNDARY_LIMIT + 2)));
+    const at = this.#boundaries.get(line.slice(0, BOUNDARY_LIMIT));
+    if (at !== undefined) {
+      this.#beginPart(this.#multiparts[at]!, at);
+      return true;
     }
-    return false;
+    const ended = line.endsWith("--") ? this.#boundaries.get(line.slice(0, -2)) : undefined;
+    if (ended !== undefined) this.#endMultipart(ended);
+    return ended !== undefined;
+  }
+
+  // The innermost of two with the same boundary counts.
+  #keepMultiparts(count: number): void {
+    this.#multiparts.length = count;
+    this.#boundaries.clear();
+    for (const [at, { boundaries }] of this.#multiparts.entries()) {
+      for (const boundary of boundaries) this.#boundaries.set(boundary, at);
+    }
   }
 
   #beginPart(multipart: Multipart, at: number): void {
     this.#leavePart();
-    this.#multiparts.length = at + 1;
+    this.#keepMultiparts(at + 1);
     if (!this.#mayHavePart()) return;
     this.#depth = multipart.depth + 1;
     this.#beginHeader(multipart.isDigest ? "message/rfc822" : undefined);
@@ -194,14 +218,14 @@ export class PartsReader implements Decoder {
   #mayHavePart(): boolean {
     if (++this.#count.parts <= PARTS_LIMIT) return true;
     if (this.#count.parts === PARTS_LIMIT + 1) this.#sinks.reached("parts");
-    this.#multiparts = [];
+    this.#keepMultiparts(0);
     this.#beginText(PLAIN, "none");
     return false;
   }
 
   #endMultipart(at: number): void {
     this.#leavePart();
-    this.#multiparts.length = at;
+    this.#keepMultiparts(at);
     this.#beginText(PLAIN, "none");
   }
 
@@ -237,11 +261,13 @@ export class PartsReader implements Decoder {
       if (colon === -1 && !isFirst) this.#isBroken = true;
       this.#field = colon === -1 ? undefined : this.#fieldNamed(octets, start, colon);
       if (this.#field && this.#field.length < FIELDS_LIMIT) {
-        this.#field.push(textOf(octets.subarray(octets.indexOf(COLON, colon) + 1, end)));
+        const value = octets.indexOf(COLON, colon) + 1;
+        this.#field.push(textOf(octets.subarray(value, Math.min(end, value + FIELD_LIMIT))));
       } else this.#field = undefined;
     } else if (this.#field) {
       const text = this.#field.pop()!;
-      this.#field.push(text.length < FIELD_LIMIT ? text + textOf(octets.subarray(start, end)) : text);
+      const room = Math.max(0, FIELD_LIMIT - text.length);
+      this.#field.push(text + textOf(octets.subarray(start, Math.min(end, start + room))));
     }
     if (this.#isBroken) this.#stray.push(octets, start, end);
   }
@@ -264,10 +290,19 @@ export class PartsReader implements Decoder {
       this.#sinks.reached("depth");
       return this.#beginText(PLAIN, coding);
     }
+    if (isMessage && coding !== "none" && this.#encodings === ENCODINGS_LIMIT) {
+      this.#sinks.reached("depth");
+      return this.#beginText(PLAIN, coding);
+    }
     if (isMessage) return this.#beginMessage(coding);
     if (boundaries.length > 0) {
       const isDigest = type === "multipart/digest";
-      this.#multiparts.push({ boundaries: boundaries.map(bytesOf), depth: this.#depth, isDigest });
+      this.#multiparts.push({
+        boundaries: boundaries.map((boundary) => latin1(bytesOf(boundary)).slice(0, BOUNDARY_LIMIT)),
+        depth: this.#depth,
+        isDigest,
+      });
+      this.#keepMultiparts(this.#multiparts.length);
     }
     const isText = type === undefined || !type.includes("/") || type.startsWith("text/") || boundaries.length > 0;
     this.#beginText({ charset, isText }, coding);
@@ -280,7 +315,8 @@ export class PartsReader implements Decoder {
       return this.#beginHeader(undefined);
     }
     this.#place = "body";
-    this.#nested = new PartsReader(this.#sinks, { count: this.#count, depth: this.#depth + 1 });
+    const outside = { count: this.#count, depth: this.#depth + 1, encodings: this.#encodings + 1 };
+    this.#nested = new PartsReader(this.#sinks, outside);
     this.#content = coding === "base64" ? this.#base64 : this.#quotedPrintable;
     this.#isNestedUnsure = coding === "base64";
   }
@@ -365,6 +401,10 @@ function isBlank(octet: number): boolean {
 function isEmptyLine(octets: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if (octets[at] !== CR && octets[at] !== LF) return false;
   return end > start;
+}
+
+function latin1(octets: Uint8Array): string {
+  return String.fromCharCode.apply(null, octets as unknown as number[]);
 }
 
 function isAt(octets: Uint8Array, start: number, end: number, what: Uint8Array): boolean {
