@@ -4,7 +4,7 @@
 // has no means for (tests/needs.ts), and names them before and after. With --install it first installs the means
 // (Debian or Ubuntu, root) and leaves nothing out. Then a suite that does not run is a failure.
 //
-// As many files run at the same time as there are processors. Files that use something that a machine has only once run
+// One more file runs at a time than there are processors. Files that change something that a machine has only once run
 // one at a time. The last line is the sum. The exit status is 0 if nothing failed, 1 if something did, 64 for wrong
 // use, and 130 after an interrupt. Even then it leaves no process of its own behind.
 
@@ -76,7 +76,8 @@ report();
 function readOptions(args: readonly string[]): Options {
   let install = false;
   let failFast = false;
-  let jobs = navigator.hardwareConcurrency;
+  // One more than there are processors: a third of the files waits for servers and time limits.
+  let jobs = navigator.hardwareConcurrency + 1;
   let limit = 600;
   const paths: string[] = [];
   for (const arg of args) {
