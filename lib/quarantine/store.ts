@@ -10,15 +10,22 @@ import { bytesOf } from "../text/octets.ts";
 import { type Ending, newId, pathIn } from "./names.ts";
 import { formatRecord, type QuarantineRecord } from "./record.ts";
 
-/** Throws an `IoError` that says why no message can be kept in `directory`. */
-export async function checkQuarantineDirectory(files: Files, directory: string): Promise<void> {
+/**
+ * Throws an `IoError` that says why no message can be kept in `directory`. `mayWait`: it also waits for the disk once, as
+ * each message does. Spawn mode is a process for each message, and most messages are not kept.
+ */
+export async function checkQuarantineDirectory(
+  files: Files,
+  directory: string,
+  { mayWait }: { mayWait: boolean },
+): Promise<void> {
   const { kind } = await files.stat(directory);
   if (kind !== "directory") throw new IoError("other", `${directory} is not a directory`);
   const path = pathIn(directory, newId(), "new");
   const probe = await files.create(path);
   try {
     probe.close();
-    await files.syncDirectory(directory);
+    if (mayWait) await files.syncDirectory(directory);
   } finally {
     await files.remove(path);
   }

@@ -31,7 +31,7 @@ export async function loadJudge(parts: LoadParts, settings: Settings): Promise<J
 // If a quarantine cannot be used, the start fails. That is also so in a dry run, which keeps nothing.
 async function loadQuarantine(
   { runtime, isTrial }: LoadParts,
-  { quarantine: { directory }, spool, judging: { dryRun } }: Settings,
+  { quarantine: { directory }, spool, listen, judging: { dryRun } }: Settings,
 ): Promise<(judge: Judge) => Judge> {
   if (directory === undefined) return (judge) => judge;
   refuseBelowSpool(directory, spool.directory);
@@ -40,7 +40,7 @@ async function loadQuarantine(
     import("../quarantine/quarantine.ts"),
     import("../quarantine/keeping.ts"),
   ]);
-  const check = checkQuarantineDirectory(runtime.files, directory);
+  const check = checkQuarantineDirectory(runtime.files, directory, { mayWait: listen.address !== undefined });
   await orTempfail("--quarantine", check, () => "give a directory that can be written");
   return (judge) => dryRun || isTrial ? judge : keeping(judge, new Quarantine(runtime, directory), runtime.clock);
 }

@@ -215,14 +215,24 @@ Deno.test("a limit that is over before the beginning keeps nothing", async () =>
 
 Deno.test("checkQuarantineDirectory says why nothing can be kept, and leaves nothing", async () => {
   const { disk } = newDisk();
-  await checkQuarantineDirectory(disk, DIRECTORY);
-  assert.deepEqual(disk.paths, []);
-  await assert.rejects(checkQuarantineDirectory(disk, "/none"), /no such file/);
-  disk.replace("/file", new Uint8Array(1));
-  await assert.rejects(checkQuarantineDirectory(disk, "/file"), /is not a directory/);
-  for (const operation of ["create", "syncDirectory", "remove"] as const) {
-    disk.fail(operation, "denied");
-    await assert.rejects(checkQuarantineDirectory(disk, DIRECTORY), /denied/, operation);
-    disk.mend();
+  for (const mayWait of [false, true]) {
+    const check = (directory = DIRECTORY) => checkQuarantineDirectory(disk, directory, { mayWait });
+    await check();
+    assert.deepEqual(disk.paths, []);
+    // Where each message is a process, no start waits for the disk.
+    assert.equal(disk.operations.includes(`syncDirectory ${DIRECTORY}`), mayWait);
+    await assert.rejects(check("/none"), /no such file/);
+    disk.replace("/file", new Uint8Array(1));
+    await assert.rejects(check("/file"), /is not a directory/);
+    disk.unlink("/file");
+    for (const operation of ["create", "remove", ...mayWait ? ["syncDirectory"] as const : []] as const) {
+      disk.fail(operation, "denied");
+      await assert.rejects(check(), /denied/, operation);
+      disk.mend();
+      for (const path of disk.paths) {
+        assert.equal(operation, "remove");
+        disk.unlink(path);
+      }
+    }
   }
 });
