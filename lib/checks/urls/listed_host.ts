@@ -77,29 +77,36 @@ export class HostAsker {
   async first(): Promise<ListedHost | undefined> {
     const byName = this.#firstOf(NAMES_AT_ONCE, (host) => this.#askAboutItself(host));
     const byAddress = this.#firstOf(ADDRESSES_AT_ONCE, (host) => this.#askAboutAddresses(host), () => this.#known);
+    // Somebody waits for it only if there is no other one.
+    byAddress.catch(() => {});
     return await byName ?? await byAddress;
   }
 
+  // It is known as soon as all hosts before it are known not to be listed.
   async #firstOf(
     atOnce: number,
     ask: (host: UrlHost) => Promise<ListedHost | undefined>,
     isUseless: () => unknown = () => false,
   ): Promise<ListedHost | undefined> {
     const hosts = this.#hosts;
-    const found: (ListedHost | undefined)[] = [];
+    const { promise, resolve } = Promise.withResolvers<ListedHost | undefined>();
+    const found: (ListedHost | "no list has it")[] = [];
     let next = 0;
+    let first = 0;
     let last = hosts.length;
     const work = async () => {
       while (next < last && !this.#parts.isOver() && !isUseless()) {
         const at = next++;
-        found[at] = await ask(hosts[at]!);
-        if (!found[at]) continue;
-        last = Math.min(last, at);
-        this.#known ??= found[at];
+        const listed = await ask(hosts[at]!);
+        found[at] = listed ?? "no list has it";
+        this.#known ??= listed;
+        if (listed) last = Math.min(last, at);
+        while (found[first] === "no list has it") first++;
+        if (first === last) resolve(knownOf(found[last]));
       }
     };
-    await Promise.all(Array.from({ length: Math.min(atOnce, hosts.length) }, work));
-    return found[last];
+    const workers = Promise.all(Array.from({ length: Math.min(atOnce, hosts.length) }, work));
+    return await Promise.race([promise, workers.then(() => knownOf(found[last]))]);
   }
 
   async #askAboutItself(host: UrlHost): Promise<ListedHost | undefined> {
@@ -112,8 +119,9 @@ export class HostAsker {
   async #askAboutAddresses(host: UrlHost): Promise<ListedHost | undefined> {
     const { dnsbl } = this.#lists;
     if (host.kind === "ip" || dnsbl.length === 0) return undefined;
-    const addresses = await Promise.all([this.#addresses(host.name, "A"), this.#addresses(host.name, "AAAA")]);
-    return await this.#ask(host, dnsbl, addresses.flat());
+    const { name } = host;
+    const types = ["A", "AAAA"] as const;
+    return await anyOf(types.map(async (type) => await this.#ask(host, dnsbl, await this.#addresses(name, type))));
   }
 
   async #addresses(name: string, type: "A" | "AAAA"): Promise<Listable[]> {
@@ -128,8 +136,7 @@ export class HostAsker {
 
   async #ask(host: UrlHost, lists: readonly DnsList[], all: readonly Listable[]): Promise<ListedHost | undefined> {
     const asked = lists.flatMap((list) => all.map((what) => ({ host, list, what })));
-    const areListed = await Promise.all(asked.map((one) => this.#isListed(one)));
-    return asked[areListed.indexOf(true)];
+    return await anyOf(asked.map(async (one) => await this.#isListed(one) ? one : undefined));
   }
 
   async #isListed({ list, what }: ListedHost): Promise<boolean> {
@@ -147,6 +154,20 @@ export class HostAsker {
       endTurn();
     }
   }
+}
+
+function knownOf(found: ListedHost | "no list has it" | undefined): ListedHost | undefined {
+  return typeof found === "object" ? found : undefined;
+}
+
+/** The first of them that comes and is something. Undefined if none is. */
+async function anyOf<Result>(all: readonly Promise<Result | undefined>[]): Promise<Result | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Result>();
+  const each = all.map(async (one) => {
+    const result = await one;
+    if (result !== undefined) resolve(result);
+  });
+  return await Promise.race([promise, Promise.all(each).then(() => undefined)]);
 }
 
 /**

@@ -38,7 +38,8 @@ interface Judged {
   readonly asked: readonly string[];
   readonly notices: readonly string[];
   readonly log: readonly string[];
-  readonly clock: FakeClock;
+  /** Milliseconds until the answer. */
+  readonly time: number;
 }
 
 async function judge(message: string, world: World): Promise<Judged> {
@@ -65,6 +66,7 @@ async function judge(message: string, world: World): Promise<Judged> {
   const aborter = new AbortController();
   const notices: string[] = [];
   let verdict: Verdict | undefined;
+  const start = clock.now();
   const judging = check.judge(messageOf(MAIL, spool), {
     signal: aborter.signal,
     limit: world.limit ?? 80_000,
@@ -73,13 +75,15 @@ async function judge(message: string, world: World): Promise<Judged> {
   }).then((judged) => verdict = judged);
   await settled();
   if (world.abort) aborter.abort();
+  await settled();
   for (let steps = 0; !verdict && steps < 200; steps++) await clock.advance(500);
   await judging;
+  const time = clock.now() - start;
   const asked = [...resolver.asked];
   // Lookups that nobody waits for any more end by themselves.
   await clock.advance(60_000);
   assert.equal(clock.pending, 0, "timers are left");
-  return { verdict: verdict!, asked, notices, log: logger.lines.map(String), clock };
+  return { verdict: verdict!, asked, notices, log: logger.lines.map(String), time };
 }
 
 const saying = (verdict: Verdict) => "reply" in verdict ? replyText(verdict.reply) : verdict.kind;
@@ -92,6 +96,8 @@ interface Row extends World {
   readonly message: string;
   readonly says: string;
   readonly why?: string;
+  /** Milliseconds until the answer. */
+  readonly takes?: number;
   /** All lookups, in any order. */
   readonly asks?: readonly string[];
 }
@@ -281,6 +287,31 @@ const ROWS: readonly Row[] = [
     says: "550 5.7.1 evil.example is listed by bl.test",
   },
   {
+    what: "an address that is listed, and a lookup of the other kind of address without an answer",
+    message: body("http://evil.example/ http://silent.example/"),
+    dnsbl: ["bl.test"],
+    answers: {
+      "evil.example A": ["192.0.2.7"],
+      "evil.example AAAA": "silent",
+      "silent.example A": "silent",
+      "7.2.0.192.bl.test A": LISTED,
+    },
+    says: "550 5.7.1 evil.example is listed by bl.test",
+    takes: 0,
+  },
+  {
+    what: "a list that has the host, and one that is silent",
+    message: body("http://evil.example/ http://other.example/"),
+    rhsbl: ["silent.test", "dbl.test"],
+    answers: {
+      "evil.example.silent.test A": "silent",
+      "other.example.silent.test A": "silent",
+      "evil.example.dbl.test A": LISTED,
+    },
+    says: "550 5.7.1 evil.example is listed by dbl.test",
+    takes: 0,
+  },
+  {
     what: "no time left",
     message: body("http://evil.example/"),
     rhsbl: ["dbl.test"],
@@ -309,10 +340,11 @@ const ROWS: readonly Row[] = [
 ];
 
 Deno.test("urlsCheck asks lists about the hosts of URLs", async (test) => {
-  for (const { what, message, says, why, asks, ...world } of ROWS) {
+  for (const { what, message, says, why, asks, takes, ...world } of ROWS) {
     await test.step(what, async () => {
-      const { verdict, asked } = await judge(message, world);
+      const { verdict, asked, time } = await judge(message, world);
       assert.equal(saying(verdict), says);
+      if (takes !== undefined) assert.equal(time, takes);
       if (why !== undefined) assert.equal(verdict.why, why);
       if (asks) assert.deepEqual([...asked].sort(), [...asks].sort());
     });
