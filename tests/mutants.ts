@@ -402,8 +402,8 @@ const ROWS: readonly Row[] = [
   [
     "strangers write X-Postprox",
     "settings/load_judge.ts",
-    "return tags ? judges.withoutTags(bypassed) : bypassed;",
-    "return bypassed;",
+    "return quarantined(tags ? judges.withoutTags(bypassed) : bypassed);",
+    "return quarantined(bypassed);",
     "blackbox/policy_test.ts",
   ],
   [
