@@ -248,6 +248,28 @@ table("Several --rspamd", { options: () => [`--rspamd=${first.address}`, `--rspa
   }),
 ]);
 
+/** Makes a quarantine that outlives the case. */
+function withQuarantine(dir: string): string[] {
+  Deno.mkdirSync(`${dir}/rules/quarantine`, { recursive: true });
+  return [`--rspamd=${first.address}`, `--quarantine=${dir}/rules/quarantine`];
+}
+
+table("--rspamd and --quarantine", { options: withQuarantine }, [
+  {
+    name: "what rspamd wants in quarantine is there, and was not delivered",
+    play: async (talk) => {
+      const client = await talk.open();
+      const message = mailFor({ action: "quarantine", messages: { smtp_message: "for strangers" } });
+      assert.equal((await deliver(client, message)).code, 250);
+      talk.nothingPassed();
+      const names = Array.from(Deno.readDirSync(`${talk.dir}/rules/quarantine`), ({ name }) => name);
+      const [copy] = names.filter((name) => name.endsWith(".eml"));
+      assert.equal(names.length, 2);
+      assert.equal(Deno.readTextFileSync(`${talk.dir}/rules/quarantine/${copy}`), message.replaceAll("\r\n", "\n"));
+    },
+  },
+]);
+
 /** Writes the file with a password that is named in the options. */
 function withPassword(text: string): (dir: string) => string[] {
   return (dir) => {
