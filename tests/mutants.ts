@@ -277,7 +277,7 @@ const ROWS: readonly Row[] = [
     "settings/catalogue.ts",
     "options = { ...programs, exitStatus: exitMeanings(programs.exitStatuses), timeout }",
     "options = { ...programs, exitStatus: exitMeanings(programs.exitStatuses), timeout, editInPlace: false }",
-    "blackbox/filter_outcome_test.ts",
+    "blackbox/filter_files_test.ts",
   ],
   [
     "-r is not handed on",
