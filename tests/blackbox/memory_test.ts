@@ -2,7 +2,8 @@
 // outside.
 
 import assert from "node:assert/strict";
-import { deliver, expectUsable, table, type Talk } from "./rig.ts";
+import { DnsServer } from "../fakes/dns_server.ts";
+import { deliver, expectUsable, startMessage, table, type Talk } from "./rig.ts";
 
 const MB = 1000;
 
@@ -48,4 +49,55 @@ table("Memory", { filter: true }, [
       await expectUsable(client);
     },
   },
+]);
+
+let dns: DnsServer;
+
+async function withDns(play: () => Promise<void>): Promise<void> {
+  dns = await DnsServer.start(() => ({ code: 3 }));
+  try {
+    await play();
+  } finally {
+    await dns.close();
+  }
+}
+
+const LISTS = ["--url-dnsbl=bl.test", "--url-rhsbl=dbl.test"];
+
+/** Parts of a large message, each with its lines. */
+const CONTENT: Readonly<Record<string, readonly [head: string, line: string]>> = {
+  "a file in base64": [
+    "Content-Type: application/zip\r\nContent-Transfer-Encoding: base64\r\n\r\nUEsDBBQAAAAI\r\n",
+    "QUJDREVG",
+  ],
+  "text": ["Content-Type: text/html\r\n\r\n", '<a href="http://a.example/x">x</a>'],
+};
+
+table("Memory of the search for URLs", {
+  modes: ["listen"],
+  options: () => [`--dns-server=127.0.0.1:${dns.port}`, ...LISTS],
+  around: withDns,
+}, [
+  ...Object.entries(CONTENT).map(([name, [head, line]]) => ({
+    name: `a message of 50 MB: ${name}`,
+    play: async (talk: Talk) => {
+      const client = await warmUp(talk);
+      const send = async (size: number) => {
+        await startMessage(client);
+        await client.say(
+          `Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhttp://b.example/\r\n--b\r\n${head}`,
+        );
+        const piece = `${line.repeat(3)}\r\n`.repeat(Math.ceil(1_000_000 / (3 * line.length + 2)));
+        for (let sent = 0; sent < size; sent += piece.length) await client.say(piece);
+        await client.say("\r\n--b--\r\n.\r\n");
+        assert.equal((await client.hear()).code, 250);
+      };
+      // What any message of more than the spool keeps in memory costs.
+      await send(3_000_000);
+      const before = peak(talk);
+      await send(50_000_000);
+      assertGrewLess(talk, before, 16 * MB);
+      assert.ok(dns.questions.some(({ name }) => name === "b.example"));
+    },
+  })),
 ]);
