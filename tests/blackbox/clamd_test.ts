@@ -38,6 +38,7 @@ function faulty(fault: FaultAt | undefined, row: Case): Case {
         await row.play(talk);
       } finally {
         first.isHealthy();
+        await first.dropAll();
       }
     },
   };
@@ -112,7 +113,7 @@ table("Faults of --clamd", { options: () => [`--clamd=${first.address}`, SHORT] 
         assert.equal((await deliver(client, VIRUS)).code, 250);
         talk.passed(VIRUS);
         await talk.logged(/error: \w+: message not checked reason="clamd could not tell: /);
-        assert.equal(talk.log.trim().split("\n").length, 1, talk.log);
+        assert.equal(talk.log.match(/error:|warning:/g)?.length, 1, talk.log);
       },
     })
   ),

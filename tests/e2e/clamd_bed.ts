@@ -19,7 +19,7 @@ export const FOUND = `550 5.7.1 virus found: ${VIRUS}.UNOFFICIAL\r\n`;
 /** In octets. */
 export const STREAM_MAX = 1024 * 1024;
 
-export class Clamd {
+export class Clamd implements AsyncDisposable {
   readonly tcp: string;
   readonly unix: string;
   readonly #dir: string;
@@ -101,6 +101,10 @@ export class Clamd {
     if (!child) return;
     kill(child.pid);
     await child.status;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   async stop(): Promise<void> {

@@ -199,62 +199,52 @@ async function underLoad(options: readonly string[], play: (heard: () => number)
   }
 }
 
-// clamd outlives the test that starts it again.
-const OUTLIVED = { sanitizeOps: false, sanitizeResources: false };
+Deno.test("Real clamd is killed and started again under load, and the other one stands in: no message goes unchecked", async () => {
+  await using first = await Clamd.start();
+  await using second = await Clamd.start();
+  const { heard, texts, log } = await underLoad([`--clamd=${first.tcp}`, `--clamd=${second.unix}`], async (count) => {
+    const more = async () => {
+      const before = count();
+      await until(() => count() >= before + 100, "more messages");
+    };
+    await more();
+    await first.kill();
+    await more();
+    await first.restart();
+    await more();
+    await second.kill();
+    await more();
+    await second.restart();
+    await more();
+  });
+  assert.deepEqual([...heard.keys()].sort(), ["clean 250 2.0.0", "virus 550 5.7.1"], log);
+  assert.ok(texts.every((text) => !text.includes("base64")), "a virus was delivered");
+  assert.equal(texts.length, heard.get("clean 250 2.0.0"));
+  assert.doesNotMatch(log, /not checked/);
+  assert.match(log, /clamd at \S+ answered, because /);
+});
 
-Deno.test(
-  "Real clamd is killed and started again under load, and the other one stands in: no message goes unchecked",
-  OUTLIVED,
-  async () => {
-    need();
-    const { heard, texts, log } = await underLoad([`--clamd=${first.tcp}`, `--clamd=${second.unix}`], async (count) => {
-      const more = async () => {
-        const before = count();
-        await until(() => count() >= before + 100, "more messages");
-      };
-      await more();
-      await first.kill();
-      await more();
-      await first.restart();
-      await more();
-      await second.kill();
-      await more();
-      await second.restart();
-      await more();
-    });
-    assert.deepEqual([...heard.keys()].sort(), ["clean 250 2.0.0", "virus 550 5.7.1"], log);
-    assert.ok(texts.every((text) => !text.includes("base64")), "a virus was delivered");
-    assert.equal(texts.length, heard.get("clean 250 2.0.0"));
-    assert.doesNotMatch(log, /not checked/);
-    assert.match(log, /clamd at \S+ answered, because /);
-  },
-);
-
-Deno.test(
-  "The only real clamd is killed and started again under load with -r: messages wait, and none goes unchecked",
-  OUTLIVED,
-  async () => {
-    need();
-    const { heard, texts, log } = await underLoad([`--clamd=${first.unix}`, "-r"], async (count) => {
-      const more = async () => {
-        const before = count();
-        await until(() => count() >= before + 100, "more messages");
-      };
-      await more();
-      await first.kill();
-      await more();
-      await first.restart();
-      await more();
-    });
-    assert.deepEqual(
-      [...heard.keys()].sort(),
-      ["clean 250 2.0.0", "clean 451 4.3.0", "virus 451 4.3.0", "virus 550 5.7.1"],
-      log,
-    );
-    assert.ok(texts.every((text) => !text.includes("base64")), "a virus was delivered");
-    assert.equal(texts.length, heard.get("clean 250 2.0.0"));
-  },
-);
+Deno.test("The only real clamd is killed and started again under load with -r: messages wait, and none goes unchecked", async () => {
+  await using first = await Clamd.start();
+  const { heard, texts, log } = await underLoad([`--clamd=${first.unix}`, "-r"], async (count) => {
+    const more = async () => {
+      const before = count();
+      await until(() => count() >= before + 100, "more messages");
+    };
+    await more();
+    await first.kill();
+    await more();
+    await first.restart();
+    await more();
+  });
+  assert.deepEqual(
+    [...heard.keys()].sort(),
+    ["clean 250 2.0.0", "clean 451 4.3.0", "virus 451 4.3.0", "virus 550 5.7.1"],
+    log,
+  );
+  assert.ok(texts.every((text) => !text.includes("base64")), "a virus was delivered");
+  assert.equal(texts.length, heard.get("clean 250 2.0.0"));
+});
 
 // --- with Postfix
 

@@ -53,7 +53,6 @@ export class FakeScanner implements AsyncDisposable {
   readonly #protocol: Protocol;
   readonly #path: string | undefined;
   readonly #sockets = new Set<Socket>();
-  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #server: Server | undefined;
   #port = 0;
 
@@ -102,7 +101,6 @@ export class FakeScanner implements AsyncDisposable {
   async stop(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
-    for (const timer of this.#timers) clearTimeout(timer);
     const closed = new Promise<void>((resolve) => server ? server.close(() => resolve()) : resolve());
     for (const socket of this.#sockets) socket.destroy();
     await closed;
@@ -112,9 +110,11 @@ export class FakeScanner implements AsyncDisposable {
     await this.stop();
   }
 
-  /** Breaks all connections; new ones are welcome. */
-  dropAll(): void {
+  /** Breaks all connections, and waits until they are gone. New ones are welcome. */
+  async dropAll(): Promise<void> {
+    const closed = [...this.#sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
     for (const socket of this.#sockets) socket.destroy();
+    await Promise.all(closed);
   }
 
   #serve(socket: Socket): void {
@@ -178,22 +178,25 @@ export class FakeScanner implements AsyncDisposable {
 
   #flood(socket: Socket): void {
     if (socket.destroyed) return;
-    socket.write(ENDLESS, () => this.#after(1, () => this.#flood(socket)));
+    socket.write(ENDLESS, () => after(socket, 1, () => this.#flood(socket)));
   }
 
   #drip(socket: Socket, answer: Uint8Array): void {
     if (socket.destroyed || answer.length === 0) return;
     socket.write(answer.subarray(0, 1));
-    this.#after(SLOW, () => this.#drip(socket, answer.subarray(1)));
+    after(socket, SLOW, () => this.#drip(socket, answer.subarray(1)));
   }
+}
 
-  #after(delay: number, callback: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      callback();
-    }, delay);
-    this.#timers.add(timer);
-  }
+/** Calls `callback` after a delay, unless the socket is closed before that. */
+function after(socket: Socket, delay: number, callback: () => void): void {
+  if (socket.destroyed) return;
+  const stop = () => clearTimeout(timer);
+  const timer = setTimeout(() => {
+    socket.off("close", stop);
+    callback();
+  }, delay);
+  socket.once("close", stop);
 }
 
 /** The octets that came and are no whole question yet. It grows by doubling, because a question may have 50 MB. */
