@@ -576,6 +576,85 @@ const ROWS: readonly Row[] = [
     "session/tar_pit_test.ts",
   ],
 
+  // --- spam filters
+  [
+    "an HTTP status does not count",
+    "checks/rspamd/rspamd.ts",
+    "(response.status ?? 200) !== 200",
+    "false",
+    "checks/rspamd/rspamd_test.ts",
+  ],
+  [
+    "a response that is cut off is whole",
+    "checks/rspamd/http_response.ts",
+    'if (this.#state !== "whole") throw',
+    'if (this.#state === "head") throw',
+    "checks/rspamd/http_response_test.ts",
+  ],
+  [
+    "rspamd gets LF as line ends",
+    "checks/rspamd/wire_form.ts",
+    "this.#isBare(octets, at)) out[to++] = CR;",
+    "this.#isBare(octets, at)) out[to++] = LF;",
+    "checks/rspamd/",
+  ],
+  [
+    "a HELO begins another header field for rspamd",
+    "checks/rspamd/request.ts",
+    '.replace(/\\p{Cc}/gu, "?")',
+    "",
+    "checks/rspamd/request_test.ts",
+  ],
+  [
+    "changes that are too long are left out of rspamd's answer",
+    "checks/rspamd/answer.ts",
+    "if (missing !== undefined) {",
+    "if (false) {",
+    "checks/rspamd/answer_test.ts",
+  ],
+  [
+    "an X-Spam of a stranger stays",
+    "checks/rspamd/verdict.ts",
+    'changes.push({ do: "remove", name: "X-Spam" });',
+    ";",
+    "checks/rspamd/verdict_test.ts",
+  ],
+  [
+    "another status of spamd does not count",
+    "checks/spamd/protocol.ts",
+    "if (Number(status) !== 0) throw",
+    "if (Number(status) > 900) throw",
+    "checks/spamd/protocol_test.ts",
+  ],
+  [
+    "--spamd-reject is one score too high",
+    "checks/spamd/spamd.ts",
+    "score >= reject",
+    "score > reject",
+    "checks/spamd/",
+  ],
+  [
+    "spamd waits for the end of the last line",
+    "checks/spamd/spamd.ts",
+    "return last === LF ?",
+    "return last !== 0x0d ?",
+    "checks/spamd/",
+  ],
+  [
+    "a message gets the header of spamd's report",
+    "checks/spamd/made_header.ts",
+    "if (facts.type === ownFacts.type)",
+    "if (facts.type !== ownFacts.type)",
+    "checks/spamd/made_header_test.ts",
+  ],
+  [
+    "the password of rspamd is not sent",
+    "settings/catalogue.ts",
+    "rspamdCheck(runtime, { servers, timeout, password, turn })",
+    "rspamdCheck(runtime, { servers, timeout, password: undefined, turn })",
+    "blackbox/rspamd_test.ts",
+  ],
+
   // --- expressions
   [
     "an interval has no upper bound",
