@@ -34,8 +34,12 @@ const LARGE = `Subject: large\r\n\r\n${"A line of a large message.\r\n".repeat(2
 
 let first: FakeScanner;
 let second: FakeScanner;
+let keeping: FakeScanner;
 
 Deno.test.beforeAll(async () => {
+  const answer: typeof RSPAMD.answer = (question) =>
+    String(RSPAMD.answer(question)).replace("Connection: close\r\n", "");
+  keeping = await FakeScanner.start({ ...RSPAMD, answer, closes: false });
   first = await FakeScanner.start(RSPAMD);
   second = await FakeScanner.start(RSPAMD);
 });
@@ -43,6 +47,7 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(async () => {
   await first.stop();
   await second.stop();
+  await keeping.stop();
 });
 
 /** A case in which the first server has this fault. */
@@ -247,6 +252,24 @@ table("Several --rspamd", { options: () => [`--rspamd=${first.address}`, `--rspa
     },
   }),
 ]);
+
+table("A --rspamd that keeps its connections", {
+  options: () => [`--rspamd=${keeping.address}`],
+}, [{
+  name: "holds up no process, and serves the next message on the same one",
+  play: async (talk) => {
+    const before = keeping.connections;
+    const client = await talk.open();
+    assert.equal((await deliver(client)).code, 250);
+    assert.equal((await deliver(client, mailFor(REJECT))).raw, REJECTED);
+    assert.equal(keeping.connections, before + 1);
+    await client.expect(221, "QUIT");
+    if (talk.mode === "spawn") {
+      assert.equal(await talk.exitStatus(), 0);
+      await until(() => keeping.open === 0, "the end of the connection");
+    }
+  },
+}]);
 
 /** Makes a quarantine that outlives the case. */
 function withQuarantine(dir: string): string[] {
