@@ -80,7 +80,7 @@ function mutate(path: string, { from, to }: Mutant): string | undefined {
 }
 
 async function copySource(copy: string): Promise<void> {
-  // All that there is: a test that misses a file fails whatever the mutant.
+  // It copies everything: a test that misses a file would fail for any mutant.
   const names = Array.from(Deno.readDirSync(ROOT), ({ name }) => name)
     .filter((name) => ![".git", "dist", "tmp"].includes(name));
   const { success, stderr } = await runTool(["cp", "-r", ...names.map((name) => ROOT + name), copy], { install: "cp" });

@@ -17,7 +17,7 @@ export interface ContentFields {
 // A longer boundary is compared only up to this. RFC 2046 s.5.1.1 allows 70.
 export const BOUNDARY_LIMIT = 256;
 
-// Of one part. Programs do not disagree about more.
+// The limit for one part. Programs do not disagree about more.
 const BOUNDARIES_LIMIT = 8;
 
 // The type, with its comments.

@@ -33,7 +33,7 @@ export interface PartsSinks {
 export const PARTS_LIMIT = 50;
 export const DEPTH_LIMIT = 20;
 
-// RFC 2046 s.5.2.1 forbids to encode a message in a message. Each octet is decoded as often as that was done.
+// RFC 2046 s.5.2.1 forbids encoded messages in messages. Each octet is decoded once for each encoded message around it.
 const ENCODINGS_LIMIT = 2;
 
 // The most that is kept of a line until its end comes. No line with a meaning is longer.
@@ -57,7 +57,7 @@ interface Count {
   parts: number;
 }
 
-/** What is known of a message from the one that it is in. */
+/** The facts about a message from the message around it. */
 interface Outside {
   readonly count?: Count;
   readonly depth?: number;
@@ -77,7 +77,7 @@ export class PartsReader implements Decoder {
   readonly #base64: Base64Decoder;
   readonly #quotedPrintable: QuotedPrintableDecoder;
   readonly #multiparts: Multipart[] = [];
-  /** The place among `#multiparts` of the one that has this boundary. */
+  /** The place in `#multiparts` of the multipart with this boundary. */
   readonly #boundaries = new Map<string, number>();
   /** The depth of the present part. */
   #depth: number;

@@ -92,7 +92,7 @@ table("Memory of the search for URLs", {
         await client.say("\r\n--b--\r\n.\r\n");
         assert.equal((await client.hear()).code, 250);
       };
-      // What any message of more than the spool keeps in memory costs.
+      // The cost of any message that is larger than the spool keeps in memory.
       await send(3_000_000);
       const before = peak(talk);
       await send(50_000_000);

@@ -499,7 +499,7 @@ class Walk {
     this.#deliver(judged, { wire, verdict: verdict.why, run }, open);
   }
 
-  // The field that a filter's text is in. What that text is, the tests of the policy know.
+  // The field that has a filter's text. The tests of the policy check that text.
   #tagIn(content: string): string {
     return /^X-Postprox: command; [ -~]+(?=\r\n)/.exec(content)?.[0] ?? "X-Postprox: command; ";
   }

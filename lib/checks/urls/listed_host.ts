@@ -77,12 +77,12 @@ export class HostAsker {
   async first(): Promise<ListedHost | undefined> {
     const byName = this.#firstOf(NAMES_AT_ONCE, (host) => this.#askAboutItself(host));
     const byAddress = this.#firstOf(ADDRESSES_AT_ONCE, (host) => this.#askAboutAddresses(host), () => this.#known);
-    // Somebody waits for it only if there is no other one.
+    // This is awaited only if no name is listed.
     byAddress.catch(() => {});
     return await byName ?? await byAddress;
   }
 
-  // It is known as soon as all hosts before it are known not to be listed.
+  // The result is known as soon as all hosts before it are known not to be listed.
   async #firstOf(
     atOnce: number,
     ask: (host: UrlHost) => Promise<ListedHost | undefined>,
@@ -160,7 +160,7 @@ function knownOf(found: ListedHost | "no list has it" | undefined): ListedHost |
   return typeof found === "object" ? found : undefined;
 }
 
-/** The first of them that comes and is something. Undefined if none is. */
+/** The first result to come that is not undefined. Undefined if there is none. */
 async function anyOf<Result>(all: readonly Promise<Result | undefined>[]): Promise<Result | undefined> {
   const { promise, resolve } = Promise.withResolvers<Result>();
   const each = all.map(async (one) => {

@@ -1,5 +1,5 @@
 // Tests of lib/commands/quarantine/release.ts on a disk that fails, and under SIGKILL and power failures at each of its
-// operations. What servers do to a release stands in tests/blackbox/quarantine_command_test.ts.
+// operations. tests/blackbox/quarantine_command_test.ts has the effects of servers on a release.
 
 import assert from "node:assert/strict";
 import { Report } from "../../../lib/commands/output/report.ts";
@@ -57,7 +57,7 @@ class Bench {
     return this.server.messages.length;
   }
 
-  /** What the quarantine has of the message. */
+  /** The message's part in the quarantine. */
   async state(): Promise<"gone" | "kept" | "marked" | "others"> {
     const [entry, ...more] = await entries(this.disk);
     assert.deepEqual(more, []);
@@ -76,7 +76,7 @@ const SERVERS: readonly (readonly [what: string, script: Script, arrives: number
   ["refuses all", { MAIL: "554 no" }, 0, 1, "kept"],
 ];
 
-// A message that is refused at its end has come to the server all the same.
+// A message that is refused at its end has still come to the server.
 function delivered(bench: Bench, arrives: number): number {
   return Math.min(bench.arrived, arrives);
 }
@@ -90,7 +90,7 @@ Deno.test("a release leaves what the server's replies say", async () => {
   }
 });
 
-/** What must hold however a release ends. */
+/** This must hold after any end of a release. */
 async function holds(bench: Bench, arrives: number, what: string): Promise<void> {
   bench.disk.mend();
   const state = await bench.state();
