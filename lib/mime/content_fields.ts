@@ -63,6 +63,9 @@ function parseContentType(value: string): ContentType {
     const given = quoted?.replace(/\\(.)/gs, "$1") ?? bare.trim();
     if (part === undefined) {
       plain.push([base, given]);
+      // A comment may stand before the value. Some programs take it for a piece of the value.
+      const [, uncommented] = /^(?:\([^)]*\)\s*)+"?([^"]*)/.exec(quoted === undefined ? given : "") ?? [];
+      if (uncommented !== undefined) plain.push([base, uncommented.trim()]);
       // Some programs read on to the next semicolon, some to the next blank.
       if (quoted === undefined && /\s/.test(given)) plain.push([base, given.split(/\s/, 1)[0]!]);
       continue;

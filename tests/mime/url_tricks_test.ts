@@ -405,6 +405,18 @@ const TRICKS: readonly Trick[] = [
     }\n--b--\n`,
   ),
   mime(
+    "a boundary with a comment between it and its name",
+    `Content-Type: multipart/mixed; boundary=(x) "b"\n\n--b\nContent-Transfer-Encoding: base64\n\n${
+      base64(LINK)
+    }\n--b--\n`,
+  ),
+  mime(
+    "a boundary that is like a comment",
+    `Content-Type: multipart/mixed; boundary=(x)b\n\n--(x)b\nContent-Transfer-Encoding: base64\n\n${
+      base64(LINK)
+    }\n--(x)b--\n`,
+  ),
+  mime(
     "a boundary without its quotes",
     `Content-Type: multipart/mixed; boundary=b c\n\n--b c\nContent-Transfer-Encoding: base64\n\n${
       base64(LINK)
