@@ -181,11 +181,12 @@ export interface Networks {
   readonly networks: readonly Network[];
 }
 
-/** Addresses and networks, joined by commas. An IPv6 address needs no brackets. */
+/** Addresses and networks, joined by commas, with or without blanks. An IPv6 address needs no brackets. */
 export const NETWORKS: Kind<Networks> = {
   shown: "NETWORKS",
   parse: (text) => {
-    const networks = text.split(",").map((word) => {
+    const networks = text.split(",").map((given) => {
+      const word = given.trim();
       const network = parseNetwork(word.replace(/^([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(\/|$)/, "[$1]$2"));
       if (network) return network;
       throw new UsageError(`${quote(word)} is no network: give some such as 192.0.2.0/24,198.51.100.7,2001:db8::/32`);
