@@ -50,6 +50,71 @@ const ROWS: readonly Row[] = [
   ["[TEMPUNAVAIL] is a value", "smtp/xforward.ts", "&& !NOT_NOW.test(value);", ";", "smtp/xforward_test.ts"],
   ["verbs are known in capitals only", "smtp/command.ts", "letters.toUpperCase()", "letters", "smtp/command_test.ts"],
 
+  // --- URLs
+  [
+    "a user before the host is the host",
+    "mime/url_finder.ts",
+    "      this.#beginHost();\n    } else if (meaning === PLAIN_END) {",
+    "    } else if (meaning === PLAIN_END) {",
+    "mime/",
+  ],
+  [
+    "a line end in a quoted URL ends it",
+    "mime/url_finder.ts",
+    "if (!isStripped(octet)) this.#endBy(octet);",
+    "this.#endBy(octet);",
+    "mime/",
+  ],
+  [
+    "base64 goes on after its end",
+    "mime/transfer_codings.ts",
+    "bits = count = 0;\n      } else if",
+    ";\n      } else if",
+    "mime/",
+  ],
+  [
+    "text where base64 was declared is not read",
+    "mime/parts.ts",
+    "if (this.#content === this.#base64 && this.#base64.hasForeign)",
+    "if (false)",
+    "mime/",
+  ],
+  [
+    "parts have no bound",
+    "mime/parts.ts",
+    "if (++this.#count.parts <= PARTS_LIMIT) return true;",
+    "return true;",
+    "mime/",
+  ],
+  [
+    "names above a host are not looked up",
+    "checks/urls/listed_host.ts",
+    "count >= 2; count--",
+    "count > 99; count--",
+    "checks/urls/",
+  ],
+  [
+    "a URL list that fails is as good as one that answers",
+    "checks/urls/listed_host.ts",
+    "this.#failures.add(",
+    "void (",
+    "checks/urls/",
+  ],
+  [
+    "hosts in a URL are looked up although they are allowed",
+    "checks/urls/urls.ts",
+    'host.kind === "ip" || !isAllowed(host.name, allowed)',
+    "host !== undefined",
+    "checks/urls/",
+  ],
+  [
+    "URL lists are not asked for their test entries",
+    "settings/load_checks.ts",
+    "dns.lists.use(lists);",
+    "",
+    "blackbox/urls_test.ts",
+  ],
+
   // --- the conversation
   [
     "what downstream refused counts",
