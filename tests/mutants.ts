@@ -467,8 +467,8 @@ const ROWS: readonly Row[] = [
   [
     "strangers write X-Postprox",
     "settings/load_judge.ts",
-    "return quarantined(tags ? judges.withoutTags(bypassed) : bypassed);",
-    "return quarantined(bypassed);",
+    "quarantined(tags ? judges.withoutTags(bypassed, parts.turn) : bypassed);",
+    "quarantined(bypassed);",
     "blackbox/policy_test.ts",
   ],
   [

@@ -12,6 +12,7 @@ import type { Verdict } from "../mail/verdict.ts";
 import type { HeaderEdit } from "../mime/header.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Clock } from "../ports/runtime.ts";
+import { SharedTurn } from "../wire/shared_turn.ts";
 import type { Check, CheckOptions, Judge } from "./check.ts";
 import type { Policy } from "./policy.ts";
 
@@ -19,14 +20,19 @@ import type { Policy } from "./policy.ts";
 export const TAG_FIELD = "X-Postprox";
 
 /** A judge that asks `checks` in their order. If it asks none, the message passes unchecked. */
-export function chain(clock: Clock, checks: readonly Check[], settle: Policy): Judge {
+export function chain(
+  clock: Clock,
+  checks: readonly Check[],
+  settle: Policy,
+  turn: SharedTurn = new SharedTurn(clock),
+): Judge {
   return {
     needsFile: checks.some((check) => check.needsFile),
     retire: async () => void await Promise.all(checks.map((check) => check.retire?.())),
     judge: async (message, { asked, ...options }) => {
       const start = clock.now();
       const look = { clock, due: start + options.limit, settle, options };
-      const course = new Course(message, settle);
+      const course = new Course(message, { settle, turn });
       let programs = 0;
       for (const step of stepsOf(checks.filter(({ askedFor }) => !askedFor || !asked || asked.has(askedFor)))) {
         if (step.some(({ needsFile }) => needsFile) && programs++ > 0) await course.putInPlace(options);
@@ -137,6 +143,7 @@ function isDoubt(verdict: Verdict): boolean {
 class Course {
   readonly findings: Finding[] = [];
   readonly #settle: Policy;
+  readonly #turn: SharedTurn;
   #message: Message;
   #refused: Refused | undefined;
   // Set if a check could not decide and the message must not pass.
@@ -146,9 +153,10 @@ class Course {
   #tagged: Finding | undefined;
   #logged: Finding | undefined;
 
-  constructor(message: Message, settle: Policy) {
+  constructor(message: Message, { settle, turn }: { settle: Policy; turn: SharedTurn }) {
     this.#message = message;
     this.#settle = settle;
+    this.#turn = turn;
   }
 
   /** The message as the steps so far left it. */
@@ -196,7 +204,7 @@ class Course {
   async #editHeader(edits: readonly HeaderEdit[], files: CheckOptions["files"]): Promise<void> {
     const edited = await orNoMeans(async () => {
       const { editHeader } = await import("../spool/edited_header.ts");
-      return messageOf(this.#message, await editHeader(this.#message, edits, files));
+      return messageOf(this.#message, await editHeader(this.#message, edits, { files, turn: this.#turn }));
     });
     if (!("cause" in edited)) {
       this.#message = edited;

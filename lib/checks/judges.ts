@@ -8,6 +8,7 @@ import type { SpoolFiles } from "../spool/files.ts";
 import { giveCopy } from "../spool/hand_over.ts";
 import type { Network } from "../text/ip.ts";
 import { isInAny } from "../text/network.ts";
+import type { SharedTurn } from "../wire/shared_turn.ts";
 import { TAG_FIELD } from "./chain.ts";
 import type { Judge } from "./check.ts";
 
@@ -46,13 +47,13 @@ export function withCopy(message: Message, files: SpoolFiles): Message {
 }
 
 /** Asks `judge` about each message without the fields that only postprox may write. */
-export function withoutTags(judge: Judge): Judge {
+export function withoutTags(judge: Judge, turn: SharedTurn): Judge {
   return {
     ...judge,
     judge: async (message, options) => {
       try {
         const edits = [{ changes: [{ do: "remove", name: TAG_FIELD } as const] }];
-        const content = await editHeader(message, edits, options.files);
+        const content = await editHeader(message, edits, { files: options.files, turn });
         return await judge.judge(content === message ? message : messageOf(message, content), options);
       } catch (error) {
         if (!(error instanceof IoError)) throw error;

@@ -37,9 +37,9 @@ export interface HeaderCounts {
   readonly named: ReadonlyMap<string, number>;
 }
 
-/** A change with its place found. A new field stands after `after` others. `which` is 0 for all. */
+/** A change with its place found. A new field stands after `after` others, or at the end. `which` is 0 for all. */
 export type HeaderStep =
-  | { readonly do: "add"; readonly name: string; readonly octets: Uint8Array; readonly after: number }
+  | { readonly do: "add"; readonly name: string; readonly octets: Uint8Array; readonly after: number | "all" }
   | { readonly do: "remove"; readonly name: string; readonly which: number };
 
 // RFC 5322 s.2.1.1 allows lines of 998 octets. Nobody takes a line for a field if its name is longer than this.
@@ -51,11 +51,12 @@ const EMPTY = new Uint8Array(0);
 const LINE_END = Uint8Array.of(LF);
 
 /**
- * A part of a message. `field`: a field begins, and `name` is in lower case. `more`: it goes on. `body`: all after the
- * header.
+ * A part of a message. `field`: a field begins, and `name` is in lower case. `others`: `count` fields begin here, and
+ * their names are of no interest. `more`: the last field goes on. `body`: all after the header.
  */
 export type HeaderPiece =
   | { readonly kind: "field"; readonly name: string; readonly octets: Uint8Array }
+  | { readonly kind: "others"; readonly count: number; readonly octets: Uint8Array }
   | { readonly kind: "more"; readonly octets: Uint8Array }
   /**
    * `isParted`: the header ends with an empty line, as it should. The empty line belongs to the body. Only the first
@@ -65,10 +66,17 @@ export type HeaderPiece =
 
 /** Tells the fields of a message apart. */
 export class HeaderScanner {
+  // By their length. Undefined if all names are of interest.
+  #names: ReadonlyMap<number, readonly string[]> | undefined;
   #where: "field" | "line" | "body" = "line";
   #hasField = false;
   // The beginning of a line that cannot be understood yet.
   #kept: Uint8Array = EMPTY;
+
+  /** From now on only `names` are of interest, which are in lower case. All other fields come together. */
+  lookFor(names: ReadonlySet<string>): void {
+    this.#names = Map.groupBy(names, ({ length }) => length);
+  }
 
   /** The pieces of the next octets of the message. They are parts of `chunk`, except the first one. */
   push(chunk: Uint8Array): HeaderPiece[] {
@@ -76,6 +84,12 @@ export class HeaderScanner {
     const octets = this.#kept.length > 0 ? concat([this.#kept, chunk]) : chunk;
     this.#kept = EMPTY;
     const pieces: HeaderPiece[] = [];
+    let others = 0;
+    let begin = 0;
+    const endOthers = (end: number) => {
+      if (others > 0) pieces.push({ kind: "others", count: others, octets: octets.subarray(begin, end) });
+      others = 0;
+    };
     for (let at = 0; at < octets.length;) {
       if (this.#where === "field" || (this.#hasField && isBlank(octets[at]))) {
         const end = this.#endOfField(octets, at);
@@ -83,21 +97,29 @@ export class HeaderScanner {
         at = end;
         continue;
       }
-      const name = nameAt(octets, at);
-      if (name === "more") {
-        this.#kept = octets.slice(at);
-        break;
-      }
-      if (typeof name !== "object") {
-        this.#where = "body";
-        pieces.push({ kind: "body", octets: octets.subarray(at), isParted: name === "empty line" });
-        break;
+      const nameEnd = endOfName(octets, at);
+      if (nameEnd <= at) {
+        endOthers(at);
+        if (nameEnd === UNKNOWN) {
+          this.#kept = octets.slice(at);
+        } else {
+          this.#where = "body";
+          pieces.push({ kind: "body", octets: octets.subarray(at), isParted: nameEnd === EMPTY_LINE });
+        }
+        return pieces;
       }
       this.#hasField = true;
+      const name = this.#nameOfInterest(octets.subarray(at, nameEnd));
       const end = this.#endOfField(octets, at);
-      pieces.push({ kind: "field", ...name, octets: octets.subarray(at, end) });
+      if (name === undefined) {
+        if (others++ === 0) begin = at;
+      } else {
+        endOthers(at);
+        pieces.push({ kind: "field", name, octets: octets.subarray(at, end) });
+      }
       at = end;
     }
+    endOthers(octets.length);
     return pieces;
   }
 
@@ -109,6 +131,11 @@ export class HeaderScanner {
   /** Whether the header has ended. */
   get isOver(): boolean {
     return this.#where === "body";
+  }
+
+  #nameOfInterest(octets: Uint8Array): string | undefined {
+    if (!this.#names) return textOf(octets).toLowerCase();
+    return this.#names.get(octets.length)?.find((name) => isName(octets, name));
   }
 
   // A line that begins with a blank belongs to the field before it (RFC 5322 s.2.2.3).
@@ -127,18 +154,33 @@ function isBlank(octet: number | undefined): boolean {
   return octet === SP || octet === HT;
 }
 
-function nameAt(octets: Uint8Array, start: number): { name: string } | "more" | "empty line" | "none" {
+// Whether `octets` are `name`, which is in lower case and as long.
+function isName(octets: Uint8Array, name: string): boolean {
+  for (let at = 0; at < octets.length; at++) {
+    const octet = octets[at]!;
+    if ((octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet) !== name.charCodeAt(at)) return false;
+  }
+  return true;
+}
+
+// There is no name: nobody can know yet, or an empty line or other text begins the body.
+const UNKNOWN = -1;
+const EMPTY_LINE = -2;
+const NO_NAME = -3;
+
+// Where the name of a field ends that begins at `start`.
+function endOfName(octets: Uint8Array, start: number): number {
   let at = start;
   while (isNameOctet(octets[at])) at++;
   const end = at;
   if (end === start) {
     while (octets[at] === CR) at++;
-    if (octets[at] === LF) return "empty line";
+    if (octets[at] === LF) return EMPTY_LINE;
   } else {
     while (isBlank(octets[at])) at++;
-    if (octets[at] === 0x3a) return { name: textOf(octets.subarray(start, end)).toLowerCase() };
+    if (octets[at] === 0x3a) return end;
   }
-  return at === octets.length && at - start < NAME_LIMIT ? "more" : "none";
+  return at === octets.length && at - start < NAME_LIMIT ? UNKNOWN : NO_NAME;
 }
 
 function isNameOctet(octet: number | undefined): boolean {
@@ -155,8 +197,13 @@ export class FieldCounter {
     this.#named = new Map(changes.map(({ name }) => [name.toLowerCase(), 0]));
   }
 
+  get names(): ReadonlySet<string> {
+    return new Set(this.#named.keys());
+  }
+
   push(pieces: readonly HeaderPiece[]): void {
     for (const piece of pieces) {
+      if (piece.kind === "others") this.#all += piece.count;
       if (piece.kind !== "field") continue;
       this.#all++;
       const count = this.#named.get(piece.name);
@@ -181,7 +228,8 @@ export function headerSteps(changes: readonly HeaderChange[], counts: HeaderCoun
       if (!NAME.test(name)) continue;
       const { at = -1 } = change;
       const after = at >= 0 ? at : Math.max(0, all + at + 1);
-      steps.push({ do: "add", name, octets: formatField(change.name, change.value), after });
+      const octets = formatField(change.name, change.value);
+      steps.push({ do: "add", name, octets, after: after < all ? after : "all" });
       all++;
       named.set(name, count + 1);
       continue;
@@ -215,6 +263,9 @@ export class HeaderEditor {
   // For each step, how many fields it has seen that it could stand before or could remove.
   readonly #seen: number[];
   readonly #added = new Set<HeaderStep>();
+  // New fields that wait for their place between others. While there are some, each field has to be counted.
+  #waiting: number;
+  #countsAll = true;
   #keepsField = true;
   #isOver = false;
   #lastOctet: number = LF;
@@ -226,6 +277,8 @@ export class HeaderEditor {
     this.#whole = whole;
     this.#steps = steps;
     this.#seen = steps.map(() => 0);
+    this.#waiting = steps.filter((step) => step.do === "add" && step.after !== "all").length;
+    this.#chooseNames();
   }
 
   /** Whether the header has ended. All further octets pass unchanged. */
@@ -235,7 +288,16 @@ export class HeaderEditor {
 
   /** Changes the next octets of the message. */
   push(chunk: Uint8Array): Uint8Array[] {
-    return this.#take(this.#scanner.push(chunk));
+    const out = this.#take(this.#scanner.push(chunk));
+    this.#chooseNames();
+    return out;
+  }
+
+  #chooseNames(): void {
+    if (!this.#countsAll || (this.#waiting > 0 && !this.#whole)) return;
+    this.#countsAll = false;
+    const removed = this.#steps.flatMap((step) => step.do === "remove" ? [step.name] : []);
+    this.#scanner.lookFor(new Set(this.#whole ? [] : removed));
   }
 
   /** Returns the octets that come at the end of the message. */
@@ -264,6 +326,7 @@ export class HeaderEditor {
 
   #header(piece: Exclude<HeaderPiece, { kind: "body" }>): void {
     if (piece.kind === "field") this.#keepsField = this.#offer(0, piece.name);
+    else if (piece.kind === "others") this.#keepsField = true;
     if (this.#keepsField) this.#write(piece.octets);
   }
 
@@ -284,6 +347,7 @@ export class HeaderEditor {
 
   #add(step: HeaderStep & { do: "add" }, at: number): void {
     this.#added.add(step);
+    if (step.after !== "all") this.#waiting--;
     if (!this.#offer(at + 1, step.name)) return;
     this.#endLine();
     this.#write(step.octets);
@@ -307,7 +371,11 @@ export class HeaderEditor {
 
   #write(octets: Uint8Array): void {
     if (octets.length === 0) return;
-    this.#out.push(octets);
+    const last = this.#out.at(-1);
+    // Fields that stay beside each other stay in one piece: each piece may become a write.
+    if (last && last.buffer === octets.buffer && last.byteOffset + last.length === octets.byteOffset) {
+      this.#out[this.#out.length - 1] = new Uint8Array(last.buffer, last.byteOffset, last.length + octets.length);
+    } else this.#out.push(octets);
     this.#lastOctet = octets.at(-1)!;
     this.#isEmpty = false;
   }

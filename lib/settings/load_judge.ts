@@ -18,14 +18,14 @@ export async function loadJudge(parts: LoadParts, settings: Settings): Promise<J
   const quarantined = await loadQuarantine(parts, settings);
   const checks: Check[] = [];
   for (const { row, own } of asked) checks.push(...[await row.load(own, settings, parts)].flat());
-  const judge = chain(parts.runtime.clock, checks, policyOf(policy));
+  const judge = chain(parts.runtime.clock, checks, policyOf(policy), parts.turn);
   const { dryRun, bypass } = settings.judging;
   const tags = !dryRun && [...policy.actions.values()].includes("tag");
   if (!dryRun && !tags && bypass.length === 0) return quarantined(judge);
   const judges = await import("../checks/judges.ts");
   const tried = dryRun ? judges.dryRun(judge) : judge;
   const bypassed = bypass.length > 0 ? judges.bypassing(tried, bypass.flatMap(({ networks }) => networks)) : tried;
-  return quarantined(tags ? judges.withoutTags(bypassed) : bypassed);
+  return quarantined(tags ? judges.withoutTags(bypassed, parts.turn) : bypassed);
 }
 
 // If a quarantine cannot be used, the start fails. That is also so in a dry run, which keeps nothing.

@@ -14,8 +14,12 @@ import {
 } from "../mime/header.ts";
 import { CR, LF } from "../text/octets.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
+import type { SharedTurn } from "../wire/shared_turn.ts";
 import type { SpoolFiles } from "./files.ts";
 import { giveFile } from "./given_file.ts";
+
+/** Gives other work a turn. */
+type Turn = Pick<SharedTurn, "share">;
 
 /**
  * Returns `content` with its header changed by `edits`, in their order. If they change nothing, returns `content`
@@ -24,14 +28,42 @@ import { giveFile } from "./given_file.ts";
 export async function editHeader(
   content: Content,
   edits: readonly HeaderEdit[],
-  files: SpoolFiles,
+  { files, turn }: { readonly files: SpoolFiles; readonly turn: Turn },
 ): Promise<Content> {
   const whole = edits.findLast((edit) => edit.whole)?.whole;
   const changes = edits.flatMap((edit) => edit.changes ?? []);
-  const steps = headerSteps(changes, await countFields(content, changes, whole));
+  const inTurns = new InTurns(content, turn);
+  const steps = headerSteps(changes, await countFields(inTurns, changes, whole));
   if (!whole && steps.length === 0) return content;
   const edit = { whole, steps };
-  return new EditedHeader(content, edit, { files, ...await measure(content, edit) });
+  return new EditedHeader(inTurns, edit, { files, ...await measure(inTurns, edit) });
+}
+
+// So much of a header takes a millisecond at most, even if all its fields are tiny. Then other work gets a turn.
+const SLICE = 8_192;
+
+/** A content whose header is read in slices, with turns for other work between them. */
+class InTurns {
+  readonly content: Content;
+  readonly #turn: Turn;
+
+  constructor(content: Content, turn: Turn) {
+    this.content = content;
+    this.#turn = turn;
+  }
+
+  /** Slices, until `isOver` says that the header has ended. Then whole chunks. */
+  async *chunks(isOver: () => boolean): AsyncGenerator<Uint8Array> {
+    for await (const chunk of this.content.chunks()) {
+      let at = 0;
+      for (; at < chunk.length && !isOver(); at += SLICE) {
+        // Most headers are in the first slice.
+        if (at > 0) await this.#turn.share();
+        yield chunk.subarray(at, Math.min(chunk.length, at + SLICE));
+      }
+      if (at < chunk.length) yield chunk.subarray(at);
+    }
+  }
 }
 
 interface Edit {
@@ -44,13 +76,14 @@ interface Measures {
   readonly crLines: number;
 }
 
-async function countFields(content: Content, changes: readonly HeaderChange[], whole: Uint8Array | undefined) {
+async function countFields(content: InTurns, changes: readonly HeaderChange[], whole: Uint8Array | undefined) {
   const counter = new FieldCounter(changes);
   const scanner = new HeaderScanner();
   if (changes.length === 0) return counter.counts;
+  scanner.lookFor(counter.names);
   if (whole) counter.push(scanner.push(whole));
   else {
-    for await (const chunk of content.chunks()) {
+    for await (const chunk of content.chunks(() => scanner.isOver)) {
       counter.push(scanner.push(chunk));
       if (scanner.isOver) break;
     }
@@ -58,10 +91,12 @@ async function countFields(content: Content, changes: readonly HeaderChange[], w
   return counter.counts;
 }
 
-async function measure(content: Content, edit: Edit): Promise<Measures> {
-  const [before, after] = [new Measure(), new Measure()];
+async function measure(inTurns: InTurns, edit: Edit): Promise<Measures> {
+  const { content } = inTurns;
+  const hasCrLines = content.crLines > 0 || edit.whole !== undefined;
+  const [before, after] = [new Measure(hasCrLines), new Measure(hasCrLines)];
   const editor = new HeaderEditor(edit);
-  for await (const chunk of content.chunks()) {
+  for await (const chunk of inTurns.chunks(() => editor.isOver)) {
     before.push(chunk);
     for (const part of editor.push(chunk)) after.push(part);
     if (editor.isOver) break;
@@ -77,10 +112,17 @@ async function measure(content: Content, edit: Edit): Promise<Measures> {
 class Measure {
   size = 0;
   crLines = 0;
+  readonly #hasCrLines: boolean;
   #last: number | undefined;
+
+  /** `hasCrLines`: there may be lines with a CR at their end. */
+  constructor(hasCrLines: boolean) {
+    this.#hasCrLines = hasCrLines;
+  }
 
   push(octets: Uint8Array): void {
     this.size += octets.length;
+    if (!this.#hasCrLines) return;
     for (let at = octets.indexOf(LF); at !== -1; at = octets.indexOf(LF, at + 1)) {
       if ((at === 0 ? this.#last : octets[at - 1]) === CR) this.crLines++;
     }
@@ -92,23 +134,23 @@ class EditedHeader implements Content {
   readonly size: number;
   readonly crLines: number;
   readonly lineEnds: LineEnds;
-  readonly #content: Content;
+  readonly #inTurns: InTurns;
   readonly #edit: Edit;
   readonly #files: SpoolFiles;
   #given: Promise<MessageFile> | undefined;
 
-  constructor(content: Content, edit: Edit, { files, size, crLines }: Measures & { files: SpoolFiles }) {
+  constructor(inTurns: InTurns, edit: Edit, { files, size, crLines }: Measures & { files: SpoolFiles }) {
     this.size = size;
     this.crLines = crLines;
-    this.lineEnds = content.lineEnds;
-    this.#content = content;
+    this.lineEnds = inTurns.content.lineEnds;
+    this.#inTurns = inTurns;
     this.#edit = edit;
     this.#files = files;
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
     const editor = new HeaderEditor(this.#edit);
-    for await (const chunk of this.#content.chunks()) {
+    for await (const chunk of this.#inTurns.chunks(() => editor.isOver)) {
       if (editor.isOver) yield chunk;
       else yield* editor.push(chunk);
     }

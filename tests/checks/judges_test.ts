@@ -11,9 +11,12 @@ import { IoError } from "../../lib/ports/io_error.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { NETWORKS } from "../../lib/settings/kinds.ts";
+import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { fillSpool, MAIL, newSpool, readAll } from "../fakes/spool.ts";
+
+const TURN = new SharedTurn(new FakeClock());
 
 const ACCEPT: Verdict = { kind: "accept", why: "clean" };
 const REJECT: Verdict = { kind: "reject", why: "spam", reply: formatReply("550 5.7.1 No") };
@@ -112,10 +115,13 @@ Deno.test("withoutTags: a field that strangers wrote is gone before anybody sees
   for (const [text, expected] of rows) {
     const { message, options } = await spooled(text);
     const seen: string[] = [];
-    const judge = withoutTags(judgeOf(async (message) => {
-      seen.push(await textIn(message));
-      return ACCEPT;
-    }));
+    const judge = withoutTags(
+      judgeOf(async (message) => {
+        seen.push(await textIn(message));
+        return ACCEPT;
+      }),
+      TURN,
+    );
     const { decision } = await judge.judge(message, options);
     assert.deepEqual(seen, [expected]);
     assert.ok("message" in decision && await textIn(decision.message) === expected);
@@ -132,7 +138,7 @@ Deno.test("withoutTags: a message that cannot be read does not pass", async () =
       chunks: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new IoError(kind, "no disk")) }) }),
     };
     const notices: string[] = [];
-    const judge = withoutTags(judgeOf(async () => ACCEPT));
+    const judge = withoutTags(judgeOf(async () => ACCEPT), TURN);
     const { decision } = await judge.judge(broken, { ...options, notice: (text) => void notices.push(text) });
     assert.ok(decision.kind === "refused" && decision.reply.code === code);
     assert.match(notices.join(), /no disk/);

@@ -14,9 +14,11 @@ import { policyOf } from "../../lib/checks/policy.ts";
 import { commandCheck } from "../../lib/checks/program/command.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Conn, ProcessEnd, Runtime } from "../../lib/ports/runtime.ts";
+import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import { Session, type SessionEnd, SHUTDOWN_GRACE } from "../../lib/session/session.ts";
 import { Peer } from "../rig/peer.ts";
 import { OPTIONS } from "../fakes/conversation.ts";
+import { FakeClock } from "../fakes/clock.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import type { FakeChild } from "../fakes/processes.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
@@ -116,6 +118,8 @@ const PROBE_CONTENT = "probe\r\n..\r\n.\r\n";
 // As the settings of the program make one.
 function judgeOf({ clock }: Runtime, settings: Input["settings"], checks: readonly Check[]): Judge {
   const { action, onError } = settings;
+  // Its timer ends by itself: it is no timer of the session.
+  const turn = new SharedTurn(new FakeClock());
   const judge = chain(
     clock,
     checks,
@@ -125,9 +129,10 @@ function judgeOf({ clock }: Runtime, settings: Input["settings"], checks: readon
       actions: new Map(action ? [["command", action]] : []),
       onError: new Map(onError ? [["command", onError]] : []),
     }),
+    turn,
   );
   if (settings.dryRun) return dryRun(judge);
-  return action === "tag" ? withoutTags(judge) : judge;
+  return action === "tag" ? withoutTags(judge, turn) : judge;
 }
 
 export async function playInput(

@@ -44,6 +44,7 @@ function parted(text: string, step: number): { fields: (readonly [name: string, 
   for (const piece of pieces(text, step)) {
     const octets = textOf(piece.octets);
     if (piece.kind === "field") fields.push([piece.name, octets]);
+    else if (piece.kind === "others") assert.fail("all names are of interest");
     else if (piece.kind === "more") fields.at(-1)![1] += octets;
     else body.push(piece.octets);
   }
@@ -86,6 +87,25 @@ Deno.test("HeaderScanner tells fields and body apart, in any pieces", () => {
   }
 });
 
+Deno.test("HeaderScanner joins the fields that are of no interest, and counts them", () => {
+  for (const [message, fields, body] of SCANNED) {
+    for (const step of STEPS) {
+      for (const names of [[], ["c"], ["a", "f", "postprox"]]) {
+        const scanner = new HeaderScanner();
+        scanner.lookFor(new Set(names));
+        const pieces = [...[...cut(message, step)].flatMap((chunk) => scanner.push(chunk)), ...scanner.end()];
+        const name = JSON.stringify([message, names, step]);
+        const found = pieces.flatMap((piece) => piece.kind === "field" ? [piece.name] : []);
+        assert.deepEqual(found, fields.map(([name]) => name).filter((name) => names.includes(name)), name);
+        const others = pieces.reduce((sum, piece) => sum + (piece.kind === "others" ? piece.count : 0), 0);
+        assert.equal(others, fields.length - found.length, name);
+        const whole = fields.map(([, text]) => text).join("") + body;
+        assert.equal(textOf(concat(pieces.map(({ octets }) => octets))), whole, name);
+      }
+    }
+  }
+});
+
 Deno.test("HeaderScanner has a bound for a name, and none for a field", () => {
   const long = `A: ${"x".repeat(1_000_000)}\n`;
   assert.deepEqual(parted(`${long}B: c\n\n`, 65_536).fields, [["a", long], ["b", "B: c\n"]]);
@@ -97,8 +117,9 @@ Deno.test("HeaderScanner has a bound for a name, and none for a field", () => {
 
 function edited(message: string, { whole, changes = [] }: HeaderEdit, step = Infinity): string {
   const counter = new FieldCounter(changes);
-  if (whole) counter.push(new HeaderScanner().push(whole));
-  else counter.push(pieces(message, step));
+  const scanner = new HeaderScanner();
+  scanner.lookFor(counter.names);
+  for (const chunk of whole ? [whole] : cut(message, step)) counter.push(scanner.push(chunk));
   const editor = new HeaderEditor({ whole, steps: headerSteps(changes, counter.counts) });
   const parts = [...cut(message, step)].flatMap((chunk) => editor.push(chunk).map((part) => part.slice()));
   return textOf(concat([...parts, ...editor.end()]));
@@ -212,4 +233,14 @@ Deno.test("formatField: a value ends neither its field nor the header", () => {
     ["Größe", "X: Größe\n"],
   ];
   for (const [value, field] of rows) assert.equal(textOf(formatField("X", value)), field, JSON.stringify(value));
+});
+
+Deno.test("HeaderEditor gives fields that stay beside each other in one piece", () => {
+  const header = "X-Spam: a\nB: 1\n".repeat(1000);
+  const counter = new FieldCounter([remove("X-Spam", 1), add("Y", 3)]);
+  counter.push(pieces(header, Infinity));
+  const editor = new HeaderEditor({ steps: headerSteps([remove("X-Spam", 1), add("Y", 3)], counter.counts) });
+  const parts = editor.push(bytesOf(header));
+  assert.equal(parts.length, 3);
+  assert.equal(textOf(concat(parts)), header.slice(10).replace(/^((?:.*\n){3})/, "$1Y: v\n"));
 });

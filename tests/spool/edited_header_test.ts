@@ -6,11 +6,15 @@ import type { HeaderEdit } from "../../lib/mime/header.ts";
 import { editHeader } from "../../lib/spool/edited_header.ts";
 import { Outfile } from "../../lib/spool/hand_over.ts";
 import { bytesOf, concat, textOf } from "../../lib/text/octets.ts";
+import { SharedTurn } from "../../lib/wire/shared_turn.ts";
+import { FakeClock } from "../fakes/clock.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { content, fillSpool, isSame, newSpool, readAll } from "../fakes/spool.ts";
 import { CHANGES, NO_CHANGES } from "./deeds.ts";
 
 const K = 1024;
+
+const turn = new SharedTurn(new FakeClock());
 
 const EDIT: HeaderEdit = { changes: [{ do: "remove", name: "B" }, { do: "add", name: "X", value: "y" }] };
 
@@ -40,7 +44,7 @@ Deno.test("editHeader changes only the header, and knows the new size", async ()
   ];
   for (const [message, edits, result] of rows) {
     const { spool, files } = await spooled(message);
-    const edited = await editHeader(spool, edits, files);
+    const edited = await editHeader(spool, edits, { files, turn });
     assert.equal(await textIn(edited), result);
     assert.equal(edited.size, bytesOf(result).length);
     // Again and again, and at once.
@@ -52,7 +56,7 @@ Deno.test("editHeader changes only the header, and knows the new size", async ()
 Deno.test("editHeader returns the same content if nothing changes", async () => {
   const { spool, files } = await spooled("A: 1\ntext\n");
   const edits: HeaderEdit[] = [{}, { changes: [{ do: "remove", name: "X" }, { do: "remove", name: "A", which: 2 }] }];
-  assert.equal(await editHeader(spool, edits, files), spool);
+  assert.equal(await editHeader(spool, edits, { files, turn }), spool);
 });
 
 Deno.test("editHeader counts the lines that have a CR of their own, and keeps how lines end", async () => {
@@ -64,7 +68,7 @@ Deno.test("editHeader counts the lines that have a CR of their own, and keeps ho
     ] as const
   ) {
     const { spool, files } = await spooled(message, crLines);
-    const edited = await editHeader(spool, [EDIT], files);
+    const edited = await editHeader(spool, [EDIT], { files, turn });
     const counted = (await textIn(edited)).split("\r\n").length - 1;
     assert.deepEqual([edited.crLines, edited.lineEnds], [counted, "lf"], message);
     assert.ok(counted >= left);
@@ -73,7 +77,7 @@ Deno.test("editHeader counts the lines that have a CR of their own, and keeps ho
   const { spool, files, disk } = await spooled("A: 1\n\ntext\n");
   const outfile = await Outfile.in(files);
   disk.overwrite(outfile.path, bytesOf("B: 1\r\nC: 2\r\n\r\ntext\r\n"));
-  const edited = await editHeader((await outfile.written(spool))!, [EDIT], files);
+  const edited = await editHeader((await outfile.written(spool))!, [EDIT], { files, turn });
   assert.equal(edited.lineEnds, "lf-or-crlf");
   assert.equal(await textIn(edited), "C: 2\r\nX: y\n\r\ntext\r\n");
 });
@@ -85,7 +89,7 @@ Deno.test("a message with another header is a file for programs, which cannot ch
       const { spool, files } = newSpool(disk);
       const body = content(size);
       await fillSpool(spool, concat([bytesOf("B: 1\n\n"), body]), 64 * K);
-      const edited = await editHeader(spool, [EDIT], files);
+      const edited = await editHeader(spool, [EDIT], { files, turn });
       const octets = concat([bytesOf("X: y\n\n"), body]);
       const file = await edited.file();
       assert.equal(file, await edited.file());
@@ -107,8 +111,8 @@ Deno.test("a message with another header is a file for programs, which cannot ch
 
 Deno.test("a second message with another header, and a second OUTFILE, have files of their own", async () => {
   const { spool, files, disk } = await spooled("A: 1\n\n");
-  const once = await editHeader(spool, [EDIT], files);
-  const twice = await editHeader(once, [EDIT], files);
+  const once = await editHeader(spool, [EDIT], { files, turn });
+  const twice = await editHeader(once, [EDIT], { files, turn });
   assert.deepEqual([(await once.file()).path, (await twice.file()).path], [
     "/tmp/postprox-1-0.head",
     "/tmp/postprox-1-0.head2",
@@ -141,9 +145,12 @@ Deno.test("editHeader: a header of 20 MB is not in memory, only its pieces", asy
   const edit: HeaderEdit = {
     changes: [{ do: "remove", name: "x-long", which: -1 }, { do: "add", name: "X", value: "y", at: 0 }],
   };
-  const edited = await editHeader(source, [edit], files);
+  let turns = 0;
+  const edited = await editHeader(source, [edit], { files, turn: { share: async () => void turns++ } });
   assert.equal(edited.size, source.size - 10 + 5);
   assert.equal(count, 400);
+  // Nothing holds the event loop for long: it was read twice.
+  assert.ok(turns > 2 * source.size / 16_384, `${turns} turns`);
   let size = 0;
   for await (const part of edited.chunks()) size += part.length;
   assert.equal(size, edited.size);
