@@ -7,21 +7,22 @@
 import { allOptions, ownSettings, readWords, SERVE } from "./commands/commands.ts";
 import { tell } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
-import { journalPrefix, type LogTarget, openLogger, SYSLOG } from "./log/sinks.ts";
+import { journalPrefix, openLogger, SYSLOG } from "./log/sinks.ts";
 import { IoError } from "./ports/io_error.ts";
 import type { Runtime } from "./ports/runtime.ts";
 import { StartError, UsageError } from "./ports/start_error.ts";
 import { OWN_REPLIES } from "./session/own_replies.ts";
+import type { Settings } from "./settings/settings.ts";
 import { textOf } from "./text/octets.ts";
 
 const EX_SOFTWARE = 70;
 
 /** Runs postprox with `args`. Returns its exit status. */
 export async function run(runtime: Runtime, args: readonly string[]): Promise<number> {
-  let log: LogTarget | undefined;
+  let log: LogSettings | undefined;
   try {
     const { command, line } = readWords(args, { own: await ownSettings(args) });
-    log = line.settings.log.target;
+    log = line.settings.log;
     if (line.wrong) throw line.wrong;
     if (command !== SERVE && runtime.stdio.isSpawned()) {
       const name = command.word ?? `--${command.option?.long}`;
@@ -31,11 +32,13 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
     return await execute({ runtime, args, line, options: allOptions });
   } catch (error) {
     if (error instanceof StartError) return await complain(runtime, error, log);
-    return await failOnBug(runtime, error);
+    return await failOnBug(runtime, error, log);
   }
 }
 
-async function complain(runtime: Runtime, error: StartError, log: LogTarget | undefined): Promise<number> {
+type LogSettings = Omit<Settings["log"], "verbosity">;
+
+async function complain(runtime: Runtime, error: StartError, log: LogSettings | undefined): Promise<number> {
   const { message, status } = error;
   if (!runtime.stdio.isSpawned()) {
     writeErr(runtime, message);
@@ -55,8 +58,8 @@ function writeErr({ stdio }: Runtime, text: string): void {
 
 // Handles an error that no code expected, before or outside a session. The client hears little, the log gets
 // everything.
-async function failOnBug(runtime: Runtime, error: unknown): Promise<number> {
-  const logger = await openUsageLog(runtime, undefined);
+async function failOnBug(runtime: Runtime, error: unknown, log: LogSettings | undefined): Promise<number> {
+  const logger = await openUsageLog(runtime, log && { ...log, target: SYSLOG });
   tell(logger, "bug", { error });
   if (runtime.stdio.isSpawned()) runtime.stdio.writeOut(textOf(OWN_REPLIES.bug.bytes));
   else writeErr(runtime, "internal error: see the mail log");
@@ -65,11 +68,15 @@ async function failOnBug(runtime: Runtime, error: unknown): Promise<number> {
 }
 
 // It never uses standard error, which may be the client. If the wanted file cannot be opened, it uses syslog.
-async function openUsageLog(runtime: Runtime, wanted: LogTarget | undefined): Promise<Logger> {
+async function openUsageLog(
+  runtime: Runtime,
+  { target, format }: LogSettings = { target: SYSLOG, format: "plain" },
+): Promise<Logger> {
+  const options = { verbosity: 0, format };
   try {
-    if (wanted?.kind === "file") return await openLogger(runtime, wanted, { verbosity: 0, others: [SYSLOG] });
+    if (target.kind === "file") return await openLogger(runtime, target, { ...options, others: [SYSLOG] });
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
   }
-  return openLogger(runtime, wanted?.kind === "syslog" ? wanted : SYSLOG, { verbosity: 0, others: [] });
+  return openLogger(runtime, target.kind === "syslog" ? target : SYSLOG, { ...options, others: [] });
 }

@@ -44,8 +44,12 @@ export const check: Command = async ({ runtime, line: { settings, operands, give
   }
 };
 
-async function openLog(runtime: Runtime, { log: { target, verbosity } }: Settings, isNamed: boolean): Promise<Logger> {
-  const logger = openLogger(runtime, isNamed ? target : { kind: "stderr" }, { verbosity, others: [] });
+async function openLog(
+  runtime: Runtime,
+  { log: { target, format, verbosity } }: Settings,
+  isNamed: boolean,
+): Promise<Logger> {
+  const logger = openLogger(runtime, isNamed ? target : { kind: "stderr" }, { verbosity, format, others: [] });
   return await orTempfail("--log", logger, () => "give a file that can be written");
 }
 

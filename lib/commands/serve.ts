@@ -64,13 +64,13 @@ async function checkTempdir({ files, pid }: Runtime, { spool, listen }: Settings
   await orTempfail("-d, --tempdir", check, () => "give a directory that can be written");
 }
 
-async function openLog(runtime: Runtime, { log: { target, verbosity }, listen }: Settings): Promise<Logger> {
+async function openLog(runtime: Runtime, { log: { target, format, verbosity }, listen }: Settings): Promise<Logger> {
   const spawned = listen.address === undefined;
   if (target.kind === "stderr" && spawned && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option --log: standard error is the client here: give syslog or the path of a file");
   }
   const others: LogTarget[] = target.kind === "file" ? [SYSLOG] : [];
   if (!spawned && target.kind !== "stderr") others.push({ kind: "stderr" });
-  const logger = openLogger(runtime, target, { verbosity, others });
+  const logger = openLogger(runtime, target, { verbosity, format, others });
   return await orTempfail("--log", logger, () => "give a file that can be written");
 }

@@ -1,16 +1,15 @@
 // Every event of the program: one table, and `tell`, the one way into the log.
 //
 // `tell` gets each event as its name and its facts, whether or not -v asks for its line. A line is the id of the session, a
-// few words in plain English, and `key=value` fields. Text from a client, from downstream or from a filter is always a
-// field, and fields are escaped. Only `notice` has free text, which is escaped as well.
+// few words in plain English, and fields. Text from a client, from downstream or from a filter is always a field. Only
+// `notice` has free text. The logger escapes both (logger.ts, json.ts).
 
 import { formatAddress } from "../ports/address.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import { type Failure, failureIn, type Finding, type Judgement, type Refused } from "../mail/judgement.ts";
 import type { Address } from "../ports/runtime.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
-import { type Fields, formatFields, isWanted, type Level, type Logger } from "./logger.ts";
-import { escapeText } from "../text/quoting.ts";
+import { type Fields, isWanted, type Level, type Logger } from "./logger.ts";
 
 // The stack of a bug is longer than any other field, and worth its room.
 const STACK_LIMIT = 1500;
@@ -36,6 +35,8 @@ interface Row<Facts> {
   readonly level: Level;
   readonly words: string | ((facts: Facts) => string);
   readonly fields: (facts: Facts, subject: Subject) => Fields;
+  /** Free text. Only `notice` has some. */
+  readonly text?: (facts: Facts) => string;
 }
 
 function row<Facts>(level: Level, words: Row<Facts>["words"], fields: Row<Facts>["fields"] = () => ({})): Row<Facts> {
@@ -127,7 +128,7 @@ export const EVENTS = {
     reply: replyText(ruling.reply),
   })),
   /** Plain words of a check or a restriction. They may hold a stranger's octets. */
-  notice: row("warning", ({ text }: { text: string }) => escapeText(text)),
+  notice: { ...row<{ text: string }>("warning", ""), text: ({ text }: { text: string }) => text },
 
   // --- a message
   /** Each message that had an outcome. */
@@ -241,13 +242,17 @@ export interface Source {
 
 /** Tells that something has happened. Every event comes through here, so this is the place to count events. */
 export function tell<Name extends EventName>(logger: Logger, name: Name, facts: FactsOf<Name>, source?: Source): void {
-  const { level, words, fields } = EVENTS[name] as unknown as Row<FactsOf<Name>>;
+  const { level, words, fields, text } = EVENTS[name] as unknown as Row<FactsOf<Name>>;
   // A line that nobody wants is not formatted.
   if (!isWanted(level, logger.verbosity)) return;
-  const id = source ? `${source.id}:` : name === "bug" ? "-:" : "";
-  const shown = formatFields(fields(facts, source?.subject() ?? {}), name === "bug" ? STACK_LIMIT : undefined);
-  const text = typeof words === "string" ? words : words(facts);
-  logger.write(level, [id, text, shown].filter((part) => part !== "").join(" "));
+  logger.write(level, {
+    id: source?.id ?? (name === "bug" ? "-" : undefined),
+    name,
+    words: typeof words === "string" ? words : words(facts),
+    text: text?.(facts),
+    fields: fields(facts, source?.subject() ?? {}),
+    limit: name === "bug" ? STACK_LIMIT : undefined,
+  });
 }
 
 /** The log of one session. Each line begins with its id. */

@@ -1,4 +1,4 @@
-// Log lines: a `Logger` writes one line per event. events.ts formats it.
+// Log lines: a `Logger` writes one line per event. events.ts says what is in it. A line is plain text, or JSON (json.ts).
 //
 // The levels are those of syslog. By default only notices, warnings and errors are written. Each -v adds a level. A logger
 // never throws and nobody waits for it, so mail continues if the log fails.
@@ -12,11 +12,26 @@ export type Level = keyof typeof SEVERITY;
 
 export interface Logger {
   readonly verbosity: number;
-  write(level: Level, line: string): void;
+  write(level: Level, entry: Entry): void;
   /** Opens a log file again, after a log rotation. */
   reopen(): void;
   /** Waits until all lines have left, but not for long. */
   flush(): Promise<void>;
+}
+
+/** What a line says. */
+export interface Entry {
+  /** The id of the session. */
+  readonly id?: string | undefined;
+  /** The name of the event. JSON has it in place of words that are empty. */
+  readonly name?: string;
+  /** A few words of our own. Empty if the other parts say all. */
+  readonly words: string;
+  /** Free text. It may hold a stranger's octets. */
+  readonly text?: string | undefined;
+  readonly fields?: Fields;
+  /** Each value is cut at so many characters. */
+  readonly limit?: number | undefined;
 }
 
 /** Whether lines of `level` are wanted if -v was given `verbosity` times. */
@@ -29,8 +44,8 @@ export function withWord(level: Level, line: string): string {
   return level === "error" || level === "warning" ? `${level}: ${line}` : line;
 }
 
-// Long enough for any reply. More text of a stranger is of no use in a log.
-const VALUE_LIMIT = 600;
+/** Long enough for any reply. More text of a stranger is of no use in a log. In characters. */
+export const VALUE_LIMIT = 600;
 
 /** `key=value`. The value is in quotes if it holds a blank, an equals sign or a quote. */
 export function formatField(key: string, value: string | number, limit = VALUE_LIMIT): string {
@@ -47,4 +62,10 @@ export function formatFields(fields: Fields, limit?: number): string {
     .filter((field): field is [string, string | number] => field[1] !== undefined)
     .map(([key, value]) => formatField(key, value, limit))
     .join(" ");
+}
+
+/** The line of plain text for `entry`: id, words, free text, and then the fields. */
+export function formatEntry({ id, words, text = "", fields = {}, limit }: Entry): string {
+  const head = id === undefined ? "" : `${id}:`;
+  return [head, words, escapeText(text), formatFields(fields, limit)].filter((part) => part !== "").join(" ");
 }

@@ -3,16 +3,23 @@
 // Lines are written in order, one after another, and a bounded number waits. If the place fails, the line goes to the first
 // of the other places that works, together with the reason. When the place works again, its log says how many lines are
 // missing. If standard error is the client's socket, it is not one of the places.
+//
+// All lines have the same format, plain text or JSON. It is loaded only if it is wanted (json.ts).
 
 import type { File, Runtime } from "../ports/runtime.ts";
 import { bytesOf } from "../text/octets.ts";
-import { formatField, formatFields, isWanted, type Level, type Logger, SEVERITY, withWord } from "./logger.ts";
+import { type Entry, formatEntry, isWanted, type Level, type Logger, SEVERITY, withWord } from "./logger.ts";
 import { syslogSender } from "./syslog.ts";
 
 export type LogTarget =
   | { readonly kind: "syslog"; readonly path: string }
   | { readonly kind: "stderr" }
   | { readonly kind: "file"; readonly path: string };
+
+/** The formats of lines. */
+export const LOG_FORMATS = ["plain", "json"] as const;
+
+export type LogFormat = typeof LOG_FORMATS[number];
 
 /** The C library's syslog(3) sends its lines there. */
 export const SYSLOG: LogTarget & { kind: "syslog" } = { kind: "syslog", path: "/dev/log" };
@@ -25,27 +32,63 @@ const FLUSH_LIMIT = 500;
 
 export interface LoggerOptions {
   readonly verbosity: number;
+  readonly format: LogFormat;
   /** The other places, for lines that the log does not take. The best is the first. */
   readonly others: readonly LogTarget[];
 }
 
 interface Place {
-  /** Throws if the line is lost. */
+  /** Writes a line that the format has made of an entry. Throws if the line is lost. */
   line(level: Level, line: string): Promise<void>;
   reopen(): Promise<void>;
 }
 
+/** How lines are written. */
+interface Format {
+  /** The part of a line that is the same in all places. It has a bound. */
+  line(entry: Entry): string;
+  /** The whole line in a file, without its end. */
+  inFile(level: Level, line: string): string;
+  /** The whole line on standard error, without its end. */
+  onErr(level: Level, line: string, isJournal: boolean): string;
+  /** The text of the line in syslog. It should have at most `room` octets. */
+  inSyslog(level: Level, line: string, room: number): string;
+}
+
+function plainFormat(pid: number): Format {
+  return {
+    line: formatEntry,
+    inFile: (level, line) => `${new Date().toISOString()} postprox[${pid}]: ${level}: ${line}`,
+    onErr: (level, line, isJournal) => `postprox[${pid}]: ${isJournal ? withWord(level, line) : `${level}: ${line}`}`,
+    inSyslog: withWord,
+  };
+}
+
+async function jsonFormat(pid: number): Promise<Format> {
+  const { formatJson, shortenJson, withHead } = await import("./json.ts");
+  const timed = (level: Level, line: string) => withHead({ time: new Date().toISOString(), level, pid }, line);
+  return {
+    line: formatJson,
+    inFile: timed,
+    onErr: (level, line, isJournal) => isJournal ? withHead({ level, pid }, line) : timed(level, line),
+    inSyslog: (level, line, room) => shortenJson(withHead({ level, pid }, line), room),
+  };
+}
+
 /** Opens a log file now, so that the program does not start without it. Throws `IoError`. */
 export async function openLogger(runtime: Runtime, target: LogTarget, options: LoggerOptions): Promise<Logger> {
-  const place = await openPlace(runtime, target);
+  const { pid } = runtime;
+  const format = options.format === "json" ? await jsonFormat(pid) : plainFormat(pid);
+  const place = await openPlace(runtime, target, format);
   const others: Place[] = [];
-  for (const other of options.others) others.push(await openPlace(runtime, other));
-  return new QueuedLogger(runtime, { place, others, what: nameOf(target), verbosity: options.verbosity });
+  for (const other of options.others) others.push(await openPlace(runtime, other, format));
+  return new QueuedLogger(runtime, { place, others, format, what: nameOf(target), verbosity: options.verbosity });
 }
 
 interface Parts {
   readonly place: Place;
   readonly others: readonly Place[];
+  readonly format: Format;
   /** The place, in words. */
   readonly what: string;
   readonly verbosity: number;
@@ -68,7 +111,7 @@ class QueuedLogger implements Logger {
     this.#parts = parts;
   }
 
-  write(level: Level, line: string): void {
+  write(level: Level, entry: Entry): void {
     if (!isWanted(level, this.verbosity)) return;
     if (this.#waiting >= QUEUE_LIMIT) {
       this.#missed++;
@@ -76,6 +119,8 @@ class QueuedLogger implements Logger {
       return;
     }
     this.#waiting++;
+    // A line that waits has a bound. Its entry has none.
+    const line = this.#parts.format.line(entry);
     this.#then(async () => {
       await this.#write(level, line);
       this.#waiting--;
@@ -103,7 +148,7 @@ class QueuedLogger implements Logger {
     } catch (error) {
       this.#why = messageOf(error);
       this.#missed++;
-      if (this.#works) await this.#writeToOthers("error", `${what} takes no lines ${formatField("reason", this.#why)}`);
+      if (this.#works) await this.#tellOthers({ words: `${what} takes no lines`, fields: { reason: this.#why } });
       this.#works = false;
       await this.#writeToOthers(level, line);
     }
@@ -113,8 +158,9 @@ class QueuedLogger implements Logger {
   async #sayMissed(): Promise<void> {
     if (this.#missed === 0 || this.#waiting > QUEUE_LIMIT / 2) return;
     const missed = this.#missed;
-    const fields = formatFields({ lines: missed, reason: this.#why });
-    await this.#parts.place.line("warning", `lines are missing here because the log could not take them ${fields}`);
+    const { place, format } = this.#parts;
+    const words = "lines are missing here because the log could not take them";
+    await place.line("warning", format.line({ words, fields: { lines: missed, reason: this.#why } }));
     this.#missed -= missed;
   }
 
@@ -123,11 +169,16 @@ class QueuedLogger implements Logger {
       await this.#parts.place.reopen();
     } catch (error) {
       // Perhaps nobody reads the old file, because it was moved away. So both places get this line.
-      const reason = formatField("reason", messageOf(error));
-      const text = `${this.#parts.what} cannot be opened again: lines still go to the old one ${reason}`;
-      await this.#parts.place.line("error", text).catch(() => {});
-      await this.#writeToOthers("error", text);
+      const { place, format, what } = this.#parts;
+      const words = `${what} cannot be opened again: lines still go to the old one`;
+      const entry = { words, fields: { reason: messageOf(error) } };
+      await place.line("error", format.line(entry)).catch(() => {});
+      await this.#tellOthers(entry);
     }
+  }
+
+  async #tellOthers(entry: Entry): Promise<void> {
+    await this.#writeToOthers("error", this.#parts.format.line(entry));
   }
 
   async #writeToOthers(level: Level, line: string): Promise<void> {
@@ -149,18 +200,21 @@ function nameOf(target: LogTarget): string {
   return target.kind === "file" ? "the log file" : target.kind === "syslog" ? "syslog" : "standard error";
 }
 
-async function openPlace(runtime: Runtime, target: LogTarget): Promise<Place> {
-  if (target.kind === "file") return new LogFile(runtime, target.path, await runtime.files.openLog(target.path));
-  const line = target.kind === "syslog" ? syslogSender(runtime, target.path) : errSender(runtime);
+async function openPlace(runtime: Runtime, target: LogTarget, format: Format): Promise<Place> {
+  if (target.kind === "file") {
+    const file = await runtime.files.openLog(target.path);
+    return new LogFile(runtime.files, file, { path: target.path, format });
+  }
+  const line = target.kind === "syslog"
+    ? syslogSender(runtime, target.path, format.inSyslog)
+    : errSender(runtime.stdio, format);
   return { line, reopen: async () => {} };
 }
 
-function errSender({ pid, stdio }: Pick<Runtime, "pid" | "stdio">): Place["line"] {
+function errSender(stdio: Runtime["stdio"], format: Format): Place["line"] {
   const isJournal = stdio.isErrJournal();
-  return (level, line) => {
-    const text = isJournal ? withWord(level, line) : `${level}: ${line}`;
-    return stdio.appendErr(bytesOf(`${journalPrefix(level, isJournal)}postprox[${pid}]: ${text}\n`));
-  };
+  return (level, line) =>
+    stdio.appendErr(bytesOf(`${journalPrefix(level, isJournal)}${format.onErr(level, line, isJournal)}\n`));
 }
 
 /** The level of a line for systemd's journal (sd-daemon(3)); nothing if standard error is not the journal. */
@@ -169,21 +223,23 @@ export function journalPrefix(level: Level, isJournal: boolean): string {
 }
 
 class LogFile implements Place {
-  readonly #runtime: Runtime;
+  readonly #files: Runtime["files"];
   readonly #path: string;
+  readonly #format: Format;
   #file: File;
   // If the disk was full, the file may end in the middle of a line.
   #isTorn = false;
 
-  constructor(runtime: Runtime, path: string, file: File) {
-    this.#runtime = runtime;
+  constructor(files: Runtime["files"], file: File, { path, format }: { path: string; format: Format }) {
+    this.#files = files;
     this.#path = path;
+    this.#format = format;
     this.#file = file;
   }
 
   async line(level: Level, line: string): Promise<void> {
     const start = this.#isTorn ? "\n" : "";
-    const text = `${start}${new Date().toISOString()} postprox[${this.#runtime.pid}]: ${level}: ${line}\n`;
+    const text = `${start}${this.#format.inFile(level, line)}\n`;
     const { size } = await this.#file.stat();
     try {
       await this.#file.append(bytesOf(text));
@@ -196,7 +252,7 @@ class LogFile implements Place {
   }
 
   async reopen(): Promise<void> {
-    const reopened = await this.#runtime.files.openLog(this.#path);
+    const reopened = await this.#files.openLog(this.#path);
     this.#file.close();
     this.#file = reopened;
     this.#isTorn = false;

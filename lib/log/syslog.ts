@@ -7,7 +7,7 @@
 import { IoError } from "../ports/io_error.ts";
 import type { Conn, DatagramSender, Network, Runtime } from "../ports/runtime.ts";
 import { bytesOf, cutUtf8, NUL } from "../text/octets.ts";
-import { type Level, SEVERITY, withWord } from "./logger.ts";
+import { type Level, SEVERITY } from "./logger.ts";
 
 /** syslog's facility mail (RFC 5424 s.6.2.1). */
 const FACILITY_MAIL = 2;
@@ -18,24 +18,33 @@ const LINE_LIMIT = 2048;
 // The daemon has so many milliseconds to take a connection.
 const CONNECT_LIMIT = 1000;
 
-/** A function that sends one line to the daemon at `path`. It throws `IoError` if that fails. */
+/**
+ * A function that sends one line to the daemon at `path`. It throws `IoError` if that fails. `format` makes the text of the
+ * line, which should have at most `room` octets.
+ */
 export function syslogSender(
   { pid, network }: Pick<Runtime, "pid" | "network">,
   path: string,
+  format: (level: Level, line: string, room: number) => string,
 ): (level: Level, line: string) => Promise<void> {
   const socket = new SyslogSocket(network, path);
-  return (level, line) => socket.send(formatSyslog(level, line, { pid, now: new Date() }));
+  return (level, line) =>
+    socket.send(formatSyslog(level, (room) => format(level, line, room), { pid, now: new Date() }));
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** One line as syslog(3) sends it, without an end. Warnings and errors begin with that word, as Postfix's do. */
-export function formatSyslog(level: Level, line: string, { pid, now }: { pid: number; now: Date }): Uint8Array {
+/** One line as syslog(3) sends it, without an end. Text for which there is no room is cut off. */
+export function formatSyslog(
+  level: Level,
+  text: (room: number) => string,
+  { pid, now }: { pid: number; now: Date },
+): Uint8Array {
   const day = String(now.getDate()).padStart(2, " ");
   const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map((part) => String(part).padStart(2, "0"));
   const priority = FACILITY_MAIL * 8 + SEVERITY[level];
   const head = `<${priority}>${MONTHS[now.getMonth()]} ${day} ${time.join(":")} postprox[${pid}]: `;
-  return cutUtf8(bytesOf(`${head}${withWord(level, line)}`), LINE_LIMIT);
+  return cutUtf8(bytesOf(`${head}${text(LINE_LIMIT - head.length)}`), LINE_LIMIT);
 }
 
 class SyslogSocket {

@@ -42,8 +42,14 @@ export async function backgroundMode(
 
 // The new process writes to a pipe, so it does not add the levels that a journal wants.
 function repeat({ stdio }: Runtime, line: string): void {
-  const level = /^postprox\[[0-9]+\]: (warning|notice|info|debug): /.exec(line)?.[1] as Level | undefined;
-  stdio.writeErr(`${journalPrefix(level ?? "error", stdio.isErrJournal())}${line}`);
+  stdio.writeErr(`${journalPrefix(levelOf(line), stdio.isErrJournal())}${line}`);
+}
+
+// A line of the log has its level, as plain text or as JSON (log/sinks.ts). Other lines are errors.
+function levelOf(line: string): Level {
+  const plain = /^postprox\[[0-9]+\]: (warning|notice|info|debug): /;
+  const json = /^\{"time":"[^"]*","level":"(warning|notice|info|debug)",/;
+  return ((plain.exec(line) ?? json.exec(line))?.[1] ?? "error") as Level;
 }
 
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {

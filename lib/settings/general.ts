@@ -3,7 +3,17 @@
 import { SYSLOG } from "../log/sinks.ts";
 import { choice, COUNT, COUNT_OR_0, DIRECTORY, FACTOR, SECONDS, SIZE } from "../options/kinds.ts";
 import { counted, flag, option, optional, repeated, type SettingsOf } from "../options/table.ts";
-import { CHECK_ACTION, CHECK_ON_ERROR, EXIT_STATUSES, LIST_NAME, LISTEN, LOG, NAME_SERVER, NETWORKS } from "./kinds.ts";
+import {
+  CHECK_ACTION,
+  CHECK_ON_ERROR,
+  EXIT_STATUSES,
+  LIST_NAME,
+  LISTEN,
+  LOG,
+  LOG_FORMAT,
+  NAME_SERVER,
+  NETWORKS,
+} from "./kinds.ts";
 
 export type GeneralSettings = SettingsOf<typeof GENERAL>;
 
@@ -149,6 +159,13 @@ export const GENERAL = {
       default: SYSLOG,
       group: "running",
       help: "write the log to {default} (the default), syslog:SOCKET, stderr or a file",
+    }),
+    format: option({
+      long: "log-format",
+      kind: LOG_FORMAT,
+      default: "plain",
+      group: "running",
+      help: "write lines of text (plain, the default), or a JSON object on each line (json)",
     }),
     verbosity: counted({
       short: "v",

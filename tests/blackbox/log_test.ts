@@ -1,7 +1,8 @@
 // The log: where it goes, what it says, and that no stranger can forge a line. The client's socket gets SMTP only.
 
 import assert from "node:assert/strict";
-import { kill, Spawner } from "../e2e/start.ts";
+import { freePort, kill, runProgram, Spawner } from "../e2e/start.ts";
+import { programWords } from "../e2e/program.ts";
 import { until, within } from "../rig/wait.ts";
 import { Server } from "../rig/server.ts";
 import { CONTENT, deliver, read, table, type Talk } from "./rig.ts";
@@ -145,6 +146,77 @@ table("With -v", { filter: true, options: () => ["-v"] }, [
   },
 ]);
 
+/** The objects in the log, each from a line of its own. */
+function objects(talk: Talk): Record<string, unknown>[] {
+  return lines(talk).map((line) => JSON.parse(line));
+}
+
+table("With --log-format=json", { filter: true, options: () => ["-vv", "--log-format=json"] }, [
+  {
+    name: "each line is an object, and a message has its fields, numbers as numbers",
+    filter: "echo 550 5.7.1 a virus >&2; exit 1",
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.expect(250, "XFORWARD NAME=spike.example ADDR=192.0.2.7 HELO=helo.example");
+      await deliver(client, CONTENT, { from: "json@example.org", to: ["r1@example.net", "r2@example.net"] });
+      await client.expect(221, "QUIT");
+      await client.expectEnd();
+      await talk.logged(/"event":"message"/);
+      const all = objects(talk);
+      for (const { time, level, pid, event } of all) {
+        assert.match(String(time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+        assert.ok(["notice", "info", "debug"].includes(String(level)), String(level));
+        assert.equal(typeof pid, "number");
+        assert.ok(typeof event === "string" && event !== "");
+      }
+      const { session, size, filter_ms, reply, nrcpt, ...message } = all.find(({ event }) => event === "message")!;
+      assert.match(String(session), /^[^: ]+$/);
+      assert.ok(typeof size === "number" && size > 0 && typeof filter_ms === "number");
+      assert.equal(nrcpt, 2);
+      assert.equal(reply, "550 5.7.1 a virus");
+      const { verdict, check, client: from, to } = message;
+      assert.deepEqual({ verdict, check, from, to }, {
+        verdict: "reject",
+        check: "command",
+        from: "spike.example[192.0.2.7]",
+        to: "<r1@example.net>,<r2@example.net>",
+      });
+      assert.ok(
+        all.some(({ event, said, session: one }) => event === "dialogue" && said === "QUIT" && one === session),
+      );
+    },
+  },
+  {
+    name: "hostile octets are values, and no line can be forged",
+    filter: `printf '550 5.7.1 a\\r{"forged":1}\\033[31m' >&2; exit 1`,
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.expect(250, 'XFORWARD NAME=x+0A{"forged":2} HELO=a+0D+0A"}+1B[31m');
+      await deliver(client, CONTENT, { from: 'a\x1b[31m\x07\x80\xff\x9b b=c "d" e%s%n' });
+      await talk.logged(/"event":"message"/);
+      // deno-lint-ignore no-control-regex
+      assert.doesNotMatch(talk.log, /[\x00-\x09\x0b-\x1f\x7f]/);
+      assert.doesNotMatch(read(talk.logFile), /\xc2[\x80-\x9f]/);
+      assert.ok(objects(talk).every((one) => !("forged" in one)), talk.log);
+      const { from } = objects(talk).find(({ event }) => event === "message")!;
+      // deno-lint-ignore no-control-regex
+      assert.match(String(from), /^<a\x1b\[31m\x07.*b=c "d" e%s%n>$/);
+    },
+  },
+  {
+    name: "a filter that fails is an error",
+    filter: "echo something is broken >&2; exit 77",
+    play: async (talk) => {
+      const client = await talk.open();
+      await deliver(client);
+      await talk.logged(/"level":"error"/);
+      const { event, message, reason } = objects(talk).find(({ level }) => level === "error")!;
+      assert.deepEqual([event, message], ["message not checked", "passed"]);
+      assert.match(String(reason), /exit status 77: something is broken/);
+    },
+  },
+]);
+
 table("With -vv", { filter: true, options: () => ["-vv"] }, [
   {
     name: "the dialogue is in the log, and nothing of it on the socket",
@@ -199,6 +271,27 @@ Deno.test("Where the log goes", async (test) => {
       // The failed filter is an error or a warning; the message's line is not.
       assert.ok(received.some((line) => (Number(/^<([0-9]+)>/.exec(line)![1]) & 7) <= 4), String(received));
     });
+    await test.step("syslog gets JSON with its own head before it", async () => {
+      const socket = Deno.listenDatagram({ transport: "unixpacket", path: `${dir}/json` });
+      const received: string[] = [];
+      const reading = (async () => {
+        for await (const [data] of socket) received.push(new TextDecoder().decode(data));
+      })().catch(() => {});
+      await session([`--log=syslog:${dir}/json`, "--log-format=json"]);
+      await until(() => received.some((line) => line.includes("sender@example.org")), () => `a line in ${received}`);
+      socket.close();
+      await reading;
+      const objects = received.map((line) => {
+        const [, priority, pid, json = ""] = /^<([0-9]+)>[^{]* postprox\[([0-9]+)\]: (\{.*\})$/.exec(line) ?? [];
+        const object = JSON.parse(json);
+        assert.equal(object.pid, Number(pid));
+        assert.equal(Number(priority), object.level === "error" ? 19 : 22, line);
+        assert.equal(object.time, undefined);
+        return object;
+      });
+      assert.ok(objects.some(({ event }) => event === "message not checked"));
+      assert.ok(objects.some(({ event, size }) => event === "message" && typeof size === "number"));
+    });
     await test.step("a syslog socket that is a stream gets each line with a NUL after it", async () => {
       const listener = Deno.listen({ transport: "unix", path: `${dir}/stream` });
       let received = "";
@@ -241,6 +334,37 @@ Deno.test("Where the log goes", async (test) => {
       assert.equal(await client.end(), "");
       client.close();
       await within(process.ended, () => "the end of the program");
+    });
+    await test.step("--log-format=json on standard error: of listen mode, and of check", async () => {
+      const [command, ...words] = programWords();
+      const child = new Deno.Command(command!, {
+        args: [
+          ...words,
+          ...[fake.operand, "-d", dir, "-c", "exit 3", "--log=stderr", "--log-format=json"],
+          ...["--foreground", "-l", `127.0.0.1:${await freePort()}`],
+        ],
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const reader = child.stdout.getReader();
+      await within(reader.read(), () => "the line that says it is ready");
+      kill(child.pid, "SIGTERM");
+      const said = await new Response(child.stderr).text();
+      await reader.cancel();
+      assert.equal((await child.status).code, 0);
+      const [listening] = said.trimEnd().split("\n").map((line) => JSON.parse(line));
+      assert.deepEqual([listening.event, listening.level, listening.filter], ["listening", "notice", "exit 3"]);
+      assert.match(listening.time, /Z$/);
+      Deno.writeTextFileSync(`${dir}/mail.eml`, "Subject: bad\n\nx\n");
+      Deno.writeTextFileSync(`${dir}/filter_rules`, "^subject: bad\n");
+      const rules = ["--log-format=json", `--filter-rules=${dir}/filter_rules`];
+      const checked = await runProgram(["check", "-d", dir, ...rules, `${dir}/mail.eml`]);
+      const { event, level, text } = JSON.parse(
+        checked.stderr.split("\n").find((line) => line.startsWith("{")) ?? "{}",
+      );
+      assert.deepEqual([event, level], ["notice", "warning"], checked.stderr);
+      assert.match(text, /^Rejecting message with content: Subject: bad/);
     });
     await test.step("a full disk under the log disturbs nobody", () => session(["--log=/dev/full"]));
   } finally {

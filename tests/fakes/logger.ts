@@ -1,18 +1,20 @@
 // A log that a test can read: every line at any level, as `level: line`.
 
-import type { Logger } from "../../lib/log/logger.ts";
+import { type Entry, formatEntry, type Level, type Logger } from "../../lib/log/logger.ts";
 
 export class FakeLogger implements Logger {
   readonly verbosity: number;
   readonly lines: string[] = [];
+  readonly entries: Entry[] = [];
   reopened = 0;
 
   constructor(verbosity = 2) {
     this.verbosity = verbosity;
   }
 
-  write(level: string, line: string): void {
-    this.lines.push(`${level}: ${line}`);
+  write(level: Level, entry: Entry): void {
+    this.entries.push(entry);
+    this.lines.push(`${level}: ${formatEntry(entry)}`);
   }
 
   reopen(): void {

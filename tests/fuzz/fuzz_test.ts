@@ -81,7 +81,11 @@ const FORGERIES: readonly [what: string, forge: (played: Played) => void, compla
     forgeRun(played, { end: { exit: 2 } });
     Object.assign(played.input, { settings: { filter: true, rejectUnsure: true } });
   }, /451 expected/],
-  ["a false alarm", (played) => played.log.write("error", "possible duplicate"), /possible duplicates in the log/],
+  [
+    "a false alarm",
+    (played) => played.log.write("error", { words: "possible duplicate" }),
+    /possible duplicates in the log/,
+  ],
 ];
 
 function forgeRequest({ mx }: Played, which: RegExp, forge: (text: string) => string): void {

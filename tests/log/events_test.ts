@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Envelope } from "../../lib/mail/envelope.ts";
 import { type EventName, EVENTS, type FactsOf, SessionLog, type Source, tell } from "../../lib/log/events.ts";
+import { formatJson, withHead } from "../../lib/log/json.ts";
 import type { Decision, Finding } from "../../lib/mail/judgement.ts";
 import type { Facts } from "../../lib/mail/verdict.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
@@ -92,10 +93,10 @@ function source(envelope?: Envelope, peer?: string): Source {
   return { id: ID, subject: () => ({ peer, envelope }) };
 }
 
-function linesOf<Name extends EventName>(name: Name, from: Source | undefined): readonly string[] {
+function told<Name extends EventName>(name: Name, from: Source | undefined): FakeLogger {
   const logger = new FakeLogger();
   tell(logger, name, FACTS[name], from);
-  return logger.lines;
+  return logger;
 }
 
 Deno.test("each event is one line, in a session or not, and no text in its fields can break it", () => {
@@ -103,13 +104,39 @@ Deno.test("each event is one line, in a session or not, and no text in its field
   assert.deepEqual(names, Object.keys(EVENTS));
   for (const from of [source(ENVELOPE, EVIL), undefined]) {
     for (const name of names) {
-      const [line = "", ...others] = linesOf(name, from);
+      const [line = "", ...others] = told(name, from).lines;
       assert.deepEqual(others, [], name);
       // deno-lint-ignore no-control-regex
       assert.doesNotMatch(line, /[\x00-\x1f\x7f\u2028]/, name);
       assert.match(line, from ? /^[a-z]+: 0123456789: [^ ]/ : /^[a-z]+: [^ ]/, name);
       // A quote that ends a field would let the rest pass for another one. Free text has no fields.
       if (name !== "notice") assert.doesNotMatch(line, /(?<!\\)" verdict|[^\\]"pass/, line);
+    }
+  }
+});
+
+Deno.test("each event is one object of JSON with the same fields, and no field takes the place of another", () => {
+  for (const from of [source(ENVELOPE, EVIL), undefined]) {
+    for (const name of Object.keys(FACTS) as EventName[]) {
+      const [entry] = told(name, from).entries;
+      const line = withHead({ time: "now", level: "info", pid: 1 }, formatJson(entry!));
+      // deno-lint-ignore no-control-regex
+      assert.doesNotMatch(line, /[\x00-\x1f\x7f-\x9f\u2028]/, name);
+      const { time, level, pid, session, event, text, ...fields } = JSON.parse(line);
+      const { text: said, ...others } = Object.fromEntries(
+        Object.entries(entry!.fields ?? {}).filter(([, value]) => value !== undefined),
+      );
+      assert.deepEqual(
+        { time, level, pid, session },
+        { time: "now", level: "info", pid: 1, session: from && ID },
+        name,
+      );
+      assert.ok(event !== "", name);
+      assert.equal(text, name === "notice" ? EVIL : said, name);
+      assert.deepEqual(Object.keys(fields), Object.keys(others), name);
+      for (const [key, value] of Object.entries(others)) {
+        if (key !== "error") assert.deepEqual(fields[key], value, `${name} ${key}`);
+      }
     }
   }
 });

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { textOf } from "../../lib/text/octets.ts";
-import { type LogTarget, openLogger } from "../../lib/log/sinks.ts";
+import { type LogFormat, type LogTarget, openLogger } from "../../lib/log/sinks.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
 const SYSLOG = { kind: "syslog", path: "/dev/log" } as const;
@@ -14,9 +14,13 @@ const STDERR = { kind: "stderr" } as const;
 function open(
   runtime: FakeRuntime,
   target: LogTarget,
-  { verbosity = 0, others = [] }: { verbosity?: number; others?: readonly LogTarget[] } = {},
+  { verbosity = 0, format = "plain", others = [] }: {
+    verbosity?: number;
+    format?: LogFormat;
+    others?: readonly LogTarget[];
+  } = {},
 ): ReturnType<typeof openLogger> {
-  return openLogger(runtime, target, { verbosity, others });
+  return openLogger(runtime, target, { verbosity, format, others });
 }
 
 /** The lines in syslog, without their heads. */
@@ -37,9 +41,9 @@ function inFile({ files }: FakeRuntime): string[] {
 Deno.test("openLogger sends wanted lines to syslog, in order", async () => {
   const runtime = new FakeRuntime();
   const logger = await open(runtime, SYSLOG, { verbosity: 1 });
-  logger.write("error", "one");
-  logger.write("debug", "not wanted");
-  logger.write("info", "two");
+  logger.write("error", { words: "one" });
+  logger.write("debug", { words: "not wanted" });
+  logger.write("info", { words: "two" });
   await logger.flush();
   assert.deepEqual(runtime.network.datagramsSent.map(({ path }) => path), ["/dev/log", "/dev/log"]);
   assert.deepEqual(inSyslog(runtime), ["error: one", "two"]);
@@ -52,7 +56,7 @@ Deno.test("openLogger writes to standard error with the level as a word, or as t
     const runtime = new FakeRuntime();
     runtime.isErrJournal = isErrJournal;
     const logger = await open(runtime, STDERR, { verbosity: 2 });
-    for (const level of levels) logger.write(level, "id: words");
+    for (const level of levels) logger.write(level, { id: "id", words: "words" });
     await logger.flush();
     assert.deepEqual(
       runtime.err.trimEnd().split("\n"),
@@ -69,11 +73,73 @@ Deno.test("openLogger writes to standard error with the level as a word, or as t
   }
 });
 
+Deno.test("openLogger writes JSON to each place, with the time where that has none of its own", async () => {
+  const head = { level: "error", pid: 4711 };
+  const said = { session: "id", event: "words", size: 7 };
+  const entry = { id: "id", words: "words", fields: { size: 7 } };
+  for (const isErrJournal of [false, true]) {
+    for (const target of [FILE, STDERR, SYSLOG]) {
+      const runtime = new FakeRuntime();
+      runtime.isErrJournal = isErrJournal;
+      const logger = await open(runtime, target, { format: "json" });
+      logger.write("error", entry);
+      await logger.flush();
+      if (target === SYSLOG) {
+        const [line = ""] = inSyslog(runtime);
+        assert.deepEqual(JSON.parse(line), { ...head, ...said });
+        continue;
+      }
+      const text = target === FILE ? textOf(runtime.files.octetsOf(FILE.path)) : runtime.err;
+      const [, mark, line = ""] = /^(<3>)?(\{.*\})\n$/.exec(text) ?? [];
+      const { time, ...others } = JSON.parse(line);
+      assert.deepEqual(others, { ...head, ...said });
+      const isTimed = target === FILE || !isErrJournal;
+      assert.equal(mark, isTimed ? undefined : "<3>");
+      if (isTimed) assert.match(time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+      else assert.equal(time, undefined);
+    }
+  }
+});
+
+Deno.test("openLogger sends an object to syslog that is whole, however long its texts are", async () => {
+  const runtime = new FakeRuntime();
+  const logger = await open(runtime, SYSLOG, { format: "json" });
+  const long = "\n".repeat(600);
+  logger.write("error", { id: "id", words: "words", fields: { a: long, b: long, c: long, size: 7 } });
+  await logger.flush();
+  const [{ text = "" } = {}] = runtime.network.datagramsSent;
+  assert.ok(text.length <= 2048 && text.length > 1900, `${text.length}`);
+  assert.equal(JSON.parse(inSyslog(runtime)[0]!).size, 7);
+});
+
+Deno.test("openLogger says in JSON, too, what its places do not take", async () => {
+  const runtime = new FakeRuntime();
+  runtime.network.syslog = "missing";
+  const logger = await open(runtime, SYSLOG, { format: "json", others: [STDERR] });
+  logger.write("warning", { words: "one" });
+  await logger.flush();
+  runtime.network.syslog = "up";
+  logger.write("error", { words: "two" });
+  await logger.flush();
+  const lines = [...runtime.err.trimEnd().split("\n"), ...inSyslog(runtime)].map((line) => JSON.parse(line));
+  assert.deepEqual(lines.map(({ level, event, reason, lines }) => ({ level, event, reason, lines })), [
+    { level: "error", event: "syslog takes no lines", reason: "cannot send to /dev/log", lines: undefined },
+    { level: "warning", event: "one", reason: undefined, lines: undefined },
+    {
+      level: "warning",
+      event: "lines are missing here because the log could not take them",
+      reason: "cannot send to /dev/log",
+      lines: 1,
+    },
+    { level: "error", event: "two", reason: undefined, lines: undefined },
+  ]);
+});
+
 Deno.test("openLogger shows lines that syslog does not take on standard error, and says once why", async () => {
   const runtime = new FakeRuntime();
   runtime.network.syslog = "missing";
   const logger = await open(runtime, SYSLOG, { others: [STDERR] });
-  for (const line of ["one", "two"]) logger.write("warning", line);
+  for (const line of ["one", "two"]) logger.write("warning", { words: line });
   await logger.flush();
   assert.deepEqual(runtime.err.trimEnd().split("\n"), [
     'postprox[4711]: error: syslog takes no lines reason="cannot send to /dev/log"',
@@ -82,7 +148,7 @@ Deno.test("openLogger shows lines that syslog does not take on standard error, a
   ]);
   // When syslog is back, it is used again.
   runtime.network.syslog = "up";
-  for (const line of ["three", "four"]) logger.write("error", line);
+  for (const line of ["three", "four"]) logger.write("error", { words: line });
   await logger.flush();
   assert.deepEqual(inSyslog(runtime), [
     'warning: lines are missing here because the log could not take them lines=2 reason="cannot send to /dev/log"',
@@ -92,7 +158,7 @@ Deno.test("openLogger shows lines that syslog does not take on standard error, a
   assert.equal(runtime.err.split("\n").length, 4);
   // And once more, when it goes again.
   runtime.network.syslog = "refused";
-  logger.write("error", "five");
+  logger.write("error", { words: "five" });
   await logger.flush();
   assert.equal(runtime.err.match(/syslog takes no lines/g)!.length, 2);
 });
@@ -101,11 +167,11 @@ Deno.test("openLogger writes nothing to standard error if that is not one of the
   const runtime = new FakeRuntime();
   runtime.network.syslog = "missing";
   const logger = await open(runtime, SYSLOG);
-  logger.write("error", "lost");
+  logger.write("error", { words: "lost" });
   await logger.flush();
   assert.equal(runtime.err + runtime.out, "");
   runtime.network.syslog = "up";
-  logger.write("error", "found");
+  logger.write("error", { words: "found" });
   await logger.flush();
   assert.equal(inSyslog(runtime).length, 2);
 });
@@ -113,13 +179,13 @@ Deno.test("openLogger writes nothing to standard error if that is not one of the
 Deno.test("openLogger appends to a file with time and level, and opens it again after a rotation", async () => {
   const runtime = new FakeRuntime();
   const logger = await open(runtime, FILE);
-  logger.write("warning", "one");
+  logger.write("warning", { words: "one" });
   await logger.flush();
   assert.deepEqual(inFile(runtime), ["warning: one"]);
   runtime.files.unlink(FILE.path);
-  logger.write("warning", "into the old file");
+  logger.write("warning", { words: "into the old file" });
   logger.reopen();
-  logger.write("warning", "two");
+  logger.write("warning", { words: "two" });
   await logger.flush();
   assert.deepEqual(inFile(runtime), ["warning: two"]);
   assert.equal(runtime.files.handles, 1);
@@ -132,7 +198,7 @@ Deno.test("openLogger goes on with the old file if a new one cannot be opened, a
     const logger = await open(runtime, FILE, { others: [SYSLOG, STDERR] });
     runtime.files.fail("openLog", "denied");
     logger.reopen();
-    logger.write("warning", "still here");
+    logger.write("warning", { words: "still here" });
     await logger.flush();
     const said = /^error: the log file cannot be opened again: lines still go to the old one reason=.*denied/;
     const [first, second] = inFile(runtime);
@@ -153,11 +219,11 @@ Deno.test("openLogger throws for a file that cannot be opened", async () => {
 Deno.test("openLogger sends lines that a full disk does not take to syslog, and the file says how much that was, in whole lines", async () => {
   const runtime = new FakeRuntime();
   const logger = await open(runtime, FILE, { others: [SYSLOG, STDERR] });
-  logger.write("error", "one");
+  logger.write("error", { words: "one" });
   await logger.flush();
   // Half of the next line is written.
   runtime.files.fail("append", "no-space");
-  for (const line of ["two", "three"]) logger.write("error", line);
+  for (const line of ["two", "three"]) logger.write("error", { words: line });
   await logger.flush();
   assert.deepEqual(inSyslog(runtime).map((line) => line.replace(/reason=.*/, "")), [
     "error: the log file takes no lines ",
@@ -165,7 +231,7 @@ Deno.test("openLogger sends lines that a full disk does not take to syslog, and 
     "error: three",
   ]);
   runtime.files.mend();
-  logger.write("error", "four");
+  logger.write("error", { words: "four" });
   await logger.flush();
   // A torn piece stands on its own line.
   const lines = textOf(runtime.files.octetsOf(FILE.path)).split("\n");
@@ -189,7 +255,7 @@ Deno.test("openLogger drops lines beyond a bound when its place is slow, waits f
     },
   });
   const logger = await open(runtime, SYSLOG, { others: [STDERR] });
-  for (let count = 0; count < 30_000; count++) logger.write("error", "x");
+  for (let count = 0; count < 30_000; count++) logger.write("error", { words: "x" });
   const flushed = logger.flush();
   await runtime.clock.advance(500);
   await flushed;
@@ -199,7 +265,7 @@ Deno.test("openLogger drops lines beyond a bound when its place is slow, waits f
   assert.equal(taken.filter((line) => line.endsWith("x")).length, 10_000);
   assert.match(taken.join("\n"), /lines are missing here because the log could not take them lines=20000 /);
   assert.equal(taken.length, 10_001);
-  logger.write("error", "x");
+  logger.write("error", { words: "x" });
   await logger.flush();
   assert.equal(taken.length, 10_002);
   assert.equal(runtime.err, "");
@@ -212,11 +278,11 @@ Deno.test("openLogger disturbs nobody when every place fails", async () => {
   const logger = await open(runtime, FILE, { others: [SYSLOG, STDERR] });
   runtime.files.fail("append", "no-space");
   runtime.files.fail("openLog", "denied");
-  for (let count = 0; count < 5; count++) logger.write("error", "lost");
+  for (let count = 0; count < 5; count++) logger.write("error", { words: "lost" });
   logger.reopen();
   await logger.flush();
   runtime.files.mend();
-  logger.write("error", "found");
+  logger.write("error", { words: "found" });
   await logger.flush();
   assert.match(textOf(runtime.files.octetsOf(FILE.path)), /lines=5 .*\n.*: found\n$/);
 });

@@ -1,13 +1,14 @@
 // Tests of lib/log/syslog.ts: its format, and the two kinds of socket of a daemon.
 
 import assert from "node:assert/strict";
+import { withWord } from "../../lib/log/logger.ts";
 import { formatSyslog, syslogSender } from "../../lib/log/syslog.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { textOf } from "../../lib/text/octets.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
 
-Deno.test("formatSyslog writes a line of the facility mail as RFC 3164 has it, with a word for warnings and errors", () => {
+Deno.test("formatSyslog writes a line of the facility mail as RFC 3164 has it", () => {
   const now = new Date(2026, 10, 5, 3, 4, 9);
   const rows = [["error", 19, "error: "], ["warning", 20, "warning: "], ["notice", 21, ""], ["info", 22, ""], [
     "debug",
@@ -16,17 +17,17 @@ Deno.test("formatSyslog writes a line of the facility mail as RFC 3164 has it, w
   ]] as const;
   for (const [level, priority, word] of rows) {
     assert.equal(
-      textOf(formatSyslog(level, "id: words", { pid: 42, now })),
+      textOf(formatSyslog(level, () => withWord(level, "id: words"), { pid: 42, now })),
       `<${priority}>Nov  5 03:04:09 postprox[42]: ${word}id: words`,
     );
   }
-  assert.equal(formatSyslog("error", "x".repeat(5000), { pid: 42, now }).length, 2048);
+  assert.equal(formatSyslog("error", (room) => "x".repeat(2 * room), { pid: 42, now }).length, 2048);
 });
 
 Deno.test("formatSyslog does not cut a character in half", () => {
   const now = new Date(2026, 10, 5, 3, 4, 9);
   for (let pad = 0; pad < 4; pad++) {
-    const octets = formatSyslog("error", "x".repeat(pad) + "\u{1f600}".repeat(600), { pid: 42, now });
+    const octets = formatSyslog("error", () => "x".repeat(pad) + "\u{1f600}".repeat(600), { pid: 42, now });
     assert.doesNotThrow(() => new TextDecoder("utf-8", { fatal: true }).decode(octets), `${pad}`);
   }
 });
@@ -39,7 +40,7 @@ function wordsIn(stream: string): string[] {
 
 Deno.test("syslogSender sends datagrams, and says why it cannot", async () => {
   const runtime = new FakeRuntime();
-  const send = syslogSender(runtime, "/dev/log");
+  const send = syslogSender(runtime, "/dev/log", withWord);
   await send("error", "one");
   runtime.network.syslog = "missing";
   await assert.rejects(send("error", "lost"), (error) => error instanceof IoError && error.kind === "missing");
@@ -53,7 +54,7 @@ Deno.test("syslogSender writes to a stream if the socket takes no datagrams, eac
   const runtime = new FakeRuntime();
   const { network } = runtime;
   network.syslog = "wrong-type";
-  const send = syslogSender(runtime, "/dev/log");
+  const send = syslogSender(runtime, "/dev/log", withWord);
   await send("error", "one");
   await send("error", "two");
   assert.deepEqual(network.connects.map(({ to }) => to), [{ transport: "unix", path: "/dev/log" }]);
@@ -65,7 +66,7 @@ Deno.test("syslogSender finds a daemon again after a restart, as a stream or not
     const runtime = new FakeRuntime();
     const { network } = runtime;
     network.syslog = "wrong-type";
-    const send = syslogSender(runtime, "/dev/log");
+    const send = syslogSender(runtime, "/dev/log", withWord);
     await send("error", "first");
     network.servers[0]![leave]();
     await settled();
@@ -85,7 +86,7 @@ Deno.test("syslogSender sends a line again, whole, if the end of a connection cu
   const runtime = new FakeRuntime();
   const { network } = runtime;
   network.syslog = "wrong-type";
-  const send = syslogSender(runtime, "/dev/log");
+  const send = syslogSender(runtime, "/dev/log", withWord);
   await send("error", "first");
   network.servers[0]!.stallWrites();
   const sending = send("error", "second");
@@ -99,7 +100,7 @@ Deno.test("syslogSender gives up a line if the daemon takes no connection, or on
   const runtime = new FakeRuntime();
   const { network } = runtime;
   network.syslog = "wrong-type";
-  const send = syslogSender(runtime, "/dev/log");
+  const send = syslogSender(runtime, "/dev/log", withWord);
   network.downstream = "refused";
   await assert.rejects(send("error", "lost"), (error) => error instanceof IoError && error.kind === "refused");
   network.downstream = "accepts";

@@ -50,13 +50,14 @@ Deno.test("backgroundMode repeats what the new process says before it is ready, 
   for (const isErrJournal of [false, true]) {
     const runtime = new FakeRuntime();
     runtime.isErrJournal = isErrJournal;
-    const said = ["postprox[1]: warning: w\npostprox[1]: no", "tice: n\npostprox: why\nhalf a line"];
+    const json = '{"time":"x","level":"warning","pid":1,"event":"w"}';
+    const said = ["postprox[1]: warning: w\npostprox[1]: no", "tice: n\n", `${json}\n`, "postprox: why\nhalf a line"];
     runtime.processes.self = { stdout: [...said, "\npostprox: accepting connections at x\nand more\n"] };
     assert.equal(await backgroundMode(runtime, ["mx"], false), 0);
     const [w, n, e] = isErrJournal ? ["<4>", "<5>", "<3>"] : ["", "", ""];
     assert.equal(
       runtime.err,
-      `${w}postprox[1]: warning: w\n${n}postprox[1]: notice: n\n${e}postprox: why\n${e}half a line\n`,
+      `${w}postprox[1]: warning: w\n${n}postprox[1]: notice: n\n${w}${json}\n${e}postprox: why\n${e}half a line\n`,
     );
     assert.equal(runtime.out, "");
   }
