@@ -66,7 +66,7 @@ export type HeaderPiece =
 
 /** Tells the fields of a message apart. */
 export class HeaderScanner {
-  // By their length. Undefined if all names are of interest.
+  // The names of interest, by their length. Undefined if all names are of interest.
   #names: ReadonlyMap<number, readonly string[]> | undefined;
   #where: "field" | "line" | "body" = "line";
   #hasField = false;
@@ -168,7 +168,7 @@ const UNKNOWN = -1;
 const EMPTY_LINE = -2;
 const NO_NAME = -3;
 
-// Where the name of a field ends that begins at `start`.
+// The end of the field name that begins at `start`.
 function endOfName(octets: Uint8Array, start: number): number {
   let at = start;
   while (isNameOctet(octets[at])) at++;

@@ -39,7 +39,7 @@ export async function editHeader(
   return new EditedHeader(inTurns, edit, { files, ...await measure(inTurns, edit) });
 }
 
-// So much of a header takes a millisecond at most, even if all its fields are tiny. Then other work gets a turn.
+// This much of a header takes a millisecond at most, even if all its fields are tiny. Then other work gets a turn.
 const SLICE = 8_192;
 
 /** A content whose header is read in slices, with turns for other work between them. */
