@@ -1,10 +1,10 @@
 // The program: it finds the command that the command line asks for, and runs it.
 //
 // `run` returns the exit status of the command, or of the `StartError` that prevents it. The error goes to standard
-// error in one line. Under spawn(8) standard error is the client's socket. Then the client gets 421 instead, and the
-// log gets the line.
+// error in one line, or in one for each mistake in a configuration file. Under spawn(8) standard error is the client's
+// socket. Then the client gets 421 instead, and the log gets the lines.
 
-import { allOptions, ownSettings, readWords, SERVE } from "./commands/commands.ts";
+import { allOptions, readConfigured, readWords, SERVE } from "./commands/commands.ts";
 import { tell } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { journalPrefix, openLogger, SYSLOG } from "./log/sinks.ts";
@@ -21,7 +21,9 @@ const EX_SOFTWARE = 70;
 export async function run(runtime: Runtime, args: readonly string[]): Promise<number> {
   let log: LogSettings | undefined;
   try {
-    const { command, line } = readWords(args, { own: await ownSettings(args) });
+    // If the file of --config has mistakes, this log hears of them.
+    log = readWords(args).line.settings.log;
+    const { command, line, nextHop } = await readConfigured(runtime.files, args);
     log = line.settings.log;
     if (line.wrong) throw line.wrong;
     if (command !== SERVE && runtime.stdio.isSpawned()) {
@@ -29,7 +31,14 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
       throw new UsageError(`${name} cannot be used when standard output is a mail client: give HOST:PORT`);
     }
     const execute = await command.load();
-    return await execute({ runtime, args, line, options: allOptions });
+    return await execute({
+      runtime,
+      args,
+      line,
+      nextHop,
+      reread: () => readConfigured(runtime.files, args),
+      options: allOptions,
+    });
   } catch (error) {
     if (error instanceof StartError) return await complain(runtime, error, log);
     return await failOnBug(runtime, error, log);
@@ -40,13 +49,16 @@ type LogSettings = Omit<Settings["log"], "verbosity">;
 
 async function complain(runtime: Runtime, error: StartError, log: LogSettings | undefined): Promise<number> {
   const { message, status } = error;
+  const lines = message.split("\n");
   if (!runtime.stdio.isSpawned()) {
-    writeErr(runtime, message);
+    for (const line of lines) writeErr(runtime, line);
     return status;
   }
   const logger = await openUsageLog(runtime, log);
-  if (error instanceof UsageError) tell(logger, "usage", { text: message });
-  else tell(logger, "cannotStart", { why: message });
+  for (const line of lines) {
+    if (error instanceof UsageError) tell(logger, "usage", { text: line });
+    else tell(logger, "cannotStart", { why: line });
+  }
   runtime.stdio.writeOut(textOf(OWN_REPLIES.misconfigured.bytes));
   await logger.flush();
   return status;

@@ -28,6 +28,7 @@ export function chain(
 ): Judge {
   return {
     needsFile: checks.some((check) => check.needsFile),
+    start: () => checks.forEach((check) => check.start?.()),
     retire: async () => void await Promise.all(checks.map((check) => check.retire?.())),
     judge: async (message, { asked, ...options }) => {
       const start = clock.now();

@@ -19,6 +19,8 @@ export interface Check {
   /** A rules file must ask for this, or the check does not look at the message. Absent: it looks at each message. */
   readonly askedFor?: string;
   judge(message: Message, options: CheckOptions): Promise<Verdict>;
+  /** Starts what it keeps between messages. */
+  start?(): void;
   /** Ends what it keeps between messages. It judges nothing after that. */
   retire?(): Promise<void>;
 }
@@ -37,6 +39,8 @@ export interface Judge {
   /** Whether one of its checks reads the message by its file name. */
   readonly needsFile: boolean;
   judge(message: Message, options: JudgeOptions): Promise<Judgement>;
+  /** Starts what its checks keep between messages. */
+  start?(): void;
   /** Ends what its checks keep between messages. It judges nothing after that. */
   retire?(): Promise<void>;
 }

@@ -35,6 +35,7 @@ export const check: Command = async ({ runtime, line: { settings, operands, give
   const logger = await openLog(runtime, settings, given.some(({ row }) => row.long === "log"));
   const { judge } = await loadChecks({ runtime, logger, isTrial: true }, settings);
   try {
+    judge.start?.();
     const conn = runtime.stdio.conn();
     const checking = new Checking(runtime, { judge, logger, settings: settings as CheckSettings, conn });
     return await checking.run(await findSources({ files: runtime.files, input: conn }, operands));

@@ -3,9 +3,10 @@
 // The first word or an option names a command. The command without a name serves mail.
 
 import { choice } from "../options/kinds.ts";
-import { type CommandLine, readCommandLine } from "../options/command_line.ts";
+import { type BaseSetting, type CommandLine, readCommandLine } from "../options/command_line.ts";
 import { type OptionRow, rowsOf, type SettingsTable } from "../options/table.ts";
 import { SETTINGS, type Settings } from "../settings/settings.ts";
+import type { Files } from "../ports/runtime.ts";
 import type { CommandRow } from "./command.ts";
 
 /** The command without a name. */
@@ -34,6 +35,24 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./postfix_config.ts")).postfixConfig,
   },
   {
+    option: {
+      long: "check-config",
+      group: "information",
+      help: "say whether all options, and the files that they name, are right; start nothing",
+    },
+    load: async () => (await import("./check_config.ts")).checkConfig,
+  },
+  {
+    option: {
+      long: "print-config",
+      kind: choice("all", "changed"),
+      valueIsOptional: true,
+      group: "information",
+      help: "show the settings as lines of a configuration file; changed: only those that are not the default",
+    },
+    load: async () => (await import("./print_config.ts")).printConfig,
+  },
+  {
     option: { short: "h", long: "help", endsReading: true, group: "information", help: "show this help" },
     load: async () => (await import("./help.ts")).help,
   },
@@ -59,15 +78,35 @@ export async function ownSettings(args: readonly string[]): Promise<SettingsTabl
   return (await named(args, COMMANDS)?.own?.())?.settings ?? {};
 }
 
-/** The command that `args` asks for, and the settings in `args`. */
+/** The command that `args` asks for, and the settings in `args`. `base` are the settings of a file. */
 export function readWords(
   args: readonly string[],
-  { commands = COMMANDS, own = {} }: { commands?: readonly CommandRow[]; own?: SettingsTable } = {},
+  { commands = COMMANDS, own = {}, base = [] }: {
+    commands?: readonly CommandRow[];
+    own?: SettingsTable;
+    base?: readonly BaseSetting[];
+  } = {},
 ): { command: CommandRow; line: CommandLine<Settings> } {
   const first = named(args, commands);
-  const line = readCommandLine(first ? args.slice(1) : args, { ...SETTINGS, ...own }, optionsOf(commands));
+  const table = { ...SETTINGS, ...own };
+  const line = readCommandLine(first ? args.slice(1) : args, { table, commandOptions: optionsOf(commands), base });
   const asked = commands.find(({ option }) => option !== undefined && option === line.command?.option);
   return { command: asked ?? first ?? SERVE, line };
+}
+
+/** Like `readWords`, with the settings of the file that --config names. `nextHop` is HOST:PORT in that file. */
+export async function readConfigured(
+  files: Pick<Files, "open">,
+  args: readonly string[],
+): Promise<ReturnType<typeof readWords> & { nextHop?: string | undefined }> {
+  const own = await ownSettings(args);
+  const words = readWords(args, { own });
+  const { file } = words.line.settings.config;
+  // A mistake on the command line comes first, and nothing else is needed for the help.
+  if (file === undefined || words.line.wrong || words.command.option?.endsReading) return words;
+  const { readConfig } = await import("../settings/config_file.ts");
+  const { settings, nextHop } = await readConfig(files, file);
+  return { ...readWords(args, { own, base: settings }), nextHop };
 }
 
 function named([first]: readonly string[], commands: readonly CommandRow[]): CommandRow | undefined {

@@ -4,31 +4,30 @@ import type { ListWatch } from "../dns/list_watch.ts";
 import { tell } from "../log/events.ts";
 import type { Fields } from "../log/logger.ts";
 import { READY } from "../modes/background.ts";
-import { listenMode } from "../modes/listen.ts";
+import { listenMode, type Remade } from "../modes/listen.ts";
 import { isOwnServer, isReachable } from "../modes/own_server.ts";
 import { formatAddress } from "../ports/address.ts";
 import type { Address, Runtime } from "../ports/runtime.ts";
 import { orTempfail, StartError, UsageError } from "../ports/start_error.ts";
-import type { SessionChecks, SessionParts } from "../session/session.ts";
+import type { SessionParts } from "../session/session.ts";
 import { type Checks, loadChecks } from "../settings/load_checks.ts";
-import type { Settings } from "../settings/settings.ts";
+import { SETTINGS, type Settings } from "../settings/settings.ts";
 import { sweepSpoolDirectory } from "../spool/sweep.ts";
 import { VERSION } from "./version.ts";
 
 /** Runs listen mode at `address`. Returns its exit status. Throws a `StartError`. */
 export async function startListening(
   parts: SessionParts & Checks,
-  settings: Settings,
-  address: Address,
+  { settings, address, reread }: Reloading & { readonly address: Address },
 ): Promise<number> {
   const { runtime, logger } = parts;
+  let setup = setupOf(parts, settings, address);
   await refuseOwnServer(parts, address);
   const { removed, failures } = await sweepSpoolDirectory(runtime, settings.spool.directory);
   for (const why of failures) tell(logger, "notSwept", { why });
   for (const file of removed) tell(logger, "swept", { file });
   await noteMissingFilter(parts, settings);
-  const setup = setupOf(parts, settings, address);
-  const watch = await newListWatch(parts);
+  let watch = await newListWatch(parts);
   const listening = listenMode(parts, {
     address,
     maxClients: settings.listen.maxClients,
@@ -43,9 +42,15 @@ export async function startListening(
       watch?.ask();
     },
     remake: async () => {
-      const checks = await remakeChecks(parts, settings, setup);
+      const made = await reload(parts, { settings, reread });
+      if (made) {
+        setup = setupOf({ ...parts, ...made }, made.settings, address);
+        watch ??= await newListWatch({ ...parts, ...made });
+      }
+      // After a rotation, the new log file begins with this line.
+      tell(logger, "listening", setup);
       watch?.ask();
-      return checks;
+      return made;
     },
   });
   return await orTempfail("-l, --listen", listening, ({ kind }) => {
@@ -108,25 +113,53 @@ async function noteMissingFilter({ runtime, logger }: SessionParts, settings: Se
   }
 }
 
-// If a file has a mistake now, the rules read before stay in force.
-async function remakeChecks(
+interface Reloading {
+  /** The settings until now. */
+  readonly settings: Settings;
+  readonly reread: () => Promise<Reread>;
+}
+
+/** What has been read again: the settings, and what sessions need of them. */
+export interface Reread extends Pick<SessionParts, "options"> {
+  readonly settings: Settings;
+}
+
+// If anything has a mistake now, all that was read before stays in force.
+async function reload(
   parts: SessionParts & Checks,
-  settings: Settings,
-  setup: Fields,
-): Promise<SessionChecks | undefined> {
+  { settings: before, reread }: Reloading,
+): Promise<(Remade & Checks & Reread) | undefined> {
   const { logger } = parts;
-  const { rules, filterRules, rspamd, urls } = settings;
-  const files = [rules.file, filterRules.file, rspamd.passwordFile, urls.allow];
-  const hasRules = files.some((file) => file !== undefined);
+  if (!namesFiles(before)) return undefined;
   try {
-    const checks = hasRules ? await loadChecks(parts, settings) : undefined;
-    if (checks) tell(logger, "reloaded", {});
-    // After a rotation, the new log file begins with this line.
-    tell(logger, "listening", setup);
-    return checks;
+    const { settings, options } = await reread();
+    const checks = await loadChecks(parts, settings);
+    checks.judge.start?.();
+    tell(logger, "reloaded", {});
+    const changed = restartOptions(before, settings);
+    if (changed.length > 0) tell(logger, "needsRestart", { options: changed });
+    await noteMissingFilter(parts, settings);
+    return { ...checks, options, settings, maxClients: settings.listen.maxClients };
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    tell(logger, "notReloaded", { why: error.message });
+    for (const why of error.message.split("\n")) tell(logger, "notReloaded", { why });
     return undefined;
   }
+}
+
+// Without files nothing can have changed, and programs that stay go on.
+function namesFiles({ config, rules, filterRules, rspamd, urls }: Settings): boolean {
+  const files = [config.file, rules.file, filterRules.file, rspamd.passwordFile, urls.allow];
+  return files.some((file) => file !== undefined);
+}
+
+/** The options that have another value now, and that only a start reads. */
+function restartOptions(before: Settings, now: Settings): string[] {
+  const rows = [
+    [SETTINGS.listen.address, before.listen.address, now.listen.address],
+    [SETTINGS.log.target, before.log.target, now.log.target],
+    [SETTINGS.log.format, before.log.format, now.log.format],
+    [SETTINGS.log.verbosity, before.log.verbosity, now.log.verbosity],
+  ] as const;
+  return rows.flatMap(([row, one, other]) => JSON.stringify(one) === JSON.stringify(other) ? [] : `--${row.long}`);
 }

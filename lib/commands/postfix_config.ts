@@ -16,18 +16,21 @@ import { parseOperands } from "./serve.ts";
 /** The server behind postprox if the command line names none. */
 const USUAL_DOWNSTREAM = "127.0.0.1:10026";
 
-export const postfixConfig: Command = async ({ runtime, line }) => {
+export const postfixConfig: Command = async ({ runtime, line, nextHop }) => {
   const { files, processes, stdio } = runtime;
-  const asked = postfixLine(line);
+  const asked = postfixLine(line, nextHop);
   const notes = [...await openToOthers(runtime, asked), ...await missingHere(files, asked)];
   stdio.writeOut(formatPostfixConfig(asked, processes.selfWords(), notes));
   return 0;
 };
 
-/** Reads a command line with --postfix-config. Throws a `UsageError`. */
-export function postfixLine({ settings, operands, given, command }: CommandLine<Settings>): PostfixLine {
+/** Reads a command line with --postfix-config; `nextHop` is that of a configuration file. Throws a `UsageError`. */
+export function postfixLine(
+  { settings, operands, given, command }: CommandLine<Settings>,
+  nextHop = USUAL_DOWNSTREAM,
+): PostfixLine {
   const mode = command?.text === "listen" ? "listen" : "spawn";
-  const named = operands.length === 0 ? [USUAL_DOWNSTREAM] : operands;
+  const named = operands.length === 0 ? [nextHop] : operands;
   return { mode, settings, given, operand: named[0]!, downstream: parseOperands(named) };
 }
 

@@ -21,12 +21,12 @@ type Deed = typeof QUARANTINE.verbs[number];
 const USES: Readonly<Record<Deed, string>> = {
   list: "list",
   show: "show ID",
-  release: "release ID... HOST:PORT",
+  release: "release ID... [HOST:PORT]",
   delete: "delete ID...",
   expire: "expire DAYS",
 };
 
-export const quarantine: Command = async ({ runtime, line: { settings, operands } }) => {
+export const quarantine: Command = async ({ runtime, line: { settings, operands }, nextHop }) => {
   const deed = QUARANTINE.verbs.find((one) => one === operands[0]);
   if (!deed) {
     const wrong = operands[0] === undefined ? "it is not said what to do" : `${quote(operands[0])} is not known`;
@@ -34,7 +34,7 @@ export const quarantine: Command = async ({ runtime, line: { settings, operands 
   }
   const { directory } = settings.quarantine;
   if (directory === undefined) throw new UsageError("no quarantine is named: give --quarantine=DIR");
-  const act = await newDeed(runtime, settings, { deed, operands: operands.slice(1) });
+  const act = await newDeed(runtime, settings, { deed, operands: operands.slice(1), nextHop });
   await orTempfail("--quarantine", checkDirectory(runtime, directory), () => "give the directory of a quarantine");
   const { json } = (settings as QuarantineSettings).output;
   const report = new Report(runtime.stdio, runtime.stdio.conn(), json);
@@ -53,10 +53,12 @@ type Act = (place: Place) => Promise<void>;
 interface Asked {
   readonly deed: Deed;
   readonly operands: readonly string[];
+  /** HOST:PORT of the configuration file. */
+  readonly nextHop?: string | undefined;
 }
 
 /** The action that the words ask for. Throws a `UsageError`. */
-async function newDeed(runtime: Runtime, settings: Settings, { deed, operands }: Asked): Promise<Act> {
+async function newDeed(runtime: Runtime, settings: Settings, { deed, operands, nextHop }: Asked): Promise<Act> {
   switch (deed) {
     case "list": {
       expectCount({ deed, operands }, 0, 0);
@@ -82,7 +84,7 @@ async function newDeed(runtime: Runtime, settings: Settings, { deed, operands }:
       return (place) => expire(place, age);
     }
     case "release": {
-      const { ids, server } = parseRelease(operands);
+      const { ids, server } = parseRelease(operands, nextHop);
       const { release } = await import("./quarantine/release.ts");
       const options = { ...settings.session, server };
       return (place) => release({ place, ports: runtime, options }, ids);
@@ -101,16 +103,19 @@ function parseId(text: string): string {
   throw new UsageError(`${quote(text)} is no id of a kept message: quarantine list shows them`);
 }
 
-function parseRelease(operands: readonly string[]): { ids: readonly string[]; server: Address } {
+function parseRelease(
+  operands: readonly string[],
+  nextHop: string | undefined,
+): { ids: readonly string[]; server: Address } {
   const last = operands.at(-1);
-  if (last === undefined || isId(last)) {
-    const why = last === undefined
-      ? "too little"
-      : "no server is named, and there is no configuration yet that names one";
+  const isNamed = last !== undefined && !isId(last);
+  const named = isNamed ? last : nextHop;
+  if (last === undefined || named === undefined) {
+    const why = last === undefined ? "too little" : "no server is named, neither here nor as next-hop in a --config";
     throw new UsageError(`quarantine release: ${why}: give ${USES.release}, such as 127.0.0.1:10026`);
   }
-  const server = parseDownstream(last);
-  const ids = operands.slice(0, -1).map(parseId);
+  const server = parseDownstream(named);
+  const ids = (isNamed ? operands.slice(0, -1) : operands).map(parseId);
   if (ids.length === 0) throw new UsageError(`quarantine release: no message is named: give ${USES.release}`);
   return { ids: [...new Set(ids)], server };
 }

@@ -13,10 +13,39 @@ import { loadChecks } from "../settings/load_checks.ts";
 import type { Settings } from "../settings/settings.ts";
 import { checkSpoolDirectory } from "../spool/directory.ts";
 import { quote } from "../text/quoting.ts";
-import type { Command } from "./command.ts";
+import type { Call, Command } from "./command.ts";
 
-export const serve: Command = async ({ runtime, args, line: { settings, operands } }) => {
-  const downstream = parseOperands(operands);
+export const serve: Command = async ({ runtime, args, line, nextHop, reread }) => {
+  const { settings, options } = servingOf({ line, nextHop });
+  await checkServing(runtime, settings);
+  const { address, foreground } = settings.listen;
+  if (address && !foreground) {
+    const { backgroundMode } = await import("../modes/background.ts");
+    const behind = backgroundMode(runtime, args, settings.log.target.kind === "stderr");
+    return await orTempfail("-l, --listen", behind, () => "try again, or give --foreground");
+  }
+  const logger = await openLog(runtime, settings);
+  const checks = await loadChecks({ runtime, logger }, settings);
+  const parts = { runtime, logger, ...checks, options };
+  try {
+    checks.judge.start?.();
+    if (!address) return await spawnMode(parts);
+    const { startListening } = await import("./listen.ts");
+    return await startListening(parts, { settings, address, reread: async () => servingOf(await reread()) });
+  } finally {
+    await checks.judge.retire?.();
+    await logger.flush();
+  }
+};
+
+/** What to serve with. Throws a `UsageError`. */
+function servingOf({ line: { settings, operands, wrong }, nextHop }: Pick<Call, "line" | "nextHop">) {
+  if (wrong) throw wrong;
+  return { settings, options: sessionOptions(settings, parseOperands(operands, nextHop)) };
+}
+
+/** Whether a server can start with `settings`, as far as that shows without a start. Throws a `StartError`. */
+export async function checkServing(runtime: Runtime, settings: Settings): Promise<void> {
   const { address, foreground } = settings.listen;
   // A service with a forgotten -l would otherwise wait for mail on its standard input.
   if (foreground && !address) throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
@@ -27,30 +56,15 @@ export const serve: Command = async ({ runtime, args, line: { settings, operands
     throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
   }
   await checkTempdir(runtime, settings);
-  if (address && !foreground) {
-    const { backgroundMode } = await import("../modes/background.ts");
-    const behind = backgroundMode(runtime, args, settings.log.target.kind === "stderr");
-    return await orTempfail("-l, --listen", behind, () => "try again, or give --foreground");
-  }
-  const logger = await openLog(runtime, settings);
-  const checks = await loadChecks({ runtime, logger }, settings);
-  const parts = { runtime, logger, ...checks, options: sessionOptions(settings, downstream) };
-  try {
-    if (!address) return await spawnMode(parts);
-    const { startListening } = await import("./listen.ts");
-    return await startListening(parts, settings, address);
-  } finally {
-    await checks.judge.retire?.();
-    await logger.flush();
-  }
-};
+}
 
-/** The server that the operands name. Throws a `UsageError`. */
-export function parseOperands([operand, second]: readonly string[]): Address {
+/** The server that the operands name, or else that of a configuration file. Throws a `UsageError`. */
+export function parseOperands([operand, second]: readonly string[], nextHop?: string): Address {
   const hint = "see postprox --help";
-  if (operand === undefined) throw new UsageError(`no server is named: give HOST:PORT, ${hint}`);
   if (second !== undefined) throw new UsageError(`one server is enough, ${quote(second)} is a second one: ${hint}`);
-  return parseDownstream(operand);
+  const server = operand ?? nextHop;
+  if (server === undefined) throw new UsageError(`no server is named: give HOST:PORT, ${hint}`);
+  return parseDownstream(server);
 }
 
 function sessionOptions({ session, spool }: Settings, downstream: Address): SessionOptions {

@@ -200,12 +200,17 @@ export const EVENTS = {
   })),
   /** A line of its standard error. */
   helperSaid: row("warning", "helper said", ({ text }: { text: string }) => ({ text })),
+  needsRestart: row(
+    "warning",
+    "a restart is needed for options that have changed",
+    ({ options }: { options: readonly string[] }) => ({ options: options.join(" ") }),
+  ),
   shutdown: row("info", "shutting down", ({ signal, sessions }: { signal: string; sessions: number }) => ({
     signal,
     sessions,
   })),
-  reloaded: row<object>("info", "reloaded: new sessions use the files of rules as they are now"),
-  notReloaded: row("error", "not reloaded: the rules stay as they were", reason),
+  reloaded: row<object>("info", "reloaded: new sessions use the files of settings and rules as they are now"),
+  notReloaded: row("error", "not reloaded: settings and rules stay as they were", reason),
   notSwept: row("warning", "cannot clean up the spool directory", reason),
   swept: row("warning", "removed a spool file that was left over", ({ file }: { file: string }) => ({ file })),
   tooManyClients: row(

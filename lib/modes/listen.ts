@@ -19,7 +19,7 @@ export interface ListenOptions {
   /** Called when connections are accepted, and awaited. An error that it throws ends listen mode. */
   readonly onReady: () => unknown;
   /** Loads the checks again from the files as they are now; undefined if it cannot. It has then logged why. */
-  readonly remake: () => Promise<SessionChecks | undefined>;
+  readonly remake: () => Promise<Remade | undefined>;
 }
 
 // The pause after an accept that failed because we have no descriptors.
@@ -28,6 +28,11 @@ const ACCEPT_PAUSE = 100;
 // The time for replies and log lines of sessions that gave up downstream.
 const LAST_WORDS = 1000;
 
+/** What sessions that begin after a reload have. */
+export interface Remade extends SessionChecks, Pick<SessionParts, "options"> {
+  readonly maxClients: number;
+}
+
 /** Throws an `IoError` if `address` cannot be bound. Returns status 0 after a signal. */
 export async function listenMode(parts: SessionParts, options: ListenOptions): Promise<number> {
   const { runtime, logger } = parts;
@@ -35,6 +40,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   const sessions = new Map<Session, Promise<unknown>>();
   let stopping = false;
   let current = parts;
+  let { maxClients } = options;
   // Sessions may still ask these.
   const judges = new Set([parts.judge]);
   let remade = Promise.resolve();
@@ -49,7 +55,8 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
       const before = current.judge;
       const made = await options.remake();
       if (!made) return;
-      current = { ...current, ...made };
+      current = { ...current, newAdmission: undefined, ...made };
+      maxClients = made.maxClients;
       judges.add(current.judge);
       // A session keeps the judge that it began with.
       void Promise.allSettled(sessions.values()).then(() => retire(before));
@@ -78,8 +85,8 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   }
 
   for (let conn = await accept(listener, parts); conn; conn = await accept(listener, parts)) {
-    if (sessions.size >= options.maxClients) {
-      tell(logger, "tooManyClients", { peer: conn.peer, limit: options.maxClients });
+    if (sessions.size >= maxClients) {
+      tell(logger, "tooManyClients", { peer: conn.peer, limit: maxClients });
       void refuse(conn);
       continue;
     }

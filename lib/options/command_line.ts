@@ -26,13 +26,23 @@ export interface GivenSetting {
 
 const SEE_HELP = "see postprox --help";
 
+/** Settings from elsewhere, such as a file. A setting on the command line replaces one of them. */
+export interface BaseSetting {
+  readonly row: Setting<unknown>;
+  readonly texts: readonly string[];
+}
+
 /** Reads `args` by the rows of `table` and by `commandOptions`. */
 export function readCommandLine<Table extends SettingsTable>(
   args: readonly string[],
-  table: Table,
-  commandOptions: readonly OptionRow[],
+  { table, commandOptions, base = [] }: {
+    readonly table: Table;
+    readonly commandOptions: readonly OptionRow[];
+    readonly base?: readonly BaseSetting[];
+  },
 ): CommandLine<SettingsOf<Table>> {
   const reader = new Reader(table, commandOptions);
+  reader.start(base);
   reader.read(args);
   return reader as CommandLine<unknown> as CommandLine<SettingsOf<Table>>;
 }
@@ -53,6 +63,8 @@ class Reader implements CommandLine<unknown> {
   readonly #places = new Map<OptionRow, Place>();
   readonly #rows: readonly OptionRow[];
   #isOver = false;
+  /** The rows whose value is from elsewhere. */
+  readonly #based = new Set<OptionRow>();
 
   constructor(table: SettingsTable, commandOptions: readonly OptionRow[]) {
     for (const [part, rows] of Object.entries(table)) {
@@ -63,6 +75,14 @@ class Reader implements CommandLine<unknown> {
       }
     }
     this.#rows = [...this.#places.keys(), ...commandOptions];
+  }
+
+  start(base: readonly BaseSetting[]): void {
+    for (const { row, texts } of base) {
+      const place = this.#places.get(row)!;
+      for (const text of texts) place.values[place.field] = row.take(text, place.values[place.field]);
+      this.#based.add(row);
+    }
   }
 
   read(args: readonly string[]): void {
@@ -122,7 +142,7 @@ class Reader implements CommandLine<unknown> {
   #take(row: OptionRow, text: string): void {
     const place = this.#places.get(row);
     try {
-      if (place) place.values[place.field] = place.row.take(text, place.values[place.field]);
+      if (place) place.values[place.field] = place.row.take(text, this.#before(place));
       else if (text !== "" || !row.valueIsOptional) row.kind?.parse(text);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
@@ -130,6 +150,10 @@ class Reader implements CommandLine<unknown> {
     }
     if (place) this.given.push({ row, text });
     else this.#ask(row, text);
+  }
+
+  #before({ row, values, field }: Place): unknown {
+    return this.#based.delete(row) ? row.default : values[field];
   }
 
   #ask(option: OptionRow, text: string): void {

@@ -1,7 +1,7 @@
 // The settings that belong to no check. Times are in milliseconds, sizes in octets.
 
 import { SYSLOG } from "../log/sinks.ts";
-import { choice, COUNT, COUNT_OR_0, DIRECTORY, FACTOR, SECONDS, SIZE } from "../options/kinds.ts";
+import { choice, COUNT, COUNT_OR_0, DIRECTORY, FACTOR, FILE, SECONDS, SIZE } from "../options/kinds.ts";
 import { counted, flag, option, optional, repeated, type SettingsOf } from "../options/table.ts";
 import {
   CHECK_ACTION,
@@ -18,6 +18,14 @@ import {
 export type GeneralSettings = SettingsOf<typeof GENERAL>;
 
 export const GENERAL = {
+  config: {
+    file: optional({
+      long: "config",
+      kind: FILE,
+      group: "running",
+      help: "read options from FILE, in lines name = value; the command line has precedence",
+    }),
+  },
   spool: {
     directory: option({
       short: "d",

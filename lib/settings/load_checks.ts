@@ -46,7 +46,6 @@ export async function loadChecks(
   const loaded = await loadRestrictions(parts, settings);
   lists.push(...loaded.flatMap(({ lists }) => lists));
   refuseNameOfNoList(settings, lists);
-  // Checks may start programs, so they come last: nothing that follows can fail.
   const judge = await loadJudge(parts, settings);
   const all = loaded.flatMap(({ restriction }) => restriction ?? []);
   if (!dns || all.length + lists.length === 0) return { judge };

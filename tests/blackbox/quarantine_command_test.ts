@@ -39,7 +39,7 @@ const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
   ["show x", /no id/],
   ["delete", /give delete ID/],
   ["delete ID ../x", /no id/],
-  ["release", /give release ID\.\.\. HOST:PORT/],
+  ["release", /give release ID\.\.\. \[HOST:PORT\]/],
   ["release ID", /no server is named.*HOST:PORT/],
   ["release 127.0.0.1:25", /no message is named/],
   ["release ID ../x", /"..\/x" is no host name: give HOST:PORT/],

@@ -73,6 +73,7 @@ const FACTS: { readonly [Name in EventName]: FactsOf<Name> } = {
   filterMissing: { why: EVIL },
   helperFailed: { why: EVIL, pause: 1000 },
   helperSaid: { text: EVIL },
+  needsRestart: { options: [EVIL] },
   shutdown: { signal: EVIL, sessions: 1 },
   reloaded: {},
   notReloaded: { why: EVIL },

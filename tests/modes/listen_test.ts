@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import { policyOf } from "../../lib/checks/policy.ts";
-import { listenMode } from "../../lib/modes/listen.ts";
+import { listenMode, type Remade } from "../../lib/modes/listen.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Address } from "../../lib/ports/runtime.ts";
 import type { SessionChecks } from "../../lib/session/session.ts";
@@ -23,7 +23,7 @@ class Listening {
   readonly runtime = new FakeRuntime();
   readonly logger = new FakeLogger();
   ready = 0;
-  remake: () => Promise<SessionChecks | undefined> = async () => undefined;
+  remake: () => Promise<SessionChecks & Partial<Remade> | undefined> = async () => undefined;
   status: number | undefined;
 
   failure: unknown;
@@ -35,7 +35,10 @@ class Listening {
       judge: chain(this.runtime.clock, [], policyOf(OPTIONS)),
       options: OPTIONS,
     };
-    const remake = () => this.remake();
+    const remake = async () => {
+      const made = await this.remake();
+      return made && { options: OPTIONS, maxClients, ...made };
+    };
     void listenMode(parts, { address, maxClients, onReady: () => this.ready++, remake })
       .then((status) => this.status = status, (error) => this.failure = error);
     await settled();

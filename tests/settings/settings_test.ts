@@ -6,7 +6,7 @@ import { rowsOf } from "../../lib/options/table.ts";
 import { SETTINGS } from "../../lib/settings/settings.ts";
 
 Deno.test("the defaults are those of the manual", () => {
-  const { settings } = readCommandLine([], SETTINGS, []);
+  const { settings } = readCommandLine([], { table: SETTINGS, commandOptions: [] });
   assert.equal(settings.judging.timeout, 30_000);
   assert.equal(settings.judging.rejectUnsure, false);
   assert.equal(settings.session.messageTimeout, 90_000);

@@ -13,10 +13,9 @@ export interface HelperOptions extends HelperPoolOptions, ExitOptions {
   readonly editInPlace: boolean;
 }
 
-/** Starts the helpers. They run until the check is retired. */
+/** The helpers run from the start of the check until it is retired. */
 export function helperCheck(parts: HelperPoolParts, options: HelperOptions): Check {
   const pool = new HelperPool(parts, options);
-  pool.start();
   return {
     name: "helper",
     needsFile: true,
@@ -35,6 +34,7 @@ export function helperCheck(parts: HelperPoolParts, options: HelperOptions): Che
         if (!("why" in answer)) return verdictOfCommand({ exit: answer.exit }, answer.text, options);
         return { kind: "unsure", cause: answer.isLate ? "late" : "failed", why: answer.why };
       }),
+    start: () => pool.start(),
     retire: () => pool.retire(),
   };
 }

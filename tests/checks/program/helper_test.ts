@@ -31,6 +31,7 @@ class Bed {
       },
       { command: "filter $x", count, timeout: TIMEOUT, editInPlace: false, ...exit, ...options },
     );
+    this.check.start!();
   }
 
   get children(): readonly FakeTalkingChild[] {

@@ -1,0 +1,33 @@
+// Reads the configuration file that --config names.
+//
+// A file with mistakes throws one `UsageError`, which has a line for each. A file that cannot be read throws a
+// `TempfailError`.
+
+import { type FileSetting, parseConfigFile } from "../options/config_file.ts";
+import type { Kind } from "../options/kinds.ts";
+import { formatAddress, parseDownstream } from "../ports/address.ts";
+import type { Address, Files } from "../ports/runtime.ts";
+import { readTextFile } from "../ports/small_file.ts";
+import { orTempfail, UsageError } from "../ports/start_error.ts";
+import { SETTINGS } from "./settings.ts";
+
+const NEXT_HOP: Kind<Address> = { shown: "HOST:PORT", parse: parseDownstream, print: formatAddress };
+
+// A file cannot name another one.
+const { config: _, ...TABLE } = SETTINGS;
+
+export interface Config {
+  readonly settings: readonly FileSetting[];
+  /** HOST:PORT as the file has it. */
+  readonly nextHop: string | undefined;
+}
+
+export async function readConfig(files: Pick<Files, "open">, path: string): Promise<Config> {
+  const text = await orTempfail("--config", readTextFile(files, path), () => "give a file that can be read");
+  const { settings, others, mistakes } = parseConfigFile(text, path, {
+    table: TABLE,
+    others: { "next-hop": NEXT_HOP },
+  });
+  if (mistakes.length > 0) throw new UsageError(mistakes.join("\n"));
+  return { settings, nextHop: others.get("next-hop") || undefined };
+}

@@ -1,0 +1,161 @@
+// --config, --check-config and --print-config from outside: what a file says, what the command line says over it, and SIGHUP.
+
+import assert from "node:assert/strict";
+import { kill, Listening, runProgram } from "../e2e/start.ts";
+import type { Client } from "../rig/client.ts";
+import { show } from "../rig/octets.ts";
+import { Server } from "../rig/server.ts";
+import { until } from "../rig/wait.ts";
+import { deliver } from "./rig.ts";
+
+class Bed {
+  readonly dir = Deno.makeTempDirSync({ prefix: "postprox_config_" });
+  readonly file = `${this.dir}/postprox.conf`;
+
+  constructor() {
+    Deno.mkdirSync(`${this.dir}/spool`);
+  }
+
+  write(...lines: readonly string[]): void {
+    Deno.writeTextFileSync(this.file, `${lines.join("\n")}\n`);
+  }
+
+  get log(): string {
+    try {
+      return Deno.readTextFileSync(`${this.dir}/log`);
+    } catch {
+      return "";
+    }
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.dir, { recursive: true });
+  }
+}
+
+interface Ran {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function said(ran: Ran, status: number, stdout: RegExp, stderr = /^$/): void {
+  const all = `status ${ran.status}, ${show(ran.stdout, 2000)} and ${show(ran.stderr, 2000)}`;
+  assert.equal(ran.status, status, all);
+  assert.match(ran.stdout, stdout, all);
+  assert.match(ran.stderr, stderr, all);
+}
+
+Deno.test("--print-config shows the settings in force: the command line, then the file, then the defaults", async () => {
+  using bed = new Bed();
+  bed.write(
+    "next-hop = mx.example:10026",
+    "# a comment",
+    "timeout = 5",
+    "dnsbl = a.example",
+    "dnsbl = b.example",
+    "strict_exit = yes",
+    "verbose = 1",
+    "command = /usr/local/bin/filter",
+    "    --option",
+  );
+  const config = `--config=${bed.file}`;
+  const changed = [
+    "next-hop = mx.example:10026",
+    "command = /usr/local/bin/filter --option",
+    "dnsbl = a.example",
+    "dnsbl = b.example",
+    "strict-exit = yes",
+    "timeout = 5",
+    "verbose = 1",
+    "",
+  ];
+  said(await runProgram([config, "--print-config=changed"]), 0, new RegExp(`^${changed.join("\n")}$`));
+  const words = [config, "--dnsbl=c.example", "-t", "30", "-c", "", "-vv", "other.example", "--print-config=changed"];
+  const overruled = ["next-hop = other.example", "dnsbl = c.example", "strict-exit = yes", "verbose = 2", ""];
+  said(await runProgram(words), 0, new RegExp(`^${overruled.join("\n")}$`));
+  // What it prints is a configuration file.
+  const all = await runProgram([config, "--print-config"]);
+  assert.match(all.stdout, /^max-clients = 1000$/m);
+  assert.match(all.stdout, /^check-sender-domain = no$/m);
+  bed.write(all.stdout);
+  assert.deepEqual(await runProgram([config, "--print-config"]), all);
+});
+
+Deno.test("all mistakes of a configuration file are told at once, and nothing is started", async () => {
+  using bed = new Bed();
+  bed.write("next-hop = 127.0.0.1:25", "timeout = 0", "strict-exit = on", "lost = 1", "timeout = 3");
+  const lines = [
+    `postprox: ${bed.file}:2: timeout = 0: .*`,
+    `postprox: ${bed.file}:3: strict-exit = on: "on" is neither: give yes or no`,
+    `postprox: ${bed.file}:4: lost = 1: no option has this name: see postprox --help`,
+  ];
+  for (const words of [[], ["--check-config"], ["--print-config"]]) {
+    said(await runProgram([`--config=${bed.file}`, ...words]), 64, /^$/, new RegExp(`^${lines.join("\n")}\n$`));
+  }
+  said(
+    await runProgram(["--config=/nonexistent/file"]),
+    75,
+    /^$/,
+    /^postprox: option --config: .*: give a file that can be read\n$/,
+  );
+});
+
+Deno.test("--check-config looks at all that a start would, and starts nothing", async () => {
+  using bed = new Bed();
+  bed.write("next-hop = 127.0.0.1:25", `tempdir = ${bed.dir}/spool`, `check-rules = ${bed.dir}/rules`, "listen = 1");
+  const check = () => runProgram([`--config=${bed.file}`, "--check-config", `--helper=touch ${bed.dir}/started`]);
+  said(await check(), 75, /^$/, /--check-rules: .*rules/);
+  Deno.writeTextFileSync(`${bed.dir}/rules`, "allow:ALL:ALL:ALL\nlost\n");
+  said(await check(), 64, /^$/, /rules:2: /);
+  Deno.writeTextFileSync(`${bed.dir}/rules`, "allow:ALL:ALL:ALL\n");
+  said(await check(), 0, /^postprox: the configuration is right\n$/);
+  assert.deepEqual([...Deno.readDirSync(bed.dir)].map(({ name }) => name).sort(), ["postprox.conf", "rules", "spool"]);
+  said(await runProgram(["--check-config"]), 64, /^$/, /no server is named/);
+  said(await runProgram(["--check-config", "127.0.0.1:25", "-d", `${bed.dir}/none`]), 75, /^$/, /--tempdir/);
+  said(await runProgram(["--check-config", "127.0.0.1:25", "--foreground"]), 64, /^$/, /--foreground/);
+});
+
+const refusing = (text: string) => `command = echo 550 5.7.1 ${text} >&2; exit 1`;
+
+async function answer(program: Listening): Promise<string> {
+  const { client } = await program.connect() as { client: Client };
+  try {
+    await client.expect(220);
+    await client.expect(250, "EHLO client.example");
+    return (await deliver(client)).raw;
+  } finally {
+    client.close();
+  }
+}
+
+Deno.test("SIGHUP reads the configuration file again, and one with a mistake changes nothing", async () => {
+  using bed = new Bed();
+  const fake = await Server.start();
+  const common = [`next-hop = ${fake.operand}`, `tempdir = ${bed.dir}/spool`, `log = ${bed.dir}/log`];
+  bed.write(...common, refusing("first"));
+  const program = await Listening.start([`--config=${bed.file}`]);
+  try {
+    assert.equal(await answer(program), "550 5.7.1 first\r\n");
+    const reload = async (...lines: readonly string[]) => {
+      bed.write(...common, ...lines);
+      const before = bed.log.split(" listening ").length;
+      kill(program.process.pid, "SIGHUP");
+      await until(() => bed.log.split(" listening ").length > before, () => `a reload in ${bed.log}`);
+    };
+    await reload(refusing("second"), "verbose = 1");
+    assert.equal(await answer(program), "550 5.7.1 second\r\n");
+    assert.match(bed.log, /a restart is needed for options that have changed options=--verbose/);
+    await reload(refusing("third"), "timeout = x", "lost = 1");
+    assert.equal(await answer(program), "550 5.7.1 second\r\n");
+    assert.match(bed.log, /not reloaded.*postprox\.conf:5: timeout = x/);
+    assert.match(bed.log, /not reloaded.*postprox\.conf:6: lost = 1/);
+    await reload(`command = /nonexistent/filter`);
+    assert.match(await answer(program), /^250 /);
+    assert.match(bed.log, /filter cannot be run/);
+    assert.equal(fake.messages.length, 1);
+  } finally {
+    await program.stop();
+    await fake.stop();
+  }
+});
