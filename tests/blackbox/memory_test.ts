@@ -54,7 +54,9 @@ table("Memory", { filter: true }, [
 let dns: DnsServer;
 
 async function withDns(play: () => Promise<void>): Promise<void> {
-  dns = await DnsServer.start(() => ({ code: 3 }));
+  // The message is refused, so that no fake server has to take it.
+  const listed = ({ name }: { name: string }) => name === "b.example.dbl.test";
+  dns = await DnsServer.start((question) => listed(question) ? { records: [{ data: "127.0.0.2" }] } : { code: 3 });
   try {
     await play();
   } finally {
@@ -90,14 +92,13 @@ table("Memory of the search for URLs", {
         const piece = `${line.repeat(3)}\r\n`.repeat(Math.ceil(1_000_000 / (3 * line.length + 2)));
         for (let sent = 0; sent < size; sent += piece.length) await client.say(piece);
         await client.say("\r\n--b--\r\n.\r\n");
-        assert.equal((await client.hear()).code, 250);
+        assert.equal((await client.hear()).raw, "550 5.7.1 b.example is listed by dbl.test\r\n");
       };
       // The cost of any message that is larger than the spool keeps in memory.
       await send(3_000_000);
       const before = peak(talk);
       await send(50_000_000);
       assertGrewLess(talk, before, 16 * MB);
-      assert.ok(dns.questions.some(({ name }) => name === "b.example"));
     },
   })),
 ]);
