@@ -7,6 +7,7 @@
 // install clamav-daemon clamdscan), and bench_helper.ts a filter that stays. Everything is on 127.0.0.1 and bounded. It needs smtp-source and smtp-sink (Debian:
 // apt-get install postfix).
 
+import { freePort } from "../tests/rig/ports.ts";
 import { benchHelper } from "./bench_helper.ts";
 import { benchScanner } from "./bench_scanner.ts";
 
@@ -31,7 +32,7 @@ try {
 }
 
 async function bench(): Promise<void> {
-  const sink = freePort();
+  const sink = await freePort();
   start("/usr/sbin/smtp-sink", [...Deno.uid() === 0 ? ["-u", "nobody"] : [], `127.0.0.1:${sink}`, "500"]);
   await accepting(sink);
   const proxy = await startProxy(sink, []);
@@ -108,7 +109,7 @@ async function send(port: number, { size, count, connections }: Load): Promise<n
 }
 
 async function startProxy(sink: number, options: string[]): Promise<{ pid: number; port: number }> {
-  const port = freePort();
+  const port = await freePort();
   const program = Deno.env.get("POSTPROX");
   const words = program ? [program] : [Deno.execPath(), "run", "--quiet", "-A", "--unstable-net", `${root}main.ts`];
   const [first, ...rest] = [...words, "--foreground", "-l", String(port), ...options, `127.0.0.1:${sink}`];
@@ -118,7 +119,7 @@ async function startProxy(sink: number, options: string[]): Promise<{ pid: numbe
 }
 
 async function startNaive(sink: number): Promise<number> {
-  const port = freePort();
+  const port = await freePort();
   start(Deno.execPath(), ["run", "--quiet", "-A", `${root}scripts/naive_proxy.ts`, String(port), String(sink)]);
   await accepting(port);
   return port;
@@ -153,11 +154,4 @@ function median(values: readonly number[]): number {
 
 function signed(value: number): string {
   return `${value < 0 ? "" : "+"}${value.toFixed(0)}`;
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }

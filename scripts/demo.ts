@@ -8,6 +8,7 @@
 import { CLAMD, EICAR } from "../tests/fakes/clamd.ts";
 import { FakeScanner } from "../tests/fakes/scanner.ts";
 import { connectTo } from "../tests/rig/client.ts";
+import { freePort } from "../tests/rig/ports.ts";
 import { Server } from "../tests/rig/server.ts";
 
 const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
@@ -68,7 +69,7 @@ const STORIES: readonly Story[] = [
 
 const server = await Server.start();
 const scanner = await FakeScanner.start(CLAMD);
-const port = freePort();
+const port = await freePort();
 const checks = [`--clamd=${scanner.address}`, "-c", `${root}examples/demo-filter`];
 const words = ["-l", `127.0.0.1:${port}`, ...checks, server.operand];
 const proxy = new Deno.Command(Deno.execPath(), {
@@ -133,11 +134,4 @@ async function waitForLine(stream: ReadableStream<Uint8Array>): Promise<void> {
   const { done } = await reader.read();
   reader.releaseLock();
   if (done) throw new Error("postprox did not start");
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }
