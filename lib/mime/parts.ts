@@ -39,9 +39,10 @@ const ENCODINGS_LIMIT = 2;
 // The most that is kept of a line until its end comes. No line with a meaning is longer.
 const LINE_LIMIT = 1_024;
 
-// For each field that describes a part, in one header.
+// For each field that describes a part, in one header: the first ones, and the last. Postfix has the same limit for a
+// header (header_size_limit).
 const FIELDS_LIMIT = 4;
-const FIELD_LIMIT = 8_192;
+const FIELD_LIMIT = 102_400;
 
 const HYPHEN = 0x2d;
 
@@ -260,16 +261,18 @@ export class PartsReader implements Decoder {
       }
       if (colon === -1 && !isFirst) this.#isBroken = true;
       this.#field = colon === -1 ? undefined : this.#fieldNamed(octets, start, colon);
-      if (this.#field && this.#field.length < FIELDS_LIMIT) {
+      if (this.#field) {
         const value = octets.indexOf(COLON, colon) + 1;
+        if (this.#field.length === FIELDS_LIMIT) this.#field.pop();
         this.#field.push(textOf(octets.subarray(value, Math.min(end, value + FIELD_LIMIT))));
-      } else this.#field = undefined;
+      }
     } else if (this.#field) {
       const text = this.#field.pop()!;
       const room = Math.max(0, FIELD_LIMIT - text.length);
       this.#field.push(text + textOf(octets.subarray(start, Math.min(end, start + room))));
     }
-    if (this.#isBroken) this.#stray.push(octets, start, end);
+    // Some programs take a CR for the end of a line, and so of the header.
+    if (this.#isBroken || hasInnerCr(octets, start, end)) this.#stray.push(octets, start, end);
   }
 
   #fieldNamed(octets: Uint8Array, start: number, end: number): string[] | undefined {
@@ -282,7 +285,7 @@ export class PartsReader implements Decoder {
   }
 
   #endHeader(): void {
-    if (this.#isBroken) this.#stray.end();
+    this.#stray.end();
     const { type = this.#defaultType, charset, boundaries, coding } = parseContentFields(this.#types, this.#codings);
     const isMessage = type !== undefined && MESSAGE.test(type);
     const isDeep = this.#depth >= DEPTH_LIMIT;
@@ -309,7 +312,6 @@ export class PartsReader implements Decoder {
   }
 
   #beginMessage(coding: ContentFields["coding"]): void {
-    if (!this.#mayHavePart()) return;
     if (coding === "none") {
       this.#depth++;
       return this.#beginHeader(undefined);
@@ -396,6 +398,11 @@ const MESSAGE = /^message\/(?:rfc822|rfc2822|global|news|partial)$/;
 
 function isBlank(octet: number): boolean {
   return octet === SP || octet === HT || octet === CR || octet === LF;
+}
+
+function hasInnerCr(octets: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end - 2; at++) if (octets[at] === CR && octets[at + 1] !== CR) return true;
+  return false;
 }
 
 function isEmptyLine(octets: Uint8Array, start: number, end: number): boolean {

@@ -31,6 +31,11 @@ const nested = (depth: number) =>
   Array.from({ length: depth }, (_, at) => `Content-Type: multipart/mixed; boundary=b${at}\n\n--b${at}\n`).join("") +
   `Content-Transfer-Encoding: base64\n\n${btoa(LAST)}\n`;
 
+const encoded = (times: number): string =>
+  times === 0
+    ? `Subject: x\n\n${LAST}\n`
+    : `Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n${btoa(encoded(times - 1))}\n`;
+
 const ROWS: readonly Row[] = [
   { what: "as many hosts as there may be", message: `\n${urls(99)}${LAST}`, reached: [], found: true },
   { what: "a host more", message: `\n${urls(100)}${LAST}`, reached: ["hosts"], found: false },
@@ -73,6 +78,15 @@ const ROWS: readonly Row[] = [
     reached: ["parts"],
     found: true,
   },
+  {
+    what: "messages in a digest are no parts of their own",
+    message: `Content-Type: multipart/digest; boundary=b\n\n${"--b\n\nSubject: x\n\ntext\n".repeat(49)}--b\n\n` +
+      `Content-Transfer-Encoding: base64\n\n${btoa(LAST)}\n`,
+    reached: [],
+    found: true,
+  },
+  { what: "a message that is encoded twice", message: encoded(2), reached: [], found: true },
+  { what: "a message that is encoded again and again", message: encoded(4), reached: ["depth"], found: false },
   { what: "as deep as it may be", message: nested(20), reached: [], found: true },
   { what: "deeper is not decoded", message: nested(21), reached: ["depth"], found: false },
 ];

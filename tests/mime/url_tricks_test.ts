@@ -349,6 +349,24 @@ const TRICKS: readonly Trick[] = [
     "From me@example.org Mon\nSubject: x\nContent-Transfer-Encoding: base64\n\n" + base64(LINK),
   ),
   mime("a message that ends in its header", "Subject: x\nhttp://evil.example/"),
+  mime("line ends that are CRs", "Subject: x\rContent-Type: text/html\r\rhttp://evil.example/\r"),
+  mime(
+    "a very long field",
+    `Content-Type: multipart/mixed; x="${
+      "y".repeat(50_000)
+    }"; boundary=b\n\n--b\nContent-Transfer-Encoding: base64\n\n${base64(LINK)}\n--b--\n`,
+  ),
+  mime(
+    "a field that is folded very often",
+    `Content-Type: multipart/mixed;${
+      '\n x="y";'.repeat(5_000)
+    } boundary=b\n\n--b\nContent-Transfer-Encoding: base64\n\n${base64(LINK)}\n--b--\n`,
+  ),
+  mime(
+    "the last of many fields",
+    `${"Content-Type: text/plain\n".repeat(9)}Content-Type: multipart/mixed; boundary=b\n\n--b\n` +
+      `Content-Transfer-Encoding: base64\n\n${base64(LINK)}\n--b--\n`,
+  ),
   mime("a part", multipart(`Content-Type: text/html\n\n${LINK}`)),
   mime("two parts", multipart("\nhttp://evil.example/", "\nhttp://other.example/"), ["evil.example", "other.example"]),
   mime("a part in base64", multipart(`Content-Transfer-Encoding: base64\n\n${base64(LINK)}`)),
