@@ -367,7 +367,7 @@ export class Rig {
     if (this.#mode === "listen") {
       this.#program = await Listening.start(args, this.#setup.env);
       // The line about the start comes when the port is open already. It is no case's own.
-      await until(() => / listening .*\n/.test(readLog(`${this.dir}/log`)), "the first line of the log");
+      await until(() => /[ "]listening[ "].*\n/.test(readLog(`${this.dir}/log`)), "the first line of the log");
     } else {
       const spawner = await Spawner.start();
       await spawner.use(args, this.#setup.env);
