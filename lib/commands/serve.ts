@@ -16,7 +16,7 @@ import { quote } from "../text/quoting.ts";
 import type { Call, Command } from "./command.ts";
 
 export const serve: Command = async ({ runtime, args, line, nextHop, reread }) => {
-  const { settings, options } = servingOf({ line, nextHop });
+  const { settings, options } = await servingOf({ line, nextHop });
   await checkServing(runtime, settings);
   const { address, foreground } = settings.listen;
   if (address && !foreground) {
@@ -39,9 +39,9 @@ export const serve: Command = async ({ runtime, args, line, nextHop, reread }) =
 };
 
 /** What to serve with. Throws a `UsageError`. */
-function servingOf({ line: { settings, operands, wrong }, nextHop }: Pick<Call, "line" | "nextHop">) {
+async function servingOf({ line: { settings, operands, wrong }, nextHop }: Pick<Call, "line" | "nextHop">) {
   if (wrong) throw wrong;
-  return { settings, options: sessionOptions(settings, parseOperands(operands, nextHop)) };
+  return { settings, options: await sessionOptions(settings, parseOperands(operands, nextHop)) };
 }
 
 /** Whether a server can start with `settings`, as far as that shows without a start. Throws a `StartError`. */
@@ -67,8 +67,13 @@ export function parseOperands([operand, second]: readonly string[], nextHop?: st
   return parseDownstream(server);
 }
 
-function sessionOptions({ session, spool }: Settings, downstream: Address): SessionOptions {
-  return { ...session, downstream, spoolDirectory: spool.directory };
+async function sessionOptions(settings: Settings, downstream: Address): Promise<SessionOptions> {
+  const { session, spool, judging: { bypass } } = settings;
+  const options = { ...session, downstream, spoolDirectory: spool.directory };
+  if (session.tarpitAfter === 0 || bypass.length === 0) return options;
+  const { isInAny } = await import("../text/network.ts");
+  const networks = bypass.flatMap(({ networks }) => networks);
+  return { ...options, isSpared: (address) => isInAny(networks, address) };
 }
 
 // In listen mode a full disk prevents the start, so that a service manager tries again. In spawn mode a client waits

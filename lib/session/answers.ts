@@ -72,7 +72,7 @@ export class Answers {
   }
 
   async #slowDown({ verb }: Command | BadLine): Promise<void> {
-    const delay = this.#tarPit.delayOf(verb);
+    const delay = this.#tarPit.delayOf(verb, this.envelope.client.address);
     if (delay === 0) return;
     const { log } = this.#parts;
     if (this.#tarPit.waits === 1) log.tell("tarPit", { recipients: this.#tarPit.recipients });

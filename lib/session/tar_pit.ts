@@ -15,6 +15,8 @@ export interface TarPitOptions {
   readonly tarpitMultiplier: number;
   /** No command waits longer than this. In milliseconds. */
   readonly tarpitMax: number;
+  /** Whether a client with this address never waits. Absent: each client may have to. */
+  readonly isSpared?: (address: string | undefined) => boolean;
 }
 
 export class TarPit {
@@ -36,10 +38,10 @@ export class TarPit {
     return this.#waits;
   }
 
-  /** Milliseconds that the next command, with this `verb`, has to wait. */
-  delayOf(verb: Verb | "SPOILT" | "TOO-LONG"): number {
-    const { tarpitAfter, tarpitDelay, tarpitMultiplier, tarpitMax } = this.#options;
-    if (tarpitAfter === 0) return 0;
+  /** Milliseconds that the next command, with this `verb`, has to wait. XFORWARD says that the client has `address`. */
+  delayOf(verb: Verb | "SPOILT" | "TOO-LONG", address?: string): number {
+    const { tarpitAfter, tarpitDelay, tarpitMultiplier, tarpitMax, isSpared } = this.#options;
+    if (tarpitAfter === 0 || isSpared?.(address)) return 0;
     if (this.#recipients >= tarpitAfter) return Math.min(tarpitDelay * tarpitMultiplier ** this.#waits++, tarpitMax);
     if (verb === "RCPT") this.#recipients++;
     return 0;

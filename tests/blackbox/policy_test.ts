@@ -246,6 +246,20 @@ table("--bypass", { options: denying, filter: true }, [
   })),
 ]);
 
+const PIT = ["--tarpit-after=1", "--tarpit-delay=30"];
+
+table("--bypass and the tar pit", { options: () => [...BYPASS, ...PIT] }, [
+  {
+    name: "a client that is not checked does not wait",
+    play: async (talk) => {
+      const client = await talk.open();
+      await client.expect(250, "XFORWARD ADDR=192.0.2.9");
+      assert.match((await deliver(client, CONTENT, { from: "a@b", to: ["c@d", "e@d", "f@d"] })).raw, OK);
+      talk.passed(CONTENT);
+    },
+  },
+]);
+
 // Postfix connects to postprox, so its address says nothing of the client.
 table("--bypass without XFORWARD", { options: () => ["-v", "--bypass=127.0.0.0/8"], filter: true }, [
   {

@@ -32,3 +32,12 @@ Deno.test("TarPit: none, and one without end", () => {
   assert.equal(pit.recipients, 2);
   assert.equal(pit.waits, 999);
 });
+
+Deno.test("TarPit: a client that is spared neither waits nor counts", () => {
+  const pit = new TarPit({ ...OPTIONS, isSpared: (address) => address === "192.0.2.7" });
+  const delaysOf = (address: string | undefined) => RCPTS.map(() => pit.delayOf("RCPT", address)).slice(0, 4);
+  assert.deepEqual(delaysOf("192.0.2.7"), [0, 0, 0, 0]);
+  assert.deepEqual(delaysOf("192.0.2.8"), [0, 0, 1000, 2000]);
+  assert.deepEqual(delaysOf("192.0.2.7"), [0, 0, 0, 0]);
+  assert.equal(pit.delayOf("RCPT", undefined), 10_000);
+});
