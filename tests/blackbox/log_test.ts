@@ -161,7 +161,7 @@ table("With --log-format=json", { filter: true, options: () => ["-vv", "--log-fo
       await deliver(client, CONTENT, { from: "json@example.org", to: ["r1@example.net", "r2@example.net"] });
       await client.expect(221, "QUIT");
       await client.expectEnd();
-      await talk.logged(/"event":"message"/);
+      await talk.logged(/"said":"QUIT"/);
       const all = objects(talk);
       for (const { time, level, pid, event } of all) {
         assert.match(String(time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
