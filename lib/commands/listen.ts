@@ -6,6 +6,7 @@ import type { Fields } from "../log/logger.ts";
 import { READY } from "../modes/background.ts";
 import { listenMode, type Remade } from "../modes/listen.ts";
 import { isOwnServer, isReachable } from "../modes/own_server.ts";
+import { removePidFile, writePidFile } from "../modes/pid_file.ts";
 import { formatAddress } from "../ports/address.ts";
 import type { Address, Runtime } from "../ports/runtime.ts";
 import { orTempfail, StartError, UsageError } from "../ports/start_error.ts";
@@ -28,6 +29,7 @@ export async function startListening(
   for (const file of removed) tell(logger, "swept", { file });
   await noteMissingFilter(parts, settings);
   let watch = await newListWatch(parts);
+  const { pidFile } = settings.listen;
   const listening = listenMode(parts, {
     address,
     maxClients: settings.listen.maxClients,
@@ -38,6 +40,7 @@ export async function startListening(
       if (await isReachable(runtime, address)) tell(logger, "reachable", { at: address });
       // If the log takes no lines, the start must fail visibly.
       await logger.flush();
+      await startPidFile(runtime, pidFile);
       sayReady(runtime, address);
       watch?.ask();
     },
@@ -53,13 +56,23 @@ export async function startListening(
       return made;
     },
   });
-  return await orTempfail("-l, --listen", listening, ({ kind }) => {
-    if (address.transport === "unix") {
-      return "give a path in a writable directory, and no other program may listen there";
-    }
-    const hint = kind === "denied" ? "a port above 1023, because only root may use lower ones" : "a free port";
-    return `give an address of this host and ${hint}`;
-  });
+  try {
+    return await orTempfail("-l, --listen", listening, ({ kind }) => {
+      if (address.transport === "unix") {
+        return "give a path in a writable directory, and no other program may listen there";
+      }
+      const hint = kind === "denied" ? "a port above 1023, because only root may use lower ones" : "a free port";
+      return `give an address of this host and ${hint}`;
+    });
+  } finally {
+    if (pidFile !== undefined) await removePidFile(runtime, pidFile);
+  }
+}
+
+async function startPidFile(runtime: Runtime, path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  const hint = () => "give a file in a directory that can be written, such as /run/postprox/postprox.pid";
+  await orTempfail("--pid-file", writePidFile(runtime, path), hint);
 }
 
 async function newListWatch({ runtime, logger, dns }: SessionParts & Checks): Promise<ListWatch | undefined> {
@@ -157,6 +170,7 @@ function namesFiles({ config, rules, filterRules, rspamd, urls }: Settings): boo
 function restartOptions(before: Settings, now: Settings): string[] {
   const rows = [
     [SETTINGS.listen.address, before.listen.address, now.listen.address],
+    [SETTINGS.listen.pidFile, before.listen.pidFile, now.listen.pidFile],
     [SETTINGS.log.target, before.log.target, now.log.target],
     [SETTINGS.log.format, before.log.format, now.log.format],
     [SETTINGS.log.verbosity, before.log.verbosity, now.log.verbosity],

@@ -49,9 +49,7 @@ export async function checkServing(runtime: Runtime, settings: Settings): Promis
   const { address, foreground } = settings.listen;
   // A service with a forgotten -l would otherwise wait for mail on its standard input.
   if (foreground && !address) throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
-  if (settings.helper.command !== "" && !address) {
-    throw new UsageError("option --helper: programs that stay are for listen mode: give -l as well, or -c instead");
-  }
+  if (!address) refuseListenOptions(settings);
   if (address && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
   }
@@ -65,6 +63,15 @@ export function parseOperands([operand, second]: readonly string[], nextHop?: st
   const server = operand ?? nextHop;
   if (server === undefined) throw new UsageError(`no server is named: give HOST:PORT, ${hint}`);
   return parseDownstream(server);
+}
+
+function refuseListenOptions({ helper, listen }: Settings): void {
+  if (helper.command !== "") {
+    throw new UsageError("option --helper: programs that stay are for listen mode: give -l as well, or -c instead");
+  }
+  if (listen.pidFile !== undefined) {
+    throw new UsageError("option --pid-file is for listen mode: give -l [IP:]PORT as well");
+  }
 }
 
 async function sessionOptions(settings: Settings, downstream: Address): Promise<SessionOptions> {

@@ -13,6 +13,7 @@ import {
   LOG_FORMAT,
   NAME_SERVER,
   NETWORKS,
+  PID_FILE,
 } from "./kinds.ts";
 
 export type GeneralSettings = SettingsOf<typeof GENERAL>;
@@ -151,6 +152,12 @@ export const GENERAL = {
       long: "foreground",
       group: "running",
       help: "with -l: do not go into the background",
+    }),
+    pidFile: optional({
+      long: "pid-file",
+      kind: PID_FILE,
+      group: "running",
+      help: "with -l: write the process id to FILE when connections are accepted, and remove FILE at the end",
     }),
     maxClients: option({
       long: "max-clients",

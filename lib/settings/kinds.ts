@@ -4,7 +4,7 @@ import type { ExitMeaning } from "../checks/program/command_result.ts";
 import { ACTIONS, CHECK_NAMES, type CheckName, ON_ERROR } from "../checks/policy.ts";
 import { type DnsList, formatDnsList, parseDnsList, parseZone } from "../dns/list.ts";
 import { LOG_FORMATS, type LogTarget, SYSLOG } from "../log/sinks.ts";
-import { choice, COMMAND, type Kind } from "../options/kinds.ts";
+import { choice, COMMAND, FILE, type Kind } from "../options/kinds.ts";
 import { formatAddress, formatNameServer, parseListen, parseNameServer, parseScanner } from "../ports/address.ts";
 import type { Address, NameServer } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
@@ -95,6 +95,9 @@ export const LOG: Kind<LogTarget> = {
   },
   offers: { words: ["syslog", "stderr"], finds: "files" },
 };
+
+/** A file that postprox makes. */
+export const PID_FILE: Kind<string> = { ...FILE };
 
 /** How the log lines look. */
 export const LOG_FORMAT = choice(...LOG_FORMATS);

@@ -48,7 +48,13 @@ async function withBed(body: (bed: Bed) => Promise<void>): Promise<void> {
 }
 
 /** Runs the program with -l, to the background; the process must be ended by its pid. */
-async function background(bed: Bed, listen: string, port: number, body: (pid: number) => Promise<void>): Promise<void> {
+async function background(
+  bed: Bed,
+  listen: string,
+  port: number,
+  body: (pid: number) => Promise<void>,
+  options: readonly string[] = [],
+): Promise<void> {
   const { status, stdout, stderr } = await runProgram([
     bed.fake.operand,
     "-l",
@@ -56,6 +62,7 @@ async function background(bed: Bed, listen: string, port: number, body: (pid: nu
     "-d",
     `${bed.dir}/spool`,
     `--log=${bed.dir}/log`,
+    ...options,
   ]);
   assert.equal(status, 0, stderr);
   // No waiting here: the command returns only when connections are accepted.
@@ -108,6 +115,64 @@ Deno.test("In the background it holds none of the starter's descriptors, and ser
       const ours = Deno.readTextFileSync("/proc/self/stat").split(") ")[1]!.split(" ")[2];
       assert.notEqual(group, ours, "a process group of its own");
     });
+  }));
+
+Deno.test("--pid-file has the process that serves, when the command returns, and is gone at its end", () =>
+  withBed(async (bed) => {
+    const port = await freePort();
+    const file = `${bed.dir}/run.pid`;
+    // A killed process has left one behind.
+    Deno.writeTextFileSync(file, "1\n", { mode: 0o600 });
+    const look = async (pid: number) => {
+      assert.equal(Deno.readTextFileSync(file), `${pid}\n`);
+      assert.equal(Deno.statSync(file).mode! & 0o777, 0o644);
+      assert.deepEqual(listNames(bed.dir).filter((name) => name.startsWith("run.pid")), ["run.pid"]);
+    };
+    await background(bed, String(port), port, look, [`--pid-file=${file}`]);
+    assert.deepEqual(listNames(bed.dir).filter((name) => name.startsWith("run.pid")), []);
+  }));
+
+Deno.test("--pid-file: the file of another process stays, and so does one that was killed", () =>
+  withBed(async (bed) => {
+    const file = `${bed.dir}/run.pid`;
+    const args = [bed.fake.operand, "-d", `${bed.dir}/spool`, `--log=${bed.dir}/log`, `--pid-file=${file}`];
+    const start = async () => {
+      const program = await Listening.start(args);
+      await until(() => Deno.readTextFileSync(file) === `${program.process.pid}\n`, () => "the file");
+      return program;
+    };
+    Deno.writeTextFileSync(file, "");
+    const first = await start();
+    await first.stop("SIGKILL");
+    assert.equal(Deno.readTextFileSync(file), `${first.process.pid}\n`);
+    const second = await start();
+    Deno.writeTextFileSync(file, "1\n");
+    assert.equal(await second.stop(), 0);
+    assert.equal(Deno.readTextFileSync(file), "1\n");
+  }));
+
+Deno.test("--pid-file: 75 and the reason if it cannot be written, and 64 in spawn mode", () =>
+  withBed(async (bed) => {
+    Deno.mkdirSync(`${bed.dir}/directory`);
+    for (const foreground of [[], ["--foreground"]]) {
+      for (const file of [`${bed.dir}/none/run.pid`, `${bed.dir}/directory`, "/dev/null", "/proc/run.pid"]) {
+        const port = String(await freePort());
+        const args = [bed.fake.operand, "-d", `${bed.dir}/spool`, `--log=${bed.dir}/log`, "-l", port, ...foreground];
+        const { status, stdout, stderr } = await runProgram([...args, `--pid-file=${file}`]);
+        assert.equal(status, 75, stderr);
+        assert.equal(stdout, "");
+        assert.match(
+          stderr,
+          /^postprox: option --pid-file: [^\n]*: give a file in a directory that can be written[^\n]*\n$/,
+        );
+        assert.ok(!isListening(Number(port)));
+      }
+    }
+    assert.ok(Deno.statSync("/dev/null").isCharDevice);
+    assert.deepEqual(listNames(`${bed.dir}/directory`), []);
+    const { status, stderr } = await runProgram([bed.fake.operand, `--pid-file=${bed.dir}/run.pid`]);
+    assert.equal(status, 64);
+    assert.match(stderr, /^postprox: option --pid-file is for listen mode: [^\n]*\n$/);
   }));
 
 for (const foreground of [[], ["--foreground"]]) {

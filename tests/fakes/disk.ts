@@ -171,6 +171,10 @@ export class FakeDisk implements Files {
     return this.#handle(path);
   }
 
+  createReadable(path: string): Promise<File> {
+    return this.create(path);
+  }
+
   async createLocked(path: string, octets: Uint8Array): Promise<File | undefined> {
     if (!this.hasLocks) return undefined;
     this.#note("create", path);

@@ -97,6 +97,7 @@ Deno.test("readCommandLine reads every further option", () => {
     }],
     ["--bare-newline=reject", { "session.bareNewline": "reject" }],
     ["--log=./x", { "log.target": { kind: "file", path: "./x" } }],
+    ["--pid-file=/run/x", { "listen.pidFile": "/run/x" }],
     ["--log-format=json", { "log.format": "json" }],
     ["--max-clients=7", { "listen.maxClients": 7 }],
     ["--max-message-size=10M", { "session.maxMessageSize": 10 * 1024 * 1024 }],
@@ -229,7 +230,9 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["--help=", "mx"], /--help takes no value/],
   // One that needs another.
   [["--foreground", "mx"], /--foreground is for listen mode: give -l/],
+  [["--pid-file=/run/x", "mx"], /--pid-file is for listen mode: give -l/],
   // Wrong values.
+  [["--pid-file=", "-l", "1", "mx"], /--pid-file: "" names no file/],
   [["-t", "abc", "mx"], /-t, --timeout: "abc".*such as/],
   [["-t", "-5", "mx"], /--timeout/],
   [["-t", "", "mx"], /--timeout/],

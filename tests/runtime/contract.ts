@@ -426,6 +426,23 @@ sys.stdin.read()
     },
   },
   {
+    name: "files: createReadable makes mode 0644 under any umask, and refuses a name that is taken",
+    play: async ({ files }, dir) => {
+      const before = process.umask(0o077);
+      try {
+        const file = await files.createReadable(`${dir}/file`);
+        await file.append(octets("words"));
+        file.close();
+      } finally {
+        process.umask(before);
+      }
+      assert.equal(fs.readFileSync(`${dir}/file`, "latin1"), "words");
+      assert.equal(fs.statSync(`${dir}/file`).mode & 0o777, 0o644);
+      await rejects(files.createReadable(`${dir}/file`), "exists");
+      await rejects(files.createReadable(`${dir}/none/file`), "missing");
+    },
+  },
+  {
     name: "files: what is appended is read again from any place, small and large",
     play: async ({ files }, dir) => {
       const file = await files.create(`${dir}/spool`);

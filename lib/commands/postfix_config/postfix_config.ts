@@ -59,7 +59,7 @@ const USUAL_PROCESSES = 20;
 
 // Other printed lines say these, or they have no effect in the mode.
 const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
-  spawn: ["listen", "foreground", "max-clients"],
+  spawn: ["listen", "foreground", "max-clients", "pid-file"],
   listen: ["listen", "foreground"],
 };
 
@@ -70,6 +70,9 @@ const SYSTEM_LOGS = "/var/log";
 
 // The first SMTP server runs as the user postfix.
 const FOR_POSTFIX = `-o ${USER} -g postfix -m 0710`;
+
+// Any user may read the file of --pid-file.
+const FOR_PIDS = `-o ${USER} -m 0755`;
 
 const COMMENT_WIDTH = 79;
 
@@ -94,12 +97,12 @@ export function formatPostfixConfig(
   const second = secondServer(downstream);
   const parts = mode === "spawn"
     ? [
-      setUp(start, settings, { how: "one process for each message", notes }),
+      setUp(start, settings, { mode, notes }),
       mainCf(mode, listen, settings),
       masterCf([spawnEntry({ ...start, processes }), second]),
     ]
     : [
-      setUp(start, settings, { how: "one process for all messages", notes }),
+      setUp(start, settings, { mode, notes }),
       unit(start, settings),
       mainCf(mode, listen, settings),
       masterCf([second]),
@@ -117,7 +120,7 @@ function withTimeFor(settings: Settings): Settings {
 
 function checkPlaces(
   mode: PostfixMode,
-  { spool, quarantine, log: { target }, command: { command } }: Settings,
+  { spool, quarantine, log: { target }, command: { command }, listen: { pidFile } }: Settings,
   { listen, downstream, counting }: { listen: Address; downstream: Address; counting: readonly GivenSetting[] },
 ): void {
   const wrong = (what: string, hint: string) => {
@@ -131,6 +134,13 @@ function checkPlaces(
   if (/^\.\.?\//.test(command)) wrong(`-c ${quote(command)} is a relative path`, absolute);
   if (target.kind === "file" && !target.path.startsWith("/")) {
     wrong(`--log=${quote(target.path)} is a relative path`, absolute);
+  }
+  if (pidFile !== undefined && mode === "listen") {
+    if (!pidFile.startsWith("/")) wrong(`--pid-file=${quote(pidFile)} is a relative path`, absolute);
+    if (/^\/(?:var\/)?run\/[^/]*$/.test(pidFile)) {
+      const own = `give --pid-file=${RUNTIME_DIRECTORY}/postprox.pid`;
+      wrong(`--pid-file=${quote(pidFile)}: only root makes files in that directory`, own);
+    }
   }
   for (const { row: { long, kind }, text } of counting) {
     if (kind === FILE && !text.startsWith("/")) wrong(`--${long}=${quote(text)} is a relative path`, absolute);
@@ -182,8 +192,8 @@ function optionWords({ row, text }: GivenSetting): string[] {
 
 function setUp(
   { listen }: Start,
-  { spool, quarantine, log: { target: log } }: Settings,
-  { how, notes }: { how: string; notes: readonly string[] },
+  { spool, quarantine, log: { target: log }, listen: { pidFile } }: Settings,
+  { mode, notes }: { mode: PostfixMode; notes: readonly string[] },
 ): string {
   const steps = [`id ${USER} ||`, ...MAKE_USER];
   for (const directory of [spool.directory, ...quarantine.directory ? [quarantine.directory] : []]) {
@@ -198,6 +208,9 @@ function setUp(
   }
   const socket = socketDirectory(listen);
   if (socket && runtimeDirectory(socket) === undefined) steps.push(...makeDirectory(socket, FOR_POSTFIX));
+  const pids = mode === "listen" ? pidDirectory(pidFile) : undefined;
+  if (pids && runtimeDirectory(pids) === undefined && !isShared(pids)) steps.push(...makeDirectory(pids, FOR_PIDS));
+  const how = mode === "spawn" ? "one process for each message" : "one process for all messages";
   const noted = notes.map((note) => `#\n${wrapComment(note)}`).join("");
   return `# postprox before the queue of Postfix: ${how}.
 ${noted}#
@@ -220,6 +233,10 @@ function socketDirectory(listen: Address): string | undefined {
   return listen.transport === "unix" && !postfixSocket(listen) ? directoryOf(listen.path) : undefined;
 }
 
+function pidDirectory(pidFile: string | undefined): string | undefined {
+  return pidFile === undefined ? undefined : directoryOf(pidFile);
+}
+
 /** The name in /run of a directory that lasts as long as the service runs. */
 function runtimeDirectory(directory: string): string | undefined {
   return /^\/(?:var\/)?run\/(.+)$/.exec(directory)?.[1];
@@ -235,8 +252,10 @@ function unit(start: Start, settings: Settings): string {
   const foreground = [...start.program, "--foreground", ...words];
   const groups = postfixSocket(start.downstream) ? " -G postdrop" : "";
   const socket = socketDirectory(start.listen);
+  const pids = pidDirectory(settings.listen.pidFile);
   const steps = [
     ...socket && runtimeDirectory(socket) ? [`install -d ${FOR_POSTFIX} ${shellWord(socket)}`] : [],
+    ...pids && pids !== socket && runtimeDirectory(pids) ? [`install -d ${FOR_PIDS} ${shellWord(pids)}`] : [],
     `runuser -u ${USER}${groups} -- ${inBackground}`,
   ];
   return `# ---- /etc/systemd/system/postprox.service: make this file
@@ -253,21 +272,22 @@ ${formatUnit({ ...fences(start, settings, foreground), execStart: foreground.map
 /** The permissions that the unit must give for these words. */
 function fences(
   { listen, downstream }: Start,
-  { spool, quarantine, log: { target } }: Settings,
+  { spool, quarantine, log: { target }, listen: { pidFile } }: Settings,
   words: readonly string[],
 ): Omit<UnitParts, "execStart"> {
   const names = (directory: string) => words.some((word) => new RegExp(`(?<![\\w./-])${directory}/[^/]`).test(word));
   const socket = socketDirectory(listen);
-  const inRun = socket && runtimeDirectory(socket);
+  const pids = pidDirectory(pidFile);
+  const made = [socket, pids].filter((path) => path !== undefined);
   const logs = target.kind === "file" ? [directoryOf(target.path)] : [];
   const kept = quarantine.directory === undefined ? [] : [quarantine.directory];
-  const places = [spool.directory, ...kept, ...logs, ...socket && !inRun ? [socket] : []];
+  const places = [spool.directory, ...kept, ...logs, ...made.filter((path) => !runtimeDirectory(path))];
   return {
     about: ["postprox in listen mode, by postprox --postfix-config=listen."],
     writable: [...new Set(places)].filter((path) =>
       !isShared(path) && path !== LOG_DIRECTORY && path !== QUARANTINE_DIRECTORY
     ),
-    runtimeDirectory: inRun,
+    runtimeDirectories: made.flatMap((path) => runtimeDirectory(path) ?? []),
     groups: postfixSocket(downstream) ? ["postdrop"] : [],
     seesHome: names("/(?:home|root|run/user)"),
     seesTmp: names("/(?:var/)?tmp"),

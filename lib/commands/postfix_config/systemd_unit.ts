@@ -14,8 +14,8 @@ export interface UnitParts {
   readonly environmentFile?: string;
   /** Directories that postprox writes in, except those in /var/log and /run. They must exist when the unit starts. */
   readonly writable: readonly string[];
-  /** The name of one more directory in /run. */
-  readonly runtimeDirectory?: string | undefined;
+  /** The names of more directories in /run. */
+  readonly runtimeDirectories?: readonly string[];
   readonly groups?: readonly string[];
   /** It uses files in /home, /root or /run/user. */
   readonly seesHome?: boolean;
@@ -110,7 +110,8 @@ LogsDirectoryMode=0750
 StateDirectory=${USER} ${USER}/quarantine
 StateDirectoryMode=0700
 # For a socket: -l unix:${RUNTIME_DIRECTORY}/postprox.sock
-RuntimeDirectory=${[...new Set([USER, parts.runtimeDirectory ?? USER])].join(" ")}
+# For other programs: --pid-file=${RUNTIME_DIRECTORY}/postprox.pid
+RuntimeDirectory=${[...new Set([USER, ...parts.runtimeDirectories ?? []])].join(" ")}
 
 CapabilityBoundingSet=${capability}
 ${capability && `AmbientCapabilities=${capability}\n`}NoNewPrivileges=yes

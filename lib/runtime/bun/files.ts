@@ -17,6 +17,17 @@ export async function create(path: string): Promise<File> {
   return openFile(path, NEW);
 }
 
+export async function createReadable(path: string): Promise<File> {
+  const file = openFile(path, NEW);
+  try {
+    fs.chmodSync(path, 0o644);
+    return file;
+  } catch (error) {
+    file.close();
+    throw ioError(error, `cannot set the mode of ${path}`);
+  }
+}
+
 export async function createLocked(path: string, octets: Uint8Array): Promise<File | undefined> {
   const lock = await locker();
   if (!lock) return undefined;

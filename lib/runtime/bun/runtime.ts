@@ -10,6 +10,7 @@ import { datagrams } from "./datagrams.ts";
 import {
   create,
   createLocked,
+  createReadable,
   list,
   lstat,
   newChecksum,
@@ -32,6 +33,7 @@ export function bunRuntime(): Runtime {
   const files = {
     create,
     createLocked,
+    createReadable,
     open,
     openLog,
     stat,

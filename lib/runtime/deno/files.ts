@@ -14,6 +14,17 @@ export async function create(path: string): Promise<File> {
   return openFile(path, NEW);
 }
 
+export async function createReadable(path: string): Promise<File> {
+  const file = openFile(path, NEW);
+  try {
+    Deno.chmodSync(path, 0o644);
+    return file;
+  } catch (error) {
+    file.close();
+    throw ioError(error, `cannot set the mode of ${path}`);
+  }
+}
+
 export async function createLocked(path: string, octets: Uint8Array): Promise<File | undefined> {
   const file = openFile(path, NEW);
   if (file.lockWith(octets)) return file;

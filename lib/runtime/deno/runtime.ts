@@ -4,6 +4,7 @@ import { after } from "./api.ts";
 import {
   create,
   createLocked,
+  createReadable,
   list,
   lstat,
   newChecksum,
@@ -26,6 +27,7 @@ export function denoRuntime(): Runtime {
   const files = {
     create,
     createLocked,
+    createReadable,
     open,
     openLog,
     stat,

@@ -43,7 +43,7 @@ Deno.test("formatPostfixConfig hands on the options, except those that the lines
     [["-c", "x", "-c", ""], "127.0.0.1:10026"],
     // But of some each counts.
     [["--dnsbl", "a.test", "--dnsbl=b.test"], "--dnsbl=a.test --dnsbl=b.test 127.0.0.1:10026"],
-    [["-l", "10099", "--foreground", "--max-clients=7"], "127.0.0.1:10026"],
+    [["-l", "10099", "--foreground", "--max-clients=7", "--pid-file=/run/p/p.pid"], "127.0.0.1:10026"],
     [["-d", "/a b", "--log=/c d"], "-d { /a b } { --log=/c d } 127.0.0.1:10026"],
   ];
   for (const [args, argv] of rows) {
@@ -115,6 +115,23 @@ Deno.test("formatPostfixConfig makes a directory of its own, and leaves shared o
   for (const shared of [[], ["-d", "/tmp"], ["-d", "/var/tmp/"]]) {
     assert.doesNotMatch(print("--postfix-config", ...shared), /install -d/);
   }
+});
+
+Deno.test("formatPostfixConfig gives the file of --pid-file a directory that postprox may write in", () => {
+  const lines = (file: string, ...args: string[]) => print("--postfix-config=listen", `--pid-file=${file}`, ...args);
+  // The unit makes this one without being asked.
+  const usual = lines("/run/postprox/postprox.pid");
+  assert.match(lineWith("ExecStart=", usual), / --pid-file=\/run\/postprox\/postprox\.pid /);
+  assert.match(usual, /^RuntimeDirectory=postprox$/m);
+  assert.match(usual, /^# {3}install -d -o postprox -m 0755 \/run\/postprox$/m);
+  assert.match(lines("/run/a/b.pid", "-l", "unix:/run/c/s"), /^RuntimeDirectory=postprox c a$/m);
+  const elsewhere = lines("/srv/p/b.pid");
+  assert.match(elsewhere, /^ReadWritePaths=.*\/srv\/p$/m);
+  assert.match(elsewhere, /^# {3}install -d -o postprox -m 0755 \/srv\/p$/m);
+  assert.throws(() => lines("b.pid"), /--pid-file="b\.pid" is a relative path/);
+  assert.throws(() => lines("/run/b.pid"), /only root makes files .* give --pid-file=\/run\/postprox\/postprox\.pid/);
+  // Spawn mode has no such file.
+  assert.doesNotMatch(print("--postfix-config", "--pid-file=/srv/p/b.pid"), /\/srv\/p/);
 });
 
 /** The lines of main.cf, each name with its value. */
