@@ -132,7 +132,7 @@ interface Reloading {
   readonly reread: () => Promise<Reread>;
 }
 
-/** What has been read again: the settings, and what sessions need of them. */
+/** The parts that were read again: the settings, and the needs of sessions. */
 export interface Reread extends Pick<SessionParts, "options"> {
   readonly settings: Settings;
 }

@@ -38,13 +38,13 @@ export const serve: Command = async ({ runtime, args, line, nextHop, reread }) =
   }
 };
 
-/** What to serve with. Throws a `UsageError`. */
+/** The server and the settings to serve with. Throws a `UsageError`. */
 async function servingOf({ line: { settings, operands, wrong }, nextHop }: Pick<Call, "line" | "nextHop">) {
   if (wrong) throw wrong;
   return { settings, options: await sessionOptions(settings, parseOperands(operands, nextHop)) };
 }
 
-/** Whether a server can start with `settings`, as far as that shows without a start. Throws a `StartError`. */
+/** Finds out without a start whether a server can start with `settings`. Throws a `StartError`. */
 export async function checkServing(runtime: Runtime, settings: Settings): Promise<void> {
   const { address, foreground } = settings.listen;
   // A service with a forgotten -l would otherwise wait for mail on its standard input.

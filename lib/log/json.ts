@@ -13,7 +13,7 @@
 import { bytesOf } from "../text/octets.ts";
 import { type Entry, type Level, VALUE_LIMIT } from "./logger.ts";
 
-/** What a line begins with. */
+/** The beginning of a line. */
 export interface JsonHead {
   readonly time?: string;
   readonly level: Level;

@@ -19,7 +19,7 @@ export interface Logger {
   flush(): Promise<void>;
 }
 
-/** What a line says. */
+/** The content of a line. */
 export interface Entry {
   /** The id of the session. */
   readonly id?: string | undefined;

@@ -28,7 +28,7 @@ const ACCEPT_PAUSE = 100;
 // The time for replies and log lines of sessions that gave up downstream.
 const LAST_WORDS = 1000;
 
-/** What sessions that begin after a reload have. */
+/** The parts for sessions that begin after a reload. */
 export interface Remade extends SessionChecks, Pick<SessionParts, "options"> {
   readonly maxClients: number;
 }

@@ -20,7 +20,7 @@ export interface ConfigFile {
   readonly settings: readonly FileSetting[];
   /** The values of the names that are no options, as they were written. */
   readonly others: ReadonlyMap<string, string>;
-  /** What is wrong, each with the file, the line and the value. */
+  /** The mistakes, each with the file, the line and the value. */
   readonly mistakes: readonly string[];
 }
 
@@ -88,7 +88,7 @@ function textsBefore(before: FileSetting | undefined): readonly string[] {
   throw new UsageError("it is given twice: give it once");
 }
 
-// What the row would be given on a command line.
+// The texts that the row would get on a command line.
 function textsOf(row: Setting<unknown>, value: string): string[] {
   if (value === "") return [];
   if (!row.kind) return flagTexts(row, value);

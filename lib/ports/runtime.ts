@@ -105,7 +105,7 @@ export interface NameServer {
 export interface Files {
   /** Makes a file with mode 0600. Fails with `exists` if the name is taken, even by a link. */
   create(path: string): Promise<File>;
-  /** Makes a file like `create`, but everybody may read it: its mode is 0644, whatever the umask is. */
+  /** Makes a file like `create`, but everybody may read it: its mode is 0644 under any umask. */
   createReadable(path: string): Promise<File>;
   /**
    * Makes a file like `create`, with a lock and these few octets in it. The lock lasts until the file is closed or this

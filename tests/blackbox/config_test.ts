@@ -74,7 +74,7 @@ Deno.test("--print-config shows the settings in force: the command line, then th
   const words = [config, "--dnsbl=c.example", "-t", "30", "-c", "", "-vv", "other.example", "--print-config=changed"];
   const overruled = ["next-hop = other.example", "dnsbl = c.example", "strict-exit = yes", "verbose = 2", ""];
   said(await runProgram(words), 0, new RegExp(`^${overruled.join("\n")}$`));
-  // What it prints is a configuration file.
+  // Its output is a configuration file.
   const all = await runProgram([config, "--print-config"]);
   assert.match(all.stdout, /^max-clients = 1000$/m);
   assert.match(all.stdout, /^check-sender-domain = no$/m);
