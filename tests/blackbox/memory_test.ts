@@ -102,3 +102,35 @@ table("Memory of the search for URLs", {
     },
   })),
 ]);
+
+const tagging = () => ["--action=command=tag", "--then=true"];
+
+table("Memory with another header", { modes: ["listen"], options: tagging, filter: true }, [
+  ...[["header", "X-Long: x\r\n"], ["body", "some text of a line\r\n"]].map(([part, line = ""]) => ({
+    name: `25 MB of ${part}, with a field removed and one added`,
+    filter: "exit 1",
+    play: async (talk: Talk) => {
+      const client = await talk.open();
+      const begin = part === "body" ? "Subject: x\r\n\r\n" : "Subject: x\r\n";
+      const piece = line.repeat(Math.ceil(1_000_000 / line.length));
+      const send = async (pieces: number) => {
+        await startMessage(client);
+        await client.say(`X-Postprox: old\r\n${begin}`);
+        for (let count = 0; count < pieces; count++) await client.say(piece);
+        await client.say(".\r\n");
+        assert.equal((await client.hear()).code, 250);
+      };
+      // The cost of any message that is larger than the spool keeps in memory.
+      await send(3);
+      const before = peak(talk);
+      await send(25);
+      assertGrewLess(talk, before, 16 * MB);
+      const tagged = `X-Postprox: command; Content rejected\r\n${begin}`;
+      for (const [at, pieces] of [3, 25].entries()) {
+        const { text } = talk.downstream.messages[at]!;
+        assert.equal(text.slice(0, tagged.length), tagged);
+        assert.equal(text.length, tagged.length + pieces * piece.length);
+      }
+    },
+  })),
+]);
