@@ -112,6 +112,8 @@ table("Faults of --clamd", { options: () => [`--clamd=${first.address}`, SHORT] 
         const client = await talk.open();
         assert.equal((await deliver(client, VIRUS)).code, 250);
         talk.passed(VIRUS);
+        // One that hangs up in place of it may not have heard the reply, and that has a line of its own, now or later.
+        await client.quit();
         await talk.logged(/error: \w+: message not checked reason="clamd could not tell: /);
         assert.equal(talk.log.match(/error:|warning:/g)?.length, 1, talk.log);
       },
