@@ -32,14 +32,18 @@ export interface Subject {
 }
 
 interface Row<Facts> {
-  readonly level: Level;
+  readonly level: Level | ((facts: Facts) => Level);
   readonly words: string | ((facts: Facts) => string);
   readonly fields: (facts: Facts, subject: Subject) => Fields;
   /** Free text. Only `notice` has some. */
   readonly text?: (facts: Facts) => string;
 }
 
-function row<Facts>(level: Level, words: Row<Facts>["words"], fields: Row<Facts>["fields"] = () => ({})): Row<Facts> {
+function row<Facts>(
+  level: Row<Facts>["level"],
+  words: Row<Facts>["words"],
+  fields: Row<Facts>["fields"] = () => ({}),
+): Row<Facts> {
   return { level, words, fields };
 }
 
@@ -120,19 +124,23 @@ export const EVENTS = {
     ({ recipients }: { recipients: number }, subject) => ({ recipients, ...about(subject) }),
   ),
   /** A restriction refused the sender, or `recipient`. Deferred: the client hears it at the end of data. */
-  restricted: row("info", wordsOfRestricted, ({ ruling, envelope, recipient, would }: Restricted, subject) => ({
-    reason: ruling.why,
-    would,
-    ...about({ ...subject, envelope }),
-    to: recipient === undefined ? undefined : `<${recipient}>`,
-    reply: replyText(ruling.reply),
-  })),
+  restricted: row(
+    levelOfRestricted,
+    wordsOfRestricted,
+    ({ ruling, envelope, recipient, would }: Restricted, subject) => ({
+      reason: ruling.why,
+      would,
+      ...about({ ...subject, envelope }),
+      to: recipient === undefined ? undefined : `<${recipient}>`,
+      reply: replyText(ruling.reply),
+    }),
+  ),
   /** Plain words of a check or a restriction. They may hold a stranger's octets. */
   notice: { ...row<{ text: string }>("warning", ""), text: ({ text }: { text: string }) => text },
 
   // --- a message
   /** Each message that had an outcome. */
-  message: row("info", "message", fieldsOfMessage),
+  message: row(levelOfMessage, "message", fieldsOfMessage),
   /** A check could not decide. `message` says what happened: it passed, or the code of the reply to it. */
   notChecked: row(
     "error",
@@ -247,7 +255,8 @@ export interface Source {
 
 /** Tells that something has happened. Every event comes through here, so this is the place to count events. */
 export function tell<Name extends EventName>(logger: Logger, name: Name, facts: FactsOf<Name>, source?: Source): void {
-  const { level, words, fields, text } = EVENTS[name] as unknown as Row<FactsOf<Name>>;
+  const { level: levelOf, words, fields, text } = EVENTS[name] as unknown as Row<FactsOf<Name>>;
+  const level = typeof levelOf === "string" ? levelOf : levelOf(facts);
   // A line that nobody wants is not formatted.
   if (!isWanted(level, logger.verbosity)) return;
   logger.write(level, {
@@ -280,7 +289,7 @@ export class SessionLog implements Source {
     tell(this.#logger, name, facts, this);
   }
 
-  /** Whether the event `message` gets a line. */
+  /** Whether each event `message` gets a line. */
   get wantsMessages(): boolean {
     return isWanted("info", this.#logger.verbosity);
   }
@@ -332,6 +341,15 @@ interface Restricted {
   readonly deferred: boolean;
   /** A dry run: the sender or recipient is still accepted. */
   readonly would?: "reject" | undefined;
+}
+
+// A dry run is there for its lines. Nothing else shows what would be refused.
+function levelOfRestricted({ would }: Restricted): Level {
+  return would ? "notice" : "info";
+}
+
+function levelOfMessage({ judgement: { decision } }: DoneMessage): Level {
+  return "would" in decision && decision.would ? "notice" : "info";
 }
 
 function wordsOfRestricted({ recipient, deferred, would }: Restricted): string {

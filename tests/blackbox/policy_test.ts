@@ -290,3 +290,20 @@ table("--dry-run and restrictions", { options: dry, filter: true }, [
     },
   },
 ]);
+
+const quietlyDry = (dir: string) => dry(dir).filter((option) => option !== "-v");
+
+table("--dry-run without -v", { options: quietlyDry, filter: true }, [
+  {
+    name: "the log has a line for what would be refused, and for nothing else",
+    filter: FILTER,
+    play: async (talk) => {
+      const client = await talk.open();
+      assert.match((await deliver(client, CONTENT, { from: "good@b", to: ["c@b"] })).raw, OK);
+      assert.match((await deliver(client, CONTENT, { from: "bad@b", to: ["noto@b"] })).raw, OK);
+      await talk.logged(/notice: \S+ recipient would be refused .* would=reject /);
+      await talk.logged(/notice: \S+ message verdict=pass .* check=command would=reject /);
+      assert.doesNotMatch(talk.log, /from=<good@b>/);
+    },
+  },
+]);

@@ -260,13 +260,13 @@ Deno.test("the log names the check that decided, and what a check would have don
     'info: id: message verdict=reject reason=virus check=clamd size=7 filter_ms=0 reply="550 No"',
     'info: id: message verdict=quarantine reason=virus check=clamd size=7 quarantine=7 filter_ms=0 reply="550 No"',
     'info: id: message verdict=tag reason=virus check=clamd size=7 filter_ms=0 reply="550 No"',
-    'info: id: message verdict=pass reason=virus check=clamd would=reject size=7 filter_ms=0 reply="550 No"',
+    'notice: id: message verdict=pass reason=virus check=clamd would=reject size=7 filter_ms=0 reply="550 No"',
     'info: id: message verdict=bypass reason=client size=7 filter_ms=0 reply="550 No"',
     "warning: id: message discarded reason=virus check=command",
     "warning: id: message quarantined reason=virus check=clamd quarantine=7",
     'error: id: message not checked reason="no answer" message=passed check=spamd',
     "error: id: message not checked reason=died message=550 check=extchk",
     "error: id: message not delivered: the external checker changed it and did not pass it check=extchk",
-    'info: id: recipient would be refused reason=rule would=reject from=<> to=<a@b> nrcpt=0 reply="550 No"',
+    'notice: id: recipient would be refused reason=rule would=reject from=<> to=<a@b> nrcpt=0 reply="550 No"',
   ]);
 });
