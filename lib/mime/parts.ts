@@ -86,6 +86,8 @@ export class PartsReader implements Decoder {
   #isFirstLine = true;
   /** Whether this header had a line that is no field. */
   #isBroken = false;
+  /** This line of the header is read as text too. */
+  #isStrayLine = false;
   #types: string[] = [];
   #codings: string[] = [];
   /** The field that the next piece belongs to. */
@@ -123,7 +125,7 @@ export class PartsReader implements Decoder {
         this.#keep(octets, at, end);
         break;
       }
-      this.#takeLine(octets, at, lf + 1);
+      this.#takeInPieces(octets, at, lf + 1);
       at = lf + 1;
     }
     this.#flushRuns();
@@ -152,9 +154,16 @@ export class PartsReader implements Decoder {
   }
 
   #keep(octets: Uint8Array, start: number, end: number): void {
-    if (this.#isInLine || end - start >= LINE_LIMIT) return this.#takeLine(octets, start, end);
+    if (this.#isInLine || end - start >= LINE_LIMIT) return this.#takeInPieces(octets, start, end);
     this.#flushRuns();
     for (let at = start; at < end; at++) this.#line[this.#length++] = octets[at]!;
+  }
+
+  // The first piece of a long line is always as long, however the message comes.
+  #takeInPieces(octets: Uint8Array, start: number, end: number): void {
+    const first = this.#isInLine ? end : Math.min(end, start + LINE_LIMIT);
+    this.#takeLine(octets, start, first);
+    if (first < end) this.#takeLine(octets, first, end);
   }
 
   #flushLine(): void {
@@ -272,7 +281,8 @@ export class PartsReader implements Decoder {
       this.#field.push(text + textOf(octets.subarray(start, Math.min(end, start + room))));
     }
     // Some programs take a CR for the end of a line, and so of the header.
-    if (this.#isBroken || hasInnerCr(octets, start, end)) this.#stray.push(octets, start, end);
+    if (isBeginning) this.#isStrayLine = this.#isBroken || hasInnerCr(octets, start, end);
+    if (this.#isStrayLine) this.#stray.push(octets, start, end);
   }
 
   #fieldNamed(octets: Uint8Array, start: number, end: number): string[] | undefined {

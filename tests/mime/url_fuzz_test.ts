@@ -237,6 +237,72 @@ function isShorter(one: string, host: string): boolean {
   });
 }
 
+// --- messages that make no sense
+
+const SCRAPS = [
+  ...["Content-Type: ", "content-transfer-encoding:", "Subject: x", "multipart/mixed; ", "boundary=b", 'boundary="c"'],
+  ...["message/rfc822", "text/html; charset=utf-16", "image/gif", "base64", "quoted-printable", "multipart/digest; "],
+  ...[
+    "--b",
+    "--c",
+    "--b--",
+    "--",
+    "-",
+    "\n",
+    "\n",
+    "\n\n",
+    "\r\n",
+    "\r",
+    "\0",
+    "\xff\xfe",
+    "\xfe\xff",
+    " ",
+    "\t",
+    ":",
+    ";",
+  ],
+  ...[
+    "=",
+    "=3D",
+    "=\n",
+    "aHR0cDovL2EuZXhhbXBsZS8=",
+    "aHR0cDovL2IuZXhhbXBsZS8g\n",
+    "http://c.example/",
+    "www.d.example ",
+  ],
+  ...[
+    '<a href="http://e&#46;exam\nple">',
+    "h\0t\0t\0p\0:\0/\0f\0.\0g\0h\0",
+    "\xc3\xa9",
+    "x".repeat(40),
+    "From me",
+    "(",
+    '"',
+  ],
+];
+
+Deno.test("UrlSearch finds the same however a message is cut, and whatever it is", () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const seed = SEED * 1_000_000 + round;
+    const { upTo, pick } = diceOf(seed);
+    const text = Array.from({ length: 1 + upTo(60) }, () => pick(SCRAPS)).join("");
+    const octets = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    const hosts = (cut: () => number) => {
+      const search = new UrlSearch();
+      for (let at = 0; at < octets.length;) {
+        const end = Math.min(octets.length, at + cut());
+        search.push(octets.slice(at, end));
+        at = end;
+      }
+      search.end();
+      return [...search.hosts.map(formatHost), ...search.reached];
+    };
+    const whole = hosts(() => octets.length);
+    assert.deepEqual(hosts(() => 1 + upTo(40)), whole, `seed ${seed}: ${JSON.stringify(text)}`);
+    assert.deepEqual(hosts(() => 1), whole, `seed ${seed}: ${JSON.stringify(text)}`);
+  }
+});
+
 // --- the pieces
 
 function decode(kind: typeof Base64Decoder | typeof QuotedPrintableDecoder, text: string, { upTo }: Dice): string {
