@@ -72,6 +72,9 @@ function refuseListenOptions({ helper, listen }: Settings): void {
   if (listen.pidFile !== undefined) {
     throw new UsageError("option --pid-file is for listen mode: give -l [IP:]PORT as well");
   }
+  if (listen.maxFilters !== undefined) {
+    throw new UsageError("option --max-filters is for listen mode: give -l [IP:]PORT as well");
+  }
 }
 
 async function sessionOptions(settings: Settings, downstream: Address): Promise<SessionOptions> {

@@ -26,7 +26,7 @@ import { concat } from "../text/octets.ts";
 import { dnsName } from "../text/domain.ts";
 import { type Answer, formatQuestion, MalformedAnswer, parseAnswer, type Question, uint16 } from "./message.ts";
 import { parseNameServers } from "./resolv_conf.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../wire/turns.ts";
 
 // For each of the two kinds. Each lookup has a descriptor. A process may have only 1024, and clients need them, too.
 const LOOKUPS_AT_ONCE = 100;

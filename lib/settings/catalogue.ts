@@ -15,6 +15,7 @@ import type { Runtime } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
 import type { Restriction } from "../restrictions/restriction.ts";
 import type { SharedTurn } from "../wire/shared_turn.ts";
+import type { Turns } from "../wire/turns.ts";
 import type { GeneralSettings } from "./general.ts";
 import { DNS_LIST, exitMeanings, NEXT_COMMAND, scannerAddress } from "./kinds.ts";
 
@@ -28,6 +29,8 @@ interface Row<Own extends Rows, Made> {
 export interface CheckRow<Own extends Rows = Rows> extends Row<Own, Check | readonly Check[]> {
   /** The name of its checks. */
   readonly name: CheckName;
+  /** It starts a program for each message, so its messages wait for their turn. */
+  readonly startsPrograms?: true;
   /** The DNS lists that it may ask; absent if it asks none. */
   lists?(own: ValuesOf<Own>): readonly ListUse[];
 }
@@ -41,6 +44,8 @@ export interface LoadParts {
   readonly turn: SharedTurn;
   /** How to ask DNS. A check that asks DNS lists has it. */
   readonly dns?: DnsOptions | undefined;
+  /** The turns of checks that start programs; absent if there is no limit. */
+  readonly filterTurns?: Turns | undefined;
 }
 
 export interface LoadedRestriction {
@@ -288,6 +293,7 @@ export const CHECKS = {
 
   extchk: check({
     name: "extchk",
+    startsPrograms: true,
     options: {
       program: optional({
         long: "extchk",
@@ -345,6 +351,7 @@ export const CHECKS = {
 
   command: check({
     name: "command",
+    startsPrograms: true,
     options: {
       command: option({
         short: "c",

@@ -166,6 +166,12 @@ export const GENERAL = {
       group: "limits",
       help: "with -l: serve at most N clients at the same time (default {default}); others get 421",
     }),
+    maxFilters: optional({
+      long: "max-filters",
+      kind: COUNT,
+      group: "limits",
+      help: "with -l: run at most N filters at the same time; other messages wait (default: 4 for each processor)",
+    }),
   },
   log: {
     target: option({

@@ -9,6 +9,7 @@ import type { Restriction } from "../restrictions/restriction.ts";
 import type { SessionChecks } from "../session/session.ts";
 import { quote } from "../text/quoting.ts";
 import { SharedTurn } from "../wire/shared_turn.ts";
+import type { Turns } from "../wire/turns.ts";
 import {
   type CheckRow,
   CHECKS,
@@ -20,13 +21,18 @@ import {
 import { loadJudge } from "./load_judge.ts";
 import type { Settings } from "./settings.ts";
 
+// Filters often wait for a scanner or a disk, so a processor has time for several.
+const FILTERS_PER_PROCESSOR = 4;
+
 export interface Checks extends SessionChecks {
   /** How to ask DNS, and the state of each DNS list; absent if nothing asks DNS. */
   readonly dns?: DnsOptions | undefined;
+  /** The turns of checks that start programs, in listen mode. */
+  readonly filterTurns?: Turns | undefined;
 }
 
-/** The parts for checks. `dns` comes from the checks that were loaded before, if there were any. */
-export interface ChecksParts extends Pick<Checks, "dns"> {
+/** The parts for checks. Two of them come from the checks that were loaded before, if there were any. */
+export interface ChecksParts extends Pick<Checks, "dns" | "filterTurns"> {
   readonly runtime: Runtime;
   readonly logger: Logger;
   /** The mail is only tried out: no copy goes to the quarantine. */
@@ -35,27 +41,41 @@ export interface ChecksParts extends Pick<Checks, "dns"> {
 
 /** Loads the checks and restrictions of `settings`. Throws a `StartError`. */
 export async function loadChecks(
-  { runtime, logger, dns: before, isTrial = false }: ChecksParts,
+  { runtime, logger, isTrial = false, ...before }: ChecksParts,
   settings: Settings,
 ): Promise<Checks> {
   const lists = listsOfChecks(settings);
   const areRestrictions = Object.entries<RestrictionRow>(RESTRICTIONS)
     .some(([name, row]) => row.isAsked(settings[name as keyof typeof RESTRICTIONS]));
-  const dns = areRestrictions || lists.length > 0 ? await dnsOf({ logger, dns: before }, settings) : undefined;
-  const parts = { runtime, logger, dns, isTrial, turn: new SharedTurn(runtime.clock) };
+  const dns = areRestrictions || lists.length > 0 ? await dnsOf({ logger, dns: before.dns }, settings) : undefined;
+  const count = isTrial ? undefined : filterCount(settings);
+  const filterTurns = count === undefined ? undefined : before.filterTurns ?? await newTurns(runtime, count);
+  const parts = { runtime, logger, dns, filterTurns, isTrial, turn: new SharedTurn(runtime.clock) };
   const loaded = await loadRestrictions(parts, settings);
   lists.push(...loaded.flatMap(({ lists }) => lists));
   refuseNameOfNoList(settings, lists);
   const judge = await loadJudge(parts, settings);
   const all = loaded.flatMap(({ restriction }) => restriction ?? []);
-  if (!dns || all.length + lists.length === 0) return { judge };
   // Until now, nothing has changed for the checks that were loaded before.
+  if (filterTurns && count !== undefined) filterTurns.count = count;
+  if (!dns || all.length + lists.length === 0) return { judge, filterTurns };
   dns.lists.use(lists);
-  if (all.length === 0) return { judge, dns };
-  return { judge, dns, newAdmission: await loadAdmission(all, dns, settings) };
+  if (all.length === 0) return { judge, filterTurns, dns };
+  return { judge, filterTurns, dns, newAdmission: await loadAdmission(all, dns, settings) };
 }
 
-async function dnsOf({ logger, dns }: Omit<ChecksParts, "runtime">, settings: Settings): Promise<DnsOptions> {
+// In spawn mode each message has a process of its own, and Postfix limits their number.
+function filterCount({ listen: { address, maxFilters } }: Settings): number | undefined {
+  if (address === undefined) return undefined;
+  return maxFilters ?? FILTERS_PER_PROCESSOR * navigator.hardwareConcurrency;
+}
+
+async function newTurns({ clock }: Runtime, count: number): Promise<Turns> {
+  const { Turns } = await import("../wire/turns.ts");
+  return new Turns(clock, count);
+}
+
+async function dnsOf({ logger, dns }: Pick<ChecksParts, "logger" | "dns">, settings: Settings): Promise<DnsOptions> {
   const { ListStates } = await import("../dns/list_states.ts");
   const { server, timeout } = settings.dns;
   return { server, timeout, lists: dns?.lists ?? new ListStates(logger) };

@@ -17,7 +17,10 @@ export async function loadJudge(parts: LoadParts, settings: Settings): Promise<J
   const policy = policyOptions(settings, new Set(asked.map(({ row }) => row.name)));
   const quarantined = await loadQuarantine(parts, settings);
   const checks: Check[] = [];
-  for (const { row, own } of asked) checks.push(...[await row.load(own, settings, parts)].flat());
+  for (const { row, own } of asked) {
+    const made = [await row.load(own, settings, parts)].flat();
+    checks.push(...row.startsPrograms ? await inTurns(made, parts) : made);
+  }
   const judge = chain(parts.runtime.clock, checks, policyOf(policy), parts.turn);
   const { dryRun, bypass } = settings.judging;
   const tags = !dryRun && [...policy.actions.values()].includes("tag");
@@ -26,6 +29,15 @@ export async function loadJudge(parts: LoadParts, settings: Settings): Promise<J
   const tried = dryRun ? judges.dryRun(judge) : judge;
   const bypassed = bypass.length > 0 ? judges.bypassing(tried, bypass.flatMap(({ networks }) => networks)) : tried;
   return quarantined(tags ? judges.withoutTags(bypassed, parts.turn) : bypassed);
+}
+
+async function inTurns(
+  checks: readonly Check[],
+  { runtime: { clock }, filterTurns }: LoadParts,
+): Promise<readonly Check[]> {
+  if (!filterTurns) return checks;
+  const { inTurn } = await import("../checks/program/in_turn.ts");
+  return checks.map((check) => inTurn(clock, check, filterTurns));
 }
 
 // If a quarantine cannot be used, the start fails. That is also so in a dry run, which keeps nothing.

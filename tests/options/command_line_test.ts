@@ -97,6 +97,7 @@ Deno.test("readCommandLine reads every further option", () => {
     }],
     ["--bare-newline=reject", { "session.bareNewline": "reject" }],
     ["--log=./x", { "log.target": { kind: "file", path: "./x" } }],
+    ["--max-filters=7", { "listen.maxFilters": 7 }],
     ["--pid-file=/run/x", { "listen.pidFile": "/run/x" }],
     ["--log-format=json", { "log.format": "json" }],
     ["--max-clients=7", { "listen.maxClients": 7 }],
@@ -230,6 +231,8 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["--help=", "mx"], /--help takes no value/],
   // One that needs another.
   [["--foreground", "mx"], /--foreground is for listen mode: give -l/],
+  [["--max-filters=7", "mx"], /--max-filters is for listen mode: give -l/],
+  [["--max-filters=0", "-l", "1", "mx"], /--max-filters: "0"/],
   [["--pid-file=/run/x", "mx"], /--pid-file is for listen mode: give -l/],
   // Wrong values.
   [["--pid-file=", "-l", "1", "mx"], /--pid-file: "" names no file/],

@@ -7,7 +7,7 @@
 import type { DnsList } from "../../dns/list.ts";
 import { isListed, type Listable } from "../../dns/listing.ts";
 import type { Dns } from "../../dns/lookups.ts";
-import type { Turns } from "../../dns/turns.ts";
+import type { Turns } from "../../wire/turns.ts";
 import type { UrlHost } from "../../mime/url_host.ts";
 import { IoError } from "../../ports/io_error.ts";
 import { parseIp } from "../../text/ip.ts";

@@ -8,7 +8,7 @@
 import type { ListNames } from "../../dns/list_names.ts";
 import { listingText } from "../../dns/listing.ts";
 import { type Dns, type DnsOptions, Lookups, type LookupsParts } from "../../dns/lookups.ts";
-import { Turns } from "../../dns/turns.ts";
+import { Turns } from "../../wire/turns.ts";
 import type { Message } from "../../mail/message.ts";
 import type { Verdict } from "../../mail/verdict.ts";
 import { type Bound, HOSTS_LIMIT, TEXT_LIMIT, UrlSearch } from "../../mime/url_search.ts";

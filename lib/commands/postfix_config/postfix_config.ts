@@ -59,7 +59,7 @@ const USUAL_PROCESSES = 20;
 
 // Other printed lines say these, or they have no effect in the mode.
 const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
-  spawn: ["listen", "foreground", "max-clients", "pid-file"],
+  spawn: ["listen", "foreground", "max-clients", "max-filters", "pid-file"],
   listen: ["listen", "foreground"],
 };
 
