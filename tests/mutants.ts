@@ -848,8 +848,8 @@ const ROWS: readonly Row[] = [
   [
     "one client too many",
     "modes/listen.ts",
-    "sessions.size >= options.maxClients",
-    "sessions.size > options.maxClients",
+    "sessions.size >= maxClients",
+    "sessions.size > maxClients",
     "modes/listen_test.ts",
   ],
   [
@@ -890,8 +890,8 @@ const ROWS: readonly Row[] = [
   [
     "--max-clients is not handed on",
     "commands/listen.ts",
-    "maxClients: settings.listen.maxClients",
-    "maxClients: 1e9",
+    "maxClients: settings.listen.maxClients,",
+    "maxClients: 1e9,",
     "app_test.ts",
     "blackbox/listen_test.ts",
   ],
