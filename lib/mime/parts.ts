@@ -7,19 +7,12 @@
 //
 // It keeps a line of a header, a field, and the boundaries in memory. Each octet costs about the same.
 
-import { bytesOf, CR, HT, LF, SP, textOf } from "../text/octets.ts";
-import { BOUNDARY_LIMIT, type ContentFields, parseContentFields } from "./content_fields.ts";
-import type { TextKind } from "./text_reader.ts";
+import { bytesOf, CR, HT, LF, SP } from "../text/octets.ts";
+import { BOUNDARY_LIMIT, type ContentFields } from "./content_fields.ts";
+import { LineRun } from "./line_run.ts";
+import { endOfName, isEmptyLine, PartHeader } from "./part_header.ts";
+import type { TextKind, TextSink } from "./text_reader.ts";
 import { Base64Decoder, type Decoder, type OctetSink, QuotedPrintableDecoder } from "./transfer_codings.ts";
-import { COLON, SLASH } from "./url_characters.ts";
-
-/** Takes the text of parts. */
-export interface TextSink extends OctetSink {
-  begin(kind: TextKind): void;
-  end(): void;
-  /** Whether it wants no more of this part. */
-  readonly isNone: boolean;
-}
 
 export interface PartsSinks {
   /** Takes the parts, one after another. */
@@ -39,11 +32,6 @@ const ENCODINGS_LIMIT = 2;
 // The most that is kept of a line until its end comes. No line with a meaning is longer.
 const LINE_LIMIT = 1_024;
 
-// For each field that describes a part, in one header: the first ones, and the last. Postfix has the same limit for a
-// header (header_size_limit).
-const FIELDS_LIMIT = 4;
-const FIELD_LIMIT = 102_400;
-
 const HYPHEN = 0x2d;
 
 interface Multipart {
@@ -56,6 +44,13 @@ interface Multipart {
 /** The counts for the bounds, for a message with all messages in it. */
 interface Count {
   parts: number;
+}
+
+/** A line, or a piece of a long one. */
+interface Line {
+  readonly start: number;
+  readonly end: number;
+  readonly isBeginning: boolean;
 }
 
 /** The facts about a message from the message around it. */
@@ -73,8 +68,8 @@ export class PartsReader implements Decoder {
   readonly #count: Count;
   readonly #encodings: number;
   /** The text for the sinks, line by line. */
-  readonly #text: Run;
-  readonly #stray: Run;
+  readonly #text: LineRun;
+  readonly #stray: LineRun;
   readonly #base64: Base64Decoder;
   readonly #quotedPrintable: QuotedPrintableDecoder;
   readonly #multiparts: Multipart[] = [];
@@ -82,17 +77,8 @@ export class PartsReader implements Decoder {
   readonly #boundaries = new Map<string, number>();
   /** The depth of the present part. */
   #depth: number;
-  #place: "header" | "body" = "header";
-  #isFirstLine = true;
-  /** Whether this header had a line that is no field. */
-  #isBroken = false;
-  /** This line of the header is read as text too. */
-  #isStrayLine = false;
-  #types: string[] = [];
-  #codings: string[] = [];
-  /** The field that the next piece belongs to. */
-  #field: string[] | undefined;
-  #defaultType: string | undefined;
+  /** The header that we are in; undefined in a body. */
+  #header: PartHeader | undefined;
   /** Takes the content of the part. */
   #content: Decoder | undefined;
   #nested: PartsReader | undefined;
@@ -108,8 +94,9 @@ export class PartsReader implements Decoder {
     this.#count = count;
     this.#depth = depth;
     this.#encodings = encodings;
-    this.#text = new Run(sinks.text);
-    this.#stray = new Run(sinks.stray);
+    this.#text = new LineRun(sinks.text);
+    this.#stray = new LineRun(sinks.stray);
+    this.#beginHeader(undefined);
     const content: OctetSink = { push: (octets, start, end) => (this.#nested ?? sinks.text).push(octets, start, end) };
     this.#base64 = new Base64Decoder(content);
     this.#quotedPrintable = new QuotedPrintableDecoder(content);
@@ -134,7 +121,7 @@ export class PartsReader implements Decoder {
   /** Ends the message. */
   end(): void {
     if (this.#length > 0) this.#flushLine();
-    if (this.#place === "header") this.#endHeader();
+    if (this.#header) this.#endHeader(this.#header);
     this.#endContent();
   }
 
@@ -186,7 +173,7 @@ export class PartsReader implements Decoder {
       isBeginning && this.#multiparts.length > 0 && octets[start] === HYPHEN && octets[start + 1] === HYPHEN &&
       this.#takeBoundary(octets, start, end)
     ) return;
-    if (this.#place === "header") this.#takeHeaderLine(octets, start, end, isBeginning);
+    if (this.#header) this.#takeHeaderLine(this.#header, octets, { start, end, isBeginning });
     else this.#takeContent(octets, start, end);
   }
 
@@ -240,63 +227,27 @@ export class PartsReader implements Decoder {
   }
 
   #leavePart(): void {
-    if (this.#place === "header") this.#stray.end();
+    if (this.#header) this.#stray.end();
     else this.#endContent();
   }
 
   // --- Headers
 
-  #beginHeader(defaultType: string | undefined): void {
-    this.#place = "header";
-    this.#isFirstLine = true;
-    this.#isBroken = false;
-    this.#types = [];
-    this.#codings = [];
-    this.#field = undefined;
-    this.#defaultType = defaultType;
+  #beginHeader(defaultType: string | undefined): PartHeader {
+    return this.#header = new PartHeader(this.#stray, defaultType);
   }
 
-  #takeHeaderLine(octets: Uint8Array, start: number, end: number, isBeginning: boolean): void {
-    const isFirst = this.#isFirstLine;
-    this.#isFirstLine = false;
-    if (isBeginning && isEmptyLine(octets, start, end)) return this.#endHeader();
-    const first = octets[start]!;
-    if (isBeginning && (isFirst || (first !== SP && first !== HT))) {
-      const colon = endOfName(octets, start, end);
-      if (colon === -1 && isFirst && !isMailboxLine(octets, start)) {
-        // There is no header.
-        this.#endHeader();
-        return this.#takeContent(octets, start, end);
-      }
-      if (colon === -1 && !isFirst) this.#isBroken = true;
-      this.#field = colon === -1 ? undefined : this.#fieldNamed(octets, start, colon);
-      if (this.#field) {
-        const value = octets.indexOf(COLON, colon) + 1;
-        if (this.#field.length === FIELDS_LIMIT) this.#field.pop();
-        this.#field.push(textOf(octets.subarray(value, Math.min(end, value + FIELD_LIMIT))));
-      }
-    } else if (this.#field) {
-      const text = this.#field.pop()!;
-      const room = Math.max(0, FIELD_LIMIT - text.length);
-      this.#field.push(text + textOf(octets.subarray(start, Math.min(end, start + room))));
-    }
-    // Some programs take a CR for the end of a line, and so of the header.
-    if (isBeginning) this.#isStrayLine = this.#isBroken || hasInnerCr(octets, start, end);
-    if (this.#isStrayLine) this.#stray.push(octets, start, end);
+  #takeHeaderLine(header: PartHeader, octets: Uint8Array, { start, end, isBeginning }: Line): void {
+    const line = header.take(octets, start, end, isBeginning);
+    if (line === "header") return;
+    this.#endHeader(header);
+    if (line === "body") this.#takeContent(octets, start, end);
   }
 
-  #fieldNamed(octets: Uint8Array, start: number, end: number): string[] | undefined {
-    // Most fields have another first letter or another length.
-    if ((octets[start]! | 0x20) !== 0x63) return undefined;
-    if (end - start !== CONTENT_TYPE.length && end - start !== CONTENT_TRANSFER_ENCODING.length) return undefined;
-    const name = textOf(octets.subarray(start, end)).toLowerCase();
-    if (name === CONTENT_TYPE) return this.#types;
-    return name === CONTENT_TRANSFER_ENCODING ? this.#codings : undefined;
-  }
-
-  #endHeader(): void {
+  #endHeader(header: PartHeader): void {
     this.#stray.end();
-    const { type = this.#defaultType, charset, boundaries, coding } = parseContentFields(this.#types, this.#codings);
+    this.#header = undefined;
+    const { type, charset, boundaries, coding } = header.content;
     const isMessage = type !== undefined && MESSAGE.test(type);
     const isDeep = this.#depth >= DEPTH_LIMIT;
     if (isDeep && (isMessage || boundaries.length > 0)) {
@@ -324,9 +275,9 @@ export class PartsReader implements Decoder {
   #beginMessage(coding: ContentFields["coding"]): void {
     if (coding === "none") {
       this.#depth++;
-      return this.#beginHeader(undefined);
+      this.#beginHeader(undefined);
+      return;
     }
-    this.#place = "body";
     const outside = { count: this.#count, depth: this.#depth + 1, encodings: this.#encodings + 1 };
     this.#nested = new PartsReader(this.#sinks, outside);
     this.#content = coding === "base64" ? this.#base64 : this.#quotedPrintable;
@@ -337,7 +288,7 @@ export class PartsReader implements Decoder {
 
   #beginText(kind: TextKind, coding: ContentFields["coding"]): void {
     const { text, stray } = this.#sinks;
-    this.#place = "body";
+    this.#header = undefined;
     text.begin(kind);
     stray.begin(PLAIN);
     this.#content = coding === "none" ? this.#text : coding === "base64" ? this.#base64 : this.#quotedPrintable;
@@ -350,8 +301,8 @@ export class PartsReader implements Decoder {
       if (endOfName(octets, start, end) !== -1) {
         this.#nested = undefined;
         this.#depth++;
-        this.#beginHeader(undefined);
-        return this.#takeHeaderLine(octets, start, end, true);
+        const header = this.#beginHeader(undefined);
+        return this.#takeHeaderLine(header, octets, { start, end, isBeginning: true });
       }
     }
     if (!this.#nested && this.#sinks.text.isNone) return;
@@ -370,80 +321,12 @@ export class PartsReader implements Decoder {
   }
 }
 
-/** Passes lines that follow each other in the same octets to a sink as one. That costs less. */
-class Run implements Decoder {
-  readonly #sink: TextSink;
-  #octets: Uint8Array | undefined;
-  #start = 0;
-  #end = 0;
-
-  constructor(sink: TextSink) {
-    this.#sink = sink;
-  }
-
-  push(octets: Uint8Array, start: number, end: number): void {
-    if (this.#octets !== octets || this.#end !== start) {
-      this.flush();
-      this.#octets = octets;
-      this.#start = start;
-    }
-    this.#end = end;
-  }
-
-  flush(): void {
-    if (this.#octets) this.#sink.push(this.#octets, this.#start, this.#end);
-    this.#octets = undefined;
-  }
-
-  end(): void {
-    this.flush();
-    this.#sink.end();
-  }
-}
-
-const CONTENT_TYPE = "content-type";
-const CONTENT_TRANSFER_ENCODING = "content-transfer-encoding";
-
 const MESSAGE = /^message\/(?:rfc822|rfc2822|global|news|partial)$/;
 
 function isBlank(octet: number): boolean {
   return octet === SP || octet === HT || octet === CR || octet === LF;
 }
 
-function hasInnerCr(octets: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end - 2; at++) if (octets[at] === CR && octets[at + 1] !== CR) return true;
-  return false;
-}
-
-function isEmptyLine(octets: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (octets[at] !== CR && octets[at] !== LF) return false;
-  return end > start;
-}
-
 function latin1(octets: Uint8Array): string {
   return String.fromCharCode.apply(null, octets as unknown as number[]);
 }
-
-function isAt(octets: Uint8Array, start: number, end: number, what: Uint8Array): boolean {
-  if (end - start < what.length) return false;
-  for (let at = 0; at < what.length; at++) if (octets[start + at] !== what[at]) return false;
-  return true;
-}
-
-/** The end of a field's name (RFC 5322 s.2.2), or -1 if the line is no field. A URL at its beginning is no name. */
-function endOfName(octets: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end && octets[at]! > SP && octets[at]! < 0x7f && octets[at] !== COLON) at++;
-  let colon = at;
-  while (colon < end && (octets[colon] === SP || octets[colon] === HT)) colon++;
-  if (at === start || colon === end || octets[colon] !== COLON) return -1;
-  return octets[colon + 1] === SLASH && octets[colon + 2] === SLASH ? -1 : at;
-}
-
-// Whether it is the line that begins a message in mailbox files.
-function isMailboxLine(octets: Uint8Array, start: number): boolean {
-  const from = octets[start] === 0x3e ? start + 1 : start;
-  return isAt(octets, from, octets.length, MAILBOX);
-}
-
-const MAILBOX = bytesOf("From ");

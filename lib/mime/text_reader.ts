@@ -20,6 +20,14 @@ export interface TextKind {
   readonly isText: boolean;
 }
 
+/** Takes the text of parts. */
+export interface TextSink extends OctetSink {
+  begin(kind: TextKind): void;
+  end(): void;
+  /** Whether it wants no more of this part. */
+  readonly isNone: boolean;
+}
+
 type Form = "unknown" | "plain" | "little endian" | "big endian" | "none";
 
 export class TextReader implements OctetSink {

@@ -4,8 +4,8 @@
 // the other two it reads on, and takes the content as it stands.
 
 import type { OctetSink } from "./transfer_codings.ts";
-import { PartsReader, type TextSink } from "./parts.ts";
-import { TextReader } from "./text_reader.ts";
+import { PartsReader } from "./parts.ts";
+import { TextReader, type TextSink } from "./text_reader.ts";
 import { UrlFinder } from "./url_finder.ts";
 import { isOdd, parseOddHost, parsePlainHost, type UrlHost } from "./url_host.ts";
 
