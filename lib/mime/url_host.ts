@@ -171,7 +171,7 @@ function parseNumber(host: Uint8Array, start: number, end: number): number {
 function bracketed(text: string): UrlHost[] {
   const [, inside = ""] = /^\[([^\]]*)/.exec(text)!;
   const ip = inside.includes(":") ? parseIp(inside) : undefined;
-  return ip ? [{ kind: "ip", ip, shown: inside.split("%", 1)[0]!.toLowerCase() }] : [];
+  return ip ? [{ kind: "ip", ip, shown: `[${inside.split("%", 1)[0]!}]` }] : [];
 }
 
 // --- Encodings

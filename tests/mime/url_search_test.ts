@@ -104,7 +104,8 @@ Deno.test("UrlSearch has bounds, and says which it has reached", async (test) =>
 
 Deno.test("UrlSearch keeps the first spelling of a host, in the order of the message", () => {
   const { hosts } = search(
-    "\nhttp://WWW.b.example/ http://www.B.example. http://3221225985 http://192.0.2.1 http://%61.example",
+    "\nhttp://WWW.b.example/ http://www.B.example. http://3221225985 http://192.0.2.1 http://%61.example " +
+      "http://[2001:DB8::1]:80/",
   );
-  assert.deepEqual(hosts.map(({ shown }) => shown), ["WWW.b.example", "3221225985", "a.example"]);
+  assert.deepEqual(hosts.map(({ shown }) => shown), ["WWW.b.example", "3221225985", "a.example", "[2001:DB8::1]"]);
 });
