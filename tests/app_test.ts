@@ -86,12 +86,12 @@ const WRONG: readonly {
   {
     args: ["mx", "--action=command=tag"],
     status: 64,
-    words: /--action: no check command looks at mail: ask for one, such as -c COMMAND/,
+    words: /--action: no check command looks at mail: ask for it with --command/,
   },
   {
     args: ["mx", "-c", "true", "--on-error=clamd=tempfail"],
     status: 64,
-    words: /--on-error: no check clamd looks at mail: give one of command/,
+    words: /--on-error: no check clamd looks at mail: give one of command, or ask for it with --clamd/,
   },
   {
     // The last one counts.

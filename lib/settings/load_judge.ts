@@ -95,10 +95,18 @@ function byCheck<Value>(
   const values = new Map<CheckName, Value>();
   for (const [check, value] of settings) {
     if (!names.has(check)) {
-      const hint = names.size > 0 ? `give one of ${[...names].join(", ")}` : "ask for one, such as -c COMMAND";
-      throw new UsageError(`option ${option}: no check ${check} looks at mail: ${hint}`);
+      const hint = names.size > 0 ? `give one of ${[...names].join(", ")}, or ` : "";
+      throw new UsageError(
+        `option ${option}: no check ${check} looks at mail: ${hint}ask for it with --${optionFor(check)}`,
+      );
     }
     values.set(check, value);
   }
   return values;
+}
+
+// The first option of a check asks for it.
+function optionFor(name: CheckName): string {
+  const row = Object.values<CheckRow>(CHECKS).find((row) => row.name === name);
+  return Object.values(row?.options ?? {})[0]?.long ?? "command";
 }
