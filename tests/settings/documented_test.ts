@@ -1,13 +1,15 @@
 // Every option is documented: it is in --help, in the manual page, in the completions of all three shells and in the
 // README's table of options. None of these names an option that does not exist. The README and docs/flow.md have the
-// defaults of the program.
+// defaults of the program. The README's lines to paste are right.
 
 import assert from "node:assert/strict";
+import { run } from "../../lib/app.ts";
 import { allOptions } from "../../lib/commands/commands.ts";
 import { helpText } from "../../lib/commands/help.ts";
 import { withDefault } from "../../lib/options/table.ts";
 import { completionFiles, namedCommands } from "../../scripts/completions.ts";
 import { manualPage } from "../../scripts/man.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
 
 const OPTIONS = await allOptions();
 const NAMED = await namedCommands();
@@ -98,4 +100,18 @@ Deno.test("docs/flow.md has the time limits of the program", () => {
     count++;
   }
   assert.ok(count >= 10, `${count} limits were found`);
+});
+
+Deno.test('README.md: each line of "What to run" is right, alone before a server', async (test) => {
+  const [, part = ""] = /^## What to run\n(.*?)^Packages to install/ms.exec(readme) ?? [];
+  const rows = [...part.matchAll(/^\| (.*?) \| `(--?[a-z].*?)`/gm)];
+  assert.ok(rows.length > 10, part);
+  for (const [, want = "", line = ""] of rows) {
+    await test.step(want, async () => {
+      const runtime = new FakeRuntime();
+      runtime.files.replace("/etc/postprox/url-allow", new Uint8Array());
+      runtime.files.mkdir("/var/lib/postprox/quarantine");
+      assert.equal(await run(runtime, ["--check-config", ...line.split(" "), "127.0.0.1:10026"]), 0, runtime.err);
+    });
+  }
 });
