@@ -151,6 +151,35 @@ while [ ! -e "$D/go" ]; do sleep 0.05; done`,
   },
 }]);
 
+table("A helper's descriptors, with several sessions open", { modes: ["listen"], options: helperThatLists }, [{
+  name: "are 0, 1 and 2, also if it is started again",
+  play: async (talk) => {
+    const pids = () => Deno.readTextFileSync(`${talk.dir}/rules/pids`).trim().split("\n");
+    await until(() => talk.hasFile("rules/pids"), "the helper");
+    const before = pids().length;
+    for (let count = 0; count < 3; count++) await talk.open();
+    for (let count = 0; count < 3; count++) {
+      const client = await talk.open();
+      await startMessage(client);
+      await client.say(LARGE);
+    }
+    // The helper ends when it is asked.
+    assert.equal((await deliver(await talk.open())).code, 250);
+    await until(() => pids().length > before, "the next helper");
+    const all = descriptorsIn(await talk.file(`rules/all.${pids().at(-1)}`));
+    assert.deepEqual([...all.keys()], ["0", "1", "2", "3"], String([...all]));
+    assert.match(all.get("3")!, /^\/proc\/\d+\/fd$/);
+  },
+}]);
+
+function helperThatLists(dir: string): string[] {
+  const rules = `${dir}/rules`;
+  Deno.mkdirSync(rules, { recursive: true });
+  const script = `all=$(ls -l /proc/self/fd); echo "$all" >${rules}/all.$$; echo $$ >>${rules}/pids; read -r line`;
+  Deno.writeTextFileSync(`${rules}/helper`, script);
+  return [`--helper=sh ${rules}/helper`, "--helpers=1"];
+}
+
 function descriptorsIn(listing: string): Map<string, string> {
   return new Map(Array.from(listing.matchAll(/ (\d+) -> (.*)/g), (match) => [match[1]!, match[2]!]));
 }
