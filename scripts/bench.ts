@@ -4,8 +4,8 @@
 // a naive proxy (naive_proxy.ts). The three take turns in one run. The figure is the ratio to direct, because that does
 // not depend on the machine and its load. It prints messages of 5 kB on 10 connections, one message of 20 MB, 5 kB with
 // a filter (`-c true`), and the memory of postprox. bench_scanner.ts adds clamd, if that is installed (Debian: apt-get
-// install clamav-daemon clamdscan), and bench_helper.ts a filter that stays. Everything is on 127.0.0.1 and bounded. It needs smtp-source and smtp-sink (Debian:
-// apt-get install postfix).
+// install clamav-daemon clamdscan), and bench_helper.ts a filter that stays. Everything is on 127.0.0.1 and bounded. It
+// needs smtp-source and smtp-sink (Debian: apt-get install postfix).
 
 import { freePort } from "../tests/rig/ports.ts";
 import { benchHelper } from "./bench_helper.ts";
