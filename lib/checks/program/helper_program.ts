@@ -5,7 +5,7 @@
 // goes to `onLine`. So the program never waits because of a full pipe.
 
 import { IoError } from "../../ports/io_error.ts";
-import type { Clock, Processes, TalkingChild } from "../../ports/runtime.ts";
+import type { Clock, ProcessEnd, Processes, TalkingChild } from "../../ports/runtime.ts";
 import { type Answer, formatQuestion, LineCutter, parseAnswer, type Question } from "./helper_lines.ts";
 
 // In octets. An answer has the text of an SMTP reply, which is much shorter.
@@ -41,6 +41,8 @@ export class HelperProgram {
   readonly failed: Promise<HelperFailure>;
   readonly #parts: HelperProgramParts;
   readonly #child: TalkingChild;
+  /** How it ended; undefined if the system cannot tell. */
+  readonly #ended: Promise<ProcessEnd | undefined>;
   readonly #settle: (failure: HelperFailure) => void;
   #failure: HelperFailure | undefined;
   #id = 0;
@@ -57,6 +59,10 @@ export class HelperProgram {
   private constructor(parts: HelperProgramParts, child: TalkingChild) {
     this.#parts = parts;
     this.#child = child;
+    this.#ended = child.ended.catch((error) => {
+      if (!(error instanceof IoError)) throw error;
+      return undefined;
+    });
     const { promise, resolve } = Promise.withResolvers<HelperFailure>();
     this.failed = promise;
     this.#settle = resolve;
@@ -69,16 +75,26 @@ export class HelperProgram {
     const answered = new Promise<Answer>((resolve) => this.#answer = resolve);
     this.#limit(timeout, `helper gave no answer within ${timeout / 1000} s and was killed`);
     try {
-      // The end of the program also shows that a write failed.
-      void this.#child.write(formatQuestion(++this.#id, question)).catch((error) => {
-        if (!(error instanceof IoError)) throw error;
-      });
+      void this.#write(formatQuestion(++this.#id, question));
       const came = await Promise.race([answered, this.failed]);
       if (came instanceof HelperFailure) throw came;
       return came;
     } finally {
       this.#answer = undefined;
       this.#cancelTimeout();
+    }
+  }
+
+  // A program that reads no questions is of no use, even if it runs on. But its end tells more than a write that failed.
+  async #write(question: Uint8Array): Promise<void> {
+    try {
+      await this.#child.write(question);
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      const [late, cancel] = after(this.#parts.clock, 2 * END_DELAY);
+      await Promise.race([this.failed, late]);
+      cancel();
+      this.#fail(new HelperFailure(`helper read no question and was killed: ${error.message}`));
     }
   }
 
@@ -102,7 +118,7 @@ export class HelperProgram {
     const { clock } = this.#parts;
     const cancel = clock.after(KILL_DELAY, () => this.#kill());
     const [givenUp, cancelGivenUp] = after(clock, 3 * KILL_DELAY);
-    await Promise.race([this.#child.ended, givenUp]);
+    await Promise.race([this.#ended, givenUp]);
     cancel();
     cancelGivenUp();
     this.#cancelKill();
@@ -140,9 +156,9 @@ export class HelperProgram {
 
   // Its end shows in two places, because its children may hold its output open, and it may close its output and run on.
   async #watch(output: Promise<void>): Promise<void> {
-    await Promise.race([this.#child.ended, output]);
+    await Promise.race([this.#ended, output]);
     const [late, cancel] = after(this.#parts.clock, END_DELAY);
-    await Promise.race([Promise.all([this.#child.ended, output]), late]);
+    await Promise.race([Promise.all([this.#ended, output]), late]);
     cancel();
     this.#fail(new HelperFailure(await this.#fate()));
   }
@@ -168,8 +184,9 @@ export class HelperProgram {
 
   async #fate(): Promise<string> {
     const said = this.#lastLine === "" ? "" : `: ${this.#lastLine}`;
-    const end = await Promise.race([this.#child.ended, undefined]);
-    if (!end) return `helper closed its output and was killed${said}`;
+    const end = await Promise.race([this.#ended, "runs on" as const]);
+    if (!end) return `helper ended, but nobody knows how${said}`;
+    if (end === "runs on") return `helper closed its output and was killed${said}`;
     return "exit" in end ? `helper ended with exit status ${end.exit}${said}` : `helper died of ${end.signal}${said}`;
   }
 }

@@ -5,6 +5,7 @@ import { helperCheck, type HelperOptions } from "../../../lib/checks/program/hel
 import type { Check } from "../../../lib/checks/check.ts";
 import { messageOf } from "../../../lib/mail/message.ts";
 import type { Verdict } from "../../../lib/mail/verdict.ts";
+import { IoError } from "../../../lib/ports/io_error.ts";
 import { bytesOf, textOf } from "../../../lib/text/octets.ts";
 import type { FakeTalkingChild } from "../../fakes/processes.ts";
 import { FakeRuntime } from "../../fakes/runtime.ts";
@@ -181,6 +182,35 @@ for (const [deed, [play, why]] of Object.entries(FAILURES)) {
     await bed.pass();
   });
 }
+
+Deno.test("a program that reads no question any more is killed at once, although it runs on", async () => {
+  const bed = new Bed();
+  await bed.pass();
+  const [child] = bed.children;
+  child!.write = () => Promise.reject(new IoError("reset", "broken pipe"));
+  const judged = await bed.judge();
+  await bed.runtime.clock.advance(1000);
+  assert.equal(judged.verdict?.kind, "unsure");
+  assert.match(judged.verdict.why, /^helper read no question and was killed: broken pipe$/);
+  assert.equal(child!.signals[0], "SIGTERM");
+  await bed.pass();
+});
+
+Deno.test("a program whose end the system cannot tell is started again", async () => {
+  const bed = new Bed();
+  bed.last.exit(0);
+  bed.runtime.processes.onStart = (child) => {
+    Object.defineProperty(child, "ended", { value: Promise.reject(new IoError("other", "cannot wait")) });
+    bed.runtime.processes.onStart = () => {};
+  };
+  bed.last.closeStdout();
+  await settled();
+  bed.last.closeStdout();
+  await bed.runtime.clock.advance(300);
+  assert.match(bed.notices.at(-1)!, /^helper ended, but nobody knows how, pause 1000$/);
+  await bed.runtime.clock.advance(1000);
+  await bed.pass();
+});
 
 Deno.test("a program that does not answer within -t is killed, and its message was late", async () => {
   const bed = new Bed();
