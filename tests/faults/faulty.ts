@@ -4,7 +4,8 @@
 // effects of the one failure show at once.
 
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
-import type { Child, Conn, File, Runtime } from "../../lib/ports/runtime.ts";
+import type { Child, Conn, File, Runtime, TalkingChild } from "../../lib/ports/runtime.ts";
+import { scannerAt } from "../fuzz/scanners.ts";
 
 export const OPERATIONS = [
   "connect",
@@ -23,6 +24,18 @@ export const OPERATIONS = [
   "spawn",
   "wait",
   "read stderr",
+  "connect to scanner",
+  "read scanner",
+  "write scanner",
+  "look up in list",
+  "look up host",
+  "start helper",
+  "read helper",
+  "write helper",
+  "lock",
+  "sync",
+  "sync of a directory",
+  "rename",
 ] as const;
 
 export type Operation = typeof OPERATIONS[number];
@@ -45,6 +58,27 @@ export const KINDS: Readonly<Record<Operation, readonly IoErrorKind[]>> = {
   "spawn": ["missing", "denied", "other"],
   "wait": ["other"],
   "read stderr": ["reset", "other"],
+  "connect to scanner": [
+    "refused",
+    "timeout",
+    "unreachable",
+    "unknown-host",
+    "missing",
+    "denied",
+    "exhausted",
+    "other",
+  ],
+  "read scanner": ["reset", "timeout", "other"],
+  "write scanner": ["reset", "timeout", "other"],
+  "look up in list": ["timeout", "refused", "unreachable", "other"],
+  "look up host": ["timeout", "refused", "unreachable", "other"],
+  "start helper": ["missing", "denied", "exhausted", "other"],
+  "read helper": ["reset", "other"],
+  "write helper": ["reset", "other"],
+  "lock": ["other"],
+  "sync": ["no-space", "other"],
+  "sync of a directory": ["no-space", "other"],
+  "rename": ["no-space", "denied", "other"],
 };
 
 export interface Fault {
@@ -67,12 +101,13 @@ export class Faulty {
   }
 
   runtime(inner: Runtime): Runtime {
-    const { network, files, processes } = inner;
+    const { network, files, processes, resolver } = inner;
     return over(inner, {
       network: over(network, {
         connect: async (to, limit) => {
-          this.#pass("connect");
-          return this.#conn(await network.connect(to, limit), "downstream");
+          const isScanner = scannerAt(to) !== undefined;
+          this.#pass(isScanner ? "connect to scanner" : "connect");
+          return this.#conn(await network.connect(to, limit), isScanner ? "scanner" : "downstream");
         },
       }),
       files: over(files, {
@@ -96,9 +131,27 @@ export class Faulty {
           this.#pass("unlink");
           await files.remove(path);
         },
+        rename: async (from, to) => {
+          this.#pass("rename");
+          await files.rename(from, to);
+        },
+        syncDirectory: async (path) => {
+          this.#pass("sync of a directory");
+          await files.syncDirectory(path);
+        },
+      }),
+      resolver: over(resolver, {
+        resolve: async (name, type, options) => {
+          this.#pass(name.endsWith(".list") ? "look up in list" : "look up host");
+          return await resolver.resolve(name, type, options);
+        },
       }),
       processes: over(processes, {
         start: async (words, environment) => this.#child(await processes.start(words, environment)),
+        startTalking: async (words) => {
+          this.#pass("start helper");
+          return this.#talkingChild(await processes.startTalking(words));
+        },
       }),
     });
   }
@@ -117,7 +170,7 @@ export class Faulty {
     return this.#conn(inner, "client");
   }
 
-  #conn(inner: Conn, who: "client" | "downstream"): Conn {
+  #conn(inner: Conn, who: "client" | "downstream" | "scanner"): Conn {
     return {
       ...inner.peer === undefined ? {} : { peer: inner.peer },
       read: async (into) => {
@@ -150,9 +203,15 @@ export class Faulty {
         this.#pass("set the time of a file");
         await inner.backdate();
       },
-      sync: () => inner.sync(),
+      sync: async () => {
+        this.#pass("sync");
+        await inner.sync();
+      },
       isUnlocked: () => inner.isUnlocked(),
-      lock: () => inner.lock(),
+      lock: async () => {
+        this.#pass("lock");
+        return await inner.lock();
+      },
       close: () => inner.close(),
     };
   }
@@ -172,6 +231,21 @@ export class Faulty {
       closeStderr: () => inner.closeStderr(),
       hasGroup: () => inner.hasGroup(),
       signalGroup: (signal) => inner.signalGroup(signal),
+    };
+  }
+
+  #talkingChild(inner: TalkingChild): TalkingChild {
+    return {
+      ...this.#child(inner),
+      write: async (octets) => {
+        this.#pass("write helper");
+        await inner.write(octets);
+      },
+      readStdout: async () => {
+        this.#pass("read helper");
+        return await inner.readStdout();
+      },
+      hangUp: () => inner.hangUp(),
     };
   }
 

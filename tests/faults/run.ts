@@ -1,12 +1,13 @@
 // Plays one dialogue again and again, each time with one failure in it, and judges each.
 //
-// The dialogue has three messages: a small one that its filter passes, one that is too large for memory, and one that
-// its filter replaces. It is also played without a filter, where a large message is a file without a name. The judge of
-// the fuzz checks what no fault may change: no 2xx that downstream did not say, nothing delivered twice or in part,
-// nothing left behind. This file checks the rest: the class of reply for each fault.
+// The first dialogue has three messages: a small one that its filter passes, one that is too large for memory, and one
+// that its filter replaces. It is also played without a filter, where a large message is a file without a name. Further
+// dialogues have scanners, a helper or a quarantine in place of the filter. The judge of the fuzz checks what no fault may
+// change: no 2xx that downstream did not say, nothing delivered twice or in part, nothing left behind, a copy in the
+// quarantine for each message that was discarded. This file checks the rest: the class of reply for each fault, and that a
+// fault changes the reply to no other message.
 
-import type { IoErrorKind } from "../../lib/ports/io_error.ts";
-import type { Input, Step } from "../fuzz/input.ts";
+import type { Filter, Input, Settings, Step } from "../fuzz/input.ts";
 import { judge, standing } from "../fuzz/judge.ts";
 import { ReplyScan } from "../rig/replies.ts";
 import { type Played, playInput } from "../fuzz/world.ts";
@@ -17,6 +18,8 @@ export interface Dialogue {
   readonly name: string;
   readonly input: Input;
   readonly places: readonly string[];
+  /** Only these operations fail; absent: all. */
+  readonly operations?: readonly Operation[];
 }
 
 /** The outcome of one fault. */
@@ -33,29 +36,126 @@ export interface Outcome {
 // In few lines: the judge takes time for each, again for each fault.
 const LARGE = `${"a large message ".padEnd(998, ".")}\r\n`.repeat(520);
 
-function dialogue(name: string, filter: boolean, contents: Readonly<Record<string, string>>): Dialogue {
-  const steps: Step[] = [{ do: "say", text: "EHLO client\r\n" }];
-  const places = ["EHLO"];
+// Just too large for memory.
+const LARGER = LARGE.slice(0, 270_000);
+
+const WITH_SUBJECT = (subject: string, fields = "") => `Subject: ${subject}\r\n${fields}\r\n${subject}\r\n`;
+
+interface Parts {
+  readonly settings: Settings;
+  readonly contents: Readonly<Record<string, string>>;
+  readonly filters?: readonly Filter[];
+  readonly operations?: readonly Operation[];
+}
+
+function dialogue(name: string, { settings, contents, filters = [], operations }: Parts): Dialogue {
+  // A helper that ends is noticed in a moment.
+  const pause: Step[] = settings.helper ? [{ do: "pass", ms: 1000 }] : [];
+  const steps: Step[] = [...pause, { do: "say", text: "EHLO client\r\n" }];
+  const places = [...pause.map(() => "the start"), "EHLO"];
   for (const [size, content] of Object.entries(contents)) {
-    const parts = [`MAIL FROM:<${size}@client>\r\n`, "RCPT TO:<x@mx>\r\n", "DATA\r\n", `${content}.\r\n`];
-    steps.push(...parts.map((text): Step => ({ do: "say", text })));
-    places.push(...["MAIL", "RCPT", "DATA", "the content"].map((place) => `${size} message: ${place}`));
+    const parts = [
+      `MAIL FROM:<${size.replaceAll(" ", "")}@client>\r\n`,
+      "RCPT TO:<x@mx>\r\n",
+      "DATA\r\n",
+      `${content}.\r\n`,
+    ];
+    steps.push(...parts.map((text): Step => ({ do: "say", text })), ...pause);
+    const own = ["MAIL", "RCPT", "DATA", "the content", ...pause.map(() => "the content")];
+    places.push(...own.map((place) => `${size} message: ${place}`));
   }
-  const filters = [{ exit: 0 }, { exit: 0 }, { exit: 0, outfile: "replaced\n" }];
-  return { name, input: { settings: filter ? { filter } : {}, steps, mx: [], filters }, places };
+  return { name, input: { settings, steps, mx: [], filters }, places, ...operations ? { operations } : {} };
+}
+
+const REPLACED: readonly Filter[] = [{ exit: 0 }, { exit: 0 }, { exit: 0, outfile: "replaced\n" }];
+
+const OF_DISK = [
+  "create",
+  "append",
+  "stat of a file",
+  "stat of a path",
+  "open",
+  "read back",
+  "unlink",
+  "lock",
+  "sync",
+  "sync of a directory",
+  "rename",
+] as const;
+const OF_SCANNERS = ["connect to scanner", "read scanner", "write scanner", "look up in list", "look up host"] as const;
+
+// A clean message and one that each of them catches.
+function scanner(name: "clamd" | "rspamd" | "spamd" | "urls", rejectUnsure: boolean): Dialogue {
+  const mark = { clamd: "X-Clamd: caught\r\n", rspamd: "X-Rspamd: caught\r\n", spamd: "X-Spamd: caught\r\n", urls: "" };
+  const caught = name === "urls" ? "http://address.example/ " : "caught";
+  return dialogue(`with ${name === "urls" ? "URL lists" : name}${rejectUnsure ? " and -r" : ""}`, {
+    settings: { scanners: [name], rejectUnsure },
+    contents: {
+      "clean": WITH_SUBJECT("http://clean.example/ "),
+      "caught": WITH_SUBJECT(caught, mark[name]),
+    },
+    operations: OF_SCANNERS,
+  });
+}
+
+// All side by side. A message that is larger than memory is in a file, which each of them reads by itself.
+const SIDE_BY_SIDE = dialogue("with all scanners", {
+  settings: { scanners: ["clamd", "rspamd", "spamd", "urls"], rejectUnsure: true },
+  contents: { "small": WITH_SUBJECT("http://clean.example/ "), "large": `Subject: large\r\n\r\n${LARGER}` },
+  operations: [...OF_SCANNERS, "read client", "create", "append", "read back"],
+});
+
+const KEPT = dialogue("with a quarantine", {
+  settings: { scanners: ["clamd", "rspamd"], quarantine: true },
+  contents: {
+    "refused": WITH_SUBJECT("virus", "X-Clamd: caught\r\n"),
+    "discarded": WITH_SUBJECT("spam", "X-Rspamd: discard\r\n"),
+    "large quarantined": `Subject: large\r\nX-Rspamd: quarantine\r\n\r\n${LARGER}`,
+  },
+  operations: [...OF_DISK, ...OF_SCANNERS],
+});
+
+const HELPED: readonly Filter[] = [
+  { of: "two", exit: 1, stderr: "550 5.7.1 no\n" },
+  { of: "three", exit: 0, outfile: "replaced\n" },
+];
+
+const OF_HELPER = ["start helper", "read helper", "write helper", "read stderr", "wait"] as const;
+
+function helper(rejectUnsure: boolean): Dialogue {
+  return dialogue(`with a helper${rejectUnsure ? " and -r" : ""}`, {
+    settings: { filter: true, helper: true, rejectUnsure },
+    contents: { "small": "one\r\n", "refused": "two\r\n", "replaced": "three\r\n" },
+    filters: HELPED,
+    operations: rejectUnsure ? OF_HELPER : [...OF_HELPER, ...OF_DISK, "read client", "write client"],
+  });
 }
 
 export const DIALOGUES: readonly Dialogue[] = [
-  dialogue("with a filter", true, { "small": "one\r\n", "large": LARGE, "replaced": "three\r\n" }),
-  dialogue("without a filter", false, { "small": "one\r\n", "large": LARGE }),
+  dialogue("with a filter", {
+    settings: { filter: true },
+    contents: { "small": "one\r\n", "large": LARGE, "replaced": "three\r\n" },
+    filters: REPLACED,
+  }),
+  dialogue("without a filter", { settings: {}, contents: { "small": "one\r\n", "large": LARGE } }),
+  ...(["clamd", "rspamd", "spamd", "urls"] as const).flatMap((name) => [scanner(name, false), scanner(name, true)]),
+  SIDE_BY_SIDE,
+  KEPT,
+  helper(false),
+  helper(true),
 ];
+
+/** What the client hears to each message of a dialogue without a fault. */
+const USUAL = new Map<Dialogue, readonly number[]>();
 
 /** Every fault there is in `dialogue`: each call of each operation that a run without faults makes, with each kind. */
 export async function* everyFault(dialogue: Dialogue): AsyncGenerator<Fault> {
   const faultless = new Faulty();
-  const { complaints } = judge(await playWith(dialogue, faultless));
-  if (complaints.length > 0) throw new Error(`without a fault: ${complaints.join("; ")}`);
-  for (const operation of OPERATIONS) {
+  const played = await playWith(dialogue, faultless);
+  const { complaints } = judge(played);
+  if (complaints.length > 0) throw new Error(`${dialogue.name} without a fault: ${complaints.join("; ")}`);
+  USUAL.set(dialogue, codesOf(played));
+  for (const operation of dialogue.operations ?? OPERATIONS) {
     const count = faultless.calls.filter((call) => call.operation === operation).length;
     for (let call = 0; call < count; call++) for (const kind of KINDS[operation]) yield { operation, call, kind };
   }
@@ -87,7 +187,7 @@ export async function playFault(dialogue: Dialogue, fault: Fault): Promise<Outco
       ...uncaught,
       ...complaints,
       ...faulty.happened ? [] : ["the fault did not happen"],
-      ...wrongClass(played, fault),
+      ...wrongClass(played, { dialogue, fault, place: places[fault.call]?.place ?? "" }),
     ],
   };
 }
@@ -124,22 +224,65 @@ const SPOOL: readonly Operation[] = [
   "read back",
 ];
 
-// Every reply that is no downstream's own, by the operation that failed.
-function wrongClass(played: Played, { operation, kind }: Fault): string[] {
-  const own = ownReplies(played);
-  const allowed = allowedCodes(operation, kind);
-  return own.filter((code) => !allowed.includes(code)).map((code) =>
-    `${code} where ${allowed.join(" or ") || "no reply"} belongs`
-  );
+const OF_QUARANTINE: readonly Operation[] = ["lock", "sync", "sync of a directory", "rename"];
+
+interface At {
+  readonly dialogue: Dialogue;
+  readonly fault: Fault;
+  readonly place: string;
 }
 
-function allowedCodes(operation: Operation, kind: IoErrorKind): number[] {
+// Every reply that is no downstream's own, by the operation that failed. And a fault of a check or of the quarantine
+// changes only the reply to the message that it belongs to.
+function wrongClass(played: Played, at: At): string[] {
+  const { dialogue, fault: { operation }, place } = at;
+  const usual = USUAL.get(dialogue)!;
+  const allowed = [...allowedCodes(at), ...usual.filter((code) => code !== 250 || dialogue === KEPT)];
+  const wrong = ownReplies(played).filter((code) => !allowed.includes(code)).map((code) =>
+    `${code} where ${allowed.join(" or ") || "no reply"} belongs`
+  );
+  if (/client|downstream|^connect$/.test(operation)) return wrong;
+  const names = [...new Set(dialogue.places.flatMap((place) => /^(.*) message: /.exec(place)?.[1] ?? []))];
+  names.push("last");
+  const own = names.indexOf(/^(.*) message: /.exec(place)?.[1] ?? (place === "the end" ? "last" : ""));
+  codesOf(played).slice(0, usual.length).forEach((code, number) => {
+    if (code === usual[number] || code === 421) return;
+    if (number !== own) wrong.push(`${code} to the ${names[number]} message, which has no part in it`);
+    else if (!allowedFor(at, usual[number]!).includes(code)) wrong.push(`${code} to the ${names[number]} message`);
+  });
+  return wrong;
+}
+
+function isOfHelper({ dialogue: { input: { settings } }, fault: { operation } }: At): boolean {
+  return settings.helper === true && OF_HELPER.some((one) => one === operation);
+}
+
+// The replies to the message during which a fault happens, besides the usual one.
+function allowedFor(at: At, usual: number): number[] {
+  const { dialogue: { input: { settings } }, fault: { operation, kind } } = at;
+  const isOfCheck = OF_SCANNERS.some((one) => one === operation) || isOfHelper(at);
+  if (operation === "connect to scanner" && kind === "exhausted") return [451];
+  // Strangers choose the host, so a host that cannot be looked up is no failure of the check.
+  if (operation === "look up host") return [250];
+  if (isOfCheck) return [settings.rejectUnsure ? 451 : 250];
+  // A message that is refused stays refused, kept or not.
+  if (OF_QUARANTINE.includes(operation)) return usual === 550 ? [] : [451];
+  return allowedCodes(at);
+}
+
+function allowedCodes(at: At): number[] {
+  const { dialogue: { input: { settings } }, fault: { operation, kind } } = at;
   if (operation === "connect") return [421];
   if (operation === "read downstream" || operation === "write downstream") return [421, 451, 221];
-  if (SPOOL.includes(operation)) return [kind === "no-space" ? 452 : 451, 421];
+  if (SPOOL.includes(operation)) return [kind === "no-space" ? 452 : 451, 421, ...settings.quarantine ? [451] : []];
+  if (isOfHelper(at)) return settings.rejectUnsure ? [451] : [];
   if (operation === "unlink") return [451];
   if (operation === "wait") return [451];
   if (operation === "read client" || operation === "write client") return kind === "timeout" ? [421] : [];
+  if (OF_QUARANTINE.includes(operation) || operation === "connect to scanner" && kind === "exhausted") return [451];
+  if (OF_SCANNERS.some((one) => one === operation)) {
+    return settings.rejectUnsure ? [451] : [];
+  }
   return [];
 }
 
@@ -152,6 +295,13 @@ function ownReplies({ heard, mx }: Played): number[] {
 }
 
 // --- what the table tells
+
+function codesOf(played: Played): number[] {
+  const scan = new ReplyScan();
+  scan.push(played.heard);
+  const codes = scan.replies.map(({ code }) => code);
+  return codes.flatMap((code, at) => code === 354 ? codes[at + 1] ?? [] : []);
+}
 
 // The reply to each message, or that there was none; and a 421 or a closed connection where the session ended early.
 function clientHears(played: Played): string {
@@ -180,6 +330,6 @@ function downstreamSees({ mx }: Played): string {
 // The lines that an administrator sees without -v, without id and fields; and the first field that says why.
 function logHas(played: Played): string {
   const lines = played.log.lines.filter((line) => /^(?:error|warning): /.test(line));
-  const words = lines.map((line) => line.replace(/^\w+: [0-9a-f]{10}: /, "").replace(/ \w+=.*$/, ""));
+  const words = lines.map((line) => line.replace(/^\w+: (?:[0-9a-f]{10}: )?/, "").replace(/ \w+=.*$/, ""));
   return [...new Set(words)].join("; ");
 }

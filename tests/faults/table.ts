@@ -10,15 +10,25 @@ const HEAD = `# What happens when something fails
 give there. It judges what happens then. \`deno task faults --write\` writes this page again.
 
 The client sends three messages through a filter: a small one, one that is too large for memory, and one that the filter
-replaces. It also sends two messages without a filter. Without a fault it hears 250 to each of them.
+replaces. It also sends two messages without a filter. Without a fault it hears 250 to each of them. Further dialogues have
+content checks in place of the filter. Most of them fail only in the operations of these checks:
+
+- with clamd, rspamd, spamd or URL lists, once with \`-r\` and once without: a clean message, and one that the check refuses
+- with all scanners side by side and \`-r\`: a small message, and one that is too large for memory
+- with \`--quarantine\`: a message that clamd refuses, one that rspamd discards, and a large one that rspamd wants in quarantine
+- with \`--helper\`, once with \`-r\` and once without: a message that passes, one that it refuses, and one that it replaces
+
+In the tables:
 
 - "closed" is a connection that ends early. "421, closed" is one that ends with that reply. A reply that is not in the table was
-  lost with the connection.
+  lost with the connection. The last reply is that to one more message, which shows that the session goes on.
 - Downstream's column counts the messages that reached it whole. Downstream drops parts of messages.
 - The log's column has the lines that postprox writes without \`-v\`.
 
 After a fault postprox never says a 2xx that downstream did not say. It never delivers a message twice, or a part of a message. It
-leaves no connection, timer or process. Only a file that cannot be removed stays, until the next start removes it.
+leaves no connection, timer or process. A fault of a check concerns one message only. Without \`-r\` that message passes
+unchecked, and with \`-r\` it is refused with 451. The quarantine has a message whole or not at all. It has each message to which
+the client heard 250 although nothing was delivered. Only a file that cannot be removed stays, until the next start removes it.
 `;
 
 /** The whole page. */

@@ -47,7 +47,7 @@ const DIALOGUE: Step[] = ["EHLO c\r\n", "MAIL FROM:<a@b>\r\n", "RCPT TO:<c@d>\r\
 const FILTERED: Input = { ...NO_INPUT, settings: { filter: true }, steps: DIALOGUE };
 
 Deno.test("fuzz: the judge accepts a plain dialogue, and finds its message in the features", async () => {
-  for (const input of [{ ...NO_INPUT, steps: DIALOGUE }, FILTERED]) {
+  for (const input of [{ ...NO_INPUT, steps: DIALOGUE }, FILTERED, CHECKED]) {
     const { complaints, features } = await tryInput(input);
     assert.deepEqual(complaints, []);
     assert.ok(features.some((feature) => feature.endsWith(": dot 2")), features.join());
@@ -88,6 +88,40 @@ const FORGERIES: readonly [what: string, forge: (played: Played) => void, compla
   ],
 ];
 
+// A clean message, and one that is discarded.
+const CHECKED: Input = {
+  ...NO_INPUT,
+  settings: { scanners: ["clamd", "rspamd", "spamd", "urls"], quarantine: true, rejectUnsure: true },
+  steps: [
+    ...DIALOGUE.slice(0, -1),
+    "x: y\r\n\r\nhttp://clean.example/\r\n.\r\n",
+    ...DIALOGUE.slice(1, -1),
+    "spam\r\n.\r\n",
+  ]
+    .map((step): Step => typeof step === "string" ? { do: "say", text: step } : step),
+  scans: [{ of: "rspamd", gives: "clean" }, { of: "rspamd", gives: "discard" }],
+};
+
+const FORGED_CHECKS: typeof FORGERIES = [
+  ["clamd finds something", (played) => played.scans[0]!.gives = "caught", /550 expected/],
+  ["a scanner fails", (played) => played.scans[0]!.gives = "error", /451 expected/],
+  ["a scanner is too slow", (played) => played.scans[1]!.endTime! += 40_000, /451 expected/],
+  ["a scanner sees something else", (played) => played.scans[0]!.content = "y\n", /clamd is asked about/],
+  ["a scanner is not asked", (played) => (played.scans as unknown[]).shift(), /clamd did not look/],
+  ["a host is listed", (played) => {
+    played.sent = played.sent.replace("clean.example", "listed.example");
+    for (const scan of played.scans) scan.content = scan.content!.replace("clean.example", "listed.example");
+  }, /550 expected/],
+  [
+    "a field of spamd is missing",
+    (played) => forgeRequest(played, /^X-Spam/, (text) => text.slice(20)),
+    /downstream gets/,
+  ],
+  ["nothing is kept", (played) => played.kept = [], /no copy/],
+  ["too much is kept", (played) => played.kept = [...played.kept, ...played.kept], /the quarantine has/],
+  ["the wrong message is kept", (played) => Object.assign(played.kept[0]!, { email: "x\n" }), /the quarantine has/],
+];
+
 function forgeRequest({ mx }: Played, which: RegExp, forge: (text: string) => string): void {
   const request = mx!.requests.find(({ text }) => which.test(text))!;
   request.text = forge(request.text);
@@ -98,10 +132,12 @@ function forgeRun({ filters }: Played, change: Partial<Played["filters"][number]
 }
 
 Deno.test("fuzz: the judge sees each forgery", async () => {
-  for (const [what, forge, complaint] of FORGERIES) {
-    const played = await playInput(structuredClone(FILTERED), standing);
-    assert.deepEqual(judge(played).complaints, [], what);
-    forge(played);
-    assert.match(judge(played).complaints.join("; "), complaint, what);
+  for (const [input, forgeries] of [[FILTERED, FORGERIES], [CHECKED, FORGED_CHECKS]] as const) {
+    for (const [what, forge, complaint] of forgeries) {
+      const played = await playInput(structuredClone(input), standing);
+      assert.deepEqual(judge(played).complaints, [], what);
+      forge(played);
+      assert.match(judge(played).complaints.join("; "), complaint, what);
+    }
   }
 });

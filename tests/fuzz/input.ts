@@ -14,18 +14,50 @@ export interface Input {
   readonly mx: readonly Answer[];
   /** The actions of the filters, one after another. */
   readonly filters: readonly Filter[];
+  /** How scanners deviate from clean answers; each is used once, the first of that scanner. */
+  readonly scans?: readonly ScanAnswer[];
+}
+
+export type ScannerName = "clamd" | "rspamd" | "spamd";
+
+/** What a scanner says to a question. */
+export interface ScanAnswer {
+  readonly of: ScannerName;
+  readonly gives:
+    | "clean"
+    | "caught"
+    | "later"
+    | "discard"
+    | "quarantine"
+    | "marked"
+    | "error"
+    | "nonsense"
+    | "silence"
+    | "refusal";
+  readonly delay?: number;
+  /** Only so many octets of it, and never all. */
+  readonly cut?: number;
+  /** What it does after that. It ends the connection unless this says something else. */
+  readonly then?: "resets" | "waits";
+  /** It says nonsense before the question. */
+  readonly isEarly?: true;
 }
 
 export interface Settings {
   readonly filter?: boolean;
+  /** The filter is a helper. */
+  readonly helper?: boolean;
+  readonly contentRules?: boolean;
+  readonly scanners?: readonly (ScannerName | "urls")[];
+  readonly quarantine?: boolean;
   readonly rejectUnsure?: boolean;
   readonly rejectBareNewline?: boolean;
   readonly allowDiscard?: boolean;
   readonly editInPlace?: boolean;
   readonly strictExit?: boolean;
   readonly exitStatus?: readonly (readonly [status: number, meaning: ExitMeaning])[];
-  /** The options of these names, for the filter. */
-  readonly action?: "tempfail" | "discard" | "tag" | "log";
+  /** The options of these names, for all checks. Without a quarantine, `quarantine` is `discard`. */
+  readonly action?: "tempfail" | "discard" | "quarantine" | "tag" | "log";
   readonly onError?: OnError;
   readonly dryRun?: boolean;
   readonly maxMessageSize?: number;
@@ -91,6 +123,10 @@ export interface Filter {
   readonly copies?: boolean;
   readonly outfileIs?: "directory" | "missing";
   readonly email?: "missing" | "changed" | "cut";
+  /** A helper does this for each message with this text. */
+  readonly of?: string;
+  /** A helper answers another question, or not at all. */
+  readonly wrong?: "id" | "nonsense";
 }
 
 export const NO_INPUT: Input = { settings: {}, steps: [], mx: [], filters: [] };

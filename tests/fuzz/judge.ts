@@ -12,6 +12,7 @@ import { OWN_REPLIES } from "../../lib/session/own_replies.ts";
 import { fooled, guarded, slowDecode, slowEncode } from "../smtp/dot_reference.ts";
 import { spelled } from "../rig/octets.ts";
 import { type HeardReply, ReplyScan } from "../rig/replies.ts";
+import { looksAt, onTop } from "./looks.ts";
 import type { TimedRequest } from "./mx.ts";
 import { type FilterRun, LIMITS, type Moment, type Played, type Standing } from "./world.ts";
 
@@ -30,6 +31,10 @@ interface State {
   readonly heard: number;
   readonly asked: number;
   readonly filter: number;
+  /** Messages that checks were asked about. */
+  readonly judged: number;
+  /** Messages of which the quarantine has a copy: that it must have, or may have. */
+  readonly kept: readonly Keep[];
   readonly mode: "command" | "content" | "auth";
   readonly phase: Phase;
   readonly recipients: number;
@@ -47,6 +52,11 @@ interface State {
   /** Messages that were delivered, and whose client may not have heard so because it was gone or silent. */
   readonly unheard: number;
   readonly features: Chain | undefined;
+}
+
+interface Keep {
+  readonly email: string;
+  readonly must: boolean;
 }
 
 interface Chain {
@@ -126,8 +136,11 @@ class Walk {
     const open = start ? [start] : [];
     const seen = new Set<string>();
     for (let state = open.pop(); state; state = open.pop()) {
-      const { at, heard, asked, filter, mode, phase, over, lost, unknown, unheard, resetDue } = state;
-      const key = [at, heard, asked, filter, mode, phase, over, lost, unknown, unheard, resetDue].join(" ");
+      const { at, heard, asked, filter, mode, phase, over, lost, unknown, unheard, resetDue, judged, kept } = state;
+      const kept_ = kept.map(({ must }) => must ? "!" : "?").join("");
+      const key = [at, heard, asked, filter, mode, phase, over, lost, unknown, unheard, resetDue, judged, kept_].join(
+        " ",
+      );
       if (seen.has(key)) continue;
       seen.add(key);
       const ends = this.#next(state, open);
@@ -156,6 +169,8 @@ class Walk {
       heard: 1,
       asked: 1,
       filter: 0,
+      judged: 0,
+      kept: [],
       mode: "command",
       phase: "idle",
       recipients: 0,
@@ -234,6 +249,8 @@ class Walk {
     if (played.end !== undefined && !played.left && !state.over && !this.#deaf) {
       return this.#fail(state, "closed without a word");
     }
+    const wrongKept = played.end === undefined ? undefined : this.#wrongKept(state);
+    if (wrongKept) return this.#fail(state, wrongKept);
     const lines = played.log.find("possible duplicate").length;
     if (lines < state.unknown) return this.#fail(state, `${state.unknown} unknown outcomes, ${lines} in the log`);
     // A final dot that could not be written may still have got out.
@@ -250,7 +267,7 @@ class Walk {
 
   #probeTaken(): boolean {
     const content = this.#requests.filter(({ kind }) => kind === "content").at(-1);
-    return content?.text === "probe\r\n..\r\n.\r\n" || this.#played.input.settings.maxMessageSize !== undefined;
+    return content?.text.endsWith("probe\r\n..\r\n.\r\n") || this.#played.input.settings.maxMessageSize !== undefined;
   }
 
   // --- our own words downstream
@@ -461,47 +478,116 @@ class Walk {
     if (this.#played.fault === "other") this.#spoolFailed(after, open);
     // Only postprox may write these fields: they are gone before anybody looks.
     const email = settings.action === "tag" && !settings.dryRun ? retagged(spool, "") : spool;
-    if (!settings.filter) return this.#deliver(after, { wire: slowEncode(email, "lf"), verdict: "unfiltered" }, open);
+    const { fault, stalled } = this.#played;
+    const mayBeKept = settings.quarantine && this.#excuse ? [{ email: spool, must: false }] : [];
+    const message: State = { ...after, judged: state.judged + 1, kept: [...state.kept, ...mayBeKept] };
+    const parts = { played: this.#played, message: message.judged, isExcused: this.#excuse };
+    const { recipients, remoteIp } = state;
+    for (const looked of looksAt(email, parts)) {
+      if (looked.kind === "wrong") this.#fail(state, looked.why);
+      else if (looked.kind === "seen") this.#seen(message, { ...looked, spool, recipients, remoteIp }, open);
+      else {
+        if (this.#excuse) this.#unheardMessage(message, "caught unheard", open);
+        for (const code of looked.codes) this.#caughtMessage(message, { spool, code, why: `check ${code}` }, open);
+      }
+    }
+    if (fault || (settings.scanners && stalled)) this.#refusedMessage(message, 451, "checks cut short", open);
+  }
 
+  // The message as the checks before the filter left it.
+  #seen(
+    state: State,
+    { email, isDoubtful, spool, recipients, remoteIp }:
+      & { email: string; isDoubtful: boolean; spool: string }
+      & Pick<State, "recipients" | "remoteIp">,
+    open: State[],
+  ): void {
+    const { input: { settings }, filters, fault, stalled, helperFailures } = this.#played;
+    const asItCame = slowEncode(settings.dryRun ? spool : email, "lf");
+    if (!settings.filter) {
+      if (!isDoubtful) return this.#deliver(state, { wire: asItCame, verdict: "unfiltered" }, open);
+      if (this.#excuse) this.#unheardMessage(state, "doubt unheard", open);
+      return this.#refusedMessage(state, 451, "doubt", open);
+    }
     // A client that took no reply for long has left no time for the filter.
-    if (this.#played.stalled) this.#refusedMessage(after, 451, "no time for the filter", open);
-    const run = this.#played.filters[state.filter];
+    if (stalled) this.#refusedMessage(state, 451, "no time for the filter", open);
+    const run = filters[state.filter];
+    // Helpers that failed again and again rest for a while. Then nobody looks at the message.
+    if (helperFailures > 1 || (settings.helper && fault)) {
+      const isDefer = isDoubtful || (onErrorOf(settings) === "tempfail" && !settings.dryRun);
+      if (isDefer) this.#refusedMessage(state, 451, "no helper", open);
+      else this.#deliver(state, { wire: asItCame, verdict: "no helper" }, open);
+    }
     if (!run) {
       // Nobody waits for the verdict.
-      if (this.#excuse) this.#unheardMessage(after, "no filter", open);
-      else this.#fail(after, "no filter looks at the message");
+      if (this.#excuse) this.#unheardMessage(state, "no filter", open);
+      else this.#fail(state, "no filter looks at the message");
       return;
     }
-    const judged = { ...after, filter: state.filter + 1 };
+    const judged = { ...state, filter: state.filter + 1 };
     if (run.email !== email) return this.#fail(state, `the filter sees ${show(run.email)}, not ${show(email)}`);
-    if (Number(run.recipients) !== state.recipients) {
-      return this.#fail(state, `RECIPIENTCOUNT is ${run.recipients}, not ${state.recipients}`);
+    if (Number(run.recipients) !== recipients) {
+      return this.#fail(state, `RECIPIENTCOUNT is ${run.recipients}, not ${recipients}`);
     }
-    if (state.remoteIp !== undefined && run.remoteIp !== state.remoteIp) {
-      return this.#fail(state, `REMOTEIP is ${show(run.remoteIp)}, not ${show(state.remoteIp)}`);
+    if (remoteIp !== undefined && run.remoteIp !== remoteIp) {
+      return this.#fail(state, `REMOTEIP is ${show(run.remoteIp)}, not ${show(remoteIp)}`);
     }
     const verdict = settledOf(verdictOf(run, settings), settings);
     const isChanged = !settings.editInPlace && !settings.dryRun && run.emailLeft !== undefined &&
       run.emailLeft !== email;
     if (this.#excuse) this.#unheardMessage(judged, `${verdict.kind} unheard`, open);
-    if (verdict.kind === "refuse") return this.#refusedMessage(judged, verdict.code, `filter ${verdict.code}`, open);
+    if (verdict.kind === "refuse") {
+      const { code, isUnsure } = verdict;
+      if (isUnsure) return this.#refusedMessage(judged, code, "filter unsure", open);
+      return this.#caughtMessage(judged, { spool, code, why: `filter ${code}` }, open);
+    }
     if (isChanged) return this.#refusedMessage(judged, 451, "EMAIL changed", open);
+    if (isDoubtful) return this.#refusedMessage(judged, 451, "doubt", open);
     const { version } = verdict;
     const wire = verdict.isTagged
-      ? slowEncode(retagged(email, this.#tagIn(this.#requests[state.asked + 1]?.text ?? "")), "lf")
+      ? slowEncode(onTop(email, this.#tagIn(this.#requests[state.asked + 1]?.text ?? "")), "lf")
       : version === undefined
-      ? slowEncode(email, "lf")
+      ? asItCame
       : slowEncode(version, lineEndsOf(version, email));
-    // Nobody could look whether OUTFILE holds anything.
-    if (this.#played.fault === "other" && version !== undefined) {
+    // Nobody could look whether OUTFILE holds anything. Or a helper's answer was lost.
+    if (fault === "other" && (version !== undefined || run.helper)) {
       this.#deliver(judged, { wire: slowEncode(email, "lf"), verdict: "unsure", run }, open);
     }
     this.#deliver(judged, { wire, verdict: verdict.why, run }, open);
   }
 
+  // CONTRACT section 5: the quarantine has what a check refused for good, and must have what was discarded.
+  #caughtMessage(
+    state: State,
+    { spool, code, why }: { spool: string; code: number; why: string },
+    open: State[],
+  ): void {
+    const { settings: { quarantine, dryRun } } = this.#played.input;
+    const kept = quarantine && !dryRun && Math.floor(code / 100) !== 4
+      ? [{ email: spool, must: code < 300 || !this.#excuse }]
+      : [];
+    // One that may be kept is this one.
+    const before = this.#excuse && kept.length > 0 ? state.kept.slice(0, -1) : state.kept;
+    this.#refusedMessage({ ...state, kept: [...before, ...kept] }, code, why, open);
+  }
+
+  #wrongKept(state: State): string | undefined {
+    const left = [...state.kept];
+    for (const { email, size } of this.#played.kept) {
+      const isThis = (keep: Keep) => keep.email === email;
+      const must = left.findIndex((keep) => keep.must && isThis(keep));
+      const at = must === -1 ? left.findIndex(isThis) : must;
+      if (at === -1) return `the quarantine has ${show(email)}`;
+      if (size !== email.length) return `the quarantine's record has a size of ${size}, not ${email.length}`;
+      left.splice(at, 1);
+    }
+    const lost = left.find(({ must }) => must);
+    return lost && `the quarantine has no copy of ${show(lost.email)}`;
+  }
+
   // The field that has a filter's text. The tests of the policy check that text.
   #tagIn(content: string): string {
-    return /^X-Postprox: command; [ -~]+(?=\r\n)/.exec(content)?.[0] ?? "X-Postprox: command; ";
+    return /^X-Postprox: (?:command|helper); [ -~]+(?=\r\n)/.exec(content)?.[0] ?? "X-Postprox: command; ";
   }
 
   // CONTRACT, time limits: from the final dot, which ends at `end`, or from our 354 where that came later.
@@ -528,6 +614,9 @@ class Walk {
     const heard = this.#heard[state.heard];
     if (!heard) open.push(note({ ...state, over: true, resetDue: true }, why));
     else if (isOwn(heard, 451)) open.push(note({ ...state, heard: state.heard + 1, resetDue: true }, `${why} 451`));
+    else if (isOwn(heard, 421) && this.#played.fault === "client") {
+      open.push(note({ ...state, heard: state.heard + 1, resetDue: true, over: true }, `${why} 421`));
+    }
   }
 
   #spoolFailed(state: State, open: State[]): void {
@@ -667,15 +756,18 @@ type Verdict =
   | { readonly kind: "refuse"; readonly code: number; readonly isUnsure?: true }
   | { readonly kind: "pass"; readonly why: string; readonly version?: string; readonly isTagged?: true };
 
+function onErrorOf({ onError, rejectUnsure }: Played["input"]["settings"]): "pass" | "tempfail" {
+  return onError ?? (rejectUnsure ? "tempfail" : "pass");
+}
+
 /** CONTRACT section 2, as a table. */
 function verdictOf(run: FilterRun, settings: Played["input"]["settings"]): Verdict {
   const { instruction, end } = run;
-  const onError = settings.onError ?? (settings.rejectUnsure ? "tempfail" : "pass");
-  const unsure: Verdict = onError === "tempfail" && !settings.dryRun
+  const unsure: Verdict = onErrorOf(settings) === "tempfail" && !settings.dryRun
     ? { kind: "refuse", code: 451, isUnsure: true }
     : { kind: "pass", why: "unsure" };
   if (instruction.refused || !end || run.stopped || "signal" in end) return unsure;
-  const said = (instruction.stderr ?? "").repeat(instruction.times ?? 1).split("\n");
+  const said = (instruction.stderr ?? "").repeat(instruction.times ?? 1).split(run.helper ? /[\r\n]+/ : "\n");
   const line = said.filter((one) => one.trim() !== "").at(-1) ?? "";
   const code = Number((settings.allowDiscard ? /^[245][0-9][0-9] / : /^[45][0-9][0-9] /).exec(line)?.[0] ?? 0);
   const usual = end.exit === 0 ? "pass" : end.exit > 1 || (settings.strictExit && code === 0) ? "fail" : "reject";

@@ -7,25 +7,21 @@
 //
 // `around` lets the fault tests stand between the session and its runtime.
 
-import { chain } from "../../lib/checks/chain.ts";
-import type { Check, Judge } from "../../lib/checks/check.ts";
-import { dryRun, withoutTags } from "../../lib/checks/judges.ts";
-import { policyOf } from "../../lib/checks/policy.ts";
-import { commandCheck } from "../../lib/checks/program/command.ts";
+import type { Judge } from "../../lib/checks/check.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Conn, ProcessEnd, Runtime } from "../../lib/ports/runtime.ts";
-import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import { Session, type SessionEnd, SHUTDOWN_GRACE } from "../../lib/session/session.ts";
 import { Peer } from "../rig/peer.ts";
 import { OPTIONS } from "../fakes/conversation.ts";
-import { FakeClock } from "../fakes/clock.ts";
 import { FakeLogger } from "../fakes/logger.ts";
-import type { FakeChild } from "../fakes/processes.ts";
+import { FakeChild, FakeTalkingChild } from "../fakes/processes.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
 import { octets, randomCut, seeded, spelled } from "../rig/octets.ts";
 import type { Cut, Filter, Input, Step } from "./input.ts";
+import { fillResolver, judgeOf, QUARANTINE } from "./checks.ts";
 import { Mx } from "./mx.ts";
+import { Scanners, type ScanRun } from "./scanners.ts";
 
 export const LIMITS = { client: 300_000, reply: 200_000, message: 90_000, filter: 30_000 };
 
@@ -38,6 +34,8 @@ export interface FilterRun {
   readonly remoteIp: string;
   readonly stamp: number;
   child?: FakeChild;
+  /** It is a question to a helper: its id, and the paths in it. */
+  readonly helper?: { readonly paths: { readonly EMAIL: string; readonly OUTFILE: string }; readonly id: number };
   end?: ProcessEnd;
   endStamp?: number;
   endTime?: number;
@@ -66,6 +64,11 @@ export interface Played {
   readonly saidTimes: Moment[];
   readonly heardTimes: Moment[];
   readonly filters: FilterRun[];
+  readonly scans: readonly ScanRun[];
+  /** How often a helper was of no use any more. */
+  readonly helperFailures: number;
+  /** The messages in the quarantine. */
+  kept: readonly KeptMessage[];
   readonly log: FakeLogger;
   /** How the client left before its own QUIT, if it did; and when it did so, in the order of events. */
   left: "ended" | "cut" | undefined;
@@ -90,6 +93,13 @@ export interface Played {
   fault: "client" | "other" | undefined;
 }
 
+/** A message in the quarantine: its content, and the reply that its record has. */
+export interface KeptMessage {
+  readonly email: string;
+  readonly reply: string;
+  readonly size: number;
+}
+
 /** Where the client's part of the dialogue stands; the judge knows. */
 export type Standing = { readonly mode: "command" | "content" | "auth"; readonly pending: boolean } | undefined;
 
@@ -112,28 +122,11 @@ const LARGEST_WRITE = 2 * 131_072 + 64;
 // A flood in more packets than this shows nothing more, and takes minutes.
 const PACKET_LIMIT = 2000;
 
+// The longest answer of a helper that counts.
+const HELPER_ANSWER_LIMIT = 65_536;
+
 const PROBE = ["RSET\r\n", "MAIL FROM:<probe@client>\r\n", "RCPT TO:<probe@mx>\r\n", "DATA\r\n"];
 const PROBE_CONTENT = "probe\r\n..\r\n.\r\n";
-
-// As the settings of the program make one.
-function judgeOf({ clock }: Runtime, settings: Input["settings"], checks: readonly Check[]): Judge {
-  const { action, onError } = settings;
-  // Its timer ends by itself: it is no timer of the session.
-  const turn = new SharedTurn(new FakeClock());
-  const judge = chain(
-    clock,
-    checks,
-    policyOf({
-      rejectUnsure: settings.rejectUnsure ?? false,
-      dryRun: settings.dryRun ?? false,
-      actions: new Map(action ? [["command", action]] : []),
-      onError: new Map(onError ? [["command", onError]] : []),
-    }),
-    turn,
-  );
-  if (settings.dryRun) return dryRun(judge);
-  return action === "tag" ? withoutTags(judge, turn) : judge;
-}
 
 export async function playInput(
   input: Input,
@@ -150,7 +143,10 @@ class World {
   readonly #played: Played;
   readonly #around: Around;
   readonly #running: { run: FilterRun; due: number }[] = [];
+  readonly #scanners: Scanners;
   #session!: Session;
+  #judge!: Judge;
+  #judged = 0;
   #mx: Mx | undefined;
   #stamp = 0;
   #calm = false;
@@ -160,6 +156,9 @@ class World {
   constructor(input: Input, around: Around) {
     // Files are marked as in use.
     this.#fake.files.boot();
+    this.#fake.files.mkdir(QUARANTINE);
+    fillResolver(this.#fake.resolver);
+    this.#scanners = new Scanners(this.#fake.clock, input.scans);
     this.#input = input;
     this.#around = around;
     // deno-lint-ignore no-this-alias
@@ -175,6 +174,11 @@ class World {
       saidTimes: [],
       heardTimes: [],
       filters: [],
+      scans: this.#scanners.runs,
+      get helperFailures() {
+        return this.log.find("helper failed").length;
+      },
+      kept: [],
       log: new FakeLogger(input.settings.verbose ? 2 : 0),
       left: undefined,
       leftStamp: Infinity,
@@ -211,7 +215,9 @@ class World {
     // A connection that comes too late for the session is still waited for.
     if (this.#input.settings.connect === "silent") await this.#pass(OPTIONS.connectTimeout);
     await this.#pump();
+    await this.#retire();
     this.#hear();
+    await this.#lookForKept();
     this.#lookForLeftovers();
     return this.#played;
   }
@@ -224,6 +230,9 @@ class World {
     if (settings.connect) fake.network.downstream = settings.connect;
     const { connect } = fake.network;
     fake.network.connect = async (to, limit) => this.#connected(await connect.call(fake.network, to, limit));
+    const { connect: connectDownstream } = fake.network;
+    fake.network.connect = async (to, limit) =>
+      this.#scanners.connect(to, this.#judged) ?? await connectDownstream(to, limit);
     const { start } = fake.processes;
     fake.processes.start = (words, environment) => {
       const instruction = this.#nextFilter();
@@ -236,19 +245,17 @@ class World {
     };
     fake.processes.onStart = (child) => this.#filterStarts(child);
     const runtime = this.#around.runtime?.(fake) ?? fake;
-    const filter = commandCheck(runtime, {
-      command: "filter",
-      timeout: settings.filterTimeout ?? LIMITS.filter,
-      allowDiscard: settings.allowDiscard ?? false,
-      strictExit: settings.strictExit ?? false,
-      exitStatus: new Map(settings.exitStatus),
-      editInPlace: settings.editInPlace ?? false,
-    });
+    this.#judge = judgeOf(
+      { runtime, logger: this.#played.log, filterLimit: settings.filterTimeout ?? LIMITS.filter },
+      settings,
+      () => void this.#judged++,
+    );
+    this.#judge.start?.();
     const conn = this.#watched(this.#client, "client");
     this.#session = new Session(this.#around.client?.(conn) ?? conn, {
       runtime,
       logger: this.#played.log,
-      judge: judgeOf(runtime, settings, settings.filter ? [filter] : []),
+      judge: this.#judge,
       options: {
         ...OPTIONS,
         clientTimeout: LIMITS.client,
@@ -361,8 +368,12 @@ class World {
     for (;;) {
       await settled();
       this.#stamp++;
-      const acted = this.#mx?.react();
-      if (!this.#moveFilters() && !acted) return;
+      const acted = [this.#mx?.react(), this.#scanners.react(), this.#moveFilters()].includes(true);
+      // Shared work goes on in the next turn of the event loop.
+      const { clock } = this.#fake;
+      const goesOn = clock.nextDue !== undefined && clock.nextDue <= clock.now();
+      if (goesOn) await clock.advance(0);
+      if (!acted && !goesOn) return;
     }
   }
 
@@ -371,7 +382,7 @@ class World {
     const until = clock.now() + ms;
     await this.#pump();
     while (clock.now() < until && !(untilEnd && this.#played.end)) {
-      const dues = [clock.nextDue, this.#mx?.due, ...this.#running.map(({ due }) => due)];
+      const dues = [clock.nextDue, this.#mx?.due, ...this.#scanners.dues, ...this.#running.map(({ due }) => due)];
       const next = Math.min(until, ...dues.filter((due) => due !== undefined && due > clock.now()) as number[]);
       const { sent, pauses } = this.#played;
       if (sent.endsWith("\n") && pauses.at(-1) !== sent.length) pauses.push(sent.length);
@@ -397,6 +408,10 @@ class World {
   }
 
   #filterStarts(child: FakeChild): void {
+    if (child instanceof FakeTalkingChild) {
+      child.onHear = (said) => this.#helperIsAsked(child, said);
+      return;
+    }
     // `start` has counted it.
     const instruction = this.#calm ? {} : this.#input.filters[this.#started - 1] ?? {};
     const run: FilterRun = { instruction, ...this.#envelopeOf(child.environment), stamp: this.#stamp, child };
@@ -415,16 +430,70 @@ class World {
     this.#running.push({ run, due: this.#fake.clock.now() + delay });
   }
 
+  #helperIsAsked(child: FakeTalkingChild, said: string): void {
+    const { email, outfile, recipients, remoteip, id } = JSON.parse(said);
+    const { files } = this.#fake;
+    const text = spelled(files.octetsOf(email));
+    const { filters } = this.#input;
+    const isByText = filters.some(({ of }) => of !== undefined);
+    const instruction = isByText ? filters.find(({ of }) => text.includes(of ?? "\0")) ?? {} : this.#nextFilter();
+    const paths = { EMAIL: email as string, OUTFILE: outfile as string };
+    const run: FilterRun = {
+      instruction,
+      email: text,
+      recipients: String(recipients.length),
+      remoteIp: remoteip,
+      stamp: this.#stamp,
+      child,
+      helper: { paths, id },
+    };
+    this.#played.filters.push(run);
+    child.ignoresTerm = instruction.ignoresTerm ?? false;
+    // Whatever ends it while it works on this one.
+    void child.ended.then(() => {
+      if (run.endStamp !== undefined) return;
+      run.stopped = true;
+      this.#noteEnd(run);
+    });
+    const { signalGroup } = child;
+    child.signalGroup = (signal) => {
+      if (run.endStamp === undefined) run.stopped = true;
+      // Nobody waits for an end that takes longer.
+      this.#noteEnd(run);
+      signalGroup.call(child, signal);
+    };
+    const delay = instruction.hangs ? Infinity : instruction.delay ?? 0;
+    this.#running.push({ run, due: this.#fake.clock.now() + delay });
+  }
+
+  // One that answers goes on. Any other end of its work is its own end.
+  #answerAsHelper(run: FilterRun): void {
+    const { instruction, child, helper } = run;
+    const talking = child as FakeTalkingChild;
+    const { id } = helper!;
+    const { exit = 0, signal, refused, stderr = "", times = 1, outfileIs, wrong } = instruction;
+    run.stopped = signal !== undefined || (refused ?? false) || outfileIs !== undefined || wrong !== undefined;
+    if (signal) return talking.die(signal);
+    if (refused) return talking.exit(1);
+    if (outfileIs) return talking.closeStdout();
+    const text = stderr.repeat(times);
+    const line = JSON.stringify({ id, exit, text });
+    if (line.length > HELPER_ANSWER_LIMIT) run.stopped = true;
+    if (wrong === "id") return talking.answer(`${JSON.stringify({ id: id + 1, exit })}\n`);
+    if (wrong === "nonsense") return talking.answer("{ nonsense\n");
+    talking.answer(`${line}\n`);
+  }
+
   #noteEnd(run: FilterRun): void {
-    if (!run.child!.isEnded || run.endStamp !== undefined) return;
+    if ((!run.helper && !run.child!.isEnded) || run.endStamp !== undefined) return;
     run.endStamp = this.#stamp;
     run.endTime = this.#fake.clock.now();
     const { files } = this.#fake;
-    const path = run.child!.environment["OUTFILE"]!;
+    const path = pathsOf(run).OUTFILE;
     if (run.instruction.outfileIs === undefined && files.paths.includes(path)) {
       run.outfile = spelled(files.octetsOf(path));
     }
-    const email = run.child!.environment["EMAIL"]!;
+    const email = pathsOf(run).EMAIL;
     run.emailLeft = files.paths.includes(email) ? spelled(files.octetsOf(email)) : undefined;
   }
 
@@ -433,7 +502,7 @@ class World {
     for (const one of [...this.#running]) {
       if (!one.run.child!.isEnded && one.due > this.#fake.clock.now()) continue;
       this.#running.splice(this.#running.indexOf(one), 1);
-      if (one.run.child!.isEnded) continue;
+      if (one.run.child!.isEnded || one.run.endStamp !== undefined) continue;
       this.#act(one.run);
       moved = true;
     }
@@ -443,8 +512,7 @@ class World {
   #act(run: FilterRun): void {
     const { instruction, child } = run;
     const { files } = this.#fake;
-    const outfile = child!.environment["OUTFILE"]!;
-    const email = child!.environment["EMAIL"]!;
+    const { OUTFILE: outfile, EMAIL: email } = pathsOf(run);
     if (instruction.outfile !== undefined && instruction.renames) files.replace(outfile, octets(instruction.outfile));
     else if (instruction.outfile !== undefined) files.overwrite(outfile, octets(instruction.outfile));
     if (instruction.copies) files.overwrite(outfile, files.octetsOf(email));
@@ -453,6 +521,11 @@ class World {
     if (instruction.email === "missing") files.unlink(email);
     if (instruction.email === "changed") files.overwrite(email, octets("changed\n"));
     if (instruction.email === "cut") files.overwrite(email, files.octetsOf(email).subarray(1));
+    if (run.helper) {
+      this.#answerAsHelper(run);
+      run.end = { exit: instruction.exit ?? 0 };
+      return this.#noteEnd(run);
+    }
     if (instruction.stderr) child!.say(octets(instruction.stderr.repeat(instruction.times ?? 1)));
     if (instruction.signal) child!.die(instruction.signal);
     else child!.exit(instruction.exit ?? 0);
@@ -468,7 +541,9 @@ class World {
     this.#mx?.take();
     await this.#pump();
     // Anything that hangs is cut off in this time. And a line that a bare LF ends is a line.
-    const isBusy = this.#mx?.due !== undefined || this.#fake.processes.children.some((child) => !child.isEnded);
+    this.#scanners.calm = true;
+    const isBusy = this.#mx?.due !== undefined || this.#scanners.isBusy || this.#running.length > 0 ||
+      this.#fake.processes.children.some((child) => !child.isEnded && !(child instanceof FakeTalkingChild));
     await this.#pass(isBusy ? LIMITS.message : 200, true);
     if (this.#mx?.owes && !this.#played.end) await this.#pass(LIMITS.reply + 1000, true);
   }
@@ -495,12 +570,38 @@ class World {
     await this.#pump();
   }
 
+  // The session is over, and with it the program.
+  async #retire(): Promise<void> {
+    if (!this.#played.end || !this.#judge.retire) return;
+    void this.#judge.retire();
+    await this.#pump();
+    for (const child of this.#fake.processes.children) {
+      if (child instanceof FakeTalkingChild && child.isHungUp && !child.ignoresTerm) child.exit(0);
+    }
+    await this.#pass(5000);
+  }
+
+  async #lookForKept(): Promise<void> {
+    const { files } = this.#fake;
+    const names = files.paths.filter((path) => path.startsWith(`${QUARANTINE}/`));
+    const read = (path: string) => spelled(files.octetsOf(path));
+    const kept: KeptMessage[] = [];
+    for (const name of names.filter((name) => name.endsWith(".json"))) {
+      const eml = name.replace(/json$/, "eml");
+      if (!names.includes(eml)) this.#complain(`${name} has no message`);
+      else kept.push({ ...JSON.parse(read(name)), email: read(eml) });
+    }
+    if (names.length !== 2 * kept.length) this.#complain(`a part is left in the quarantine: ${names.join(" ")}`);
+    this.#played.kept = kept;
+  }
+
   #lookForLeftovers(): void {
     const { clock, files, processes, network } = this.#fake;
     if (this.#played.end === undefined) return this.#complain("the session goes on for ever");
     if (!this.#client.closed) this.#complain("the client's connection is open");
     if (network.servers.some((server) => !server.closed)) this.#complain("downstream's connection is open");
-    this.#played.leftover = files.paths;
+    this.#played.leftover = files.paths.filter((path) => !path.startsWith(`${QUARANTINE}/`));
+    if (this.#scanners.isBusy) this.#complain("a connection to a scanner is open");
     if (files.handles > 0) this.#complain(`${files.handles} files are open`);
     if (processes.children.some((child) => !child.isEnded)) this.#complain("a filter is running");
     if (clock.pending > 0) this.#complain(`${clock.pending} timers are set`);
@@ -514,4 +615,8 @@ class World {
   #complain(what: string): void {
     this.#played.complaints.push(what);
   }
+}
+
+function pathsOf({ helper, child }: FilterRun): { readonly EMAIL: string; readonly OUTFILE: string } {
+  return helper?.paths ?? child!.environment as { EMAIL: string; OUTFILE: string };
 }
