@@ -65,6 +65,12 @@ const VERDICTS: readonly [text: string, options: readonly string[], status: numb
   [BAD, ["--dry-run"], 0, /\/a: pass would=reject check=command \(command/],
   ["x\n\nFAIL\n", [], 2, /\/a: unchecked; command could not tell: filter failed with exit status 9 \(command/],
   ["x\n\nFAIL\n", ["-r"], 2, /\/a: defer command: 451 4\.3\.0 .*; command could not tell: .* \(command/],
+  [
+    CLEAN,
+    ["--clamd=unix:/nowhere"],
+    2,
+    /\/a: pass; clamd could not tell: cannot connect to unix:\/nowhere: .* \(clamd/,
+  ],
   [BAD, ["--bypass=192.0.2.0/24", "--client=192.0.2.7"], 0, /\/a: bypass\n$/],
   [BAD, ["--bypass=192.0.2.0/24"], 1, /\/a: reject/],
 ];

@@ -26,9 +26,15 @@ export function formatChecked({ name, judgement }: Checked): string {
   const { decision, findings } = judgement;
   const caught = "reply" in decision ? ` ${decision.check ?? "postprox"}: ${replyText(decision.reply)}` : "";
   const would = "would" in decision && decision.would ? ` would=${decision.would} check=${decision.check}` : "";
-  const doubts = findings.filter(isUnsure).map(({ check, verdict }) => `; ${check} could not tell: ${verdict.why}`);
+  const doubts = findings.filter(isUnsure).map(({ check, verdict }) => `; ${doubt(check, verdict.why)}`);
   const times = findings.map(({ check, time }) => `${check} ${formatTime(time)}`).join(", ");
   return `${name}: ${decision.kind}${caught}${would}${doubts.join("")}${times === "" ? "" : ` (${times})`}`;
+}
+
+// The reason of a scanner already begins with these words.
+function doubt(check: string, why: string): string {
+  const words = `${check} could not tell: `;
+  return why.startsWith(words) ? why : `${words}${why}`;
 }
 
 /** The same as JSON, for programs. Times are in milliseconds. */
