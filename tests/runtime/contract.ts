@@ -252,7 +252,8 @@ sys.stdin.read()
       let port = 0;
       await withListener(network, async (listener, taken) => {
         port = taken;
-        await rejects(network.listen({ transport: "tcp", host: "127.0.0.1", port }), "in-use");
+        const { message } = await rejects(network.listen({ transport: "tcp", host: "127.0.0.1", port }), "in-use");
+        assert.match(message, /^cannot listen at 127\.0\.0\.1:\d+: address already in use/i);
         const peer = connect(port, "127.0.0.1");
         peer.on("error", () => {});
         const conn = await listener.accept();

@@ -67,6 +67,13 @@ export async function whyNoSocket(to: Target): Promise<IoError | undefined> {
   return undefined;
 }
 
+/** The system's words for an error code such as `EADDRINUSE`; undefined if it is not the code of a system error. */
+export async function reasonOfCode(code = ""): Promise<IoError | undefined> {
+  const { constants: { errno } } = await import("node:os");
+  const number = (errno as Readonly<Record<string, number>>)[code];
+  return number === undefined ? undefined : await systemError(number);
+}
+
 async function connectCalls() {
   const { socket, connect } = await libc({
     socket: { args: ["i32", "i32", "i32"], returns: "i32" },

@@ -7,7 +7,7 @@
 
 import { chmodSync } from "node:fs";
 import { formatAddress } from "../../ports/address.ts";
-import { after, bun, type BunSocket, giveBack, ioError, type SocketHandlers, type SocketUser } from "./api.ts";
+import { after, bun, type BunSocket, codeOf, giveBack, ioError, type SocketHandlers, type SocketUser } from "./api.ts";
 import { Attempts, connectError } from "../shared/attempts.ts";
 import type { Target } from "./connect.ts";
 import { IoError } from "../../ports/io_error.ts";
@@ -104,9 +104,11 @@ export async function listen(at: Address): Promise<Listener> {
   } catch (error) {
     const what = `cannot listen at ${formatAddress(at)}`;
     const failure = ioError(error, what);
-    if (failure.kind !== "other") throw failure;
-    const { whyNoSocket } = await import("./connect.ts");
-    const reason = await whyNoSocket(where);
+    if (failure.kind === "exhausted") throw failure;
+    // Bun's own words are "Failed to listen at …", which name no reason.
+    const { reasonOfCode, whyNoSocket } = await import("./connect.ts");
+    const reason = await reasonOfCode(codeOf(error)) ??
+      (failure.kind === "other" ? await whyNoSocket(where) : undefined);
     throw reason ? new IoError(reason.kind, `${what}: ${reason.message}`, { cause: error }) : failure;
   }
 }
