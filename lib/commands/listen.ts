@@ -15,6 +15,7 @@ import { type Checks, loadChecks } from "../settings/load_checks.ts";
 import { SETTINGS, type Settings } from "../settings/settings.ts";
 import { sweepSpoolDirectory } from "../spool/sweep.ts";
 import { VERSION } from "./version.ts";
+import { noteMissingFilter } from "./missing_filter.ts";
 
 /** Runs listen mode at `address`. Returns its exit status. Throws a `StartError`. */
 export async function startListening(
@@ -111,18 +112,6 @@ function sayReady({ stdio }: Runtime, address: Address): void {
     stdio.writeOut(`${READY} at ${formatAddress(address)}\n`);
   } catch {
     // For example, it is a pipe, and its reader has closed it.
-  }
-}
-
-// A missing filter does not prevent the start, because mail then passes. But the administrator must hear of it before
-// the first message that nobody checks.
-async function noteMissingFilter({ runtime, logger }: SessionParts, settings: Settings): Promise<void> {
-  const { helper, command: { command, then } } = settings;
-  for (const one of [helper.command, command, ...then]) {
-    if (one === "") continue;
-    const { whyNoProgram } = await import("../checks/program/command.ts");
-    const why = await whyNoProgram(runtime.files, one);
-    if (why !== undefined) tell(logger, "filterMissing", { why });
   }
 }
 

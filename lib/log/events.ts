@@ -200,7 +200,7 @@ export const EVENTS = {
     "other hosts can connect here: without a firewall this is an open relay, because the next hop trusts this host",
     ({ at }: { at: Address }) => ({ at: formatAddress(at) }),
   ),
-  filterMissing: row("error", "filter cannot be run, so no message will be checked", reason),
+  filterMissing: row("error", "filter cannot be run, so it checks no message", reason),
   /** `pause` is in milliseconds. */
   helperFailed: row("warning", "helper failed and is started again", ({ why, pause }: Why & { pause: number }) => ({
     reason: why,

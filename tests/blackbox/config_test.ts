@@ -111,6 +111,12 @@ Deno.test("--check-config looks at all that a start would, and starts nothing", 
   Deno.writeTextFileSync(`${bed.dir}/rules`, "allow:ALL:ALL:ALL\n");
   said(await check(), 0, /^postprox: the configuration is right\n$/);
   assert.deepEqual([...Deno.readDirSync(bed.dir)].map(({ name }) => name).sort(), ["postprox.conf", "rules", "spool"]);
+  said(
+    await runProgram(["--check-config", "mx", "-c", "/missing/filter"]),
+    0,
+    /is right\n$/,
+    /filter cannot be run.*\/missing/,
+  );
   said(await runProgram(["--check-config"]), 64, /^$/, /no server is named/);
   said(await runProgram(["--check-config", "127.0.0.1:25", "-d", `${bed.dir}/none`]), 75, /^$/, /--tempdir/);
   said(await runProgram(["--check-config", "127.0.0.1:25", "--foreground"]), 64, /^$/, /--foreground/);
