@@ -359,12 +359,13 @@ Deno.test("run says at the start of listen mode that the filter cannot be run, a
 
 Deno.test("run logs its setup at the start of listen mode and at each SIGHUP, even without -v", async () => {
   const rows: readonly [args: readonly string[], fields: string][] = [
-    [[], "filter=none rules=none"],
-    [["-c", "/usr/bin/f -x"], 'filter="/usr/bin/f -x" rules=none'],
-    [["--then", "f", "-c", "c", "--then", "g"], 'filter=c then="f; g" rules=none'],
+    [[], "checks=none filter=none rules=none"],
+    [["-c", "/usr/bin/f -x"], 'checks=command filter="/usr/bin/f -x" rules=none'],
+    [["--clamd=unix:/c", "--rspamd=r:1", "--dry-run"], "dry_run=yes checks=clamd,rspamd filter=none rules=none"],
+    [["--then", "f", "-c", "c", "--then", "g"], 'checks=command filter=c then="f; g" rules=none'],
     [
       ["--check-rules=/rules", "--filter-rules=/content", "--extchk=/checker"],
-      "filter=none rules=/rules filter_rules=/content extchk=/checker",
+      "checks=filter-rules,extchk filter=none rules=/rules filter_rules=/content extchk=/checker",
     ],
   ];
   for (const [args, fields] of rows) {

@@ -12,10 +12,11 @@ import type { Address, Runtime } from "../ports/runtime.ts";
 import { orTempfail, StartError, UsageError } from "../ports/start_error.ts";
 import type { SessionParts } from "../session/session.ts";
 import { type Checks, loadChecks } from "../settings/load_checks.ts";
+import { askedChecks } from "../settings/load_judge.ts";
 import { SETTINGS, type Settings } from "../settings/settings.ts";
 import { sweepSpoolDirectory } from "../spool/sweep.ts";
-import { VERSION } from "./version.ts";
 import { noteMissingFilter } from "./missing_filter.ts";
+import { VERSION } from "./version.ts";
 
 /** Runs listen mode at `address`. Returns its exit status. Throws a `StartError`. */
 export async function startListening(
@@ -92,11 +93,13 @@ async function refuseOwnServer({ runtime, options: { downstream } }: SessionPart
 
 /** The setup of this process, for the log. */
 function setupOf({ options }: SessionParts, settings: Settings, address: Address): Fields {
-  const { command, helper, rules, filterRules, extchk } = settings;
+  const { command, helper, rules, filterRules, extchk, judging } = settings;
   return {
     version: VERSION,
     at: formatAddress(address),
     next_hop: formatAddress(options.downstream),
+    dry_run: judging.dryRun ? "yes" : undefined,
+    checks: askedChecks(settings).map(({ row }) => row.name).join(",") || "none",
     filter: command.command || "none",
     then: command.then.join("; ") || undefined,
     helper: helper.command || undefined,

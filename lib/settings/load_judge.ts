@@ -11,9 +11,7 @@ import type { Settings } from "./settings.ts";
 
 /** Loads the checks of `settings` and starts their programs. If it throws a `StartError`, it has started nothing. */
 export async function loadJudge(parts: LoadParts, settings: Settings): Promise<Judge> {
-  const asked = Object.entries<CheckRow>(CHECKS)
-    .map(([part, row]) => ({ row, own: settings[part as keyof typeof CHECKS] }))
-    .filter(({ row, own }) => row.isAsked(own));
+  const asked = askedChecks(settings);
   const policy = policyOptions(settings, new Set(asked.map(({ row }) => row.name)));
   const quarantined = await loadQuarantine(parts, settings);
   const checks: Check[] = [];
@@ -29,6 +27,13 @@ export async function loadJudge(parts: LoadParts, settings: Settings): Promise<J
   const tried = dryRun ? judges.dryRun(judge) : judge;
   const bypassed = bypass.length > 0 ? judges.bypassing(tried, bypass.flatMap(({ networks }) => networks)) : tried;
   return quarantined(tags ? judges.withoutTags(bypassed, parts.turn) : bypassed);
+}
+
+/** The checks that `settings` ask for, in the order in which they judge. */
+export function askedChecks(settings: Settings) {
+  return Object.entries<CheckRow>(CHECKS)
+    .map(([part, row]) => ({ row, own: settings[part as keyof typeof CHECKS] }))
+    .filter(({ row, own }) => row.isAsked(own));
 }
 
 async function inTurns(
