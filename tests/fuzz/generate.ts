@@ -4,7 +4,8 @@
 // the clock take part. Everything comes from one row of random numbers, so a seed gives always the same input.
 
 import { ON_ERROR } from "../../lib/checks/policy.ts";
-import type { Answer, Cut, Filter, Input, Settings, Step } from "./input.ts";
+import { CAUGHT_BY_RULES, URL_HOSTS } from "./checks.ts";
+import type { Answer, Cut, Filter, Input, ScanAnswer, ScannerName, Settings, Step } from "./input.ts";
 
 export type Random = () => number;
 
@@ -86,6 +87,8 @@ const CONTENT = [
   "\r\n. \r\n",
   "QUIT\r\n",
   "MAIL FROM:<evil@x>\r\nRCPT TO:<y@z>\r\nDATA\r\n",
+  CAUGHT_BY_RULES,
+  ...URL_HOSTS.map((host) => `\r\nhttp://${host}/ `),
   "\x8a\xff\xe4",
 ];
 
@@ -182,8 +185,27 @@ const PASSES = [
   301_000,
 ];
 
-const ACTIONS = ["tempfail", "discard", "tag", "log"] as const;
+const ACTIONS = ["tempfail", "discard", "quarantine", "tag", "log"] as const;
 const MEANINGS = ["reject", "tempfail", "discard", "pass", "fail"] as const;
+
+const SCANNERS = ["clamd", "rspamd", "spamd", "urls"] as const;
+const GIFTS: Readonly<Record<ScannerName, readonly ScanAnswer["gives"][]>> = {
+  clamd: ["clean", "caught", "caught", "error", "nonsense", "silence", "refusal"],
+  rspamd: [
+    "clean",
+    "caught",
+    "later",
+    "discard",
+    "quarantine",
+    "marked",
+    "marked",
+    "error",
+    "nonsense",
+    "silence",
+    "refusal",
+  ],
+  spamd: ["clean", "caught", "marked", "marked", "error", "nonsense", "silence", "refusal"],
+};
 
 const STDERR = [
   "",
@@ -215,7 +237,9 @@ export function generate(random: Random): Input {
   const steps: Step[] = [];
   const rounds = chance(0.25, random) ? 2 : 1;
   for (let round = 0; round < rounds; round++) {
-    const parts = leadTo(Math.floor(random() * 7), random);
+    // Checks look at whole messages.
+    const isWhole = (settings.scanners || settings.contentRules || settings.helper) && chance(0.6, random);
+    const parts = leadTo(isWhole ? 5 : Math.floor(random() * 7), random);
     steps.push(...packets(parts, random));
     for (let count = Math.floor(random() * 4); count > 0; count--) steps.push(hostile(random));
     if (chance(0.5, random)) steps.push(...packets([content(random) + DOT], random));
@@ -225,16 +249,16 @@ export function generate(random: Random): Input {
     ? []
     : Array.from({ length: 1 + Math.floor(random() * 2) }, () => randomAnswer(random));
   const filters = settings.filter ? Array.from({ length: Math.floor(random() * 3) }, () => randomFilter(random)) : [];
-  return { settings, steps, mx, filters };
+  return { settings, steps, mx, filters, ...randomScans(settings, random) };
 }
 
 /** `input` with one to four changes, some of them taken from `other`. */
 export function mutate(input: Input, other: Input, random: Random): Input {
-  let { settings, steps, mx, filters } = input;
+  let { settings, steps, mx, filters, scans } = input;
   for (let count = 1 + Math.floor(random() * 4); count > 0; count--) {
     const at = Math.floor(random() * (steps.length + 1));
     const step = steps[at];
-    switch (Math.floor(random() * 14)) {
+    switch (Math.floor(random() * 15)) {
       case 0:
         steps = steps.toSpliced(at, 1);
         break;
@@ -273,10 +297,14 @@ export function mutate(input: Input, other: Input, random: Random): Input {
       case 13:
         if (step) steps = steps.toSpliced(at, 0, ...packets(leadTo(Math.floor(random() * 7), random), random));
         break;
+      case 14:
+        scans = chance(0.5, random) ? randomScans(settings, random).scans : other.scans;
+        break;
     }
   }
   // Inputs that grow and grow only grow slower.
-  return { settings, steps: steps.slice(0, 16), mx: mx.slice(0, 6), filters: filters.slice(0, 6) };
+  const kept = scans ? { scans: scans.slice(0, 8) } : {};
+  return { settings, steps: steps.slice(0, 16), mx: mx.slice(0, 6), filters: filters.slice(0, 6), ...kept };
 }
 
 // A valid dialogue up to a phase: greeting, idle, mail, rcpt, in DATA, after the dot, in AUTH.
@@ -385,8 +413,9 @@ function randomFilter(random: Random): Filter {
   const stderr = chance(0.7, random) ? { stderr: pick(STDERR, random), times: pick([1, 1, 2, 300], random) } : {};
   const odd = chance(0.1, random) ? { outfileIs: pick(["directory", "missing"] as const, random) } : {};
   const email = chance(0.1, random) ? { email: pick(["missing", "changed", "cut"] as const, random) } : {};
+  const wrong = chance(0.1, random) ? { wrong: pick(["id", "nonsense"] as const, random) } : {};
   const more = chance(0.1, random) ? { ignoresTerm: true, leavesStderrOpen: chance(0.5, random) } : {};
-  const rest = { ...delay, ...outfile, ...stderr, ...odd, ...email, ...more };
+  const rest = { ...delay, ...outfile, ...stderr, ...odd, ...email, ...more, ...wrong };
   const kind = random();
   if (kind < 0.35) return { exit: 0, ...rest };
   if (kind < 0.7) return { exit: 1, ...rest };
@@ -396,9 +425,34 @@ function randomFilter(random: Random): Filter {
   return { hangs: true, ...rest };
 }
 
+// How the scanners of `settings` deviate, most of them at the first message.
+function randomScans({ scanners = [] }: Settings, random: Random): { scans?: readonly ScanAnswer[] } {
+  const names = scanners.filter((name) => name !== "urls");
+  if (names.length === 0) return {};
+  return { scans: Array.from({ length: 1 + Math.floor(random() * 4) }, () => randomScan(pick(names, random), random)) };
+}
+
+function randomScan(of: ScannerName, random: Random): ScanAnswer {
+  const gives = pick(GIFTS[of], random);
+  if (gives === "refusal") return { of, gives };
+  if (gives === "nonsense" && chance(0.3, random)) return { of, gives, isEarly: true };
+  const delay = chance(0.3, random) ? { delay: pick(DELAYS.slice(0, 8), random) } : {};
+  const cut = chance(0.2, random) ? { cut: pick([0, 1, 5, 20, 60], random) } : {};
+  const then = chance(0.3, random) ? { then: pick(["resets", "waits"] as const, random) } : {};
+  return { of, gives, ...delay, ...cut, ...then };
+}
+
+function randomFilterKind(random: Random): Settings {
+  if (chance(0.4, random)) return {};
+  return { filter: true, ...chance(0.25, random) ? { helper: true } : {} };
+}
+
 function randomSettings(random: Random): Settings {
   return {
-    ...chance(0.6, random) ? { filter: true } : {},
+    ...randomFilterKind(random),
+    ...chance(0.15, random) ? { contentRules: true } : {},
+    ...chance(0.35, random) ? { scanners: SCANNERS.filter(() => chance(0.4, random)) } : {},
+    ...chance(0.2, random) ? { quarantine: true } : {},
     ...chance(0.3, random) ? { rejectUnsure: true } : {},
     ...chance(0.2, random) ? { rejectBareNewline: true } : {},
     ...chance(0.3, random) ? { allowDiscard: true } : {},
