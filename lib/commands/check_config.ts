@@ -3,6 +3,9 @@
 // The status is 0 if all is right, and that of the `StartError` otherwise. A filter that is missing does not prevent the
 // start, so the status stays 0, but standard error says it. Nothing is started, and nothing listens.
 
+import { orTempfail } from "../ports/start_error.ts";
+import type { Runtime } from "../ports/runtime.ts";
+import type { Settings } from "../settings/settings.ts";
 import { openLogger } from "../log/sinks.ts";
 import type { Command } from "./command.ts";
 import { loadChecks } from "../settings/load_checks.ts";
@@ -12,6 +15,7 @@ import { checkServing, parseOperands } from "./serve.ts";
 export const checkConfig: Command = async ({ runtime, line: { settings, operands }, nextHop }) => {
   parseOperands(operands, nextHop);
   await checkServing(runtime, settings);
+  await checkLogDirectory(runtime, settings);
   const logger = await openLogger(runtime, { kind: "stderr" }, {
     verbosity: 0,
     format: settings.log.format,
@@ -23,3 +27,10 @@ export const checkConfig: Command = async ({ runtime, line: { settings, operands
   runtime.stdio.writeOut("postprox: the configuration is right\n");
   return 0;
 };
+
+// The log file itself stays closed. If root opened it here, it would belong to root, and the service could not write to it.
+async function checkLogDirectory({ files }: Runtime, { log: { target } }: Settings): Promise<void> {
+  if (target.kind !== "file") return;
+  const directory = target.path.replace(/[^/]*$/, "") || ".";
+  await orTempfail("--log", files.stat(directory), () => "give a file in a directory that exists");
+}

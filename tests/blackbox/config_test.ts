@@ -117,6 +117,8 @@ Deno.test("--check-config looks at all that a start would, and starts nothing", 
     /is right\n$/,
     /filter cannot be run.*\/missing/,
   );
+  said(await runProgram(["--check-config", "mx", "--log=/missing/log"]), 75, /^$/, /--log: .*\/missing/);
+  said(await runProgram(["--check-config", "mx", `--log=${bed.dir}/log`]), 0, /is right/);
   said(await runProgram(["--check-config"]), 64, /^$/, /no server is named/);
   said(await runProgram(["--check-config", "127.0.0.1:25", "-d", `${bed.dir}/none`]), 75, /^$/, /--tempdir/);
   said(await runProgram(["--check-config", "127.0.0.1:25", "--foreground"]), 64, /^$/, /--foreground/);
