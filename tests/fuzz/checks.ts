@@ -19,6 +19,12 @@ import type { Logger } from "../../lib/log/logger.ts";
 import type { Runtime } from "../../lib/ports/runtime.ts";
 import { keeping } from "../../lib/quarantine/keeping.ts";
 import { Quarantine } from "../../lib/quarantine/quarantine.ts";
+import { addressSyntax } from "../../lib/restrictions/address_syntax.ts";
+import { restrictions } from "../../lib/restrictions/chain.ts";
+import { parseRules } from "../../lib/restrictions/rules/file.ts";
+import { listsOf } from "../../lib/restrictions/rules/lists.ts";
+import { rulesRestriction } from "../../lib/restrictions/rules/rules.ts";
+import { Admission, type AdmissionParts } from "../../lib/session/admission.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
 import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import type { FakeResolver } from "../fakes/resolver.ts";
@@ -42,7 +48,11 @@ const ADDRESSES = "addresses.list";
 /** The hosts in URLs: one that a list of names has, one whose address a list has, one in no list, one that fails. */
 export const URL_HOSTS = ["listed.example", "address.example", "clean.example", "silent.example"] as const;
 
+/** The rules file of `restricts`. The list has 192.0.2.9, which XFORWARD may name. */
+export const RULES = "noto:ALL:ALL:e@f:450 4.7.1 Not now\nnoto:RBL.clients.list:ALL:ALL:550 5.7.1 Not you\n";
+
 export function fillResolver({ answers }: FakeResolver): void {
+  answers.set("9.2.0.192.clients.list A", ["127.0.0.2"]);
   answers.set("listed.example.names.list A", ["127.0.0.2"]);
   answers.set("listed.example.names.list TXT", ["listed"]);
   answers.set("address.example A", ["192.0.2.66"]);
@@ -130,4 +140,15 @@ export function judgeOf(parts: Parts, settings: Settings, onJudge: () => void): 
       return kept.judge(message, options);
     },
   };
+}
+
+/** What looks at senders and recipients. */
+export function admissionOf({ runtime: { clock }, logger }: Parts, { dryRun = false }: Settings) {
+  const rules = parseRules(RULES);
+  const lists = new ListStates(logger);
+  lists.use(listsOf(rules));
+  const options = { file: "rules", delay: 30_000, turn: new SharedTurn(clock), listNames: new Map() };
+  const restriction = restrictions([addressSyntax, rulesRestriction(rules, options)]);
+  return (parts: Omit<AdmissionParts, "dryRun">) =>
+    new Admission(restriction, { timeout: 5_000, lists }, { ...parts, dryRun });
 }

@@ -122,6 +122,32 @@ const FORGED_CHECKS: typeof FORGERIES = [
   ["the wrong message is kept", (played) => Object.assign(played.kept[0]!, { email: "x\n" }), /the quarantine has/],
 ];
 
+// A client that is listed, and after RSET one that is not known.
+const RESTRICTED: Input = {
+  ...NO_INPUT,
+  settings: { restricts: true },
+  steps: [
+    "EHLO c\r\n",
+    "XFORWARD ADDR=192.0.2.9 HELO=x+20y\r\n",
+    "MAIL FROM:<a@b>\r\n",
+    "RCPT TO:<c@d>\r\n",
+    "RSET\r\n",
+  ]
+    .map((text): Step => ({ do: "say", text })),
+};
+
+const FORGED_RULINGS: typeof FORGERIES = [
+  [
+    "a listed client is not refused",
+    (played) => played.heard = played.heard.replace(/550 .*\r\n/, "250 r9\r\n"),
+    /550 expected/,
+  ],
+  ["a recipient that no rule refuses", (played) => {
+    played.sent = played.sent.replace("192.0.2.9", "192.0.2.8");
+    played.mx!.requests.find(({ text }) => /^XFORWARD/.test(text))!.text = "XFORWARD ADDR=192.0.2.8 HELO=x+20y\r\n";
+  }, /does not hear/],
+];
+
 function forgeRequest({ mx }: Played, which: RegExp, forge: (text: string) => string): void {
   const request = mx!.requests.find(({ text }) => which.test(text))!;
   request.text = forge(request.text);
@@ -132,7 +158,13 @@ function forgeRun({ filters }: Played, change: Partial<Played["filters"][number]
 }
 
 Deno.test("fuzz: the judge sees each forgery", async () => {
-  for (const [input, forgeries] of [[FILTERED, FORGERIES], [CHECKED, FORGED_CHECKS]] as const) {
+  for (
+    const [input, forgeries] of [
+      [FILTERED, FORGERIES],
+      [CHECKED, FORGED_CHECKS],
+      [RESTRICTED, FORGED_RULINGS],
+    ] as const
+  ) {
     for (const [what, forge, complaint] of forgeries) {
       const played = await playInput(structuredClone(input), standing);
       assert.deepEqual(judge(played).complaints, [], what);

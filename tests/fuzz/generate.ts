@@ -19,6 +19,8 @@ const MAIL = [
 const RCPT = ["RCPT TO:<c@d>\r\n", "rcpt to:<e@f> NOTIFY=NEVER\r\n", 'RCPT TO:<"x>y"@d>\r\n'];
 const AUTH = ["AUTH LOGIN\r\n", "auth plain AGEAYg==\r\n", "AUTH CRAM-MD5\r\n"];
 
+const LISTED_CLIENT = "XFORWARD ADDR=192.0.2.9 HELO=x+20y\r\n";
+
 const COMMANDS = [
   ...HELLO,
   ...MAIL,
@@ -38,7 +40,7 @@ const COMMANDS = [
   "VRFY a\r\n",
   "HELP\r\n",
   "ETRN x\r\n",
-  "XFORWARD ADDR=192.0.2.9 HELO=x+20y\r\n",
+  LISTED_CLIENT,
   "XFORWARD NAME=[UNAVAILABLE]\r\n",
   "STARTTLS\r\n",
   "BDAT 10 LAST\r\n",
@@ -240,6 +242,7 @@ export function generate(random: Random): Input {
     // Checks look at whole messages.
     const isWhole = (settings.scanners || settings.contentRules || settings.helper) && chance(0.6, random);
     const parts = leadTo(isWhole ? 5 : Math.floor(random() * 7), random);
+    if (settings.restricts && parts.length > 1 && chance(0.5, random)) parts.splice(1, 0, LISTED_CLIENT);
     steps.push(...packets(parts, random));
     for (let count = Math.floor(random() * 4); count > 0; count--) steps.push(hostile(random));
     if (chance(0.5, random)) steps.push(...packets([content(random) + DOT], random));
@@ -450,7 +453,8 @@ function randomFilterKind(random: Random): Settings {
 function randomSettings(random: Random): Settings {
   return {
     ...randomFilterKind(random),
-    ...chance(0.15, random) ? { contentRules: true } : {},
+    // With a rules file, only its rules would ask for content rules.
+    ...pick([{}, {}, {}, {}, { contentRules: true }, { restricts: true }], random),
     ...chance(0.35, random) ? { scanners: SCANNERS.filter(() => chance(0.4, random)) } : {},
     ...chance(0.2, random) ? { quarantine: true } : {},
     ...chance(0.3, random) ? { rejectUnsure: true } : {},

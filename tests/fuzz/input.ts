@@ -50,6 +50,8 @@ export interface Settings {
   readonly contentRules?: boolean;
   readonly scanners?: readonly (ScannerName | "urls")[];
   readonly quarantine?: boolean;
+  /** A rules file with the rules of `RULES`, and the check of addresses before it. */
+  readonly restricts?: boolean;
   readonly rejectUnsure?: boolean;
   readonly rejectBareNewline?: boolean;
   readonly allowDiscard?: boolean;

@@ -323,7 +323,23 @@ class Walk {
     if (HIDDEN.has(verb)) return this.#refused(state, verb, open);
     if (verb === "DATA") return this.#data(state, parts[2]!, open);
     if (verb === "MAIL" && this.#isTooLarge(parts[2]!)) return this.#own(state, 552, "SIZE", open);
+    if (this.#isRestricted(state, { raw, verb }, open)) return;
     this.#relayed(state, { raw, verb }, open);
+  }
+
+  // Whether it is certain that a restriction refuses the sender or the recipient. Downstream does not hear of it then.
+  #isRestricted(state: State, { raw, verb }: { raw: string; verb: string }, open: State[]): boolean {
+    const { settings: { restricts, dryRun } } = this.#played.input;
+    const isAsked = verb === "MAIL" || (verb === "RCPT" && state.phase !== "idle");
+    if (!restricts || dryRun || !isAsked) return false;
+    const { codes, isSure } = verb === "MAIL" ? ofSender(raw) : ofRecipient(raw, state.remoteIp);
+    const heard = this.#heard[state.heard];
+    const isRefusal = heard !== undefined && codes.includes(heard.code) && !/^\d+[ -]r\d/.test(heard.text);
+    if (isRefusal) open.push(note({ ...state, heard: state.heard + 1 }, `restricted ${verb} ${heard.code}`));
+    else if (!heard && codes.length > 0 && (this.#deaf || this.#mayBeGone(state))) {
+      open.push(note({ ...state, over: true }, `restricted ${verb} unheard`));
+    } else if (isSure && codes.length > 0) this.#fail(state, `${codes.join(" or ")} expected from a rule`);
+    return isSure && codes.length > 0;
   }
 
   #isTooLarge(argument: string): boolean {
@@ -734,6 +750,25 @@ class Walk {
 function remoteIpAfter(before: string | undefined, raw: string): string | undefined {
   if (!/ADDR/i.test(raw)) return before;
   return /^XFORWARD ADDR=([0-9.]+) HELO=x\+20y\r\n$/.exec(raw)?.[1];
+}
+
+interface Restricted {
+  /** The codes with which it may be refused, or must be. */
+  readonly codes: readonly number[];
+  readonly isSure: boolean;
+}
+
+function ofSender(raw: string): Restricted {
+  const isPlain = /^ *MAIL FROM: ?(?:<a@b>|<>|a@b)(?: [A-Z0-9]+=[A-Z0-9]+)*\r\n$/i.test(raw);
+  return { codes: isPlain ? [] : [501], isSure: isPlain };
+}
+
+// The rules of `RULES`, for recipients that are easily read.
+function ofRecipient(raw: string, remoteIp: string | undefined): Restricted {
+  if (/^RCPT TO:<e@f>(?: NOTIFY=NEVER)?\r\n$/i.test(raw)) return { codes: [450], isSure: true };
+  if (!/^RCPT TO:<(?:c@d|probe@mx)>\r\n$/i.test(raw)) return { codes: [501, 450, 550], isSure: false };
+  if (remoteIp === undefined) return { codes: [550], isSure: false };
+  return { codes: remoteIp === "192.0.2.9" ? [550] : [], isSure: true };
 }
 
 function learn(state: State, { verb, raw }: { verb: string; raw: string }, reply: HeardReply): State {

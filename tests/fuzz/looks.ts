@@ -179,7 +179,9 @@ function opinionsOfUrls(email: string): Opinion[] {
   const opinions: Opinion[] = [];
   const body = email.slice(headerOf(email).length);
   const isSure = (host: string) => new RegExp(`(?:^|[\\n ])http://${host}/`).test(body);
-  const isPossible = (host: string) => email.toLowerCase().includes(host);
+  // A reader may take no notice of control characters in a URL, as browsers do.
+  const read = email.toLowerCase().replace(/[^!-~]/g, "");
+  const isPossible = (host: string) => read.includes(host);
   const listed = ([["listed.example", "names.list"], ["address.example", "addresses.list"]] as const)
     .filter(([host]) => isPossible(host));
   for (const [host, list] of listed) opinions.push({ kind: "refuse", code: 550, text: `${host} is listed by ${list}` });

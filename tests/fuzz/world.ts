@@ -19,7 +19,7 @@ import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
 import { octets, randomCut, seeded, spelled } from "../rig/octets.ts";
 import type { Cut, Filter, Input, Step } from "./input.ts";
-import { fillResolver, judgeOf, QUARANTINE } from "./checks.ts";
+import { admissionOf, fillResolver, judgeOf, QUARANTINE } from "./checks.ts";
 import { Mx } from "./mx.ts";
 import { Scanners, type ScanRun } from "./scanners.ts";
 
@@ -245,8 +245,9 @@ class World {
     };
     fake.processes.onStart = (child) => this.#filterStarts(child);
     const runtime = this.#around.runtime?.(fake) ?? fake;
+    const parts = { runtime, logger: this.#played.log, filterLimit: settings.filterTimeout ?? LIMITS.filter };
     this.#judge = judgeOf(
-      { runtime, logger: this.#played.log, filterLimit: settings.filterTimeout ?? LIMITS.filter },
+      parts,
       settings,
       () => void this.#judged++,
     );
@@ -256,6 +257,7 @@ class World {
       runtime,
       logger: this.#played.log,
       judge: this.#judge,
+      newAdmission: settings.restricts ? admissionOf(parts, settings) : undefined,
       options: {
         ...OPTIONS,
         clientTimeout: LIMITS.client,
