@@ -8,6 +8,7 @@ import { formatAddress } from "../ports/address.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Files } from "../ports/runtime.ts";
 import type { CommandLine } from "../options/command_line.ts";
+import { askedChecks } from "../settings/load_judge.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Command } from "./command.ts";
 import { formatPostfixConfig, type PostfixLine } from "./postfix_config/postfix_config.ts";
@@ -55,7 +56,8 @@ async function missingHere(files: Pick<Files, "stat">, { settings, given }: Post
   for (const one of [command, ...then]) {
     const filter = await whyNoProgram(files, one);
     if (filter === undefined) continue;
-    const mail = settings.judging.rejectUnsure ? "each message is answered with 451" : "all mail passes unchecked";
+    const passes = askedChecks(settings).length > 1 ? "all mail passes without it" : "all mail passes unchecked";
+    const mail = settings.judging.rejectUnsure ? "each message is answered with 451" : passes;
     notes.push(`The filter cannot be run on this machine: ${filter}. Until it can, ${mail}.`);
   }
   for (const { row: { long, kind }, text } of given) {

@@ -19,6 +19,7 @@ Deno.test("run prints the lines for Postfix on standard output, with the program
 Deno.test("run prints notes on dangers and on missing files with the lines for Postfix", async () => {
   const rows: readonly [args: string[], says: RegExp | undefined][] = [
     [["-c", "/missing/filter -x"], /The filter cannot be run .*\/missing\/filter.* all mail passes unchecked\./],
+    [["-c", "/missing/filter", "--clamd=127.0.0.1:3310"], /Until it can, all mail passes without it\./],
     [["-r", "-c", "/missing/filter"], /Until it can, each message is answered with 451\./],
     [["--extchk=/missing/x"], /The file of --extchk is missing .*\/missing\/x/],
     [["-c", '/missing/filter <"$EMAIL"'], /The filter cannot be run .*\/missing\/filter/],
