@@ -105,6 +105,7 @@ class Checking {
       messageTimeout: settings.session.messageTimeout,
       mail: mailOf(settings),
     };
+    const before = this.#totals.messages;
     const reading = { chunks: source.chunks(), onRead: (count: number) => progress.read(count) };
     try {
       for await (const { number, size, judgement } of judgeAll(parts, options, reading)) {
@@ -116,6 +117,10 @@ class Checking {
         await this.#report.result(formatChecked({ name, size, judgement }), jsonOf({ name, size, judgement }));
         if (this.#report.isGone) return;
         await progress.show(this.#totals.messages);
+      }
+      if (this.#totals.messages === before && !this.#stop.signal.aborted) {
+        await progress.clear();
+        this.#report.note(`${source.name} has no message`);
       }
     } catch (error) {
       if (!(error instanceof IoError)) throw error;

@@ -107,6 +107,11 @@ Deno.test("check takes files, directories and mbox files, and ends with a table"
   assert.equal(status, 1);
 });
 
+Deno.test("check says that a file has no message", async () => {
+  using bed = new Bed();
+  said(await bed.check("-c", FILTER, bed.put("a", "")), 0, /^$/, /^postprox: .*\/a has no message\n$/);
+});
+
 Deno.test("check reads standard input, and hands on the envelope", async () => {
   using bed = new Bed();
   const filter = `echo "550 5.7.1 $SENDER $RECIPIENTS $REMOTEIP $HELO $(wc -c <"$EMAIL")" >&2; exit 1`;
