@@ -422,7 +422,6 @@ const FAULTS: readonly (readonly [string, Parameters<Server["reset"]>[0], RegExp
     ].filter(([what]) => verb !== "EHLO" || what !== "refuses for good")
       .map(([what, step, says]) => [`${verb}: it ${what}`, { [verb]: step }, says] as never)
   ),
-  ["CONTENT: it closes", { CONTENT: { at: 100_000, then: "close" } }, /closed|reset|broken pipe/i],
   ["CONTENT: it resets", { CONTENT: { at: 100_000, then: "reset" } }, /closed|reset|broken pipe/i],
   ["CONTENT: it speaks", { CONTENT: { at: 100_000, reply: "250 ok" } }, /250 ok/],
   ["DATA: it says 250", { DATA: "250 ok" }, /answered DATA with 250 ok/],
