@@ -338,6 +338,8 @@ class Walk {
     if (isRefusal) open.push(note({ ...state, heard: state.heard + 1 }, `restricted ${verb} ${heard.code}`));
     else if (!heard && codes.length > 0 && (this.#deaf || this.#mayBeGone(state))) {
       open.push(note({ ...state, over: true }, `restricted ${verb} unheard`));
+      // What was sent behind it may still have been read.
+      open.push(note(state, `restricted ${verb} unheard`));
     } else if (isSure && codes.length > 0) this.#fail(state, `${codes.join(" or ")} expected from a rule`);
     return isSure && codes.length > 0;
   }
