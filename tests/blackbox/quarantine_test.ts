@@ -153,7 +153,7 @@ table("What --quarantine keeps of a message", { options, filter: true, together:
       });
       assert.ok(Math.abs(Date.now() - Date.parse(String(time))) < 60_000);
       assert.match(String(id), /^[0-9]{8}T[0-9]{9}-[0-9a-v]{16}$/);
-      assert.match(talk.log, new RegExp(`info: ${session}: message `));
+      await talk.logged(new RegExp(`info: ${session}: message `));
       assert.notEqual(reason, "");
     },
   },
