@@ -110,7 +110,7 @@ class Checking {
     try {
       for await (const { number, size, judgement } of judgeAll(parts, options, reading)) {
         if (this.#stop.signal.aborted) return;
-        const name = number === 1 ? source.name : `${source.name}:${number}`;
+        const name = number === undefined ? source.name : `${source.name}:${number}`;
         this.#totals.add(judgement);
         this.#status = Math.max(this.#status, statusOf(judgement));
         await progress.clear();

@@ -47,15 +47,18 @@ export async function startListening(
       watch?.ask();
     },
     remake: async () => {
-      const made = await reload(parts, { settings, reread });
-      if (made) {
+      const made = namesFiles(settings) ? await reload(parts, { settings, reread }) : undefined;
+      if (made && !(made instanceof StartError)) {
         setup = setupOf({ ...parts, ...made }, made.settings, address);
         watch ??= await newListWatch({ ...parts, ...made });
       }
       // After a rotation, the new log file begins with this line.
       tell(logger, "listening", setup);
       watch?.ask();
-      return made;
+      if (!(made instanceof StartError)) return made;
+      // It comes last, because nobody may take the line before it for a success.
+      for (const why of made.message.split("\n")) tell(logger, "notReloaded", { why });
+      return undefined;
     },
   });
   try {
@@ -133,9 +136,8 @@ export interface Reread extends Pick<SessionParts, "options"> {
 async function reload(
   parts: SessionParts & Checks,
   { settings: before, reread }: Reloading,
-): Promise<(Remade & Checks & Reread) | undefined> {
+): Promise<(Remade & Checks & Reread) | StartError> {
   const { logger } = parts;
-  if (!namesFiles(before)) return undefined;
   try {
     const { settings, options } = await reread();
     const checks = await loadChecks(parts, settings);
@@ -147,8 +149,7 @@ async function reload(
     return { ...checks, options, settings, maxClients: settings.listen.maxClients };
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    for (const why of error.message.split("\n")) tell(logger, "notReloaded", { why });
-    return undefined;
+    return error;
   }
 }
 

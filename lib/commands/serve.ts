@@ -31,7 +31,12 @@ export const serve: Command = async ({ runtime, args, line, nextHop, reread }) =
     checks.judge.start?.();
     if (!address) return await spawnMode(parts);
     const { startListening } = await import("./listen.ts");
-    return await startListening(parts, { settings, address, reread: async () => servingOf(await reread()) });
+    const rereadServing = async () => {
+      const serving = await servingOf(await reread());
+      await checkServing(runtime, serving.settings);
+      return serving;
+    };
+    return await startListening(parts, { settings, address, reread: rereadServing });
   } finally {
     await checks.judge.retire?.();
     await logger.flush();

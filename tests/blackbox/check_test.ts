@@ -96,7 +96,7 @@ Deno.test("check takes files, directories and mbox files, and ends with a table"
   assert.deepEqual(lines.slice(0, 5), [
     `${mail}/a: pass`,
     `${mail}/b/x: reject command: 550 5.7.1 no`,
-    `${mail}/c: pass`,
+    `${mail}/c:1: pass`,
     `${mail}/c:2: reject command: 550 5.7.1 no`,
     "4 messages: 2 pass, 2 reject",
   ]);

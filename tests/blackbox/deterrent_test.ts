@@ -233,6 +233,7 @@ table("Rules about a client that XFORWARD may not name", {
       await client.say(".\r\n");
       await client.expect(250);
       assert.equal(await talk.file("seen"), "[]\n");
+      await talk.logged(/client is not known/);
       assert.equal(talk.log.match(/warning: \S+: client is not known: .*smtpd_authorized_xforward_hosts/g)?.length, 1);
       await talk.logged(/message verdict=\S+ .*client=unknown /);
     },

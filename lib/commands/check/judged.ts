@@ -32,8 +32,8 @@ export interface JudgingOptions {
 }
 
 export interface Judged {
-  /** The number in its source, counted from 1. */
-  readonly number: number;
+  /** The number in an mbox, counted from 1; undefined if the source is one message. */
+  readonly number: number | undefined;
   /** Octets, with LF line ends. */
   readonly size: number;
   readonly judgement: Judgement;
@@ -53,7 +53,7 @@ export async function* judgeAll(
       onRead(chunk?.length ?? 0);
       for (const { begins, octets } of chunk ? reader.push(chunk) : reader.end()) {
         if (begins) {
-          if (spooled) yield await judge(parts, options, { spooled, number });
+          if (spooled) yield await judge(parts, options, { spooled, number: reader.isMbox ? number : undefined });
           await spooled?.remove();
           number++;
           spooled = new Spooled(parts, options);
@@ -62,7 +62,7 @@ export async function* judgeAll(
         if (parts.stop.aborted) return;
       }
     }
-    if (spooled) yield await judge(parts, options, { spooled, number });
+    if (spooled) yield await judge(parts, options, { spooled, number: reader.isMbox ? number : undefined });
   } finally {
     await spooled?.remove();
   }
@@ -76,7 +76,7 @@ async function* ended(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
 async function judge(
   { judge, stop, notice }: JudgingParts,
   { messageTimeout, mail }: JudgingOptions,
-  { spooled, number }: { spooled: Spooled; number: number },
+  { spooled, number }: { spooled: Spooled; number: number | undefined },
 ): Promise<Judged> {
   const content = await spooled.settle();
   const judgement = await judge.judge(messageOf(mail, content), {

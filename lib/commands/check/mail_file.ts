@@ -31,6 +31,11 @@ export class MailFileReader {
   #begins = true;
   #hasSeparator = false;
 
+  /** Whether the file is an mbox, as far as it was read. */
+  get isMbox(): boolean {
+    return this.#isMbox === true;
+  }
+
   /** The pieces that are complete with `octets`. They are copies. */
   push(octets: Uint8Array): Piece[] {
     return this.#take(octets, false);
