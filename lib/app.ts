@@ -4,7 +4,7 @@
 // error in one line, or in one for each mistake in a configuration file. Under spawn(8) standard error is the client's
 // socket. Then the client gets 421 instead, and the log gets the lines.
 
-import { allOptions, readConfigured, readWords, SERVE } from "./commands/commands.ts";
+import { allOptions, ownSettings, readWords, SERVE, withConfig } from "./commands/commands.ts";
 import { tell } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { journalPrefix, openLogger, SYSLOG } from "./log/sinks.ts";
@@ -21,9 +21,10 @@ const EX_SOFTWARE = 70;
 export async function run(runtime: Runtime, args: readonly string[]): Promise<number> {
   let log: LogSettings | undefined;
   try {
+    const words = readWords(args, { own: await ownSettings(args) });
     // If the file of --config has mistakes, this log hears of them.
-    log = readWords(args).line.settings.log;
-    const { command, line, nextHop } = await readConfigured(runtime.files, args);
+    log = words.line.settings.log;
+    const { command, line, nextHop } = await withConfig(runtime.files, args, words);
     log = line.settings.log;
     if (line.wrong) throw line.wrong;
     if (command !== SERVE && runtime.stdio.isSpawned()) {
@@ -36,7 +37,7 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
       args,
       line,
       nextHop,
-      reread: () => readConfigured(runtime.files, args),
+      reread: () => withConfig(runtime.files, args, words),
       options: allOptions,
     });
   } catch (error) {

@@ -38,7 +38,7 @@ export interface Call {
   readonly line: CommandLine<Settings>;
   /** HOST:PORT in the file that --config names. The line has one of its own, or uses this one. */
   readonly nextHop?: string | undefined;
-  /** Reads the command line again, and the file that --config names. Throws a `StartError`. */
+  /** Reads the file that --config names again. Throws a `StartError`. */
   readonly reread: () => Promise<Pick<Call, "line" | "nextHop">>;
   /** All options of the program. */
   readonly options: () => Promise<readonly OptionRow[]>;

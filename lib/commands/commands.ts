@@ -94,19 +94,21 @@ export function readWords(
   return { command: asked ?? first ?? SERVE, line };
 }
 
-/** Like `readWords`, with the settings of the file that --config names. `nextHop` is HOST:PORT in that file. */
-export async function readConfigured(
+/**
+ * The `words` of `args`, over the settings of the file that --config names. `nextHop` is HOST:PORT in that file. Throws a
+ * `StartError`.
+ */
+export async function withConfig(
   files: Pick<Files, "open">,
   args: readonly string[],
+  words: ReturnType<typeof readWords>,
 ): Promise<ReturnType<typeof readWords> & { nextHop?: string | undefined }> {
-  const own = await ownSettings(args);
-  const words = readWords(args, { own });
   const { file } = words.line.settings.config;
   // A mistake on the command line comes first, and nothing else is needed for the help.
   if (file === undefined || words.line.wrong || words.command.option?.endsReading) return words;
   const { readConfig } = await import("../settings/config_file.ts");
   const { settings, nextHop } = await readConfig(files, file);
-  return { ...readWords(args, { own, base: settings }), nextHop };
+  return { ...readWords(args, { own: await ownSettings(args), base: settings }), nextHop };
 }
 
 function named([first]: readonly string[], commands: readonly CommandRow[]): CommandRow | undefined {

@@ -9,7 +9,7 @@ import { type CheckRow, CHECKS, type LoadParts } from "./catalogue.ts";
 import type { ForCheck } from "./kinds.ts";
 import type { Settings } from "./settings.ts";
 
-/** Loads the checks of `settings` and starts their programs. If it throws a `StartError`, it has started nothing. */
+/** Loads the checks of `settings`. Starts nothing. Throws a `StartError`. */
 export async function loadJudge(parts: LoadParts, settings: Settings): Promise<Judge> {
   const asked = askedChecks(settings);
   const policy = policyOptions(settings, new Set(asked.map(({ row }) => row.name)));
