@@ -408,6 +408,30 @@ Deno.test("run reads nothing again at SIGHUP if there are no rules", async () =>
   await running;
 });
 
+Deno.test("run asks the DNS lists that the configuration file names now for their test entries, and no others", async () => {
+  const runtime = new FakeRuntime();
+  const write = (...lists: string[]) => {
+    runtime.files.replace("/conf", bytesOf(lists.map((list) => `dnsbl = ${list}\n`).join("")));
+  };
+  write();
+  const running = run(runtime, ["-l", "10025", "mx", "--foreground", "--log=stderr", "--config=/conf"]);
+  await until(() => runtime.out !== "", () => "connections are accepted");
+  for (const lists of [["a.example"], ["a.example", "b.example"], ["b.example"], []]) {
+    write(...lists);
+    const { asked } = runtime.resolver;
+    asked.length = 0;
+    const listening = () => runtime.err.split(" listening ").length;
+    const before = listening();
+    runtime.signal("SIGHUP");
+    await until(() => listening() > before, () => `a reload in ${runtime.err}`);
+    await settled();
+    const zones = asked.flatMap((question) => /^2\.0\.0\.127\.(\S+) A$/.exec(question)?.[1] ?? []);
+    assert.deepEqual(zones.sort(), lists, runtime.err);
+  }
+  runtime.signal("SIGTERM");
+  await running;
+});
+
 Deno.test("run with --foreground serves even if its first line cannot be written", async () => {
   const runtime = new FakeRuntime();
   runtime.stdio.writeOut = () => {

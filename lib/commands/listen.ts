@@ -31,6 +31,8 @@ export async function startListening(
   for (const file of removed) tell(logger, "swept", { file });
   await noteMissingFilter(parts, settings);
   let watch = await newListWatch(parts);
+  // What the process keeps for all checks, such as the state of DNS lists, outlives a reload.
+  let loaded: SessionParts & Checks = parts;
   const { pidFile } = settings.listen;
   const listening = listenMode(parts, {
     address,
@@ -47,10 +49,11 @@ export async function startListening(
       watch?.ask();
     },
     remake: async () => {
-      const made = namesFiles(settings) ? await reload(parts, { settings, reread }) : undefined;
+      const made = namesFiles(settings) ? await reload(loaded, { settings, reread }) : undefined;
       if (made && !(made instanceof StartError)) {
-        setup = setupOf({ ...parts, ...made }, made.settings, address);
-        watch ??= await newListWatch({ ...parts, ...made });
+        loaded = { ...loaded, ...made };
+        setup = setupOf(loaded, made.settings, address);
+        watch ??= await newListWatch(loaded);
       }
       // After a rotation, the new log file begins with this line.
       tell(logger, "listening", setup);

@@ -58,8 +58,8 @@ export async function loadChecks(
   const all = loaded.flatMap(({ restriction }) => restriction ?? []);
   // Until now, nothing has changed for the checks that were loaded before.
   if (filterTurns && count !== undefined) filterTurns.count = count;
+  (dns ?? before.dns)?.lists.use(lists);
   if (!dns || all.length + lists.length === 0) return { judge, filterTurns };
-  dns.lists.use(lists);
   if (all.length === 0) return { judge, filterTurns, dns };
   return { judge, filterTurns, dns, newAdmission: await loadAdmission(all, dns, settings) };
 }
