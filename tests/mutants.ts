@@ -110,7 +110,7 @@ const ROWS: readonly Row[] = [
   [
     "URL lists are not asked for their test entries",
     "settings/load_checks.ts",
-    "dns.lists.use(lists);",
+    "(dns ?? before.dns)?.lists.use(lists);",
     "",
     "blackbox/urls_test.ts",
   ],
