@@ -7,7 +7,7 @@ import { fieldsOf, messageIn, RSPAMD } from "../fakes/rspamd.ts";
 import { FakeScanner, type FaultAt, FAULTS_AT } from "../fakes/scanner.ts";
 import { show, utf8 } from "../rig/octets.ts";
 import { until } from "../rig/wait.ts";
-import { type Case, CONTENT, deliver, expectUsable, startMessage, table } from "./rig.ts";
+import { type Case, CONTENT, deliver, expectRecovered, expectUsable, startMessage, table } from "./rig.ts";
 
 /** A message for which the fake rspamd answers so. */
 function mailFor(answer: object): string {
@@ -235,7 +235,7 @@ table("Faults of --rspamd with -r", { options: () => [`--rspamd=${first.address}
         talk.nothingPassed();
         await talk.logged(/error: \w+: message not checked reason="rspamd could not tell: /);
         first.isHealthy();
-        await expectUsable(client);
+        await expectRecovered(client);
       },
     })
   ),

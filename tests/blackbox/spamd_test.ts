@@ -8,7 +8,7 @@ import { FakeScanner, type FaultAt, FAULTS_AT } from "../fakes/scanner.ts";
 import { SPAMD } from "../fakes/spamd.ts";
 import { show } from "../rig/octets.ts";
 import { until } from "../rig/wait.ts";
-import { type Case, CONTENT, deliver, expectUsable, startMessage, table } from "./rig.ts";
+import { type Case, CONTENT, deliver, expectRecovered, expectUsable, startMessage, table } from "./rig.ts";
 
 const SPAM = "X-Score: 7.5\r\nSubject: hello\r\n\r\nX-Score: body\r\n";
 const MARKED = `X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=7.5\r\n\ttests=A\r\n${SPAM}`;
@@ -162,7 +162,7 @@ table("Faults of --spamd with -r", { options: () => [`--spamd=${first.address}`,
         talk.nothingPassed();
         await talk.logged(/error: \w+: message not checked reason="spamd could not tell: /);
         first.isHealthy();
-        await expectUsable(client);
+        await expectRecovered(client);
       },
     })
   ),

@@ -42,7 +42,8 @@ export const FAULTS_AT: readonly FaultAt[] = POINTS.flatMap((at) => FAULTS.map((
 
 const NONSENSE = "\u0001\u00ff nonsense \u2028 \n\r\n\0";
 const ENDLESS = new Uint8Array(65_536).fill(0x41);
-const SLOW = 100;
+// Between two octets. No time limit of a test is so long that such an answer is whole in time.
+const SLOW = 1000;
 
 export class FakeScanner implements AsyncDisposable {
   fault: FaultAt | undefined;
