@@ -19,6 +19,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   "lib/dns": 1,
   "lib/options": 1,
   "lib/log": 1,
+  "lib/metrics": 1,
   "lib/runtime": 1,
   "lib/checks": 2,
   "lib/restrictions": 2,

@@ -253,8 +253,22 @@ export interface Source {
   readonly subject: () => Subject;
 }
 
-/** Tells that something has happened. Every event comes through here, so this is the place to count events. */
+/** Hears of events, and counts them, for example: a function for each event that it wants to know of. They must not throw. */
+export type Witness = { readonly [Name in EventName]?: (facts: FactsOf<Name>, source?: Source) => void };
+
+/** Lets `witness` hear of each event from now on, with or without a line of the log. Earlier witnesses go on to hear. */
+export function addWitness(logger: Logger, witness: Witness): void {
+  const earlier = logger.witness;
+  const heard = witness as Readonly<Record<string, ((facts: unknown, source: unknown) => void) | undefined>>;
+  logger.witness = (name, facts, source) => {
+    earlier?.(name, facts, source);
+    heard[name]?.(facts, source);
+  };
+}
+
+/** Tells that something has happened. Every event comes through here. */
 export function tell<Name extends EventName>(logger: Logger, name: Name, facts: FactsOf<Name>, source?: Source): void {
+  logger.witness?.(name, facts, source);
   const { level: levelOf, words, fields, text } = EVENTS[name] as unknown as Row<FactsOf<Name>>;
   const level = typeof levelOf === "string" ? levelOf : levelOf(facts);
   // A line that nobody wants is not formatted.

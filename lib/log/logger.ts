@@ -12,6 +12,11 @@ export type Level = keyof typeof SEVERITY;
 
 export interface Logger {
   readonly verbosity: number;
+  /**
+   * Hears of each event, also of one that gets no line, before the line is made. Use `addWitness` of events.ts, which knows
+   * the events. It must not throw, and nobody waits for it.
+   */
+  witness?: ((name: string, facts: unknown, source: unknown) => void) | undefined;
   write(level: Level, entry: Entry): void;
   /** Opens a log file again, after a log rotation. */
   reopen(): void;

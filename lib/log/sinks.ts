@@ -96,6 +96,7 @@ interface Parts {
 
 class QueuedLogger implements Logger {
   readonly verbosity: number;
+  witness?: Logger["witness"];
   readonly #clock: Runtime["clock"];
   readonly #parts: Parts;
   #tail: Promise<void> = Promise.resolve();

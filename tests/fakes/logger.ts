@@ -4,6 +4,7 @@ import { type Entry, formatEntry, type Level, type Logger } from "../../lib/log/
 
 export class FakeLogger implements Logger {
   readonly verbosity: number;
+  witness?: Logger["witness"];
   readonly lines: string[] = [];
   readonly entries: Entry[] = [];
   reopened = 0;

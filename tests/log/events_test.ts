@@ -2,7 +2,15 @@
 
 import assert from "node:assert/strict";
 import type { Envelope } from "../../lib/mail/envelope.ts";
-import { type EventName, EVENTS, type FactsOf, SessionLog, type Source, tell } from "../../lib/log/events.ts";
+import {
+  addWitness,
+  type EventName,
+  EVENTS,
+  type FactsOf,
+  SessionLog,
+  type Source,
+  tell,
+} from "../../lib/log/events.ts";
 import { formatJson, withHead } from "../../lib/log/json.ts";
 import type { Decision, Finding } from "../../lib/mail/judgement.ts";
 import type { Facts } from "../../lib/mail/verdict.ts";
@@ -147,6 +155,22 @@ Deno.test("an event that -v does not ask for has no line, and nobody formats it"
   const subject = () => assert.fail("it was formatted");
   tell(logger, "dialogue", { said: "NOOP", reply: REPLY }, { id: ID, subject });
   assert.deepEqual(logger.lines, []);
+});
+
+Deno.test("each witness hears of each event that it asks for, with or without a line, before the line", () => {
+  const logger = new FakeLogger(0);
+  const heard: unknown[] = [];
+  const from = source(ENVELOPE);
+  addWitness(logger, { dialogue: ({ said }, at) => heard.push(["first", said, at, logger.lines.length]) });
+  addWitness(logger, {
+    dialogue: ({ said }, at) => heard.push(["second", said, at, logger.lines.length]),
+    spoolFailed: ({ why }, at) => heard.push([why, at, logger.lines.length]),
+  });
+  tell(logger, "dialogue", { said: "NOOP", reply: REPLY }, from);
+  tell(logger, "swept", { file: "left" });
+  tell(logger, "spoolFailed", { why: "disk" });
+  assert.deepEqual(heard, [["first", "NOOP", from, 0], ["second", "NOOP", from, 0], ["disk", undefined, 1]]);
+  assert.equal(logger.lines.length, 2);
 });
 
 Deno.test("SessionLog.notice is one line of plain words, with a bound, and one for the session", () => {
