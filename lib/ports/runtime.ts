@@ -5,7 +5,14 @@
 
 export interface Runtime {
   readonly pid: number;
+  /** The value of a variable of our environment; undefined if it is not set. */
+  readonly variable: (name: string) => string | undefined;
   readonly clock: Clock;
+  /**
+   * The time of CLOCK_MONOTONIC (clock_gettime(2)) in microseconds. All processes of the machine share it. Undefined if the
+   * system does not tell.
+   */
+  machineTime(): Promise<number | undefined>;
   readonly network: Network;
   readonly resolver: Resolver;
   readonly files: Files;
@@ -36,7 +43,10 @@ export interface Network {
   listen(at: Address): Promise<Listener>;
   /** The IP addresses of a host, as the system knows them (getaddrinfo(3)). */
   addressesOf(host: string): Promise<readonly string[]>;
-  /** A sender of datagrams to a unix socket. Syslog is reached this way. */
+  /**
+   * A sender of datagrams to a unix socket. Syslog is reached this way. A `path` that begins with `@` is the name of a
+   * socket that is no file (unix(7), abstract).
+   */
   datagrams(path: string): Promise<DatagramSender>;
   /** A UDP socket with a port of its own. It sends only to `server`, and drops datagrams from anyone else. */
   udp(server: NameServer): Promise<UdpSocket>;

@@ -23,6 +23,8 @@ export class FakeExit extends Error {
 
 export class FakeRuntime implements Runtime {
   readonly pid = 4711;
+  /** The environment. */
+  readonly variables: Record<string, string> = {};
   readonly clock = new FakeClock();
   readonly network = new FakeNetwork(this.clock);
   readonly resolver = new FakeResolver(this.clock);
@@ -58,6 +60,12 @@ export class FakeRuntime implements Runtime {
     writeOut: (text: string) => void (this.out += text),
     writeErr: (text: string) => void (this.err += text),
   };
+
+  async machineTime(): Promise<number | undefined> {
+    return this.clock.now() * 1000;
+  }
+
+  readonly variable = (name: string): string | undefined => this.variables[name];
 
   exit(status: number): never {
     throw new FakeExit(status);

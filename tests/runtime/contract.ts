@@ -412,6 +412,17 @@ sys.stdin.read()
     },
   },
 
+  {
+    name: "datagrams: a path that begins with @ is a name that is no file, and nothing follows it",
+    play: async ({ network }) => {
+      const name = `postprox-test-${crypto.randomUUID()}`;
+      const daemon = await startSyslog(`\\0${name}`, 1);
+      await (await network.datagrams(`@${name}`)).send(octets("READY=1"));
+      assert.deepEqual(await daemon.received(), ["READY=1"]);
+      await rejects((await network.datagrams(`@${name}-more`)).send(octets("READY=1")), "refused");
+    },
+  },
+
   // --- files
   {
     name: "files: create makes mode 0600, and refuses a name that is taken, even by a link to nothing",
@@ -872,6 +883,26 @@ sys.stdin.read()
   },
 
   // --- clock
+  {
+    name: "machineTime: all processes share it",
+    play: async ({ machineTime }) => {
+      const ask = async () => {
+        const { line, end } = startPython("import time; print(time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000)");
+        const time = Number(await line());
+        await end();
+        return time;
+      };
+      const [before, ours, after] = [await ask(), await machineTime(), await ask()];
+      assert.ok(ours !== undefined && before <= ours && ours <= after, `${before} ${ours} ${after}`);
+    },
+  },
+  {
+    name: "variable: the value of a variable, or that there is none",
+    play: async ({ variable }) => {
+      assert.equal(variable("PATH"), process.env["PATH"]);
+      assert.equal(variable("POSTPROX_TEST_NONE"), undefined);
+    },
+  },
   {
     name: "clock: now goes on, after runs once, and can be called off",
     play: async ({ clock }) => {

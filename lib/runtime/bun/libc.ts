@@ -7,6 +7,7 @@
 
 import process from "node:process";
 import { ioError } from "./api.ts";
+import { microsecondsOf } from "../shared/timespec.ts";
 import { IoError, kindOfCode } from "../../ports/io_error.ts";
 
 /** A function's parameters and result, in the terms of bun:ffi. */
@@ -55,14 +56,18 @@ const AF_UNIX = 1;
 const PATH_LIMIT = 107;
 
 /**
- * The address of a unix socket as the system has it in memory (unix(7)). Throws an `IoError` if the path is too long.
+ * The address of a unix socket as the system has it in memory (unix(7)). A path that begins with `@` is a name that is no
+ * file. Throws an `IoError` if the path is too long.
  */
 export function unixAddress(path: string): Uint8Array {
   const encoded = new TextEncoder().encode(path);
   if (encoded.length > PATH_LIMIT) throw new IoError("other", `${path} is too long`);
-  const address = new Uint8Array(2 + encoded.length + 1);
+  // A path ends with NUL. A name has its length, and NUL in place of the first octet.
+  const isName = path.startsWith("@");
+  const address = new Uint8Array(2 + encoded.length + (isName ? 0 : 1));
   address[0] = AF_UNIX;
   address.set(encoded, 2);
+  if (isName) address[2] = 0;
   return address;
 }
 
@@ -107,4 +112,20 @@ export function locker(): Promise<Locker | undefined> {
     ({ flock }): Locker => (descriptor, kind) => flock(descriptor, LOCK_NOW[kind]) === 0,
     () => undefined,
   );
+}
+
+// From the headers of Linux.
+const CLOCK_MONOTONIC = 1;
+
+/** The time of CLOCK_MONOTONIC in microseconds; undefined if libc cannot be called. Bun's own clocks begin with the process. */
+export async function machineTime(): Promise<number | undefined> {
+  const time = new Int32Array(4);
+  try {
+    const calls = await libc({ clock_gettime: { args: ["i32", "ptr"], returns: "i32" } });
+    if (calls.clock_gettime(CLOCK_MONOTONIC, time) !== 0) return undefined;
+  } catch (error) {
+    if (error instanceof IoError) return undefined;
+    throw error;
+  }
+  return microsecondsOf(new BigInt64Array(time.buffer));
 }

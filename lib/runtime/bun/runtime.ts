@@ -21,6 +21,7 @@ import {
   stat,
   syncDirectory,
 } from "./files.ts";
+import { machineTime } from "./libc.ts";
 import { selfWords, start, startSelf } from "./processes.ts";
 import { addressesOf, connect, listen, udp } from "./sockets.ts";
 import { appendErr, isErrInput, isErrJournal, isOutTerminal, isSpawned, stdioConn, writeSync } from "./stdio.ts";
@@ -46,7 +47,9 @@ export function bunRuntime(): Runtime {
   };
   return {
     pid: process.pid,
+    variable: (name) => process.env[name],
     clock,
+    machineTime,
     network,
     resolver: lazyResolver({ clock, network, files }),
     files,

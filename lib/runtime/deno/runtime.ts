@@ -40,7 +40,9 @@ export function denoRuntime(): Runtime {
   };
   return {
     pid: Deno.pid,
+    variable: (name) => Deno.env.get(name),
     clock,
+    machineTime: async () => (await import("./machine_time.ts")).machineTime(),
     network,
     resolver: lazyResolver({ clock, network, files }),
     files,

@@ -162,6 +162,7 @@ export function failWrite(error: unknown): never {
 }
 
 export async function datagrams(path: string): Promise<DatagramSender> {
+  const to = { transport: "unixpacket", path: path.replace(/^@/, "\0") } as const;
   try {
     // The socket has a name that is no file (unix(7), abstract). The kernel would choose one for an empty path, but
     // Deno forbids an empty path.
@@ -169,7 +170,7 @@ export async function datagrams(path: string): Promise<DatagramSender> {
     return {
       send: async (octets) => {
         try {
-          await socket.send(octets, { transport: "unixpacket", path });
+          await socket.send(octets, to);
         } catch (error) {
           throw ioError(error, `cannot send to ${path}`);
         }
