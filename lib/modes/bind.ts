@@ -82,29 +82,26 @@ async function isOfNoUse(network: Runtime["network"], address: string, { kind }:
 export class JoinedListener implements Listener {
   // Each listener has an accept under way. The listener whose turn is next comes first.
   readonly #accepting = new Map<Listener, Promise<Accepted>>();
-  #isClosed = false;
 
   constructor(listeners: readonly Listener[]) {
     for (const listener of listeners) this.#accept(listener);
   }
 
   async accept(): Promise<Conn> {
-    const { listener, conn, error } = await Promise.race(this.#accepting.values());
-    if (this.#isClosed) throw new IoError("closed", "cannot accept a connection: closed");
-    // The listener goes behind the others.
-    this.#accepting.delete(listener);
-    this.#accept(listener);
-    if (conn) return conn;
-    throw error;
+    while (this.#accepting.size > 0) {
+      const { listener, conn, error } = await Promise.race(this.#accepting.values());
+      // The listener goes behind the others.
+      this.#accepting.delete(listener);
+      if (error instanceof IoError && error.kind === "closed") continue;
+      this.#accept(listener);
+      if (conn) return conn;
+      throw error;
+    }
+    throw new IoError("closed", "cannot accept a connection: closed");
   }
 
   close(): void {
-    this.#isClosed = true;
-    for (const [listener, accepting] of this.#accepting) {
-      listener.close();
-      // This closes a connection that nobody has asked for yet.
-      void accepting.then(({ conn }) => conn?.close());
-    }
+    for (const listener of this.#accepting.keys()) listener.close();
   }
 
   #accept(listener: Listener): void {

@@ -41,6 +41,11 @@ export interface Network {
   connect(to: Address, limit: number): Promise<Conn>;
   /** Everybody may connect to a unix socket, as to a port. The permissions of its directory say who reaches it. */
   listen(at: Address): Promise<Listener>;
+  /**
+   * Listens on descriptor `fd`, a listening socket that this process was started with. The programs that we start do not
+   * get it. Other processes that have the socket go on listening after `close`, and a unix socket keeps its name.
+   */
+  listenInherited(fd: number): Promise<Listener>;
   /** The IP addresses of a host, as the system knows them (getaddrinfo(3)). */
   addressesOf(host: string): Promise<readonly string[]>;
   /**
@@ -53,8 +58,9 @@ export interface Network {
 }
 
 export interface Listener {
-  /** The next connection. After `close` it throws an error of kind `closed`. */
+  /** The next connection. After `close`, and after the connections before it, it throws an error of kind `closed`. */
   accept(): Promise<Conn>;
+  /** Takes no more connections. `accept` still gives those that were taken before: call it until it throws. */
   close(): void;
 }
 

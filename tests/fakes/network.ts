@@ -50,6 +50,16 @@ export class FakeNetwork implements Network {
     return listener;
   }
 
+  /** The sockets that the process was started with. */
+  readonly inherited = new Map<number, FakeListener>();
+
+  async listenInherited(fd: number): Promise<Listener> {
+    const listener = this.inherited.get(fd);
+    if (!listener) throw new IoError("other", `cannot listen on descriptor ${fd}`);
+    this.listeners.push(listener);
+    return listener;
+  }
+
   /** The addresses of hosts. */
   readonly hosts = new Map<string, readonly string[]>();
 

@@ -9,6 +9,7 @@ import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
+import process from "node:process";
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
 import type { Child, Conn, Listener, Runtime } from "../../lib/ports/runtime.ts";
 import { octets, spelled } from "../rig/octets.ts";
@@ -227,24 +228,7 @@ sys.stdin.read()
   // --- listen
   {
     name: "listen: each connection is accepted once, in order, with the peer's address",
-    play: ({ network }) =>
-      withListener(network, async (listener, port) => {
-        const peers = [];
-        for (let count = 0; count < 5; count++) {
-          const peer = connect(port, "127.0.0.1");
-          peer.on("error", () => {});
-          await once(peer, "connect");
-          peer.write(String(count));
-          peers.push(peer);
-        }
-        for (let count = 0; count < 5; count++) {
-          const conn = await listener.accept();
-          assert.equal(conn.peer, "127.0.0.1");
-          assert.equal(await readText(conn, 1), String(count));
-          conn.close();
-        }
-        for (const peer of peers) peer.destroy();
-      }),
+    play: ({ network }) => withListener(network, acceptsFive),
   },
   {
     name: "listen: a port that is taken is kind in-use, and free again at once after close",
@@ -279,6 +263,50 @@ sys.stdin.read()
       await rejects(listener.accept(), "closed");
       await pause(20);
       await rejects(network.connect({ transport: "tcp", host: "127.0.0.1", port }, 5000), "refused");
+    },
+  },
+  ...closing("listen", ({ network }, play) => withListener(network, play)),
+  ...closing("inherited", ({ network }, play) => withInherited(network, play)),
+  {
+    name: "inherited: close ends an accept that waits, and every later one, with kind closed",
+    play: ({ network }) =>
+      withInherited(network, async (listener) => {
+        const accepting = listener.accept();
+        accepting.catch(() => {});
+        await pause(20);
+        listener.close();
+        await rejects(accepting, "closed");
+        await rejects(listener.accept(), "closed");
+      }),
+  },
+  {
+    name: "inherited: each connection is accepted once, in order, with the peer's address",
+    play: ({ network }) => withInherited(network, acceptsFive),
+  },
+  {
+    name: "inherited: the socket is not in the programs that we start",
+    play: ({ network, processes }) =>
+      withInherited(network, async (_listener, port) => {
+        const look = `import os, socket
+for name in os.listdir("/proc/self/fd"):
+    try: print(socket.socket(fileno=os.dup(int(name))).getsockname(), file=__import__("sys").stderr)
+    except OSError: pass`;
+        const child = await processes.start(["python3", "-c", look], {});
+        let said = "";
+        for (let chunk = await child.readStderr(); chunk; chunk = await child.readStderr()) said += spelled(chunk);
+        assert.ok(!said.includes(String(port)), said);
+      }),
+  },
+  {
+    name: "inherited: a descriptor that is no listening socket is an error",
+    play: async ({ network }, dir) => {
+      const fd = fs.openSync(`${dir}/file`, "w");
+      try {
+        await assert.rejects(network.listenInherited(fd), IoError);
+        await assert.rejects(network.listenInherited(999), IoError);
+      } finally {
+        fs.closeSync(fd);
+      }
     },
   },
   {
@@ -936,6 +964,67 @@ json.dump({
 
 type Play = (conn: Conn, peer: Socket) => Promise<void>;
 
+async function acceptsFive(listener: Listener, port: number): Promise<void> {
+  const peers = [];
+  for (let count = 0; count < 5; count++) {
+    const peer = connect(port, "127.0.0.1");
+    peer.on("error", () => {});
+    await once(peer, "connect");
+    peer.write(String(count));
+    peers.push(peer);
+  }
+  for (let count = 0; count < 5; count++) {
+    const conn = await listener.accept();
+    assert.equal(conn.peer, "127.0.0.1");
+    assert.equal(await readText(conn, 1), String(count));
+    conn.close();
+  }
+  for (const peer of peers) peer.destroy();
+}
+
+/** What a peer hears until its connection ends in any way. */
+function peerHears(peer: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    let heard = "";
+    peer.on("data", (chunk: Uint8Array) => heard += spelled(chunk));
+    peer.on("error", () => {});
+    peer.on("close", () => resolve(heard));
+  });
+}
+
+/** What `close` of a listener promises. */
+function closing(
+  how: string,
+  withIt: (runtime: Runtime, play: (listener: Listener, port: number) => Promise<void>) => Promise<void>,
+): ContractCase[] {
+  return [
+    {
+      name: `${how}: a connection that was accepted before close is given out after it, and is usable`,
+      play: (runtime) =>
+        withIt(runtime, async (listener, port) => {
+          const peers = [1, 2, 3].map(() => connect(port, "127.0.0.1"));
+          const heard = peers.map(peerHears);
+          await Promise.all(peers.map((peer) => once(peer, "connect")));
+          await pause(50);
+          listener.close();
+          let given = 0;
+          const end = await (async () => {
+            for (;; given++) {
+              const conn = await listener.accept();
+              await conn.write(octets("hello"));
+              conn.close();
+            }
+          })().catch((error) => error);
+          assert.equal((end as IoError).kind, "closed");
+          // Deno itself accepts only when it is asked.
+          assert.equal(given, "Bun" in globalThis || how === "inherited" ? 3 : 0);
+          const hellos = (await Promise.all(heard)).filter((text) => text === "hello");
+          assert.equal(hellos.length, given);
+        }),
+    },
+  ];
+}
+
 function bothSides(name: string, play: Play): ContractCase[] {
   return [
     {
@@ -954,7 +1043,33 @@ function bothSides(name: string, play: Play): ContractCase[] {
           await playAndClose(play, await listener.accept(), peer);
         }),
     },
+    {
+      name: `inherited: ${name}`,
+      play: ({ network }) =>
+        withInherited(network, async (listener, port) => {
+          const peer = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+          await playAndClose(play, await listener.accept(), peer);
+        }),
+    },
   ];
+}
+
+/** Listening sockets that this process was started with (with_sockets.py). Each is used once. */
+const INHERITED = (process.env.SOCKETS ?? "").split(",").map((pair) => pair.split(":").map(Number));
+
+export const SOCKETS_WANTED = 20;
+
+async function withInherited(
+  network: Runtime["network"],
+  play: (listener: Listener, port: number) => Promise<void>,
+): Promise<void> {
+  const [fd = -1, port = 0] = INHERITED.shift() ?? [];
+  const listener = await network.listenInherited(fd);
+  try {
+    await play(listener, port);
+  } finally {
+    listener.close();
+  }
 }
 
 async function playAndClose(play: Play, conn: Conn, peer: Socket): Promise<void> {

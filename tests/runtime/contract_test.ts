@@ -9,6 +9,7 @@ import { isAlive, kill, runCommand } from "../e2e/start.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
 import { until } from "../rig/wait.ts";
 import { isLeftOut } from "../needs.ts";
+import { SOCKETS_WANTED } from "./contract.ts";
 
 const here = (name: string) => fromFileUrl(new URL(name, import.meta.url));
 
@@ -59,7 +60,8 @@ for (const [name, find] of Object.entries(RUNTIMES)) {
 }
 
 async function playContract(test: Deno.TestContext, words: readonly string[]): Promise<void> {
-  const command = new Deno.Command(words[0]!, { args: [...words.slice(1), here("contract_main.ts")] });
+  const argv = [here("with_sockets.py"), String(SOCKETS_WANTED), ...words, here("contract_main.ts")];
+  const command = new Deno.Command("python3", { args: argv });
   const { stdout, stderr } = await command.output();
   const lines = new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
   for (const line of lines) {

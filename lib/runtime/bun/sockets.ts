@@ -8,6 +8,7 @@
 import { chmodSync } from "node:fs";
 import { formatAddress } from "../../ports/address.ts";
 import { after, bun, type BunSocket, codeOf, giveBack, ioError, type SocketHandlers, type SocketUser } from "./api.ts";
+import { Arrivals } from "../shared/arrivals.ts";
 import { Attempts, connectError } from "../shared/attempts.ts";
 import type { Target } from "./connect.ts";
 import { IoError } from "../../ports/io_error.ts";
@@ -66,41 +67,11 @@ export async function addressesOf(host: string): Promise<string[]> {
 const CONNECTIONS_OF_A_SERVER = 10;
 
 export async function listen(at: Address): Promise<Listener> {
-  const arrived: Conn[] = [];
-  let waiter: { resolve: (conn: Conn) => void; reject: (error: unknown) => void } | undefined;
-  let closed: IoError | undefined;
-  let accepted = 0;
-  const open = (socket: BunSocket) => {
-    // The executable starts with a setting that puts off machine code, for a process that carries one message. A server
-    // needs machine code, but only once it is in use: to make it takes 5 MB.
-    if (++accepted === CONNECTIONS_OF_A_SERVER) bun.unsafe.setJITPolicy(1);
-    const conn = new SocketConn();
-    conn.attach(socket);
-    socket.data = conn;
-    if (closed) conn.close();
-    else if (waiter) waiter.resolve(conn);
-    else arrived.push(conn);
-    waiter = undefined;
-  };
   const where = at.transport === "unix" ? { unix: at.path } : { hostname: at.host, port: at.port };
   try {
-    // Without `exclusive` it would use SO_REUSEPORT. Then a second program could take the same port.
-    const listener = bun.listen({ ...where, allowHalfOpen: true, exclusive: true, socket: { ...HANDLERS, open } });
+    const listener = listenOn(where);
     if (at.transport === "unix") chmodSync(at.path, 0o666);
-    return {
-      accept: () => {
-        const conn = arrived.shift();
-        if (conn) return Promise.resolve(conn);
-        if (closed) return Promise.reject(closed);
-        return new Promise((resolve, reject) => waiter = { resolve, reject });
-      },
-      close: () => {
-        closed = new IoError("closed", "cannot accept a connection: closed");
-        listener.stop(false);
-        waiter?.reject(closed);
-        for (const conn of arrived.splice(0)) conn.close();
-      },
-    };
+    return listener;
   } catch (error) {
     const what = `cannot listen at ${formatAddress(at)}`;
     const failure = ioError(error, what);
@@ -111,6 +82,38 @@ export async function listen(at: Address): Promise<Listener> {
       (failure.kind === "other" ? await whyNoSocket(where) : undefined);
     throw reason ? new IoError(reason.kind, `${what}: ${reason.message}`, { cause: error }) : failure;
   }
+}
+
+/** Throws an `IoError` if descriptor `fd` is no socket that listens. */
+export async function listenInherited(fd: number): Promise<Listener> {
+  try {
+    return listenOn({ fd });
+  } catch (error) {
+    throw ioError(error, `cannot listen on descriptor ${fd}`);
+  }
+}
+
+function listenOn(where: Target | { readonly fd: number }): Listener {
+  const arrivals = new Arrivals();
+  let accepted = 0;
+  const open = (socket: BunSocket) => {
+    // The executable starts with a setting that puts off machine code, for a process that carries one message. A server
+    // needs machine code, but only once it is in use: to make it takes 5 MB.
+    if (++accepted === CONNECTIONS_OF_A_SERVER) bun.unsafe.setJITPolicy(1);
+    const conn = new SocketConn();
+    conn.attach(socket);
+    socket.data = conn;
+    arrivals.add(conn);
+  };
+  // Without `exclusive` it would use SO_REUSEPORT. Then a second program could take the same port.
+  const listener = bun.listen({ ...where, allowHalfOpen: true, exclusive: true, socket: { ...HANDLERS, open } });
+  return {
+    accept: () => arrivals.next(),
+    close: () => {
+      listener.stop(false);
+      arrivals.close();
+    },
+  };
 }
 
 export const HANDLERS: SocketHandlers = {

@@ -23,7 +23,14 @@ import { lazyResolver } from "../shared/resolver.ts";
 
 export function denoRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
-  const network = { connect, listen, addressesOf, datagrams, udp };
+  const network = {
+    connect,
+    listen,
+    listenInherited: async (fd: number) => (await import("./inherited.ts")).listenInherited(fd),
+    addressesOf,
+    datagrams,
+    udp,
+  };
   const files = {
     create,
     createLocked,

@@ -106,7 +106,7 @@ export async function listen(at: Address): Promise<Listener> {
       },
       close: () => {
         clearInterval(alive);
-        listener.close();
+        closeOnce(listener);
       },
     };
   } catch (error) {
