@@ -23,14 +23,21 @@ import {
 } from "./files.ts";
 import { machineTime } from "./libc.ts";
 import { selfWords, start, startSelf } from "./processes.ts";
-import { addressesOf, connect, listen, listenInherited, udp } from "./sockets.ts";
+import { addressesOf, connect, udp } from "./sockets.ts";
 import { appendErr, isErrInput, isErrJournal, isOutTerminal, isSpawned, stdioConn, writeSync } from "./stdio.ts";
-import type { Runtime } from "../../ports/runtime.ts";
+import type { Address, Runtime } from "../../ports/runtime.ts";
 import { lazyResolver } from "../shared/resolver.ts";
 
 export function bunRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
-  const network = { connect, listen, listenInherited, addressesOf, datagrams, udp };
+  const network = {
+    connect,
+    listen: async (at: Address) => (await import("./listener.ts")).listen(at),
+    listenInherited: async (fd: number) => (await import("./listener.ts")).listenInherited(fd),
+    addressesOf,
+    datagrams,
+    udp,
+  };
   const files = {
     create,
     createLocked,

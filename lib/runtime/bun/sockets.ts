@@ -1,18 +1,12 @@
 // TCP, unix and UDP sockets on Bun.
 //
 // A connection reads at most one buffer of the kernel's ahead of `read`. Then its socket is paused.
-//
-// Known gap: when the system has no descriptors left, Bun's accept says nothing and tries again and again. That takes
-// all the time of a processor. New connections wait in the queue until a descriptor is free.
 
-import { chmodSync } from "node:fs";
-import { formatAddress } from "../../ports/address.ts";
-import { after, bun, type BunSocket, codeOf, giveBack, ioError, type SocketHandlers, type SocketUser } from "./api.ts";
-import { Arrivals } from "../shared/arrivals.ts";
+import { after, bun, type BunSocket, giveBack, ioError, type SocketHandlers, type SocketUser } from "./api.ts";
 import { Attempts, connectError } from "../shared/attempts.ts";
 import type { Target } from "./connect.ts";
 import { IoError } from "../../ports/io_error.ts";
-import type { Address, Conn, Listener, NameServer, UdpSocket } from "../../ports/runtime.ts";
+import type { Address, Conn, NameServer, UdpSocket } from "../../ports/runtime.ts";
 
 export async function connect(to: Address, limit: number): Promise<Conn> {
   const attempts = new Attempts(to.transport === "unix" ? to.path : to.host);
@@ -62,58 +56,6 @@ export async function addressesOf(host: string): Promise<string[]> {
   } catch (error) {
     throw ioError(error, `cannot look up ${host}`);
   }
-}
-
-const CONNECTIONS_OF_A_SERVER = 10;
-
-export async function listen(at: Address): Promise<Listener> {
-  const where = at.transport === "unix" ? { unix: at.path } : { hostname: at.host, port: at.port };
-  try {
-    const listener = listenOn(where);
-    if (at.transport === "unix") chmodSync(at.path, 0o666);
-    return listener;
-  } catch (error) {
-    const what = `cannot listen at ${formatAddress(at)}`;
-    const failure = ioError(error, what);
-    if (failure.kind === "exhausted") throw failure;
-    // Bun's own words are "Failed to listen at …", which name no reason.
-    const { reasonOfCode, whyNoSocket } = await import("./connect.ts");
-    const reason = await reasonOfCode(codeOf(error)) ??
-      (failure.kind === "other" ? await whyNoSocket(where) : undefined);
-    throw reason ? new IoError(reason.kind, `${what}: ${reason.message}`, { cause: error }) : failure;
-  }
-}
-
-/** Throws an `IoError` if descriptor `fd` is no socket that listens. */
-export async function listenInherited(fd: number): Promise<Listener> {
-  try {
-    return listenOn({ fd });
-  } catch (error) {
-    throw ioError(error, `cannot listen on descriptor ${fd}`);
-  }
-}
-
-function listenOn(where: Target | { readonly fd: number }): Listener {
-  const arrivals = new Arrivals();
-  let accepted = 0;
-  const open = (socket: BunSocket) => {
-    // The executable starts with a setting that puts off machine code, for a process that carries one message. A server
-    // needs machine code, but only once it is in use: to make it takes 5 MB.
-    if (++accepted === CONNECTIONS_OF_A_SERVER) bun.unsafe.setJITPolicy(1);
-    const conn = new SocketConn();
-    conn.attach(socket);
-    socket.data = conn;
-    arrivals.add(conn);
-  };
-  // Without `exclusive` it would use SO_REUSEPORT. Then a second program could take the same port.
-  const listener = bun.listen({ ...where, allowHalfOpen: true, exclusive: true, socket: { ...HANDLERS, open } });
-  return {
-    accept: () => arrivals.next(),
-    close: () => {
-      listener.stop(false);
-      arrivals.close();
-    },
-  };
 }
 
 export const HANDLERS: SocketHandlers = {
