@@ -382,6 +382,8 @@ interface DoneMessage {
   readonly size: number;
   readonly judgement: Judgement;
   readonly reply: Reply;
+  /** Milliseconds from the final dot to downstream's reply; undefined if there was none. */
+  readonly downstreamTime?: number | undefined;
 }
 
 function fieldsOfMessage(message: DoneMessage, subject: Subject): Fields {

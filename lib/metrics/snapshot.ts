@@ -48,7 +48,7 @@ export interface Snapshot {
   readonly sessionsTotal: number;
   /** How long each check took for a message, by its name. */
   readonly checkSeconds: Readonly<Record<string, Histogram>>;
-  /** How long downstream took for a message, from our MAIL to its reply to the final dot. */
+  /** How long downstream took to answer for a message, from our final dot to its reply. */
   readonly downstreamSeconds: Histogram;
   /** How often a check could not decide, by its name. */
   readonly checkErrors: Readonly<Record<string, number>>;

@@ -81,6 +81,8 @@ interface Outcome {
   readonly reply: Reply;
   /** Downstream's transaction is over. Otherwise it has to be dropped. */
   readonly taken: boolean;
+  /** Milliseconds from our final dot to downstream's reply, if it answered. */
+  readonly downstreamTime?: number;
 }
 
 /**
@@ -111,8 +113,8 @@ export async function takeMessage(
       : await judge(parts, message, { deadline, stop, files: spoolFiles, asked });
     const outcome = await carryOut(parts, judgement.decision, { deadline, stop });
     if (!outcome.taken) downstream.reset();
-    const { reply } = outcome;
-    log.tell("message", { messageId: received.messageId, size: received.size, judgement, reply });
+    const { reply, downstreamTime } = outcome;
+    log.tell("message", { messageId: received.messageId, size: received.size, judgement, reply, downstreamTime });
     return { reply, delivered: outcome.taken && replyClass(reply) === 2 };
   } finally {
     await removeSpool(spool, log);
@@ -302,9 +304,10 @@ async function deliver(
   }
 
   // The point of no return.
+  const dotTime = clock.now();
   try {
     const reply = await downstream.sendFinalDot(last, dueIn(options.dotTimeout));
-    if (replyClass(reply) !== 3) return { reply, taken: true };
+    if (replyClass(reply) !== 3) return { reply, taken: true, downstreamTime: clock.now() - dotTime };
     throw new DownstreamLost(`downstream answered the final dot with ${replyText(reply)}`);
   } catch (error) {
     downstream.abandon("outcome of a message is not known");
