@@ -7,6 +7,7 @@ import { READY } from "../modes/background.ts";
 import { listenMode, type Remade } from "../modes/listen.ts";
 import { isOwnServer, isReachable } from "../modes/own_server.ts";
 import { removePidFile, writePidFile } from "../modes/pid_file.ts";
+import type { Service } from "../modes/service.ts";
 import { formatAddress } from "../ports/address.ts";
 import type { Address, Runtime } from "../ports/runtime.ts";
 import { orTempfail, StartError, UsageError } from "../ports/start_error.ts";
@@ -24,6 +25,7 @@ export async function startListening(
   { settings, address, reread }: Reloading & { readonly address: Address },
 ): Promise<number> {
   const { runtime, logger } = parts;
+  const service = await newService(parts);
   let setup = setupOf(parts, settings, address);
   await refuseOwnServer(parts, address);
   const { removed, failures } = await sweepSpoolDirectory(runtime, settings.spool.directory);
@@ -37,7 +39,7 @@ export async function startListening(
   const listening = listenMode(parts, {
     address,
     maxClients: settings.listen.maxClients,
-    onReady: async () => {
+    onReady: async (sessions) => {
       // Only now is there a socket that a symbolic link may lead to.
       if (address.transport === "unix") await refuseOwnServer(parts, address);
       tell(logger, "listening", setup);
@@ -45,10 +47,12 @@ export async function startListening(
       // If the log takes no lines, the start must fail visibly.
       await logger.flush();
       await startPidFile(runtime, pidFile);
+      service?.serves(sessions);
       sayReady(runtime, address);
       watch?.ask();
     },
     remake: async () => {
+      service?.notifier.reloading();
       const made = namesFiles(settings) ? await reload(loaded, { settings, reread }) : undefined;
       if (made && !(made instanceof StartError)) {
         loaded = { ...loaded, ...made };
@@ -58,10 +62,12 @@ export async function startListening(
       // After a rotation, the new log file begins with this line.
       tell(logger, "listening", setup);
       watch?.ask();
-      if (!(made instanceof StartError)) return made;
-      // It comes last, because nobody may take the line before it for a success.
-      for (const why of made.message.split("\n")) tell(logger, "notReloaded", { why });
-      return undefined;
+      if (made instanceof StartError) {
+        // It comes last, because nobody may take the line before it for a success.
+        for (const why of made.message.split("\n")) tell(logger, "notReloaded", { why });
+      }
+      service?.notifier.ready();
+      return made instanceof StartError ? undefined : made;
     },
   });
   try {
@@ -74,7 +80,13 @@ export async function startListening(
     });
   } finally {
     if (pidFile !== undefined) await removePidFile(runtime, pidFile);
+    await service?.notifier.end();
   }
+}
+
+async function newService({ runtime, logger }: SessionParts): Promise<Service | undefined> {
+  if (!runtime.variable("NOTIFY_SOCKET")) return undefined;
+  return (await import("../modes/service.ts")).newService(runtime, logger);
 }
 
 async function startPidFile(runtime: Runtime, path: string | undefined): Promise<void> {

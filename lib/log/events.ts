@@ -219,6 +219,7 @@ export const EVENTS = {
   })),
   reloaded: row<object>("info", "reloaded: new sessions use the files of settings and rules as they are now"),
   notReloaded: row("error", "not reloaded: settings and rules stay as they were", reason),
+  notNotified: row("error", "service manager takes no notices", reason),
   notSwept: row("warning", "cannot clean up the spool directory", reason),
   swept: row("warning", "removed a spool file that was left over", ({ file }: { file: string }) => ({ file })),
   tooManyClients: row(

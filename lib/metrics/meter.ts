@@ -9,6 +9,7 @@
 // An event costs a few additions. A snapshot is a copy, so later events do not change it.
 
 import { type EventName, EVENTS, type FactsOf, type Source, type Witness } from "../log/events.ts";
+import { textOfError } from "../log/error_text.ts";
 import type { Decision, Finding } from "../mail/judgement.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import {
@@ -119,7 +120,7 @@ export class Meter {
       const count = heard[name] as ((facts: unknown, source?: Source) => void) | undefined;
       heard[name] = (facts: unknown, source?: Source) => {
         count?.(facts, source);
-        this.#lastError = { time: this.#now(), text: textOfError(name, facts) };
+        this.#lastError = { time: this.#now(), text: cut(textOfError(name, facts)) };
       };
     }
     return heard as Witness;
@@ -243,14 +244,6 @@ function timesOf(findings: readonly Finding[]): Map<string, number> {
   const times = new Map<string, number>();
   for (const { check, time } of findings) times.set(check, (times.get(check) ?? 0) + time);
   return times;
-}
-
-function textOfError(name: EventName, facts: unknown): string {
-  const words = EVENTS[name].words as string | ((facts: unknown) => string);
-  const said = typeof words === "string" ? words : words(facts);
-  const { why, notKept, error } = facts as { why?: string; notKept?: string; error?: unknown };
-  const reason = notKept ?? why ?? (error instanceof Error ? error.message : error);
-  return cut(reason === undefined ? said : `${said}: ${reason}`);
 }
 
 function cut(text: string): string {

@@ -7,6 +7,7 @@
 
 import { journalPrefix } from "../log/sinks.ts";
 import type { Level } from "../log/logger.ts";
+import { IoError } from "../ports/io_error.ts";
 import type { Runtime } from "../ports/runtime.ts";
 
 const EX_TEMPFAIL = 75;
@@ -25,6 +26,7 @@ export async function backgroundMode(
   let said = "";
   for await (const line of linesOf(self.stdout)) {
     if (line.startsWith(READY)) {
+      await nameSuccessor(runtime, self.pid);
       self.release();
       return 0;
     }
@@ -38,6 +40,17 @@ export async function backgroundMode(
     return EX_TEMPFAIL;
   }
   return end.exit === 0 ? 1 : end.exit;
+}
+
+// The service manager may hear only us. Then it must know who goes on, before we end.
+async function nameSuccessor(runtime: Runtime, pid: number): Promise<void> {
+  if (!runtime.variable("NOTIFY_SOCKET")) return;
+  try {
+    await (await import("./notifier.ts")).nameSuccessor(runtime, pid);
+  } catch (error) {
+    // The new process has the same trouble, and its log says so.
+    if (!(error instanceof IoError)) throw error;
+  }
 }
 
 // The new process writes to a pipe, so it does not add the levels that a journal wants.

@@ -16,8 +16,8 @@ import { Session, type SessionChecks, type SessionParts, SHUTDOWN_GRACE } from "
 export interface ListenOptions {
   readonly address: Address;
   readonly maxClients: number;
-  /** Called when connections are accepted, and awaited. An error that it throws ends listen mode. */
-  readonly onReady: () => unknown;
+  /** Called when connections are accepted, and awaited, with the open sessions. An error that it throws ends listen mode. */
+  readonly onReady: (sessions: { readonly size: number }) => unknown;
   /** Loads the checks again from the files as they are now; undefined if it cannot. It has then logged why. */
   readonly remake: () => Promise<Remade | undefined>;
 }
@@ -26,7 +26,7 @@ export interface ListenOptions {
 const ACCEPT_PAUSE = 100;
 
 // The time for replies and log lines of sessions that gave up downstream.
-const LAST_WORDS = 1000;
+export const LAST_WORDS = 1000;
 
 /** The parts for sessions that begin after a reload. */
 export interface Remade extends SessionChecks, Pick<SessionParts, "options"> {
@@ -78,7 +78,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   listener = await bind(runtime, logger, options.address);
   if (stopping) listener.close();
   try {
-    await options.onReady();
+    await options.onReady(sessions);
   } catch (error) {
     if (!stopping) listener.close();
     throw error;

@@ -198,7 +198,8 @@ export interface Processes {
   startTalking(words: readonly string[]): Promise<TalkingChild>;
   /**
    * Starts this same program again, in the background, with these arguments and outside its parent's group. With
-   * `stdout`, its standard error goes where its standard output goes.
+   * `stdout`, its standard error goes where its standard output goes. It is to give the signs of life that a service manager
+   * wants of us.
    */
   startSelf(args: readonly string[], stderr: "stdout" | "inherit"): Promise<BackgroundSelf>;
   /**
@@ -233,6 +234,7 @@ export interface TalkingChild extends Child {
 export type ProcessEnd = { readonly exit: number } | { readonly signal: string };
 
 export interface BackgroundSelf {
+  readonly pid: number;
   readonly ended: Promise<ProcessEnd>;
   readonly stdout: ReadableStream<Uint8Array>;
   /** Lets this program end while the started one runs on. */

@@ -35,6 +35,7 @@ export class FakeProcesses implements Processes {
   async startSelf(args: readonly string[], stderr: "stdout" | "inherit"): Promise<BackgroundSelf> {
     this.selfStarts.push({ args, stderr });
     return {
+      pid: 4712,
       stdout: ReadableStream.from((this.self.stdout ?? []).map(bytesOf)),
       ended: this.self.end ? Promise.resolve(this.self.end) : new Promise(() => {}),
       release: () => void this.released++,

@@ -85,6 +85,7 @@ const FACTS: { readonly [Name in EventName]: FactsOf<Name> } = {
   shutdown: { signal: EVIL, sessions: 1 },
   reloaded: {},
   notReloaded: { why: EVIL },
+  notNotified: { why: EVIL },
   notSwept: { why: EVIL },
   swept: { file: EVIL },
   tooManyClients: { peer: EVIL, limit: 1 },

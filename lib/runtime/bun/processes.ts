@@ -7,7 +7,7 @@ import * as fs from "node:fs";
 import process from "node:process";
 import { bun, type BunProcess, codeOf, giveBack, ioError } from "./api.ts";
 import { makePipe } from "./libc.ts";
-import { ERR_TO_OUT, isOurs } from "../shared/children.ts";
+import { ERR_TO_OUT, isOurs, successorWords } from "../shared/children.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "../../ports/runtime.ts";
 
 export async function start(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<Child> {
@@ -115,14 +115,19 @@ export async function startSelf(args: readonly string[], stderr: "stdout" | "inh
   try {
     child = bun.spawn({
       // Without an environment of its own, it inherits ours octet for octet.
-      cmd: [...stderr === "stdout" ? ERR_TO_OUT : [], ...selfWords(), ...args],
+      cmd: [
+        ...successorWords(process.env["WATCHDOG_PID"]),
+        ...stderr === "stdout" ? ERR_TO_OUT : [],
+        ...selfWords(),
+        ...args,
+      ],
       stdio: ["ignore", "pipe", "inherit"],
       detached: true,
     });
   } catch (error) {
     throw ioError(error, `cannot run ${process.execPath}`);
   }
-  return { ended: endOf(child), stdout: child.stdout, release: () => child.unref() };
+  return { pid: child.pid, ended: endOf(child), stdout: child.stdout, release: () => child.unref() };
 }
 
 export function selfWords(): readonly string[] {

@@ -4,7 +4,7 @@
 
 import { ioError } from "./api.ts";
 import { failRead } from "./sockets.ts";
-import { ERR_TO_OUT, isOurs } from "../shared/children.ts";
+import { ERR_TO_OUT, isOurs, successorWords } from "../shared/children.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "../../ports/runtime.ts";
 
 const SHELL = "/bin/sh";
@@ -161,7 +161,12 @@ function place(): { cwd?: string } {
 }
 
 export async function startSelf(args: readonly string[], stderr: "stdout" | "inherit"): Promise<BackgroundSelf> {
-  const [program = "", ...words] = [...stderr === "stdout" ? ERR_TO_OUT : [], ...ownWords(), ...args];
+  const [program = "", ...words] = [
+    ...successorWords(Deno.env.get("WATCHDOG_PID")),
+    ...stderr === "stdout" ? ERR_TO_OUT : [],
+    ...ownWords(),
+    ...args,
+  ];
   try {
     const child = new Deno.Command(program, {
       ...place(),
@@ -171,7 +176,7 @@ export async function startSelf(args: readonly string[], stderr: "stdout" | "inh
       stderr: "inherit",
       detached: true,
     }).spawn();
-    return { ended: child.status.then(endOf), stdout: child.stdout, release: () => child.unref() };
+    return { pid: child.pid, ended: child.status.then(endOf), stdout: child.stdout, release: () => child.unref() };
   } catch (error) {
     throw ioError(error, `cannot run ${program}`);
   }

@@ -10,3 +10,11 @@ export function isOurs(name: string): boolean {
 
 /** In front of a program's words, this makes its standard error the same as its standard output. */
 export const ERR_TO_OUT = ["/bin/sh", "-c", 'exec "$0" "$@" 2>&1'] as const;
+
+/**
+ * In front of a program's words, this lets the program be the one that a service manager watches in our place.
+ * `watchdogPid` is the process that it watches, from our environment.
+ */
+export function successorWords(watchdogPid: string | undefined): readonly string[] {
+  return watchdogPid === undefined ? [] : ["/usr/bin/env", "-u", "WATCHDOG_PID"];
+}
