@@ -49,6 +49,8 @@ export const MEANS = {
   "bash": { isHere: () => has("bash"), debian: "bash" },
   "zsh": { isHere: () => has("zsh"), debian: "zsh" },
   "fish": { isHere: () => has("fish"), debian: "fish" },
+  "Chromium": { isHere: () => has("chromium"), debian: "chromium" },
+  "promtool": { isHere: () => has("promtool"), debian: "prometheus" },
   "mandoc": { isHere: () => has("mandoc"), debian: "mandoc" },
   "groff": { isHere: () => has("groff"), debian: "groff-base" },
   "DENORT_BIN": { isHere: () => Deno.env.has("DENORT_BIN"), hint: "a base binary of deno compile", rare: true },
@@ -105,6 +107,7 @@ export const SUITES: readonly Suite[] = [
   { where: "e2e/spamd_test.ts", part: "spamd behind Postfix", needs: POSTFIX },
   { where: "e2e/urls_test.ts", needs: [...NAME_SERVERS, "python3"] },
   { where: "e2e/urls_test.ts", part: "URL lists behind Postfix", needs: POSTFIX },
+  { where: "e2e/status_page_test.ts", needs: ["Linux", "Chromium"] },
   { where: "e2e/compile_test.ts", needs: ["Linux", "python3"] },
   {
     where: "e2e/compile_test.ts",
