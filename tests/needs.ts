@@ -85,6 +85,8 @@ export const SUITES: readonly Suite[] = [
   { where: "blackbox/listen_test.ts", part: "a name with several addresses", needs: NAMESPACES },
   { where: "blackbox/listen_test.ts", part: "containers that share a spool", needs: NAMESPACES },
   { where: "blackbox/spool_test.ts", part: "a full disk", needs: NAMESPACES },
+  { where: "blackbox/user_test.ts", part: "a program that gives up root", needs: ["root"] },
+  { where: "blackbox/user_test.ts", part: "a user with more groups", needs: NAMESPACES },
 
   { where: "hostile/", needs: ["Linux", "python3"] },
   { where: "hostile/hostile_test.ts", part: "hostile octets to a real Postfix", needs: POSTFIX },

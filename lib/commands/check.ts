@@ -15,7 +15,7 @@ import { orTempfail, UsageError } from "../ports/start_error.ts";
 import { loadChecks } from "../settings/load_checks.ts";
 import type { CheckSettings } from "../settings/command_options.ts";
 import type { Settings } from "../settings/settings.ts";
-import { checkSpoolDirectory } from "../spool/directory.ts";
+import { startSpoolDirectory } from "../spool/directory.ts";
 import { judgeAll } from "./check/judged.ts";
 import { findSources, type MailSource, type NoSource } from "./check/mail_source.ts";
 import { Progress } from "./check/progress.ts";
@@ -27,11 +27,7 @@ export const check: Command = async ({ runtime, line: { settings, operands, give
   if (operands.length === 0) {
     throw new UsageError("check: no message is named: give FILE, a directory, or - for standard input");
   }
-  const spoolCheck = checkSpoolDirectory(runtime.files, settings.spool.directory, {
-    pid: runtime.pid,
-    withContent: true,
-  });
-  await orTempfail("-d, --tempdir", spoolCheck, () => "give a directory that can be written");
+  await startSpoolDirectory(runtime.files, settings.spool.directory, { pid: runtime.pid, withContent: true });
   const logger = await openLog(runtime, settings, given.some(({ row }) => row.long === "log"));
   const { judge } = await loadChecks({ runtime, logger, isTrial: true }, settings);
   try {

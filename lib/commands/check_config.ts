@@ -6,15 +6,20 @@
 import { orTempfail } from "../ports/start_error.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Settings } from "../settings/settings.ts";
+import { tell } from "../log/events.ts";
 import { openLogger } from "../log/sinks.ts";
 import type { Command } from "./command.ts";
 import { loadChecks } from "../settings/load_checks.ts";
+import { checkQuarantine } from "../settings/load_judge.ts";
+import { startSpoolDirectory } from "../spool/directory.ts";
 import { noteMissingFilter } from "./missing_filter.ts";
 import { checkServing, parseOperands } from "./serve.ts";
 
 export const checkConfig: Command = async ({ runtime, line: { settings, operands }, nextHop }) => {
   parseOperands(operands, nextHop);
   await checkServing(runtime, settings);
+  const { user } = settings.listen;
+  const account = user === undefined ? undefined : await (await import("./run_as.ts")).accountToBecome(runtime, user);
   await checkLogDirectory(runtime, settings);
   const logger = await openLogger(runtime, { kind: "stderr" }, {
     verbosity: 0,
@@ -22,6 +27,14 @@ export const checkConfig: Command = async ({ runtime, line: { settings, operands
     others: [],
   });
   await loadChecks({ runtime, logger, isTrial: true }, settings);
+  // What comes now must work for that user, and not only for root.
+  if (account) await (await import("./run_as.ts")).becomeAccount(runtime, account);
+  const spool = await startSpoolDirectory(runtime.files, settings.spool.directory, {
+    pid: runtime.pid,
+    withContent: settings.listen.address !== undefined,
+  });
+  if (spool.isEverybodys) tell(logger, "openSpool", settings.spool);
+  if (account) await checkQuarantine(runtime, settings);
   await noteMissingFilter({ runtime, logger }, settings);
   await logger.flush();
   runtime.stdio.writeOut("postprox: the configuration is right\n");

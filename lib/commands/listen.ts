@@ -9,29 +9,33 @@ import { isOwnServer, isReachable } from "../modes/own_server.ts";
 import { removePidFile, writePidFile } from "../modes/pid_file.ts";
 import type { Service } from "../modes/service.ts";
 import { formatAddress } from "../ports/address.ts";
-import type { Address, Runtime } from "../ports/runtime.ts";
+import type { Account, Address, Runtime } from "../ports/runtime.ts";
 import { orTempfail, StartError, UsageError } from "../ports/start_error.ts";
 import type { SessionParts } from "../session/session.ts";
 import { type Checks, loadChecks } from "../settings/load_checks.ts";
-import { askedChecks } from "../settings/load_judge.ts";
+import { askedChecks, checkQuarantine } from "../settings/load_judge.ts";
 import { SETTINGS, type Settings } from "../settings/settings.ts";
+import { startSpoolDirectory } from "../spool/directory.ts";
 import { sweepSpoolDirectory } from "../spool/sweep.ts";
 import { noteMissingFilter } from "./missing_filter.ts";
 import { VERSION } from "./version.ts";
 
+const ROOT = 0;
+
 /** Runs listen mode at `address`. Returns its exit status. Throws a `StartError`. */
 export async function startListening(
   parts: SessionParts & Checks,
-  { settings, address, reread }: Reloading & { readonly address: Address },
+  { settings, address, account, reread }: Reloading & {
+    readonly address: Address;
+    /** The account that this process becomes as soon as it has opened everything; absent if it stays what it is. */
+    readonly account: Account | undefined;
+  },
 ): Promise<number> {
   const { runtime, logger } = parts;
   const service = await newService(parts);
   let setup = setupOf(parts, settings, address);
   await refuseOwnServer(parts, address);
-  const { removed, failures } = await sweepSpoolDirectory(runtime, settings.spool.directory);
-  for (const why of failures) tell(logger, "notSwept", { why });
-  for (const file of removed) tell(logger, "swept", { file });
-  await noteMissingFilter(parts, settings);
+  if (!account) await prepare(parts, settings);
   let watch = await newListWatch(parts);
   // What the process keeps for all checks, such as the state of DNS lists, outlives a reload.
   let loaded: SessionParts & Checks = parts;
@@ -42,11 +46,17 @@ export async function startListening(
     onReady: async (sessions) => {
       // Only now is there a socket that a symbolic link may lead to.
       if (address.transport === "unix") await refuseOwnServer(parts, address);
+      // Root may have to make it.
+      await startPidFile(runtime, pidFile);
+      if (account) {
+        await giveUpRoot(parts, settings, account);
+        await prepare(parts, settings);
+      }
       tell(logger, "listening", setup);
       if (await isReachable(runtime, address)) tell(logger, "reachable", { at: address });
+      if (runtime.privileges.uid() === ROOT) tell(logger, "runsAsRoot", {});
       // If the log takes no lines, the start must fail visibly.
       await logger.flush();
-      await startPidFile(runtime, pidFile);
       service?.serves(sessions);
       sayReady(runtime, address);
       watch?.ask();
@@ -89,6 +99,30 @@ async function newService({ runtime, logger }: SessionParts): Promise<Service | 
   return (await import("../modes/service.ts")).newService(runtime, logger);
 }
 
+/** The work before the first session. The user that serves mail must be able to do it. Throws a `StartError`. */
+async function prepare(parts: SessionParts & Checks, settings: Settings): Promise<void> {
+  const { runtime, logger, judge } = parts;
+  const { removed, failures } = await sweepSpoolDirectory(runtime, settings.spool.directory);
+  for (const why of failures) tell(logger, "notSwept", { why });
+  for (const file of removed) tell(logger, "swept", { file });
+  await noteMissingFilter(parts, settings);
+  judge.start?.();
+}
+
+async function giveUpRoot({ runtime, logger }: SessionParts, settings: Settings, account: Account): Promise<void> {
+  const { becomeAccount, noteLostFiles } = await import("./run_as.ts");
+  const { listen: { address }, log: { target } } = settings;
+  await becomeAccount(runtime, account, address?.transport === "unix" ? [address.path] : []);
+  const { directory } = settings.spool;
+  const spool = await startSpoolDirectory(runtime.files, directory, { pid: runtime.pid, withContent: true });
+  if (spool.isEverybodys) tell(logger, "openSpool", { directory });
+  await checkQuarantine(runtime, settings);
+  await noteLostFiles(runtime, logger, {
+    read: filesOf(settings),
+    log: target.kind === "file" ? target.path : undefined,
+  });
+}
+
 async function startPidFile(runtime: Runtime, path: string | undefined): Promise<void> {
   if (path === undefined) return;
   const hint = () => "give a file in a directory that can be written, such as /run/postprox/postprox.pid";
@@ -116,6 +150,7 @@ function setupOf({ options }: SessionParts, settings: Settings, address: Address
     version: VERSION,
     at: formatAddress(address),
     next_hop: formatAddress(options.downstream),
+    user: settings.listen.user,
     dry_run: judging.dryRun ? "yes" : undefined,
     checks: askedChecks(settings).map(({ row }) => row.name).join(",") || "none",
     filter: command.command || "none",
@@ -169,9 +204,14 @@ async function reload(
 }
 
 // Without files nothing can have changed, and programs that stay go on.
-function namesFiles({ config, rules, filterRules, rspamd, urls }: Settings): boolean {
+function namesFiles(settings: Settings): boolean {
+  return filesOf(settings).length > 0;
+}
+
+/** The files that a reload reads. */
+function filesOf({ config, rules, filterRules, rspamd, urls }: Settings): string[] {
   const files = [config.file, rules.file, filterRules.file, rspamd.passwordFile, urls.allow];
-  return files.some((file) => file !== undefined);
+  return files.filter((file) => file !== undefined);
 }
 
 /** The options that have another value now, and that only a start reads. */
@@ -179,6 +219,7 @@ function restartOptions(before: Settings, now: Settings): string[] {
   const rows = [
     [SETTINGS.listen.address, before.listen.address, now.listen.address],
     [SETTINGS.listen.pidFile, before.listen.pidFile, now.listen.pidFile],
+    [SETTINGS.listen.user, before.listen.user, now.listen.user],
     [SETTINGS.log.target, before.log.target, now.log.target],
     [SETTINGS.log.format, before.log.format, now.log.format],
     [SETTINGS.log.verbosity, before.log.verbosity, now.log.verbosity],

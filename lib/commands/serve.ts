@@ -3,40 +3,45 @@
 // In spawn mode each message has a process of its own. So the other modes are loaded only if they are wanted.
 
 import { type LogTarget, openLogger, SYSLOG } from "../log/sinks.ts";
+import { tell } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import { spawnMode } from "../modes/spawn.ts";
 import { parseDownstream } from "../ports/address.ts";
-import type { Address, Runtime } from "../ports/runtime.ts";
+import type { Account, Address, FileFacts, Runtime } from "../ports/runtime.ts";
 import { orTempfail, UsageError } from "../ports/start_error.ts";
 import type { SessionOptions } from "../session/session.ts";
 import { loadChecks } from "../settings/load_checks.ts";
 import type { Settings } from "../settings/settings.ts";
-import { checkSpoolDirectory } from "../spool/directory.ts";
+import { startSpoolDirectory } from "../spool/directory.ts";
 import { quote } from "../text/quoting.ts";
 import type { Call, Command } from "./command.ts";
 
 export const serve: Command = async ({ runtime, args, line, nextHop, reread }) => {
   const { settings, options } = await servingOf({ line, nextHop });
   await checkServing(runtime, settings);
-  const { address, foreground } = settings.listen;
+  const { address, foreground, user } = settings.listen;
+  const account = user === undefined ? undefined : await (await import("./run_as.ts")).accountToBecome(runtime, user);
+  // Root can use every directory. So that user looks at it, as soon as this process is that user.
+  const spool = account ? undefined : await startSpool(runtime, settings);
   if (address && !foreground) {
     const { backgroundMode } = await import("../modes/background.ts");
     const behind = backgroundMode(runtime, args, settings.log.target.kind === "stderr");
     return await orTempfail("-l, --listen", behind, () => "try again, or give --foreground");
   }
-  const logger = await openLog(runtime, settings);
+  const logger = await openLog(runtime, settings, account);
   const checks = await loadChecks({ runtime, logger }, settings);
   const parts = { runtime, logger, ...checks, options };
   try {
-    checks.judge.start?.();
+    if (spool?.isEverybodys) tell(logger, "openSpool", settings.spool);
     if (!address) return await spawnMode(parts);
     const { startListening } = await import("./listen.ts");
     const rereadServing = async () => {
       const serving = await servingOf(await reread());
       await checkServing(runtime, serving.settings);
+      await startSpool(runtime, serving.settings);
       return serving;
     };
-    return await startListening(parts, { settings, address, reread: rereadServing });
+    return await startListening(parts, { settings, address, account, reread: rereadServing });
   } finally {
     await checks.judge.retire?.();
     await logger.flush();
@@ -58,7 +63,6 @@ export async function checkServing(runtime: Runtime, settings: Settings): Promis
   if (address && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
   }
-  await checkTempdir(runtime, settings);
 }
 
 /** The server that the operands name, or else that of a configuration file. Throws a `UsageError`. */
@@ -71,15 +75,14 @@ export function parseOperands([operand, second]: readonly string[], nextHop?: st
 }
 
 function refuseListenOptions({ helper, listen }: Settings): void {
-  if (helper.command !== "") {
-    throw new UsageError("option --helper: programs that stay are for listen mode: give -l as well, or -c instead");
-  }
-  if (listen.pidFile !== undefined) {
-    throw new UsageError("option --pid-file is for listen mode: give -l [IP:]PORT as well");
-  }
-  if (listen.maxFilters !== undefined) {
-    throw new UsageError("option --max-filters is for listen mode: give -l [IP:]PORT as well");
-  }
+  const asMode = "is for listen mode: give -l [IP:]PORT as well";
+  const rows: readonly (readonly [option: string, isGiven: boolean, hint: string])[] = [
+    ["--helper", helper.command !== "", ": programs that stay are for listen mode: give -l as well, or -c instead"],
+    ["--pid-file", listen.pidFile !== undefined, ` ${asMode}`],
+    ["--max-filters", listen.maxFilters !== undefined, ` ${asMode}`],
+    ["--user", listen.user !== undefined, ` ${asMode}, or user= in master.cf`],
+  ];
+  for (const [option, isGiven, hint] of rows) if (isGiven) throw new UsageError(`option ${option}${hint}`);
 }
 
 async function sessionOptions(settings: Settings, downstream: Address): Promise<SessionOptions> {
@@ -93,18 +96,24 @@ async function sessionOptions(settings: Settings, downstream: Address): Promise<
 
 // In listen mode a full disk prevents the start, so that a service manager tries again. In spawn mode a client waits
 // already, and a session helps it more: a message without room gets a 452.
-async function checkTempdir({ files, pid }: Runtime, { spool, listen }: Settings): Promise<void> {
-  const check = checkSpoolDirectory(files, spool.directory, { pid, withContent: listen.address !== undefined });
-  await orTempfail("-d, --tempdir", check, () => "give a directory that can be written");
+async function startSpool({ files, pid }: Runtime, { spool, listen }: Settings): Promise<FileFacts> {
+  return await startSpoolDirectory(files, spool.directory, { pid, withContent: listen.address !== undefined });
 }
 
-async function openLog(runtime: Runtime, { log: { target, format, verbosity }, listen }: Settings): Promise<Logger> {
+async function openLog(
+  runtime: Runtime,
+  { log: { target, format, verbosity }, listen }: Settings,
+  account: Account | undefined,
+): Promise<Logger> {
   const spawned = listen.address === undefined;
   if (target.kind === "stderr" && spawned && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option --log: standard error is the client here: give syslog or the path of a file");
   }
   const others: LogTarget[] = target.kind === "file" ? [SYSLOG] : [];
   if (!spawned && target.kind !== "stderr") others.push({ kind: "stderr" });
-  const logger = openLogger(runtime, target, { verbosity, format, others });
-  return await orTempfail("--log", logger, () => "give a file that can be written");
+  const open = () => openLogger(runtime, target, { verbosity, format, others });
+  const opening = account && target.kind === "file"
+    ? import("./run_as.ts").then(({ openLogFor }) => openLogFor(runtime, target.path, { account, open }))
+    : open();
+  return await orTempfail("--log", opening, () => "give a file that can be written");
 }

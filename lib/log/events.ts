@@ -200,6 +200,18 @@ export const EVENTS = {
     "other hosts can connect here: without a firewall this is an open relay, because the next hop trusts this host",
     ({ at }: { at: Address }) => ({ at: formatAddress(at) }),
   ),
+  runsAsRoot: row<object>(
+    "warning",
+    "postprox and everything that it starts run as root: give --user=NAME, or start it as another user",
+  ),
+  /** Each user of the host may take the file of a message away, and put another one in its place. */
+  openSpool: row(
+    "warning",
+    "every user can remove and replace files in the spool directory: give -d a directory of mode 0700",
+    ({ directory }: { directory: string }) => ({ directory }),
+  ),
+  /** SIGHUP opens this file again, as the user of --user. */
+  notForUser: row("warning", "SIGHUP will fail, because the user of --user cannot open a file", reason),
   filterMissing: row("error", "filter cannot be run, so it checks no message", reason),
   /** `pause` is in milliseconds. */
   helperFailed: row("warning", "helper failed and is started again", ({ why, pause }: Why & { pause: number }) => ({

@@ -17,6 +17,7 @@ export interface Runtime {
   readonly resolver: Resolver;
   readonly files: Files;
   readonly processes: Processes;
+  readonly privileges: Privileges;
   readonly signals: Signals;
   readonly stdio: Stdio;
   /** Ends the process at once. */
@@ -189,6 +190,8 @@ export interface FileFacts {
   readonly inode: number;
   /** Whether it belongs to the user that runs this process. */
   readonly isOwn: boolean;
+  /** Whether every user of the host may change it. In such a directory, they may rename and remove each other's files. */
+  readonly isEverybodys: boolean;
 }
 
 export interface Processes {
@@ -239,6 +242,27 @@ export interface BackgroundSelf {
   readonly stdout: ReadableStream<Uint8Array>;
   /** Lets this program end while the started one runs on. */
   release(): void;
+}
+
+/** A user of this host (passwd(5)). */
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The user that this process runs as. */
+export interface Privileges {
+  /** The id of that user. Root's is 0. */
+  uid(): number;
+  /**
+   * Makes this process, with all of its threads, run as `account`, with the groups of `account` and no others. So does
+   * everything that it starts from then on. There is no way back to root. Only root can do this. Throws `IoError` if the
+   * system refuses, or if anything of root is left. Then this process must end.
+   */
+  become(account: Account): Promise<void>;
+  /** Gives a file or a socket to `account` and its group. A link is given itself, and not its target. */
+  give(path: string, account: Account): Promise<void>;
 }
 
 export type Signal = "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGHUP" | "SIGXFSZ";

@@ -14,6 +14,7 @@ import {
   NAME_SERVER,
   NETWORKS,
   PID_FILE,
+  USER,
 } from "./kinds.ts";
 
 export type GeneralSettings = SettingsOf<typeof GENERAL>;
@@ -158,6 +159,12 @@ export const GENERAL = {
       kind: PID_FILE,
       group: "running",
       help: "with -l: write the process id to FILE when connections are accepted, and remove FILE at the end",
+    }),
+    user: optional({
+      long: "user",
+      kind: USER,
+      group: "running",
+      help: "with -l, started by root: become user NAME, with its groups only, as soon as the address is open",
     }),
     maxClients: option({
       long: "max-clients",

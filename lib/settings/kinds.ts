@@ -99,6 +99,17 @@ export const LOG: Kind<LogTarget> = {
 /** A file that postprox makes. */
 export const PID_FILE: Kind<string> = { ...FILE };
 
+/** A user of this host, by name or number. */
+export const USER: Kind<string> = {
+  shown: "NAME",
+  parse: (text) => {
+    // deno-lint-ignore no-control-regex
+    if (/^[^-:/\x00-\x20\x7f][^:/\x00-\x20\x7f]*$/.test(text)) return text;
+    throw new UsageError(`${quote(text)} is no user name: give one such as postprox`);
+  },
+  print: (name) => name,
+};
+
 /** How the log lines look. */
 export const LOG_FORMAT = choice(...LOG_FORMATS);
 

@@ -3,6 +3,7 @@
 import { chain } from "../checks/chain.ts";
 import type { Check, Judge } from "../checks/check.ts";
 import { type CheckName, policyOf, type PolicyOptions } from "../checks/policy.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import { orTempfail, UsageError } from "../ports/start_error.ts";
 import { quote } from "../text/quoting.ts";
 import { type CheckRow, CHECKS, type LoadParts } from "./catalogue.ts";
@@ -48,18 +49,28 @@ async function inTurns(
 // If a quarantine cannot be used, the start fails. That is also so in a dry run, which keeps nothing.
 async function loadQuarantine(
   { runtime, isTrial }: LoadParts,
-  { quarantine: { directory }, spool, listen, judging: { dryRun } }: Settings,
+  settings: Settings,
 ): Promise<(judge: Judge) => Judge> {
+  const { quarantine: { directory }, spool, judging: { dryRun } } = settings;
   if (directory === undefined) return (judge) => judge;
   refuseBelowSpool(directory, spool.directory);
-  const [{ checkQuarantineDirectory }, { Quarantine }, { keeping }] = await Promise.all([
-    import("../quarantine/store.ts"),
+  await checkQuarantine(runtime, settings);
+  const [{ Quarantine }, { keeping }] = await Promise.all([
     import("../quarantine/quarantine.ts"),
     import("../quarantine/keeping.ts"),
   ]);
-  const check = checkQuarantineDirectory(runtime.files, directory, { mayWait: listen.address !== undefined });
-  await orTempfail("--quarantine", check, () => "give a directory that can be written");
   return (judge) => dryRun || isTrial ? judge : keeping(judge, new Quarantine(runtime, directory), runtime.clock);
+}
+
+/** Throws a `StartError` if this process cannot keep messages in the quarantine that `settings` ask for. */
+export async function checkQuarantine(
+  { files }: Pick<Runtime, "files">,
+  { quarantine: { directory }, listen }: Settings,
+): Promise<void> {
+  if (directory === undefined) return;
+  const { checkQuarantineDirectory } = await import("../quarantine/store.ts");
+  const check = checkQuarantineDirectory(files, directory, { mayWait: listen.address !== undefined });
+  await orTempfail("--quarantine", check, () => "give a directory that can be written");
 }
 
 // A program that removes old files from a spool directory would also remove messages from the quarantine.

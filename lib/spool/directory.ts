@@ -6,7 +6,8 @@
 
 import { IoError } from "../ports/io_error.ts";
 import { LF } from "../text/octets.ts";
-import type { Files } from "../ports/runtime.ts";
+import type { FileFacts, Files } from "../ports/runtime.ts";
+import { orTempfail } from "../ports/start_error.ts";
 
 /**
  * The message, the message with another header, a program's own version of it, the copy that a program may change, its
@@ -42,13 +43,13 @@ const PROBE_CONTENT = new Uint8Array([LF]);
 
 /**
  * Throws an `IoError` that says why `directory` cannot hold spool files. Small messages that no filter looks at need no
- * content on disk. `withContent` checks for room for content, too.
+ * content on disk. `withContent` checks for room for content, too. Returns what is known of the directory.
  */
 export async function checkSpoolDirectory(
   files: Files,
   directory: string,
   { pid, withContent }: { pid: number; withContent: boolean },
-): Promise<void> {
+): Promise<FileFacts> {
   const facts = await files.stat(directory);
   if (facts.kind !== "directory") throw new IoError("other", `${directory} is not a directory`);
   const path = spoolPath({ directory, name: newSpoolName(pid) }, "eml");
@@ -59,4 +60,10 @@ export async function checkSpoolDirectory(
     probe.close();
     await files.remove(path);
   }
+  return facts;
+}
+
+/** Like `checkSpoolDirectory`, for the start of a command. Throws a `TempfailError`. */
+export async function startSpoolDirectory(...asked: Parameters<typeof checkSpoolDirectory>): Promise<FileFacts> {
+  return await orTempfail("-d, --tempdir", checkSpoolDirectory(...asked), () => "give a directory that can be written");
 }

@@ -31,6 +31,7 @@ interface Node {
   kind: FileFacts["kind"];
   modified: number;
   executable?: boolean;
+  isEverybodys?: boolean;
   readonly inode: number;
   changed: number;
   isOwn: boolean;
@@ -154,6 +155,10 @@ export class FakeDisk implements Files {
   /** Gives a file to another user. */
   giveAway(path: string): void {
     this.#node("stat", path).isOwn = false;
+  }
+
+  openToEverybody(path: string): void {
+    this.#node("stat", path).isEverybodys = true;
   }
 
   makeExecutable(path: string): void {
@@ -310,6 +315,7 @@ export class FakeDisk implements Files {
   }
 }
 
-function factsOf({ kind, octets, modified, changed, executable = false, inode, isOwn }: Node): FileFacts {
-  return { kind, size: octets.length, modified, changed, executable, device: 1, inode, isOwn };
+function factsOf(node: Node): FileFacts {
+  const { kind, octets, modified, changed, executable = false, inode, isOwn, isEverybodys = false } = node;
+  return { kind, size: octets.length, modified, changed, executable, device: 1, inode, isOwn, isEverybodys };
 }

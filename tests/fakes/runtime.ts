@@ -1,7 +1,7 @@
 // The runtime ports in memory. Nothing waits, nothing is real, and a test can look at all of it and break any of it.
 
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
-import type { Runtime, Signal } from "../../lib/ports/runtime.ts";
+import type { Account, Privileges, Runtime, Signal } from "../../lib/ports/runtime.ts";
 import { textOf } from "../../lib/text/octets.ts";
 import { FakeClock } from "./clock.ts";
 import { Peer } from "../rig/peer.ts";
@@ -21,6 +21,26 @@ export class FakeExit extends Error {
   }
 }
 
+/** A process that is not root's, unless a test says so. */
+export class FakePrivileges implements Privileges {
+  id = 1000;
+  /** What it has become, and which paths it has given away, in order. */
+  readonly deeds: string[] = [];
+
+  uid(): number {
+    return this.id;
+  }
+
+  async become({ name, uid }: Account): Promise<void> {
+    this.deeds.push(`become ${name}`);
+    this.id = uid;
+  }
+
+  async give(path: string, { name }: Account): Promise<void> {
+    this.deeds.push(`give ${path} to ${name}`);
+  }
+}
+
 export class FakeRuntime implements Runtime {
   readonly pid = 4711;
   /** The environment. */
@@ -30,6 +50,7 @@ export class FakeRuntime implements Runtime {
   readonly resolver = new FakeResolver(this.clock);
   readonly files = new FakeDisk(this.clock);
   readonly processes = new FakeProcesses();
+  readonly privileges = new FakePrivileges();
   /** The far end of standard input and output. */
   readonly stdioPeer = new Peer();
   isSpawned = false;

@@ -566,6 +566,7 @@ sys.stdin.read()
         device: fs.statSync(dir).dev,
         inode: fs.statSync(`${dir}/file`).ino,
         isOwn: true,
+        isEverybodys: false,
         changed: Math.floor(fs.statSync(`${dir}/file`).ctimeMs),
       });
       assert.equal((await files.stat(dir)).kind, "directory");

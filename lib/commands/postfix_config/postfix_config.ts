@@ -59,8 +59,8 @@ const USUAL_PROCESSES = 20;
 
 // Other printed lines say these, or they have no effect in the mode.
 const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
-  spawn: ["listen", "foreground", "max-clients", "max-filters", "pid-file"],
-  listen: ["listen", "foreground"],
+  spawn: ["listen", "foreground", "max-clients", "max-filters", "pid-file", "user"],
+  listen: ["listen", "foreground", "user"],
 };
 
 // All users share these directories, so the lines do not make them.
@@ -120,7 +120,7 @@ function withTimeFor(settings: Settings): Settings {
 
 function checkPlaces(
   mode: PostfixMode,
-  { spool, quarantine, log: { target }, command: { command }, listen: { pidFile } }: Settings,
+  { spool, quarantine, log: { target }, command: { command }, listen: { pidFile, user } }: Settings,
   { listen, downstream, counting }: { listen: Address; downstream: Address; counting: readonly GivenSetting[] },
 ): void {
   const wrong = (what: string, hint: string) => {
@@ -134,6 +134,9 @@ function checkPlaces(
   if (/^\.\.?\//.test(command)) wrong(`-c ${quote(command)} is a relative path`, absolute);
   if (target.kind === "file" && !target.path.startsWith("/")) {
     wrong(`--log=${quote(target.path)} is a relative path`, absolute);
+  }
+  if (user !== undefined && user !== USER) {
+    wrong(`--user=${quote(user)}, but the lines are for the user ${USER}`, "leave --user out");
   }
   if (pidFile !== undefined && mode === "listen") {
     if (!pidFile.startsWith("/")) wrong(`--pid-file=${quote(pidFile)} is a relative path`, absolute);

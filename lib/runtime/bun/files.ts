@@ -177,6 +177,8 @@ function factsOf(stats: fs.Stats): FileFacts {
     device: stats.dev,
     inode: stats.ino,
     isOwn: stats.uid === process.getuid?.(),
+    // Writable by others, and not sticky (inode(7)).
+    isEverybodys: (stats.mode & 0o1002) === 0o0002,
   };
 }
 

@@ -66,6 +66,11 @@ export function bunRuntime(): Runtime {
       startSelf,
       selfWords,
     },
+    privileges: {
+      uid: () => process.getuid?.() ?? -1,
+      become: async (account) => (await import("./privileges.ts")).become(account),
+      give: async (path, account) => (await import("./privileges.ts")).give(path, account),
+    },
     signals: { on: (signal, handler) => void process.on(signal, handler) },
     stdio: {
       conn: stdioConn,

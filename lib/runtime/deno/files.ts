@@ -178,6 +178,8 @@ function factsOf(info: Deno.FileInfo): FileFacts {
     device: info.dev,
     inode: info.ino ?? 0,
     isOwn: info.uid === Deno.uid(),
+    // Writable by others, and not sticky (inode(7)).
+    isEverybodys: ((info.mode ?? 0) & 0o1002) === 0o0002,
   };
 }
 

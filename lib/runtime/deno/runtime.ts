@@ -59,6 +59,11 @@ export function denoRuntime(): Runtime {
       startSelf,
       selfWords,
     },
+    privileges: {
+      uid: () => Deno.uid() ?? -1,
+      become: async (account) => (await import("./privileges.ts")).become(account),
+      give: async (path, account) => (await import("./privileges.ts")).give(path, account),
+    },
     signals: { on: (signal, handler) => Deno.addSignalListener(signal, handler) },
     stdio: {
       conn: () => new StdioConn(),

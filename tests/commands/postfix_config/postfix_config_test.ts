@@ -44,7 +44,15 @@ Deno.test("formatPostfixConfig hands on the options, except those that the lines
     // But of some each counts.
     [["--dnsbl", "a.test", "--dnsbl=b.test"], "--dnsbl=a.test --dnsbl=b.test 127.0.0.1:10026"],
     [
-      ["-l", "10099", "--foreground", "--max-clients=7", "--max-filters=7", "--pid-file=/run/p/p.pid"],
+      [
+        "-l",
+        "10099",
+        "--foreground",
+        "--max-clients=7",
+        "--max-filters=7",
+        "--pid-file=/run/p/p.pid",
+        "--user=postprox",
+      ],
       "127.0.0.1:10026",
     ],
     [["-d", "/a b", "--log=/c d"], "-d { /a b } { --log=/c d } 127.0.0.1:10026"],
