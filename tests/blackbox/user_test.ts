@@ -7,7 +7,7 @@ import { isLeftOut } from "../needs.ts";
 import { connectTo } from "../rig/client.ts";
 import { Server } from "../rig/server.ts";
 import { freePort } from "../rig/ports.ts";
-import { until } from "../rig/wait.ts";
+import { until, within } from "../rig/wait.ts";
 import { deliver, listNames, read } from "./rig.ts";
 
 /** A user that every host has, without rights. */
@@ -164,6 +164,24 @@ Deno.test({
         assertThreads(program.process.pid, idsOf(bed, [12345, bed.gid].join(" ")));
       } finally {
         await program.stop();
+      }
+    }),
+});
+
+Deno.test({
+  name: "--user: the service manager hears of the start from that user's process",
+  ignore,
+  fn: () =>
+    withBed(async ({ args }) => {
+      const name = `postprox-test-${crypto.randomUUID()}`;
+      const socket = Deno.listenDatagram({ transport: "unixpacket", path: `\0${name}` });
+      const program = await Listening.start([...args, `--user=${USER}`], { NOTIFY_SOCKET: `@${name}` });
+      try {
+        const [octets] = await within(socket.receive(), () => "READY=1");
+        assert.match(new TextDecoder().decode(octets), new RegExp(`^READY=1\\nMAINPID=${program.process.pid}\\n`));
+      } finally {
+        await program.stop();
+        socket.close();
       }
     }),
 });

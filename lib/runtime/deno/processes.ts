@@ -75,12 +75,17 @@ function keepStatuses(): void {
   keepsStatuses = true;
 }
 
-let keepsVariables = false;
+let kept: Map<string, string> | undefined;
 
 function keepVariables(): void {
-  if (keepsVariables) return;
-  keepsVariables = true;
-  for (const name of Object.keys(Deno.env.toObject())) if (isOurs(name)) Deno.env.delete(name);
+  if (kept) return;
+  kept = new Map(Object.entries(Deno.env.toObject()).filter(([name]) => isOurs(name)));
+  for (const name of kept.keys()) Deno.env.delete(name);
+}
+
+/** The value of a variable of our environment, also of one that no child gets. */
+export function variable(name: string): string | undefined {
+  return kept?.get(name) ?? Deno.env.get(name);
 }
 
 let keepsDescriptors = false;

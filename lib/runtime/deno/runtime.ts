@@ -15,7 +15,7 @@ import {
   stat,
   syncDirectory,
 } from "./files.ts";
-import { selfWords, start, startSelf } from "./processes.ts";
+import { selfWords, start, startSelf, variable } from "./processes.ts";
 import { addressesOf, connect, datagrams, listen, udp } from "./sockets.ts";
 import { appendErr, isErrInput, isErrJournal, isSpawned, StdioConn, writeSync } from "./stdio.ts";
 import type { Runtime } from "../../ports/runtime.ts";
@@ -47,7 +47,7 @@ export function denoRuntime(): Runtime {
   };
   return {
     pid: Deno.pid,
-    variable: (name) => Deno.env.get(name),
+    variable,
     clock,
     machineTime: async () => (await import("./machine_time.ts")).machineTime(),
     network,
