@@ -203,7 +203,7 @@ export function startOnPipes(args: readonly string[], env: Environment = {}): { 
 /** Runs a command line to its end, with no input; what it printed. */
 export async function runCommand(
   argv: readonly string[],
-  options: { env?: Environment; cwd?: string } = {},
+  { deadline, ...options }: { env?: Environment; cwd?: string; deadline?: number } = {},
 ): Promise<{ status: number; stdout: string; stderr: string }> {
   const child = new Deno.Command(argv[0]!, {
     args: argv.slice(1),
@@ -213,7 +213,7 @@ export async function runCommand(
     stderr: "piped",
   }).spawn();
   try {
-    const output = await within(child.output(), () => `the end of ${argv.join(" ")}`);
+    const output = await within(child.output(), () => `the end of ${argv.join(" ")}`, deadline);
     const text = new TextDecoder();
     return { status: output.code, stdout: text.decode(output.stdout), stderr: text.decode(output.stderr) };
   } finally {
