@@ -98,12 +98,21 @@ const MACHINES: Readonly<Record<number, "x64" | "arm64">> = { 0x3e: "x64", 0xb7:
 
 /** The machine that an executable is for, by its ELF header; undefined if it is no Linux executable that we know. */
 export function machineOf(path: string): "x64" | "arm64" | undefined {
+  const header = elfHeader(path);
+  return header && MACHINES[header.getUint16(18, true)];
+}
+
+/** Whether an executable has a section table, and so maybe symbols, which strip(1) could remove. */
+export function hasSections(path: string): boolean {
+  return elfHeader(path)?.getUint16(60, true) !== 0;
+}
+
+// Little-endian on all machines that we know (elf(5)).
+function elfHeader(path: string): DataView | undefined {
   using file = Deno.openSync(path);
-  const header = new Uint8Array(20);
+  const header = new Uint8Array(64);
   if (file.readSync(header) !== header.length) return undefined;
-  if (String.fromCharCode(...header.subarray(0, 4)) !== "\x7fELF") return undefined;
-  // e_machine. It is little-endian on both (elf(5)).
-  return MACHINES[header[18]! | header[19]! << 8];
+  return String.fromCharCode(...header.subarray(0, 4)) === "\x7fELF" ? new DataView(header.buffer) : undefined;
 }
 
 /**

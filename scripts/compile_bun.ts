@@ -14,6 +14,7 @@
 import { Buffer } from "node:buffer";
 import { cpSync } from "node:fs";
 import { BuildError, glibcOf, inWorkshop, readArguments, ROOT, runBuild, runTool } from "./build.ts";
+import { alignToHugePages } from "./page_faults.ts";
 
 export const BUN_VERSION = "1.4.5";
 
@@ -66,6 +67,7 @@ async function compile(
   await compileWithBun(`${workshop}/source/main_bun.ts`, built, { cwd: workshop, flags: cross });
   spoilNames(built);
   checkGlibc(built);
+  alignParts(built);
   const path = `${outdir}/postprox${target === undefined ? "" : `-${target}`}`;
   Deno.renameSync(built, path);
   return path;
@@ -107,6 +109,13 @@ function spoilNames(path: string): void {
   for (const name of ["BUN_BE_BUN", "BUN_OPTIONS", "BUN_INSPECT", "NODE_CHANNEL_FD"]) {
     if (!spoilt.has(name)) throw new BuildError(`${name} in the environment would change what it does`);
   }
+}
+
+// Another version of Bun, and another target, may look otherwise. Then the executable starts more slowly, and works.
+function alignParts(path: string): void {
+  const aligned = alignToHugePages(Deno.readFileSync(path));
+  if (aligned) Deno.writeFileSync(path, aligned);
+  else console.error("compile:bun: the parts of the executable are not as expected: they stay where they are");
 }
 
 function exists(path: string): boolean {

@@ -14,7 +14,17 @@ import { postfixLine } from "../lib/commands/postfix_config.ts";
 import { formatPostfixConfig } from "../lib/commands/postfix_config/postfix_config.ts";
 import { formatUnit } from "../lib/commands/postfix_config/systemd_unit.ts";
 import { VERSION, VERSION_TEXT } from "../lib/commands/version.ts";
-import { BuildError, glibcOf, inWorkshop, machineOf, readArguments, ROOT, runBuild, runTool } from "./build.ts";
+import {
+  BuildError,
+  glibcOf,
+  hasSections,
+  inWorkshop,
+  machineOf,
+  readArguments,
+  ROOT,
+  runBuild,
+  runTool,
+} from "./build.ts";
 import { completionFiles, namedCommands } from "./completions.ts";
 import { manualPage } from "./man.ts";
 
@@ -115,7 +125,7 @@ function debItems(executable: Executable): readonly Item[] {
     { to: "usr/lib/tmpfiles.d/postprox.conf", content: source("scripts/package/tmpfiles.conf") },
     { to: "etc/default/postprox", content: source("scripts/package/default") },
     { to: "etc/logrotate.d/postprox", content: source("scripts/package/logrotate") },
-    { to: "usr/share/lintian/overrides/postprox", content: source("scripts/package/lintian-overrides") },
+    { to: "usr/share/lintian/overrides/postprox", content: lintianOverrides(executable) },
     { to: `${doc}/changelog.gz`, content: debianChangelog(), compressed: true },
     { to: `${doc}/CHANGELOG.md`, content: source("CHANGELOG.md") },
     { to: `${doc}/copyright`, content: copyright() },
@@ -192,6 +202,12 @@ function copyright(): string {
   const license = source("LICENSE").split(/\n\n/).slice(1).join("\n\n").trimEnd();
   const lines = license.split("\n").map((line) => line === "" ? " ." : ` ${line}`);
   return source("scripts/package/copyright").replace("@LICENSE@", () => lines.join("\n"));
+}
+
+// The last reason is for symbols. Lintian wants no reason that is not needed.
+function lintianOverrides({ path }: Executable): string {
+  const reasons = source("scripts/package/lintian-overrides").split("\n\n");
+  return hasSections(path) ? reasons.join("\n\n") : `${reasons.slice(0, -1).join("\n\n")}\n`;
 }
 
 function controlFile({ architecture, libc }: Executable, kilobytes: number): string {
