@@ -42,7 +42,7 @@ export async function startListening(
   const { pidFile } = settings.listen;
   const listening = listenMode(parts, {
     address,
-    maxClients: settings.listen.maxClients,
+    ...limitsOf(settings),
     onReady: async (sessions) => {
       // Only now is there a socket that a symbolic link may lead to.
       if (address.transport === "unix") await refuseOwnServer(parts, address);
@@ -143,6 +143,10 @@ async function refuseOwnServer({ runtime, options: { downstream } }: SessionPart
   );
 }
 
+function limitsOf({ listen: { maxClients, drainTimeout } }: Settings) {
+  return { maxClients, drainTimeout };
+}
+
 /** The setup of this process, for the log. */
 function setupOf({ options }: SessionParts, settings: Settings, address: Address): Fields {
   const { command, helper, rules, filterRules, extchk, judging } = settings;
@@ -196,7 +200,7 @@ async function reload(
     const changed = restartOptions(before, settings);
     if (changed.length > 0) tell(logger, "needsRestart", { options: changed });
     await noteMissingFilter(parts, settings);
-    return { ...checks, options, settings, maxClients: settings.listen.maxClients };
+    return { ...checks, options, settings, ...limitsOf(settings) };
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     return error;

@@ -11,7 +11,7 @@ import type { Account, Address, FileFacts, Runtime } from "../ports/runtime.ts";
 import { orTempfail, UsageError } from "../ports/start_error.ts";
 import type { SessionOptions } from "../session/session.ts";
 import { loadChecks } from "../settings/load_checks.ts";
-import type { Settings } from "../settings/settings.ts";
+import { SETTINGS, type Settings } from "../settings/settings.ts";
 import { startSpoolDirectory } from "../spool/directory.ts";
 import { quote } from "../text/quoting.ts";
 import type { Call, Command } from "./command.ts";
@@ -74,12 +74,14 @@ export function parseOperands([operand, second]: readonly string[], nextHop?: st
   return parseDownstream(server);
 }
 
+// Options that make no sense where each message has a process of its own.
 function refuseListenOptions({ helper, listen }: Settings): void {
   const asMode = "is for listen mode: give -l [IP:]PORT as well";
   const rows: readonly (readonly [option: string, isGiven: boolean, hint: string])[] = [
     ["--helper", helper.command !== "", ": programs that stay are for listen mode: give -l as well, or -c instead"],
     ["--pid-file", listen.pidFile !== undefined, ` ${asMode}`],
     ["--max-filters", listen.maxFilters !== undefined, ` ${asMode}`],
+    ["--drain-timeout", listen.drainTimeout !== SETTINGS.listen.drainTimeout.default, ` ${asMode}`],
     ["--user", listen.user !== undefined, ` ${asMode}, or user= in master.cf`],
   ];
   for (const [option, isGiven, hint] of rows) if (isGiven) throw new UsageError(`option ${option}${hint}`);

@@ -225,10 +225,17 @@ export const EVENTS = {
     "a restart is needed for options that have changed",
     ({ options }: { options: readonly string[] }) => ({ options: options.join(" ") }),
   ),
-  shutdown: row("info", "shutting down", ({ signal, sessions }: { signal: string; sessions: number }) => ({
-    signal,
-    sessions,
-  })),
+  /** `limit` is in milliseconds: the end comes within this time. */
+  shutdown: row(
+    "info",
+    "shutting down",
+    ({ signal, sessions }: { signal: string; sessions: number; limit: number }) => ({ signal, sessions }),
+  ),
+  drained: row(
+    "notice",
+    "shutting down: the drain timeout is over, and sessions get 421",
+    ({ sessions }: { sessions: number }) => ({ sessions }),
+  ),
   reloaded: row<object>("info", "reloaded: new sessions use the files of settings and rules as they are now"),
   notReloaded: row("error", "not reloaded: settings and rules stay as they were", reason),
   notNotified: row("error", "service manager takes no notices", reason),

@@ -1,7 +1,8 @@
 // Many conversations side by side: accepts connections and runs sessions, until a signal says to stop.
 //
-// SIGTERM, SIGINT and SIGQUIT stop accepting. They end idle sessions and filters with 421, and wait a short time for
-// messages that are past the point of no return. SIGHUP opens a log file again and loads the checks again, for the
+// SIGTERM and SIGINT stop accepting, and let the sessions go on until they end by themselves (drain). When the time for
+// that is over, at a second such signal, and at SIGQUIT, the sessions end: idle ones and filters with 421. Messages that
+// are past the point of no return get a short time. SIGHUP opens a log file again and loads the checks again, for the
 // sessions after it. A client beyond the limit gets 421 and takes no place. When the system has no descriptors left,
 // accepting pauses. It never stops.
 
@@ -9,13 +10,15 @@ import type { Judge } from "../checks/check.ts";
 import { tell } from "../log/events.ts";
 import { bind } from "./bind.ts";
 import { IoError } from "../ports/io_error.ts";
-import type { Address, Conn, Listener } from "../ports/runtime.ts";
+import type { Address, Clock, Conn, Listener } from "../ports/runtime.ts";
 import { OWN_REPLIES } from "../session/own_replies.ts";
 import { Session, type SessionChecks, type SessionParts, SHUTDOWN_GRACE } from "../session/session.ts";
 
 export interface ListenOptions {
   readonly address: Address;
   readonly maxClients: number;
+  /** After a signal to end, sessions may go on for this long. In milliseconds. */
+  readonly drainTimeout: number;
   /** Called when connections are accepted, and awaited, with the open sessions. An error that it throws ends listen mode. */
   readonly onReady: (sessions: { readonly size: number }) => unknown;
   /** Loads the checks again from the files as they are now; undefined if it cannot. It has then logged why. */
@@ -26,21 +29,20 @@ export interface ListenOptions {
 const ACCEPT_PAUSE = 100;
 
 // The time for replies and log lines of sessions that gave up downstream.
-export const LAST_WORDS = 1000;
+const LAST_WORDS = 1000;
 
 /** The parts for sessions that begin after a reload. */
-export interface Remade extends SessionChecks, Pick<SessionParts, "options"> {
-  readonly maxClients: number;
-}
+export interface Remade
+  extends SessionChecks, Pick<SessionParts, "options">, Pick<ListenOptions, "maxClients" | "drainTimeout"> {}
 
 /** Throws an `IoError` if `address` cannot be bound. Returns status 0 after a signal. */
 export async function listenMode(parts: SessionParts, options: ListenOptions): Promise<number> {
   const { runtime, logger } = parts;
   let listener: Listener | undefined = undefined;
   const sessions = new Map<Session, Promise<unknown>>();
-  let stopping = false;
+  const end = new End(runtime.clock);
   let current = parts;
-  let { maxClients } = options;
+  let { maxClients, drainTimeout } = options;
   // Sessions may still ask these.
   const judges = new Set([parts.judge]);
   let remade = Promise.resolve();
@@ -50,25 +52,38 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   runtime.onBug((error) => tell(logger, "bug", { error }));
   runtime.signals.on("SIGHUP", () => {
     logger.reopen();
+    // No session begins any more.
+    if (end.isNear) return;
     // One at a time, so that the last one counts.
     remade = remade.then(async () => {
       const before = current.judge;
       const made = await options.remake();
       if (!made) return;
       current = { ...current, newAdmission: undefined, ...made };
-      maxClients = made.maxClients;
+      ({ maxClients, drainTimeout } = made);
       judges.add(current.judge);
       // A session keeps the judge that it began with.
       void Promise.allSettled(sessions.values()).then(() => retire(before));
     }).catch((error) => tell(logger, "bug", { error }));
   });
+  const stop = () => {
+    end.come();
+    for (const session of sessions.keys()) session.shutDown();
+  };
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
     runtime.signals.on(signal, () => {
-      if (stopping) return;
-      stopping = true;
-      tell(logger, "shutdown", { signal, sessions: sessions.size });
+      if (end.isHere) return;
+      const isDrain = !end.isNear && signal !== "SIGQUIT";
+      const limit = (isDrain ? drainTimeout : 0) + SHUTDOWN_GRACE + LAST_WORDS;
+      tell(logger, "shutdown", { signal, sessions: sessions.size, limit });
+      if (!isDrain) stop();
+      else {
+        end.comesIn(drainTimeout, () => {
+          tell(logger, "drained", { sessions: sessions.size });
+          stop();
+        });
+      }
       listener?.close();
-      for (const session of sessions.keys()) session.shutDown();
     });
   }
   // A file that exceeds the process's size limit is an error of its write, not a reason to die (setrlimit(2)).
@@ -76,11 +91,11 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   // This comes after the signal handlers. The first process of a container gets only signals that it handles, and may
   // be stopped as soon as it listens.
   listener = await bind(runtime, logger, options.address);
-  if (stopping) listener.close();
+  if (end.isNear) listener.close();
   try {
     await options.onReady(sessions);
   } catch (error) {
-    if (!stopping) listener.close();
+    listener.close();
     throw error;
   }
 
@@ -93,13 +108,54 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
     const session = new Session(conn, current);
     sessions.set(session, session.run().finally(() => sessions.delete(session)));
     // The signal came after the accept, but before this.
-    if (stopping) session.shutDown();
+    if (end.isHere) session.shutDown();
   }
 
-  const late = new Promise<void>((resolve) => runtime.clock.after(SHUTDOWN_GRACE + LAST_WORDS, resolve));
-  await Promise.race([Promise.all(sessions.values()), late]);
+  await Promise.race([Promise.all(sessions.values()), end.isOver]);
+  end.cancel();
   await Promise.all(Array.from(judges, retire));
   return 0;
+}
+
+/** The end of the sessions: first near, because of a signal, and then here. */
+class End {
+  readonly #clock: Clock;
+  readonly #over = Promise.withResolvers<void>();
+  #state: "far" | "near" | "here" = "far";
+  #cancel: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get isNear(): boolean {
+    return this.#state !== "far";
+  }
+
+  get isHere(): boolean {
+    return this.#state === "here";
+  }
+
+  /** Done when every session had the time to end. */
+  get isOver(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  /** The end is near: `callback` is called after `delay`, and calls `come`. */
+  comesIn(delay: number, callback: () => void): void {
+    this.#state = "near";
+    this.#cancel = this.#clock.after(delay, callback);
+  }
+
+  come(): void {
+    this.#state = "here";
+    this.cancel();
+    this.#cancel = this.#clock.after(SHUTDOWN_GRACE + LAST_WORDS, this.#over.resolve);
+  }
+
+  cancel(): void {
+    this.#cancel?.();
+  }
 }
 
 async function accept(listener: Listener, { runtime, logger }: SessionParts): Promise<Conn | undefined> {

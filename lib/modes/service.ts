@@ -2,8 +2,6 @@
 
 import { addWitness } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
-import { SHUTDOWN_GRACE } from "../session/session.ts";
-import { LAST_WORDS } from "./listen.ts";
 import { Notifier, type NotifierPorts } from "./notifier.ts";
 import { formatStanding, Tally } from "./standing.ts";
 
@@ -19,7 +17,7 @@ export function newService(ports: NotifierPorts, logger: Logger): Service {
   addWitness(logger, tally.witness);
   let open: { readonly size: number } = { size: 0 };
   const notifier = new Notifier(ports, logger, () => formatStanding(tally.standing(open.size)));
-  addWitness(logger, { shutdown: () => notifier.stopping(SHUTDOWN_GRACE + LAST_WORDS) });
+  addWitness(logger, { shutdown: ({ limit }) => notifier.stopping(limit) });
   return {
     notifier,
     serves: (sessions) => {

@@ -179,6 +179,13 @@ export const GENERAL = {
       group: "limits",
       help: "with -l: run at most N filters at the same time; other messages wait (default: 4 for each processor)",
     }),
+    drainTimeout: option({
+      long: "drain-timeout",
+      kind: SECONDS,
+      default: 30_000,
+      group: "limits",
+      help: "with -l: at the end, let sessions go on for this long before they get 421 (default {default})",
+    }),
   },
   log: {
     target: option({

@@ -71,7 +71,7 @@ async function background(
     assert.equal(stdout + stderr, "");
     await body(pid);
   } finally {
-    kill(pid, "SIGTERM");
+    kill(pid, "SIGQUIT");
     await until(() => !isAlive(pid), () => `the end of process ${pid}`).finally(() => kill(pid));
   }
 }
@@ -228,7 +228,7 @@ Deno.test("A syslog that takes no lines is reported once to the starter, and doe
       await expectUsable(client);
       client.close();
     } finally {
-      kill(pid, "SIGTERM");
+      kill(pid, "SIGQUIT");
       await until(() => !isAlive(pid), () => `the end of process ${pid}`).finally(() => kill(pid));
     }
   }));
@@ -265,7 +265,7 @@ Deno.test("-l NAME:PORT listens at every address of the name, or at none", {
         assert.match(new TextDecoder().decode(into.subarray(0, count ?? 0)), /^220 /, hostname);
       }
     } finally {
-      kill(pid, "SIGTERM");
+      kill(pid, "SIGQUIT");
       await until(() => !isAlive(pid), () => `the end of process ${pid}`).finally(() => kill(pid));
     }
   }));
@@ -465,8 +465,16 @@ table("--max-clients", { filter: true, modes: ["listen"], options: () => ["--max
   },
 ]);
 
-for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
-  Deno.test(`${signal} ends the program in listen mode, and leaves no spool file`, () =>
+/** The ways to end all sessions at once: signals, and options. */
+const ENDS: readonly (readonly [signals: readonly Deno.Signal[], options: readonly string[]])[] = [
+  [["SIGQUIT"], []],
+  [["SIGTERM", "SIGTERM"], []],
+  [["SIGINT", "SIGTERM"], []],
+  [["SIGTERM"], ["--drain-timeout=0.1"]],
+];
+
+for (const [signals, options] of ENDS) {
+  Deno.test(`${[...signals, ...options].join(" ")} ends the program in listen mode, and leaves no spool file`, () =>
     withBed(async (bed) => {
       const filter = `echo $$ > ${bed.dir}/pid; while :; do sleep 0.05; done`;
       const program = await Listening.start([
@@ -476,6 +484,8 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
         `--log=${bed.dir}/log`,
         "-c",
         filter,
+        "-v",
+        ...options,
       ]);
       try {
         const idle = (await program.connect()).client;
@@ -492,7 +502,10 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
         const written = () => /^[0-9]+\n$/.test(readOr(file));
         await until(written, () => "the filter");
         const filterPid = Number(readOr(file));
-        kill(program.process.pid, signal);
+        for (const signal of signals) {
+          kill(program.process.pid, signal);
+          await until(() => readOr(`${bed.dir}/log`).includes(`signal=${signal} `), () => `a line about ${signal}`);
+        }
         await within(program.process.ended, () => "the end of the program");
         await until(() => !isAlive(filterPid), () => "the end of the filter").finally(() => kill(filterPid));
         assert.deepEqual(listNames(`${bed.dir}/spool`), []);
@@ -502,6 +515,49 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
           assert.match(said, /^(4[25]1 [^\r\n]*\r\n)*$/, "nothing but 421 or 451");
           client.close();
         }
+      } finally {
+        kill(program.process.pid);
+      }
+    }));
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`After ${signal}, sessions and filters of listen mode go on to their end, and nobody new is taken`, () =>
+    withBed(async (bed) => {
+      const filter = `echo $$ > ${bed.dir}/pid; while ! test -e ${bed.dir}/go; do sleep 0.05; done`;
+      const spool = `${bed.dir}/spool`;
+      const options = ["-d", spool, `--log=${bed.dir}/log`, "-c", filter];
+      const program = await Listening.start([bed.fake.operand, ...options]);
+      try {
+        const clients = [];
+        for (let count = 0; count < 3; count++) {
+          const { client } = await program.connect();
+          await client.expect(220);
+          clients.push(client);
+        }
+        const [idle, inData, inFilter] = clients as [Client, Client, Client];
+        await startMessage(inData);
+        await inData.say("Subject: half\r\n");
+        await startMessage(inFilter);
+        await inFilter.say(`${CONTENT}.\r\n`);
+        await until(() => /^[0-9]+\n$/.test(readOr(`${bed.dir}/pid`)), () => "the filter");
+        kill(program.process.pid, signal);
+        await until(() => !isListening(program.port), () => "the port to be closed");
+        Deno.writeTextFileSync(`${bed.dir}/go`, "");
+        await inFilter.expect(250);
+        await inData.say("\r\nx\r\n.\r\n");
+        await inData.expect(250);
+        // A session that was idle may even begin a message.
+        assert.equal((await deliver(idle, CONTENT)).code, 250);
+        assert.equal(bed.fake.messages.length, 3);
+        assert.ok(isAlive(program.process.pid));
+        for (const client of [inFilter, inData, idle]) {
+          await client.expect(221, "QUIT");
+          await client.expectEnd();
+          client.close();
+        }
+        assert.equal(await within(program.process.ended, () => "the end of the program"), 0);
+        assert.deepEqual(listNames(spool), []);
       } finally {
         kill(program.process.pid);
       }
@@ -664,7 +720,7 @@ Deno.test("A port is free again after the end", () =>
     ]);
     assert.equal(status, 0, stderr);
     const pid = listenerOf(program.port);
-    kill(pid, "SIGTERM");
+    kill(pid, "SIGQUIT");
     await until(() => !isAlive(pid), () => `the end of process ${pid}`).finally(() => kill(pid));
     client.close();
   }));

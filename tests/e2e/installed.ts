@@ -65,11 +65,21 @@ export async function startListening(installed: Installed, words: readonly strin
   return pid;
 }
 
-/** Ends a postprox by SIGTERM and waits for the process to be gone. */
+/** Ends a postprox and its sessions at once, and waits for the process to be gone. */
 export async function stop(pid: number): Promise<void> {
-  Deno.kill(pid, "SIGTERM");
+  await end(pid, "SIGQUIT");
+}
+
+/** The same, but its sessions have 2 seconds to end by themselves. */
+export async function drain(pid: number): Promise<void> {
+  const late = setTimeout(() => isAlive(pid) && Deno.kill(pid, "SIGTERM"), 2000);
+  await end(pid, "SIGTERM").finally(() => clearTimeout(late));
+}
+
+async function end(pid: number, signal: Deno.Signal): Promise<void> {
+  Deno.kill(pid, signal);
   try {
-    await until(() => !isAlive(pid), `the end of postprox, process ${pid}, after SIGTERM`, 10_000);
+    await until(() => !isAlive(pid), `the end of postprox, process ${pid}, after ${signal}`, 12_000);
   } catch (error) {
     Deno.kill(pid, "SIGKILL");
     throw error;

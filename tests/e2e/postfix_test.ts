@@ -330,7 +330,7 @@ for (const mode of MODES) {
     await assertKilled(bed, tag);
   });
 
-  e2e(`${mode}: SIGTERM in mid-message means 4xx, nothing is delivered, no spool file is left`, async (bed) => {
+  e2e(`${mode}: SIGQUIT in mid-message means 4xx, nothing is delivered, no spool file is left`, async (bed) => {
     const tag = newTag();
     const mark = bed.postfix.log().length;
     await usingProxy(bed, { mode, speedAdjust: false }, async (port, pid) => {
@@ -352,7 +352,7 @@ for (const mode of MODES) {
     assertNothingCame(bed, tag, await bed.postfix.settledLog(mark));
   });
 
-  e2e(`${mode}: SIGTERM while the filter runs means 4xx, the filter is stopped, no spool file is left`, async (bed) => {
+  e2e(`${mode}: SIGQUIT while the filter runs means 4xx, the filter is stopped, no spool file is left`, async (bed) => {
     const tag = newTag();
     const mark = bed.postfix.log().length;
     await usingProxy(bed, { mode, speedAdjust: false }, async (port, pid) => {
@@ -461,7 +461,7 @@ e2e("the after-filter server, without a proxy, does fall for a false end of data
   assert.ok(count > 1, `${count} messages: the tests of smuggling could not fail`);
 });
 
-e2e("at the end listen mode goes by SIGTERM, and neither process nor spool file is left", async (bed) => {
+e2e("at the end listen mode goes by SIGQUIT, and neither process nor spool file is left", async (bed) => {
   await stopListeners(bed);
   await until(() => processesOf(bed.postfix).size === 0, "the end of all that postprox started", 10_000).catch(
     (error) => {

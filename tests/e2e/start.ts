@@ -171,8 +171,8 @@ export class Listening {
     return { client: await connectTo({ port: this.port }), process: this.process };
   }
 
-  /** Ends it; its exit status. */
-  async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+  /** Ends it, and its sessions, at once; its exit status. */
+  async stop(signal: Deno.Signal = "SIGQUIT"): Promise<number> {
     kill(this.process.pid, signal);
     try {
       return await within(this.process.ended, () => `the end of process ${this.process.pid}`);

@@ -7,7 +7,7 @@
 // tells which process served which message. `kills` has what SIGKILL ended, and when. openLedgerBed() gives all of it
 // cleans up and throws. closeLedgerBed() ends everything that is left. Needs root and Postfix.
 
-import { install, type Installed, isAlive, processesOf, startListening, stop } from "../e2e/installed.ts";
+import { drain, install, type Installed, isAlive, processesOf, startListening } from "../e2e/installed.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
 import { createPostfix, findProgram, type Postfix, readOctets, USER } from "../e2e/postfix.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "../e2e/postfix_config.ts";
@@ -146,7 +146,7 @@ export async function startListeners(bed: LedgerBed): Promise<void> {
 
 /** Ends listen mode as an administrator does, by SIGTERM. */
 export async function stopListeners({ listeners }: LedgerBed): Promise<void> {
-  await Promise.all([...listeners.values()].filter(isAlive).map(stop));
+  await Promise.all([...listeners.values()].filter(isAlive).map(drain));
 }
 
 /** SIGKILL for every listening proxy; none is left when this returns. */

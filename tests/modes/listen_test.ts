@@ -17,6 +17,7 @@ import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
 
 const ADDRESS = { transport: "tcp", host: "127.0.0.1", port: 10025 } as const;
+const DRAIN = 20_000;
 const SHUTTING_DOWN = "421 4.3.2 Service shutting down, closing connection\r\n";
 
 class Listening {
@@ -37,9 +38,9 @@ class Listening {
     };
     const remake = async () => {
       const made = await this.remake();
-      return made && { options: OPTIONS, maxClients, ...made };
+      return made && { options: OPTIONS, maxClients, drainTimeout: DRAIN, ...made };
     };
-    void listenMode(parts, { address, maxClients, onReady: () => this.ready++, remake })
+    void listenMode(parts, { address, maxClients, drainTimeout: DRAIN, onReady: () => this.ready++, remake })
       .then((status) => this.status = status, (error) => this.failure = error);
     await settled();
   }
@@ -87,6 +88,7 @@ Deno.test("listenMode says that it is ready once, after it has bound", async () 
     listenMode(parts, {
       address: ADDRESS,
       maxClients: 1,
+      drainTimeout: DRAIN,
       onReady: () => assert.fail("is not ready"),
       remake: () => assert.fail("nobody asked"),
     }),
@@ -130,7 +132,7 @@ Deno.test("listenMode takes over the name of a unix socket if nobody listens the
   }
 });
 
-Deno.test("listenMode sends away a client that it accepts at the moment of SIGTERM", async () => {
+Deno.test("listenMode sends away a client that it accepts at the moment of SIGQUIT", async () => {
   const heard: string[] = [];
   // Somewhere between its connection and its session.
   for (let turns = 0; turns < 10; turns++) {
@@ -138,7 +140,7 @@ Deno.test("listenMode sends away a client that it accepts at the moment of SIGTE
     await listening.start();
     const client = listening.listener.client();
     for (let turn = 0; turn < turns; turn++) await Promise.resolve();
-    listening.runtime.signal("SIGTERM");
+    listening.runtime.signal("SIGQUIT");
     await settled();
     await settled();
     heard.push(client.hear());
@@ -213,22 +215,78 @@ Deno.test("listenMode pauses when an accept fails, and goes on", async () => {
   assert.equal(client.hear(), "220 mx\r\n");
 });
 
-Deno.test("listenMode ends idle sessions with 421 at a signal, accepts nobody more, and ends with 0", async () => {
-  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
+Deno.test("listenMode ends idle sessions with 421 at SIGQUIT and at a second signal, and ends with 0", async () => {
+  for (const signals of [["SIGQUIT"], ["SIGTERM", "SIGTERM"], ["SIGINT", "SIGTERM"], ["SIGTERM", "SIGQUIT"]] as const) {
     const listening = new Listening();
     await listening.start();
     const one = await listening.client();
     const two = await listening.client();
-    listening.runtime.signal(signal);
-    listening.runtime.signal(signal);
+    for (const signal of [...signals, ...signals]) listening.runtime.signal(signal);
     await settled();
     assert.equal(one.client.hear(), SHUTTING_DOWN);
     assert.equal(two.client.hear(), SHUTTING_DOWN);
     assert.ok(listening.listener.closed);
     assert.equal(listening.status, 0);
-    assert.equal(listening.logger.find("shutting down signal=").length, 1);
-    assert.match(listening.logger.find("shutting down signal=")[0]!, new RegExp(`signal=${signal} sessions=2`));
+    const lines = listening.logger.find("shutting down signal=");
+    assert.equal(lines.length, signals.length);
+    for (const [at, signal] of signals.entries()) assert.match(lines[at]!, new RegExp(`signal=${signal} sessions=2`));
   }
+});
+
+Deno.test("listenMode: after SIGTERM and SIGINT sessions go on, nobody new is accepted, and the last one ends it", async () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    const listening = new Listening();
+    await listening.start();
+    const one = await listening.client();
+    const two = await listening.client();
+    listening.runtime.signal(signal);
+    await settled();
+    assert.ok(listening.listener.closed);
+    for (const session of [one, two]) {
+      await sendMessage(session);
+      session.server.say("250 Taken\r\n");
+      await settled();
+      assert.ok(session.client.hear().endsWith("\r\n250 Taken\r\n"));
+    }
+    one.client.end();
+    await listening.runtime.clock.advance(DRAIN - 1);
+    assert.equal(two.client.hear(), "");
+    assert.equal(listening.status, undefined);
+    two.client.end();
+    await settled();
+    assert.equal(listening.status, 0);
+    assert.equal(listening.logger.find("drain timeout is over").length, 0);
+  }
+});
+
+Deno.test("listenMode: sessions that outlast the time of the drain get 421", async () => {
+  const listening = new Listening();
+  await listening.start();
+  const { client } = await listening.client();
+  listening.runtime.signal("SIGTERM");
+  await listening.runtime.clock.advance(DRAIN - 1);
+  assert.equal(client.hear(), "");
+  await listening.runtime.clock.advance(1);
+  assert.equal(client.hear(), SHUTTING_DOWN);
+  assert.equal(listening.status, 0);
+  assert.equal(listening.logger.find("421 sessions=1").length, 1);
+});
+
+Deno.test("listenMode: a reload sets the time of the drain, and a drain begins no reload", async () => {
+  const listening = new Listening();
+  await listening.start();
+  const { client } = await listening.client();
+  listening.remake = async () => ({ ...refusing("550 first"), drainTimeout: 1000 });
+  listening.runtime.signal("SIGHUP");
+  await settled();
+  listening.runtime.signal("SIGTERM");
+  listening.remake = () => assert.fail("nobody asked");
+  listening.runtime.signal("SIGHUP");
+  assert.equal(listening.logger.reopened, 2);
+  await listening.runtime.clock.advance(1000);
+  assert.equal(client.hear(), SHUTTING_DOWN);
+  assert.equal(listening.status, 0);
+  assert.deepEqual(listening.logger.find("error: bug"), []);
 });
 
 Deno.test("listenMode waits for a message past the point of no return, but only for a grace", async () => {
@@ -237,7 +295,7 @@ Deno.test("listenMode waits for a message past the point of no return, but only 
     await listening.start();
     const session = await listening.client();
     await sendMessage(session);
-    listening.runtime.signal("SIGTERM");
+    listening.runtime.signal("SIGQUIT");
     await listening.runtime.clock.advance(5000);
     assert.equal(listening.status, undefined);
     if (answers) {
@@ -269,15 +327,29 @@ Deno.test("listenMode obeys a signal that comes before its address is bound", as
   assert.equal(listening.status, 0);
 });
 
-Deno.test("listenMode: a client that was accepted as the signal came gets a reply", async () => {
-  const listening = new Listening();
-  await listening.start();
-  const client = listening.listener.client();
-  listening.runtime.signal("SIGTERM");
-  await settled();
-  await listening.runtime.clock.advance(10_000);
-  assert.equal(listening.status, 0);
-  assert.ok(client.closed || listening.runtime.network.connects.length === 0);
+Deno.test("listenMode serves a client that it accepted as SIGTERM came", async () => {
+  const served: boolean[] = [];
+  // Somewhere between its connection and its session.
+  for (let turns = 0; turns < 10; turns++) {
+    const listening = new Listening();
+    await listening.start();
+    const client = listening.listener.client();
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    listening.runtime.signal("SIGTERM");
+    await settled();
+    const server = listening.runtime.network.servers[0];
+    server?.say("220 mx\r\n");
+    await settled();
+    assert.equal(client.hear(), server ? "220 mx\r\n" : "");
+    assert.equal(listening.status, server ? undefined : 0);
+    client.end();
+    await settled();
+    assert.equal(listening.status, 0);
+    served.push(server !== undefined);
+  }
+  // One that nobody has accepted yet finds the port closed.
+  const first = served.indexOf(true);
+  assert.ok(first >= 0 && first <= 5 && served.slice(first).every(Boolean), served.join());
 });
 
 Deno.test("listenMode opens the log again at SIGHUP and goes on", async () => {

@@ -236,6 +236,7 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["--max-filters=0", "-l", "1", "mx"], /--max-filters: "0"/],
   [["--pid-file=/run/x", "mx"], /--pid-file is for listen mode: give -l/],
   [["--user=postprox", "mx"], /--user is for listen mode: give -l .*master\.cf/],
+  [["--drain-timeout=7", "mx"], /--drain-timeout is for listen mode: give -l/],
   // Wrong values.
   [["--user=", "-l", "1", "mx"], /--user: "" is no user name: give one such as postprox/],
   [["--user=-x", "-l", "1", "mx"], /--user: "-x" is no user name/],
