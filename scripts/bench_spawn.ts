@@ -10,7 +10,8 @@
 // with examples/clamdscan-filter. clamd's own CPU time is not counted. It needs python3.
 
 import { clamdscanFilter, startClamd } from "./bench_scanner.ts";
-import { BuildError, inWorkshop, ROOT, runBuild, runTool } from "./build.ts";
+import { BuildError, inWorkshop, ROOT, runBuild } from "./build.ts";
+import { makeBundle } from "./bundle.ts";
 import { compileWithBun } from "./compile_bun.ts";
 import { Server } from "../tests/rig/server.ts";
 
@@ -68,14 +69,6 @@ async function bench(workshop: string): Promise<void> {
   }
 }
 
-async function bundle(workshop: string): Promise<string> {
-  const file = `${workshop}/postprox.js`;
-  const words = [Deno.execPath(), "bundle", "--quiet", "--minify", `--output=${file}`, `${ROOT}main.ts`];
-  const { success, stderr } = await runTool(words, { install: "deno" });
-  if (!success) throw new BuildError(`deno bundle failed: ${stderr.trimEnd().split("\n").at(-1)}`);
-  return file;
-}
-
 interface Checks {
   readonly name: string;
   readonly checks: readonly string[];
@@ -89,7 +82,7 @@ async function waysToRun(workshop: string, downstream: string, more: readonly Ch
   const ways = [
     { name: EMPTY_ON_DENO, argv: [...deno, `${workshop}/empty.ts`], size: 0 },
     { name: "Deno, source", argv: [...deno, `${ROOT}main.ts`, ...args], size: SIZE },
-    { name: "Deno, one bundle", argv: [...deno, await bundle(workshop), ...args], size: SIZE },
+    { name: "Deno, one bundle", argv: [...deno, await makeBundle(workshop), ...args], size: SIZE },
     ...more.map(({ name, checks }) => ({
       name: `Deno, source, ${name}`,
       argv: [...deno, `${ROOT}main.ts`, ...argsWith(checks)],

@@ -94,6 +94,13 @@ export async function runTool(
   }
 }
 
+/** Why a command of Deno failed, by what it wrote to standard error: its error, or the cause that it gives for that. */
+export function reasonOfDeno(stderr: string): string {
+  const [error = "", causes = ""] = stderr.trim().split(/\n\s*\n/);
+  const last = (causes.startsWith("Caused by:") ? causes : error).split("\n").at(-1)!;
+  return last.trim().replace(/^(?:\d+:|error:)\s*|(?: for url)? \(?https?:\/\/[^\s)]+\)?/g, "") || "it gave no reason";
+}
+
 const MACHINES: Readonly<Record<number, "x64" | "arm64">> = { 0x3e: "x64", 0xb7: "arm64" };
 
 /** The machine that an executable is for, by its ELF header; undefined if it is no Linux executable that we know. */

@@ -2,7 +2,7 @@
 // builds in are enough.
 //
 // The executable itself needs a base binary, which not every machine can have. If DENORT_BIN names one, the executable
-// is built and tried. Otherwise only the source is tried, with the same permissions.
+// is built and tried. Otherwise only the bundle that it is made of is tried, with the same permissions.
 
 import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../scripts/compile.ts";
@@ -12,9 +12,11 @@ import { until, within } from "../rig/wait.ts";
 import { Server } from "../rig/server.ts";
 import { isLeftOut } from "../needs.ts";
 import { fromFileUrl } from "./paths.ts";
-import { freePort, isListening, kill, Spawner } from "./start.ts";
+import { freePort, isListening, kill, runCommand, Spawner } from "./start.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
+
+const BUNDLE = [Deno.execPath(), "run", "--quiet", "-A", `${ROOT}scripts/bundle.ts`];
 
 interface Row {
   readonly name: string;
@@ -29,6 +31,7 @@ Deno.test("compile: a build that fails gives one line and status 1, and leaves n
   // An ELF header for a machine that we know but are not asked for.
   const other = Deno.build.arch === "aarch64" ? 0x3e : 0xb7;
   Deno.writeFileSync(`${dir}/other`, Uint8Array.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, ...zeros(11), other, 0]));
+  await copyBundler(`${dir}/cache`);
   const help = /unpack denort-\S+\.zip of the Deno \S+ release and set DENORT_BIN=/;
   const rows: readonly Row[] = [
     // The command line.
@@ -49,8 +52,13 @@ Deno.test("compile: a build that fails gives one line and status 1, and leaves n
       says: /name one target$/,
     },
     {
-      name: "a download that fails",
+      name: "a download for the bundle that fails",
       // Nobody listens at port 1.
+      env: { DENO_DIR: `${dir}/empty`, HTTPS_PROXY: "http://127.0.0.1:1", NO_PROXY: "" },
+      says: /^compile: deno bundle failed: error sending request: [^\n]*refused/,
+    },
+    {
+      name: "a download of the base binary that fails",
       env: { DENO_DIR: `${dir}/cache`, HTTPS_PROXY: "http://127.0.0.1:1", NO_PROXY: "" },
       says:
         /cannot download the base binary \([^()]+ \([^()]*\)\): unpack denort-\S+\.zip [^\n]* or use deno task compile:bun$/,
@@ -75,8 +83,16 @@ Deno.test("compile: a build that fails gives one line and status 1, and leaves n
   }
 });
 
-Deno.test("compile: the permissions of the executable are enough, for the source", async () => {
-  await tryOut([Deno.execPath(), "run", "--quiet", "--unstable-net", ...PERMISSIONS, `${ROOT}main.ts`]);
+Deno.test("compile: the permissions of the executable are enough, for the one file that it is made of", async () => {
+  const outdir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  try {
+    const { status, stderr } = await runCommand([...BUNDLE, `--outdir=${outdir}`]);
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(listNames(outdir), ["postprox.js"]);
+    await tryOut([Deno.execPath(), "run", "--quiet", "--unstable-net", ...PERMISSIONS, `${outdir}/postprox.js`]);
+  } finally {
+    Deno.removeSync(outdir, { recursive: true });
+  }
 });
 
 Deno.test({
@@ -94,6 +110,17 @@ Deno.test({
     }
   },
 });
+
+/** Copies the bundler into a cache of Deno's that has nothing else. Deno downloads it when it bundles first. */
+async function copyBundler(cache: string): Promise<void> {
+  const outdir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  const { status, stderr } = await runCommand([...BUNDLE, `--outdir=${outdir}`]);
+  Deno.removeSync(outdir, { recursive: true });
+  assert.equal(status, 0, stderr);
+  const { denoDir } = JSON.parse((await runCommand([Deno.execPath(), "info", "--json"])).stdout);
+  Deno.mkdirSync(cache);
+  assert.equal((await runCommand(["cp", "-r", `${denoDir}/dl`, cache])).status, 0);
+}
 
 /** All that needs a permission: a filter, its files, the log of each kind, both modes, the sweep, wrong use. */
 async function tryOut(words: readonly string[]): Promise<void> {

@@ -1,0 +1,36 @@
+// Makes one JavaScript file of the program, for Deno: dist/postprox.js.
+//
+//     deno task bundle [--outdir=DIR]
+//
+// Deno starts it faster than the source, which it must find in 170 files. It runs with
+// `deno run --allow-all --unstable-net postprox.js`. Two runs on one source give the same octets.
+
+import { VERSION_TEXT } from "../lib/commands/version.ts";
+import { BuildError, inWorkshop, readArguments, reasonOfDeno, ROOT, runBuild, runTool } from "./build.ts";
+
+if (import.meta.main) await runBuild("bundle", main);
+
+async function main(): Promise<void> {
+  const { options } = readArguments(Deno.args, { options: ["outdir"], targets: [] });
+  const outdir = options.get("outdir") ?? `${ROOT}dist`;
+  const path = await inWorkshop(outdir, async (workshop) => {
+    const made = await makeBundle(workshop);
+    const words = [Deno.execPath(), "run", "--quiet", "--allow-all", "--unstable-net", made, "--version"];
+    const { success, stdout } = await runTool(words, { install: "deno" });
+    if (!success || stdout !== VERSION_TEXT) {
+      throw new BuildError("the file that deno bundle made does not run postprox");
+    }
+    Deno.renameSync(made, `${outdir}/postprox.js`);
+    return `${outdir}/postprox.js`;
+  });
+  console.log(`${path}: ${Math.round(Deno.statSync(path).size / 1000)} kB`);
+}
+
+/** Makes the file in `directory`. Returns its path. Throws a `BuildError`. */
+export async function makeBundle(directory: string): Promise<string> {
+  const path = `${directory}/postprox.js`;
+  const words = [Deno.execPath(), "bundle", "--quiet", "--minify", `--output=${path}`, `${ROOT}main.ts`];
+  const { success, stderr } = await runTool(words, { install: "deno", env: { NO_COLOR: "1" } });
+  if (!success) throw new BuildError(`deno bundle failed: ${reasonOfDeno(stderr)}`);
+  return path;
+}
