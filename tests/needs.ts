@@ -37,6 +37,7 @@ export const MEANS = {
   "rbldnsd": { isHere: () => has("rbldnsd"), debian: "rbldnsd" },
   "rspamd": { isHere: () => has("rspamd"), debian: "rspamd" },
   "spamd": { isHere: () => has("spamd"), debian: "spamd" },
+  "Prometheus": { isHere: () => has("prometheus") && has("promtool"), debian: "prometheus" },
   "openssl": { isHere: () => has("openssl"), debian: "openssl" },
   "clamd": { isHere: () => has("clamd"), debian: "clamav-daemon" },
   "dnsmasq": { isHere: () => has("dnsmasq"), debian: "dnsmasq-base" },
@@ -110,6 +111,7 @@ export const SUITES: readonly Suite[] = [
   { where: "e2e/urls_test.ts", needs: [...NAME_SERVERS, "python3"] },
   { where: "e2e/urls_test.ts", part: "URL lists behind Postfix", needs: POSTFIX },
   { where: "e2e/status_page_test.ts", needs: ["Linux", "Chromium"] },
+  { where: "e2e/metrics_test.ts", needs: ["Linux", "Prometheus", "python3"] },
   { where: "e2e/compile_test.ts", needs: ["Linux", "python3"] },
   {
     where: "e2e/compile_test.ts",

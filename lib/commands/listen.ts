@@ -17,6 +17,7 @@ import { askedChecks, checkQuarantine } from "../settings/load_judge.ts";
 import { SETTINGS, type Settings } from "../settings/settings.ts";
 import { startSpoolDirectory } from "../spool/directory.ts";
 import { sweepSpoolDirectory } from "../spool/sweep.ts";
+import type { StatusServer } from "./status.ts";
 import { noteMissingFilter } from "./missing_filter.ts";
 import { VERSION } from "./version.ts";
 
@@ -39,11 +40,13 @@ export async function startListening(
   let watch = await newListWatch(parts);
   // What the process keeps for all checks, such as the state of DNS lists, outlives a reload.
   let loaded: SessionParts & Checks = parts;
-  const { pidFile } = settings.listen;
+  const { pidFile, metrics } = settings.listen;
+  let current = settings;
+  const status = metrics && await startStatus(parts, metrics, () => ({ ...loaded, settings: current }));
   const listening = listenMode(parts, {
     address,
     ...limitsOf(settings),
-    onReady: async (sessions) => {
+    onReady: async (state) => {
       // Only now is there a socket that a symbolic link may lead to.
       if (address.transport === "unix") await refuseOwnServer(parts, address);
       // Root may have to make it.
@@ -57,7 +60,8 @@ export async function startListening(
       if (runtime.privileges.uid() === ROOT) tell(logger, "runsAsRoot", {});
       // If the log takes no lines, the start must fail visibly.
       await logger.flush();
-      service?.serves(sessions);
+      service?.serves(state);
+      status?.serves(state);
       sayReady(runtime, address);
       watch?.ask();
     },
@@ -66,6 +70,8 @@ export async function startListening(
       const made = namesFiles(settings) ? await reload(loaded, { settings, reread }) : undefined;
       if (made && !(made instanceof StartError)) {
         loaded = { ...loaded, ...made };
+        current = made.settings;
+        await status?.reloaded();
         setup = setupOf(loaded, made.settings, address);
         watch ??= await newListWatch(loaded);
       }
@@ -89,6 +95,7 @@ export async function startListening(
       return `give an address of this host and ${hint}`;
     });
   } finally {
+    status?.close();
     if (pidFile !== undefined) await removePidFile(runtime, pidFile);
     await service?.notifier.end();
   }
@@ -111,8 +118,9 @@ async function prepare(parts: SessionParts & Checks, settings: Settings): Promis
 
 async function giveUpRoot({ runtime, logger }: SessionParts, settings: Settings, account: Account): Promise<void> {
   const { becomeAccount, noteLostFiles } = await import("./run_as.ts");
-  const { listen: { address }, log: { target } } = settings;
-  await becomeAccount(runtime, account, address?.transport === "unix" ? [address.path] : []);
+  const { listen: { address, metrics }, log: { target } } = settings;
+  const sockets = [address, metrics].flatMap((at) => at?.transport === "unix" ? at.path : []);
+  await becomeAccount(runtime, account, sockets);
   const { directory } = settings.spool;
   const spool = await startSpoolDirectory(runtime.files, directory, { pid: runtime.pid, withContent: true });
   if (spool.isEverybodys) tell(logger, "openSpool", { directory });
@@ -120,6 +128,21 @@ async function giveUpRoot({ runtime, logger }: SessionParts, settings: Settings,
   await noteLostFiles(runtime, logger, {
     read: filesOf(settings),
     log: target.kind === "file" ? target.path : undefined,
+  });
+}
+
+// The pages of --metrics are loaded only if they are wanted.
+async function startStatus(
+  parts: SessionParts & Checks,
+  address: Address,
+  setup: () => SessionParts & Checks & { readonly settings: Settings },
+): Promise<StatusServer> {
+  const { StatusServer } = await import("./status.ts");
+  return await orTempfail("--metrics", StatusServer.start(parts, address, setup), ({ kind }) => {
+    if (address.transport === "unix") {
+      return "give a path in a writable directory, and no other program may listen there";
+    }
+    return `give an address of this host and ${kind === "denied" ? "a port above 1023" : "a free port"}`;
   });
 }
 
@@ -155,6 +178,7 @@ function setupOf({ options }: SessionParts, settings: Settings, address: Address
     at: formatAddress(address),
     next_hop: formatAddress(options.downstream),
     user: settings.listen.user,
+    metrics: settings.listen.metrics && formatAddress(settings.listen.metrics),
     dry_run: judging.dryRun ? "yes" : undefined,
     checks: askedChecks(settings).map(({ row }) => row.name).join(",") || "none",
     filter: command.command || "none",
@@ -224,6 +248,7 @@ function restartOptions(before: Settings, now: Settings): string[] {
     [SETTINGS.listen.address, before.listen.address, now.listen.address],
     [SETTINGS.listen.pidFile, before.listen.pidFile, now.listen.pidFile],
     [SETTINGS.listen.user, before.listen.user, now.listen.user],
+    [SETTINGS.listen.metrics, before.listen.metrics, now.listen.metrics],
     [SETTINGS.log.target, before.log.target, now.log.target],
     [SETTINGS.log.format, before.log.format, now.log.format],
     [SETTINGS.log.verbosity, before.log.verbosity, now.log.verbosity],

@@ -6,7 +6,7 @@ import { type LogTarget, openLogger, SYSLOG } from "../log/sinks.ts";
 import { tell } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import { spawnMode } from "../modes/spawn.ts";
-import { parseDownstream } from "../ports/address.ts";
+import { formatAddress, parseDownstream } from "../ports/address.ts";
 import type { Account, Address, FileFacts, Runtime } from "../ports/runtime.ts";
 import { orTempfail, UsageError } from "../ports/start_error.ts";
 import type { SessionOptions } from "../session/session.ts";
@@ -56,12 +56,15 @@ async function servingOf({ line: { settings, operands, wrong }, nextHop }: Pick<
 
 /** Finds out without a start whether a server can start with `settings`. Throws a `StartError`. */
 export async function checkServing(runtime: Runtime, settings: Settings): Promise<void> {
-  const { address, foreground } = settings.listen;
+  const { address, foreground, metrics } = settings.listen;
   // A service with a forgotten -l would otherwise wait for mail on its standard input.
   if (foreground && !address) throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
   if (!address) refuseListenOptions(settings);
   if (address && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
+  }
+  if (address && metrics && formatAddress(address) === formatAddress(metrics)) {
+    throw new UsageError(`option --metrics: mail comes to ${formatAddress(metrics)}: give --metrics another address`);
   }
 }
 
@@ -82,6 +85,7 @@ function refuseListenOptions({ helper, listen }: Settings): void {
     ["--pid-file", listen.pidFile !== undefined, ` ${asMode}`],
     ["--max-filters", listen.maxFilters !== undefined, ` ${asMode}`],
     ["--drain-timeout", listen.drainTimeout !== SETTINGS.listen.drainTimeout.default, ` ${asMode}`],
+    ["--metrics", listen.metrics !== undefined, ` ${asMode}`],
     ["--user", listen.user !== undefined, ` ${asMode}, or user= in master.cf`],
   ];
   for (const [option, isGiven, hint] of rows) if (isGiven) throw new UsageError(`option ${option}${hint}`);

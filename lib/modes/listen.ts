@@ -19,10 +19,19 @@ export interface ListenOptions {
   readonly maxClients: number;
   /** After a signal to end, sessions may go on for this long. In milliseconds. */
   readonly drainTimeout: number;
-  /** Called when connections are accepted, and awaited, with the open sessions. An error that it throws ends listen mode. */
-  readonly onReady: (sessions: { readonly size: number }) => unknown;
+  /** Called when connections are accepted, and awaited. An error that it throws ends listen mode. */
+  readonly onReady: (state: ListenState) => unknown;
   /** Loads the checks again from the files as they are now; undefined if it cannot. It has then logged why. */
   readonly remake: () => Promise<Remade | undefined>;
+}
+
+/** How listen mode stands. It changes. */
+export interface ListenState {
+  /** How many sessions are open. */
+  readonly size: number;
+  readonly maxClients: number;
+  /** No connections are accepted any more. */
+  readonly isStopping: boolean;
 }
 
 // The pause after an accept that failed because we have no descriptors.
@@ -93,7 +102,17 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   listener = await bind(runtime, logger, options.address);
   if (end.isNear) listener.close();
   try {
-    await options.onReady(sessions);
+    await options.onReady({
+      get size() {
+        return sessions.size;
+      },
+      get maxClients() {
+        return maxClients;
+      },
+      get isStopping() {
+        return end.isNear;
+      },
+    });
   } catch (error) {
     listener.close();
     throw error;

@@ -54,9 +54,9 @@ function parseServer(text: string, example: string, defaultPort?: number): Addre
   return { transport: "tcp", host: server, port: number };
 }
 
-/** `PORT`, `IP:PORT`, `[v6addr]:PORT` or `unix:PATH`. */
-export function parseListen(text: string): Address {
-  const hint = "give [IP:]PORT, such as 10025 or 127.0.0.1:10025";
+/** `PORT`, `IP:PORT`, `[v6addr]:PORT` or `unix:PATH`; `example` is a port. */
+export function parseListen(text: string, example = "10025"): Address {
+  const hint = `give [IP:]PORT, such as ${example} or 127.0.0.1:${example}`;
   const unix = parseUnix(text, hint);
   if (unix) return unix;
   const parts = /^(?:inet:)?(?:(\[[^\]]*\]|[^:]*):)?([^:]*)$/i.exec(text);

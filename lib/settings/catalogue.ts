@@ -11,9 +11,10 @@ import type { DnsOptions } from "../dns/lookups.ts";
 import type { Logger } from "../log/logger.ts";
 import { COMMAND, COUNT, FILE, SCORE, SECONDS } from "../options/kinds.ts";
 import { flag, option, optional, repeated, type Rows, type ValuesOf } from "../options/table.ts";
-import type { Runtime } from "../ports/runtime.ts";
+import type { Address, Runtime } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
 import type { Restriction } from "../restrictions/restriction.ts";
+import type { ServerConn } from "../wire/server_conn.ts";
 import type { SharedTurn } from "../wire/shared_turn.ts";
 import type { Turns } from "../wire/turns.ts";
 import type { GeneralSettings } from "./general.ts";
@@ -33,6 +34,11 @@ export interface CheckRow<Own extends Rows = Rows> extends Row<Own, Check | read
   readonly startsPrograms?: true;
   /** The DNS lists that it may ask; absent if it asks none. */
   lists?(own: ValuesOf<Own>): readonly ListUse[];
+  /** Its servers, and how to find out whether one is there; absent if it has no servers. */
+  readonly servers?: {
+    addresses(own: ValuesOf<Own>): readonly Address[];
+    loadPing(): Promise<(conn: ServerConn) => Promise<void>>;
+  };
 }
 export type RestrictionRow<Own extends Rows = Rows> = Row<Own, LoadedRestriction>;
 
@@ -177,6 +183,10 @@ export const CHECKS = {
       }),
     },
     isAsked: ({ servers }) => servers.length > 0,
+    servers: {
+      addresses: ({ servers }) => servers,
+      loadPing: async () => (await import("../checks/clamd/ping.ts")).pingClamd,
+    },
     load: async ({ servers }, { scanning: { timeout } }, { runtime }) => {
       const { clamdCheck } = await import("../checks/clamd/clamd.ts");
       return clamdCheck(runtime, { servers, timeout });
@@ -200,6 +210,10 @@ export const CHECKS = {
       }),
     },
     isAsked: ({ servers, passwordFile }) => servers.length > 0 || passwordFile !== undefined,
+    servers: {
+      addresses: ({ servers }) => servers,
+      loadPing: async () => (await import("../checks/rspamd/ping.ts")).pingRspamd,
+    },
     load: async ({ servers, passwordFile }, { scanning: { timeout } }, { runtime, turn }) => {
       if (servers.length === 0) {
         throw new UsageError("option --rspamd-password-file: no rspamd is asked: give --rspamd=ADDRESS too");
@@ -233,6 +247,10 @@ export const CHECKS = {
       }),
     },
     isAsked: ({ servers, reject }) => servers.length > 0 || reject !== undefined,
+    servers: {
+      addresses: ({ servers }) => servers,
+      loadPing: async () => (await import("../checks/spamd/ping.ts")).pingSpamd,
+    },
     load: async ({ servers, reject }, { scanning: { timeout } }, { runtime, turn }) => {
       if (servers.length === 0) {
         throw new UsageError("option --spamd-reject: no spamd is asked: give --spamd=ADDRESS too");

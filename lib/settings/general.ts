@@ -11,6 +11,7 @@ import {
   LISTEN,
   LOG,
   LOG_FORMAT,
+  METRICS,
   NAME_SERVER,
   NETWORKS,
   PID_FILE,
@@ -165,6 +166,13 @@ export const GENERAL = {
       kind: USER,
       group: "running",
       help: "with -l, started by root: become user NAME, with its groups only, as soon as the address is open",
+    }),
+    metrics: optional({
+      long: "metrics",
+      kind: METRICS,
+      group: "running",
+      help: "with -l: serve metrics for Prometheus, a status page and /healthz over HTTP at this address (default IP " +
+        "127.0.0.1)",
     }),
     maxClients: option({
       long: "max-clients",

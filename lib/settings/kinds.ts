@@ -12,7 +12,14 @@ import { type Network, parseIp } from "../text/ip.ts";
 import { parseNetwork } from "../text/network.ts";
 import { quote } from "../text/quoting.ts";
 
-export const LISTEN: Kind<Address> = { shown: "[IP:]PORT", parse: parseListen, print: formatAddress };
+export const LISTEN: Kind<Address> = { shown: "[IP:]PORT", parse: (text) => parseListen(text), print: formatAddress };
+
+/** The address of the pages of --metrics. */
+export const METRICS: Kind<Address> = {
+  shown: "[IP:]PORT",
+  parse: (text) => parseListen(text, "9825"),
+  print: formatAddress,
+};
 
 /** The address of a scanner. `examples` are its usual addresses. */
 export function scannerAddress(...examples: readonly [string, ...string[]]): Kind<Address> {

@@ -298,7 +298,7 @@ export class Rig {
     else this.downstream.reset(row.script);
     writeFilter(this.dir, row.filter ?? "exit 0");
     for (const name of listNames(this.dir)) {
-      if (!["spool", "log", "filter", "full", "rules", "quarantine"].includes(name)) {
+      if (!["spool", "log", "filter", "full", "rules", "quarantine", "metrics"].includes(name)) {
         Deno.removeSync(`${this.dir}/${name}`, { recursive: true });
       }
     }

@@ -59,7 +59,7 @@ const USUAL_PROCESSES = 20;
 
 // Other printed lines say these, or they have no effect in the mode.
 const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
-  spawn: ["listen", "foreground", "max-clients", "max-filters", "pid-file", "user"],
+  spawn: ["listen", "foreground", "max-clients", "max-filters", "metrics", "pid-file", "user"],
   listen: ["listen", "foreground", "user"],
 };
 
@@ -71,8 +71,8 @@ const SYSTEM_LOGS = "/var/log";
 // The first SMTP server runs as the user postfix.
 const FOR_POSTFIX = `-o ${USER} -g postfix -m 0710`;
 
-// Any user may read the file of --pid-file.
-const FOR_PIDS = `-o ${USER} -m 0755`;
+// Any user may read the file of --pid-file, and connect to the socket of --metrics.
+const FOR_ALL = `-o ${USER} -m 0755`;
 
 const COMMENT_WIDTH = 79;
 
@@ -120,7 +120,7 @@ function withTimeFor(settings: Settings): Settings {
 
 function checkPlaces(
   mode: PostfixMode,
-  { spool, quarantine, log: { target }, command: { command }, listen: { pidFile, user } }: Settings,
+  { spool, quarantine, log: { target }, command: { command }, listen: { pidFile, metrics, user } }: Settings,
   { listen, downstream, counting }: { listen: Address; downstream: Address; counting: readonly GivenSetting[] },
 ): void {
   const wrong = (what: string, hint: string) => {
@@ -155,6 +155,15 @@ function checkPlaces(
     wrong(`postprox itself is to listen at ${formatAddress(listen)}`, "give -l another port than HOST:PORT");
   }
   checkSockets(mode, listen, downstream, wrong);
+  if (mode === "listen") checkMetrics(metrics, wrong);
+}
+
+function checkMetrics(metrics: Address | undefined, wrong: (what: string, hint: string) => void): void {
+  if (metrics?.transport !== "unix") return;
+  const at = `--metrics=${quote(formatAddress(metrics))}`;
+  const own = `give --metrics=unix:${RUNTIME_DIRECTORY}/metrics.sock`;
+  if (!metrics.path.startsWith("/")) wrong(`${at} is a relative path`, own);
+  if (/^\/(?:var\/)?run\/[^/]*$/.test(metrics.path)) wrong(`${at}: only root makes sockets in that directory`, own);
 }
 
 function checkSockets(
@@ -195,7 +204,7 @@ function optionWords({ row, text }: GivenSetting): string[] {
 
 function setUp(
   { listen }: Start,
-  { spool, quarantine, log: { target: log }, listen: { pidFile } }: Settings,
+  { spool, quarantine, log: { target: log }, listen: own }: Settings,
   { mode, notes }: { mode: PostfixMode; notes: readonly string[] },
 ): string {
   const steps = [`id ${USER} ||`, ...MAKE_USER];
@@ -211,8 +220,9 @@ function setUp(
   }
   const socket = socketDirectory(listen);
   if (socket && runtimeDirectory(socket) === undefined) steps.push(...makeDirectory(socket, FOR_POSTFIX));
-  const pids = mode === "listen" ? pidDirectory(pidFile) : undefined;
-  if (pids && runtimeDirectory(pids) === undefined && !isShared(pids)) steps.push(...makeDirectory(pids, FOR_PIDS));
+  for (const open of mode === "listen" ? openDirectories(own) : []) {
+    if (runtimeDirectory(open) === undefined && !isShared(open)) steps.push(...makeDirectory(open, FOR_ALL));
+  }
   const how = mode === "spawn" ? "one process for each message" : "one process for all messages";
   const noted = notes.map((note) => `#\n${wrapComment(note)}`).join("");
   return `# postprox before the queue of Postfix: ${how}.
@@ -236,8 +246,10 @@ function socketDirectory(listen: Address): string | undefined {
   return listen.transport === "unix" && !postfixSocket(listen) ? directoryOf(listen.path) : undefined;
 }
 
-function pidDirectory(pidFile: string | undefined): string | undefined {
-  return pidFile === undefined ? undefined : directoryOf(pidFile);
+/** The directories of what other users may reach: the file of --pid-file and the socket of --metrics. */
+function openDirectories({ pidFile, metrics }: Settings["listen"]): string[] {
+  const paths = [pidFile, metrics?.transport === "unix" ? metrics.path : undefined];
+  return [...new Set(paths.flatMap((path) => path === undefined ? [] : directoryOf(path)))];
 }
 
 /** The name in /run of a directory that lasts as long as the service runs. */
@@ -255,10 +267,10 @@ function unit(start: Start, settings: Settings): string {
   const foreground = [...start.program, "--foreground", ...words];
   const groups = postfixSocket(start.downstream) ? " -G postdrop" : "";
   const socket = socketDirectory(start.listen);
-  const pids = pidDirectory(settings.listen.pidFile);
+  const open = openDirectories(settings.listen).filter((path) => path !== socket && runtimeDirectory(path));
   const steps = [
     ...socket && runtimeDirectory(socket) ? [`install -d ${FOR_POSTFIX} ${shellWord(socket)}`] : [],
-    ...pids && pids !== socket && runtimeDirectory(pids) ? [`install -d ${FOR_PIDS} ${shellWord(pids)}`] : [],
+    ...open.map((path) => `install -d ${FOR_ALL} ${shellWord(path)}`),
     `runuser -u ${USER}${groups} -- ${inBackground}`,
   ];
   return `# ---- /etc/systemd/system/postprox.service: make this file
@@ -275,13 +287,12 @@ ${formatUnit({ ...fences(start, settings, foreground), execStart: foreground.map
 /** The permissions that the unit must give for these words. */
 function fences(
   { listen, downstream }: Start,
-  { spool, quarantine, log: { target }, listen: { pidFile } }: Settings,
+  { spool, quarantine, log: { target }, listen: own }: Settings,
   words: readonly string[],
 ): Omit<UnitParts, "execStart"> {
   const names = (directory: string) => words.some((word) => new RegExp(`(?<![\\w./-])${directory}/[^/]`).test(word));
   const socket = socketDirectory(listen);
-  const pids = pidDirectory(pidFile);
-  const made = [socket, pids].filter((path) => path !== undefined);
+  const made = [socket, ...openDirectories(own)].filter((path) => path !== undefined);
   const logs = target.kind === "file" ? [directoryOf(target.path)] : [];
   const kept = quarantine.directory === undefined ? [] : [quarantine.directory];
   const places = [spool.directory, ...kept, ...logs, ...made.filter((path) => !runtimeDirectory(path))];
@@ -294,7 +305,7 @@ function fences(
     groups: postfixSocket(downstream) ? ["postdrop"] : [],
     seesHome: names("/(?:home|root|run/user)"),
     seesTmp: names("/(?:var/)?tmp"),
-    needsLowPort: listen.transport === "tcp" && listen.port < 1024,
+    needsLowPort: [listen, own.metrics].some((at) => at?.transport === "tcp" && at.port < 1024),
   };
 }
 

@@ -52,6 +52,7 @@ Deno.test("formatPostfixConfig hands on the options, except those that the lines
         "--max-filters=7",
         "--pid-file=/run/p/p.pid",
         "--user=postprox",
+        "--metrics=9825",
       ],
       "127.0.0.1:10026",
     ],
@@ -143,6 +144,25 @@ Deno.test("formatPostfixConfig gives the file of --pid-file a directory that pos
   assert.throws(() => lines("/run/b.pid"), /only root makes files .* give --pid-file=\/run\/postprox\/postprox\.pid/);
   // Spawn mode has no such file.
   assert.doesNotMatch(print("--postfix-config", "--pid-file=/srv/p/b.pid"), /\/srv\/p/);
+});
+
+Deno.test("formatPostfixConfig gives the socket of --metrics a directory, and a low port of it the right to that", () => {
+  const lines = (at: string, ...args: string[]) => print("--postfix-config=listen", `--metrics=${at}`, ...args);
+  assert.match(lineWith("ExecStart=", lines("9825")), / --metrics=9825 /);
+  assert.match(
+    lines("unix:/run/a/m", "--pid-file=/run/a/p", "-l", "unix:/run/c/s"),
+    /^RuntimeDirectory=postprox c a$/m,
+  );
+  const elsewhere = lines("unix:/srv/p/m");
+  assert.match(elsewhere, /^ReadWritePaths=.*\/srv\/p$/m);
+  assert.match(elsewhere, /^# {3}install -d -o postprox -m 0755 \/srv\/p$/m);
+  assert.throws(() => lines("unix:m"), /--metrics="unix:m" is a relative path/);
+  assert.throws(
+    () => lines("unix:/run/m"),
+    /only root makes sockets .* give --metrics=unix:\/run\/postprox\/metrics\.sock/,
+  );
+  assert.match(lines("900"), /CAP_NET_BIND_SERVICE/);
+  assert.doesNotMatch(lines("9000"), /=CAP_NET_BIND_SERVICE/);
 });
 
 /** The lines of main.cf, each name with its value. */
