@@ -63,7 +63,7 @@ function clientOf(client: string | undefined): Markup {
   if (client === undefined) return html`<span class="null">not known</span>`;
   const [, name, address] = /^([^[]*)(\[[^[]*\])$/.exec(client) ?? [];
   if (name === undefined || address === undefined) return foreign(client, ADDRESS_LIMIT);
-  return html`${foreign(name, ADDRESS_LIMIT)}<wbr>${foreign(address, ADDRESS_LIMIT)}`;
+  return html`<span>${foreign(name, ADDRESS_LIMIT)}<wbr>${foreign(address, ADDRESS_LIMIT)}</span>`;
 }
 
 function senderOf(sender: string | undefined): Markup {
