@@ -177,6 +177,10 @@ function texts(folder: string): readonly Item[] {
 function examples(folder: string): readonly Item[] {
   return [
     { to: `${folder}/clamdscan-filter`, content: source("examples/clamdscan-filter"), program: true },
+    ...["alerts.yml", "grafana.json", "prometheus.yml"].map((name) => ({
+      to: `${folder}/monitoring/${name}`,
+      content: source(`examples/monitoring/${name}`),
+    })),
     { to: `${folder}/postfix-listen`, content: postfixLines("listen") },
     { to: `${folder}/postfix-spawn`, content: postfixLines("spawn") },
   ];

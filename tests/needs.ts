@@ -110,6 +110,7 @@ export const SUITES: readonly Suite[] = [
   { where: "e2e/spamd_test.ts", part: "spamd behind Postfix", needs: POSTFIX },
   { where: "e2e/urls_test.ts", needs: [...NAME_SERVERS, "python3"] },
   { where: "e2e/urls_test.ts", part: "URL lists behind Postfix", needs: POSTFIX },
+  { where: "e2e/monitoring_test.ts", needs: ["Linux", "promtool"] },
   { where: "e2e/status_page_test.ts", needs: ["Linux", "Chromium"] },
   { where: "e2e/metrics_test.ts", needs: ["Linux", "Prometheus", "python3"] },
   { where: "e2e/compile_test.ts", needs: ["Linux", "python3"] },
