@@ -3,7 +3,7 @@
 // The page is served as the program serves it, with the same header fields. Pictures of it go to dist/screenshots/.
 
 import assert from "node:assert/strict";
-import { PAGE_HEADERS, renderPage } from "../../lib/metrics/page/page.ts";
+import { PAGE_FIELDS, PAGE_TYPE, renderPage } from "../../lib/metrics/page/page.ts";
 import { EMPTY, FULL, HOSTILE, HOSTILE_TEXTS, ONE } from "../metrics/snapshots.ts";
 import { Browser, type View } from "../rig/browser.ts";
 import { until } from "../rig/wait.ts";
@@ -34,7 +34,10 @@ function servePages(heard: (name: string) => void = () => {}): { url: string; st
     heard(name);
     const [page, reload] = name.split("-");
     const body = reload ? renderPage(ONE, { faults: [] }, { reload: Number(reload) }) : PAGES[page!];
-    return new Response(body ?? "", { status: body ? 200 : 404, headers: PAGE_HEADERS });
+    return new Response(body ?? "", {
+      status: body ? 200 : 404,
+      headers: { "Content-Type": PAGE_TYPE, ...PAGE_FIELDS },
+    });
   });
   return { url: `http://127.0.0.1:${server.addr.port}`, stop: () => server.shutdown() };
 }

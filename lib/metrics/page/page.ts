@@ -16,30 +16,35 @@ import { tiles } from "./tiles.ts";
 import { verdictsTable } from "./verdicts_table.ts";
 
 export interface PageOptions {
+  /** The name of this host, for people who watch several. */
+  readonly host?: string | undefined;
   /** Minutes by which the clock of this place is before UTC: `-new Date().getTimezoneOffset()`. */
   readonly utcOffset?: number;
   /** The page loads itself again after so many seconds. */
   readonly reload?: number;
 }
 
+// In characters. A host name is shorter.
+const HOST_LIMIT = 100;
+
 /** Often enough to watch, and seldom enough to read. */
 export const RELOAD_SECONDS = 15;
 
-/** The header fields to send with the page. Nothing may be loaded, run, sent or framed. */
-export const PAGE_HEADERS: Readonly<Record<string, string>> = {
-  "Content-Type": "text/html; charset=utf-8",
+export const PAGE_TYPE = "text/html; charset=utf-8";
+
+/** The header fields to send with the page, beside its type. Nothing may be loaded, run, sent or framed. */
+export const PAGE_FIELDS: Readonly<Record<string, string>> = {
   "Content-Security-Policy":
     `default-src 'none'; style-src 'sha256-${STYLE_DIGEST}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-  "X-Content-Type-Options": "nosniff",
   "X-Frame-Options": "DENY",
   "Referrer-Policy": "no-referrer",
   "Cross-Origin-Resource-Policy": "same-origin",
-  "Cache-Control": "no-store",
 };
 
 /** The page as text. It is sent as UTF-8. */
 export function renderPage(snapshot: Snapshot, health: Health, options: PageOptions = {}): string {
-  const { utcOffset = 0, reload = RELOAD_SECONDS } = options;
+  const { host, utcOffset = 0, reload = RELOAD_SECONDS } = options;
+  const name = host ? `postprox on ${host.slice(0, HOST_LIMIT)}` : "postprox";
   const clock = new Clockface(utcOffset);
   const hour = hourOf(snapshot);
   const state = stateOf(snapshot, hour, health);
@@ -49,7 +54,7 @@ export function renderPage(snapshot: Snapshot, health: Health, options: PageOpti
     <html lang="en">
       <head>
         <meta charset="utf-8">
-        <title>${state.words} – postprox</title>
+        <title>${state.words} – ${name}</title>
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta name="robots" content="noindex">
         <meta http-equiv="refresh" content="${reload}">
@@ -57,7 +62,7 @@ export function renderPage(snapshot: Snapshot, health: Health, options: PageOpti
       </head>
       <body>
         <header>
-          <h1>postprox</h1>
+          <h1>${name}</h1>
           <p><time datetime="${clock.machine(time)}">${clock.day(time)}:${clock.second(time).slice(6)}</time> ${clock
             .zone}</p>
         </header>

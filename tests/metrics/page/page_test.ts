@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { hourOf } from "../../../lib/metrics/page/hour.ts";
-import { PAGE_HEADERS, renderPage } from "../../../lib/metrics/page/page.ts";
+import { PAGE_FIELDS, renderPage } from "../../../lib/metrics/page/page.ts";
 import { roundUp } from "../../../lib/metrics/page/plot.ts";
 import { STYLE } from "../../../lib/metrics/page/style.ts";
 import type { Snapshot } from "../../../lib/metrics/snapshot.ts";
@@ -106,6 +106,13 @@ Deno.test("the page loads itself again, and shows the time of its place", () => 
   assert.match(renderPage(EMPTY, WELL), /content="15">/);
 });
 
+Deno.test("the page says which host it is of", () => {
+  const page = renderPage(EMPTY, WELL, { host: "mx1.example.org" });
+  assert.match(page, /<title>Healthy – postprox on mx1\.example\.org<\/title>/);
+  assert.match(page, /<h1>postprox on mx1\.example\.org<\/h1>/);
+  assert.match(renderPage(EMPTY, WELL, { host: "" }), /<h1>postprox<\/h1>/);
+});
+
 Deno.test("faults are the state, and are in the title", () => {
   const page = renderPage(EMPTY, { faults: ["clamd does not answer."] });
   assert.match(page, /<title>Not healthy – postprox<\/title>/);
@@ -114,7 +121,7 @@ Deno.test("faults are the state, and are in the title", () => {
 });
 
 Deno.test("the policy allows the style sheet and nothing else", () => {
-  const policy = PAGE_HEADERS["Content-Security-Policy"]!;
+  const policy = PAGE_FIELDS["Content-Security-Policy"]!;
   assert.match(policy, /^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; /);
   assert.doesNotMatch(policy, /unsafe|\*|https?:/);
   assert.ok(renderPage(EMPTY, WELL).includes(`<style>${STYLE}</style>`));
