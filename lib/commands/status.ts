@@ -19,6 +19,7 @@ import type { Checks } from "../settings/load_checks.ts";
 import { askedChecks } from "../settings/load_judge.ts";
 import type { Settings } from "../settings/settings.ts";
 import { escapeText } from "../text/quoting.ts";
+import { StatusPage } from "./status_page.ts";
 import { VERSION } from "./version.ts";
 
 /** What the sessions that begin now use. */
@@ -57,10 +58,14 @@ export class StatusServer {
     await status.reloaded();
     const { runtime: { clock }, runtime, logger } = parts;
     status.#listener = await bind(runtime, logger, address);
+    const page = new StatusPage(runtime, async () => ({
+      snapshot: status.#snapshot(),
+      faults: await status.#faults(),
+    }));
     const pages = new Map<string, Page>([
       ["/metrics", ({ accept }) => metricsPage(status.#snapshot(), accept)],
       ["/healthz", async () => healthPage(await status.#faults())],
-      ["/", async () => await statusPage(status.#snapshot(), await status.#faults())],
+      ["/", () => page.response()],
     ]);
     void serveHttp({ clock, logger }, status.#listener, pages);
     return status;
@@ -104,13 +109,6 @@ function metricsPage(snapshot: Snapshot, accept: string | undefined): Response {
     body: formatMetrics(snapshot, format),
     fields: { Vary: "Accept" },
   };
-}
-
-// For people.
-async function statusPage(snapshot: Snapshot, faults: readonly string[]): Promise<Response> {
-  const { PAGE_HEADERS, renderPage } = await import("../metrics/page/page.ts");
-  const body = renderPage(snapshot, { faults }, { utcOffset: -new Date().getTimezoneOffset() });
-  return { status: 200, type: "text/html; charset=utf-8", body, fields: PAGE_HEADERS };
 }
 
 function healthPage(faults: readonly string[]): Response {

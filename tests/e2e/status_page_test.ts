@@ -6,7 +6,11 @@ import assert from "node:assert/strict";
 import { PAGE_FIELDS, PAGE_TYPE, renderPage } from "../../lib/metrics/page/page.ts";
 import { EMPTY, FULL, HOSTILE, HOSTILE_TEXTS, ONE } from "../metrics/snapshots.ts";
 import { Browser, type View } from "../rig/browser.ts";
+import { freePort } from "../rig/ports.ts";
+import { Server } from "../rig/server.ts";
 import { until } from "../rig/wait.ts";
+import { assertCode, CONTENT, deliver } from "../blackbox/rig.ts";
+import { Listening } from "./start.ts";
 
 const PICTURES = new URL("../../dist/screenshots/", import.meta.url);
 
@@ -166,4 +170,64 @@ Deno.test("a screen reader finds the tables, the plots and the state on a narrow
     }
   });
   await stop();
+});
+
+/** Senders that RFC 5321 allows, and what a filter may say about their mail. */
+const STRANGERS = [
+  `"<script>document.title = 'owned'</script>"@example.org`,
+  `"'><img/src=x/onerror=alert(1)>"@example.org`,
+  `${"x".repeat(60)}@${"y".repeat(60)}.${"z".repeat(60)}.example`,
+];
+
+Deno.test("the program itself serves the page, and the mail of strangers is in it as text", async (test) => {
+  const fake = await Server.start();
+  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  Deno.mkdirSync(`${dir}/spool`);
+  const port = await freePort();
+  const filter = "echo '</td><b>bold</b><style>*{color:red}</style>' >&2; exit 1";
+  const program = await Listening.start([
+    fake.operand,
+    "-d",
+    `${dir}/spool`,
+    `--log=${dir}/log`,
+    `--metrics=${port}`,
+    "-c",
+    filter,
+  ]);
+  try {
+    for (const sender of STRANGERS) {
+      const { client } = await program.connect();
+      await client.expect(220);
+      await client.expect(250, "EHLO client.example");
+      assertCode(await deliver(client, CONTENT, { from: sender }), 550, 554);
+      client.close();
+    }
+    await withBrowser(async (browser) => {
+      for (const width of [320, 1280]) {
+        await test.step(`${width}`, async () => {
+          const view = { width, height: 900, scheme: "light" as const };
+          await browser.view(view);
+          await browser.open(`http://127.0.0.1:${port}/`);
+          Deno.writeFileSync(pictureOf("program", view), await browser.screenshot());
+          assert.match(await browser.ask("document.title"), /^Healthy – postprox/);
+          const rows = await browser.ask<string[]>(
+            `[...document.querySelectorAll(".refusals tbody tr")].map((row) => row.textContent)`,
+          );
+          assert.equal(rows.length, STRANGERS.length);
+          for (const [at, row] of rows.toReversed().entries()) {
+            assert.ok(row.includes(STRANGERS[at]!.slice(0, 80)), row);
+            assert.ok(row.includes("</td><b>bold</b><style>*{color:red}</style>"), row);
+          }
+          assert.equal(await browser.ask(`document.querySelectorAll(".refusals b, script, img").length`), 0);
+          assert.match(await browser.ask(`document.querySelector(".tiles").textContent`), /3 since start/);
+          assert.deepEqual(await browser.ask(STICKING_OUT), []);
+          assert.deepEqual(browser.complaints, []);
+        });
+      }
+    });
+  } finally {
+    await program.stop();
+    await fake.stop();
+    Deno.removeSync(dir, { recursive: true });
+  }
 });
