@@ -45,6 +45,7 @@ export async function startListening(
   const status = metrics && await startStatus(parts, metrics, () => ({ ...loaded, settings: current }));
   const listening = listenMode(parts, {
     address,
+    socketMode: settings.listen.socketMode,
     ...limitsOf(settings),
     onReady: async (state) => {
       // Only now is there a socket that a symbolic link may lead to.
@@ -247,6 +248,7 @@ function restartOptions(before: Settings, now: Settings): string[] {
   const rows = [
     [SETTINGS.listen.address, before.listen.address, now.listen.address],
     [SETTINGS.listen.pidFile, before.listen.pidFile, now.listen.pidFile],
+    [SETTINGS.listen.socketMode, before.listen.socketMode, now.listen.socketMode],
     [SETTINGS.listen.user, before.listen.user, now.listen.user],
     [SETTINGS.listen.metrics, before.listen.metrics, now.listen.metrics],
     [SETTINGS.log.target, before.log.target, now.log.target],

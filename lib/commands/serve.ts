@@ -56,10 +56,15 @@ async function servingOf({ line: { settings, operands, wrong }, nextHop }: Pick<
 
 /** Finds out without a start whether a server can start with `settings`. Throws a `StartError`. */
 export async function checkServing(runtime: Runtime, settings: Settings): Promise<void> {
-  const { address, foreground, metrics } = settings.listen;
+  const { address, foreground, metrics, socketMode } = settings.listen;
   // A service with a forgotten -l would otherwise wait for mail on its standard input.
   if (foreground && !address) throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
   if (!address) refuseListenOptions(settings);
+  if (address?.transport === "tcp" && metrics?.transport !== "unix" && socketMode !== undefined) {
+    throw new UsageError(
+      "option --socket-mode is for unix sockets, and -l is a port: give -l unix:PATH, or leave it out",
+    );
+  }
   if (address && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
   }
@@ -86,6 +91,7 @@ function refuseListenOptions({ helper, listen }: Settings): void {
     ["--max-filters", listen.maxFilters !== undefined, ` ${asMode}`],
     ["--drain-timeout", listen.drainTimeout !== SETTINGS.listen.drainTimeout.default, ` ${asMode}`],
     ["--metrics", listen.metrics !== undefined, ` ${asMode}`],
+    ["--socket-mode", listen.socketMode !== undefined, ` ${asMode}`],
     ["--user", listen.user !== undefined, ` ${asMode}, or user= in master.cf`],
   ];
   for (const [option, isGiven, hint] of rows) if (isGiven) throw new UsageError(`option ${option}${hint}`);

@@ -57,7 +57,7 @@ export class StatusServer {
     const status = new StatusServer(parts, setup);
     await status.reloaded();
     const { runtime: { clock }, runtime, logger } = parts;
-    status.#listener = await bind(runtime, logger, address);
+    status.#listener = await bind(runtime, logger, address, setup().settings.listen.socketMode);
     const page = new StatusPage(runtime, async () => ({
       snapshot: status.#snapshot(),
       faults: await status.#faults(),

@@ -19,20 +19,29 @@ type UnixAddress = Extract<Address, { transport: "unix" }>;
 const BIND_PATIENCE = 1000;
 
 /** Throws `IoError`. */
-export async function bind(ports: BindPorts, logger: Logger, address: Address): Promise<Listener> {
-  if (address.transport === "unix") return await bindUnix(ports, address);
+export async function bind(
+  ports: BindPorts,
+  logger: Logger,
+  address: Address,
+  socketMode?: number,
+): Promise<Listener> {
+  if (address.transport === "unix") return await bindUnix(ports, address, socketMode);
   if (parseIp(address.host)) return await ports.network.listen(address);
   return await bindName(ports, logger, address);
 }
 
-async function bindUnix({ network, files }: BindPorts, address: UnixAddress): Promise<Listener> {
+async function bindUnix(
+  { network, files }: BindPorts,
+  address: UnixAddress,
+  mode: number | undefined,
+): Promise<Listener> {
   try {
-    return await network.listen(address);
+    return await network.listen(address, mode);
   } catch (error) {
     if (!(error instanceof IoError) || error.kind !== "in-use") throw error;
     if (!await isLeftOver({ network, files }, address)) throw error;
     await files.remove(address.path);
-    return await network.listen(address);
+    return await network.listen(address, mode);
   }
 }
 

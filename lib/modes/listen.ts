@@ -16,6 +16,8 @@ import { Session, type SessionChecks, type SessionParts, SHUTDOWN_GRACE } from "
 
 export interface ListenOptions {
   readonly address: Address;
+  /** The permissions of a unix socket; without it everybody may connect. */
+  readonly socketMode?: number | undefined;
   readonly maxClients: number;
   /** After a signal to end, sessions may go on for this long. In milliseconds. */
   readonly drainTimeout: number;
@@ -99,7 +101,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   runtime.signals.on("SIGXFSZ", () => {});
   // This comes after the signal handlers. The first process of a container gets only signals that it handles, and may
   // be stopped as soon as it listens.
-  listener = await bind(runtime, logger, options.address);
+  listener = await bind(runtime, logger, options.address, options.socketMode);
   if (end.isNear) listener.close();
   try {
     await options.onReady({

@@ -40,8 +40,8 @@ export type Address =
 export interface Network {
   /** Connects to the first address of the host that answers. Gives up after `limit`. */
   connect(to: Address, limit: number): Promise<Conn>;
-  /** Everybody may connect to a unix socket, as to a port. The permissions of its directory say who reaches it. */
-  listen(at: Address): Promise<Listener>;
+  /** A unix socket has the permissions `mode` from its first moment. Without `mode` everybody may connect, as to a port. */
+  listen(at: Address, mode?: number): Promise<Listener>;
   /**
    * Listens on descriptor `fd`, a listening socket that this process was started with. The programs that we start do not
    * get it. Other processes that have the socket go on listening after `close`, and a unix socket keeps its name.

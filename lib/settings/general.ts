@@ -12,6 +12,7 @@ import {
   LOG,
   LOG_FORMAT,
   METRICS,
+  MODE,
   NAME_SERVER,
   NETWORKS,
   PID_FILE,
@@ -149,6 +150,12 @@ export const GENERAL = {
       kind: LISTEN,
       group: "running",
       help: "accept connections at this address (default IP 127.0.0.1), in the background",
+    }),
+    socketMode: optional({
+      long: "socket-mode",
+      kind: MODE,
+      group: "running",
+      help: "with -l: the permissions of unix sockets, in octal (default 0666: everybody may connect)",
     }),
     foreground: flag({
       long: "foreground",

@@ -106,6 +106,16 @@ export const LOG: Kind<LogTarget> = {
 /** A file that postprox makes. */
 export const PID_FILE: Kind<string> = { ...FILE };
 
+/** The permissions of a file (chmod(1)), in octal. */
+export const MODE: Kind<number> = {
+  shown: "MODE",
+  parse: (text) => {
+    if (/^0?[0-7]{3}$/.test(text)) return parseInt(text, 8);
+    throw new UsageError(`${quote(text)} are no permissions: give three octal digits, such as 0660`);
+  },
+  print: (mode) => mode.toString(8).padStart(4, "0"),
+};
+
 /** A user of this host, by name or number. */
 export const USER: Kind<string> = {
   shown: "NAME",

@@ -221,12 +221,21 @@ Deno.test({
     withBed(async (bed) => {
       const path = `${bed.dir}/socket`;
       const run = async () => {
-        const options = ["-l", `unix:${path}`, `--user=${USER}`, `--pid-file=${bed.dir}/pid`];
+        const options = [
+          "-l",
+          `unix:${path}`,
+          `--metrics=unix:${path}.m`,
+          "--socket-mode=0660",
+          `--user=${USER}`,
+          `--pid-file=${bed.dir}/pid`,
+        ];
         const { status, stderr } = await runProgram([...bed.args, ...options]);
         assert.equal(status, 0, stderr);
         const pid = Number(read(`${bed.dir}/pid`));
-        const { uid, gid } = Deno.lstatSync(path);
-        assert.deepEqual([uid, gid], [bed.uid, bed.gid]);
+        for (const socket of [path, `${path}.m`]) {
+          const { uid, gid, mode } = Deno.lstatSync(socket);
+          assert.deepEqual([uid, gid, mode! & 0o777], [bed.uid, bed.gid, 0o660]);
+        }
         kill(pid, "SIGTERM");
         await until(() => !isAlive(pid), () => `the end of process ${pid}`).finally(() => kill(pid));
       };

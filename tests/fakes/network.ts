@@ -39,13 +39,13 @@ export class FakeNetwork implements Network {
     return peer.conn;
   }
 
-  async listen(at: Address): Promise<Listener> {
+  async listen(at: Address, mode?: number): Promise<Listener> {
     if (this.bindRefusal) throw new IoError(this.bindRefusal, `cannot listen: ${this.bindRefusal}`);
     if (at.transport === "tcp" && this.bindable && !this.bindable.has(at.host)) {
       throw new IoError("unreachable", `cannot listen at ${at.host}`);
     }
     if (at.transport === "tcp" && this.taken.has(at.host)) throw new IoError("in-use", `cannot listen at ${at.host}`);
-    const listener = new FakeListener(at);
+    const listener = new FakeListener(at, mode);
     this.listeners.push(listener);
     return listener;
   }
@@ -90,7 +90,7 @@ export class FakeListener implements Listener {
   readonly #waiting: (Conn | IoError)[] = [];
   #wake: (() => void) | undefined;
 
-  constructor(at: Address) {
+  constructor(at: Address, readonly mode?: number) {
     this.at = at;
   }
 

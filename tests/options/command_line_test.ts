@@ -99,6 +99,8 @@ Deno.test("readCommandLine reads every further option", () => {
     ["--log=./x", { "log.target": { kind: "file", path: "./x" } }],
     ["--max-filters=7", { "listen.maxFilters": 7 }],
     ["--pid-file=/run/x", { "listen.pidFile": "/run/x" }],
+    ["--socket-mode=0660", { "listen.socketMode": 0o660 }],
+    ["--socket-mode=600", { "listen.socketMode": 0o600 }],
     ["--user=postprox", { "listen.user": "postprox" }],
     ["--metrics=9825", { "listen.metrics": { transport: "tcp", host: "127.0.0.1", port: 9825 } }],
     ["--metrics=unix:/run/p/m", { "listen.metrics": { transport: "unix", path: "/run/p/m" } }],
@@ -240,7 +242,14 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["--user=postprox", "mx"], /--user is for listen mode: give -l .*master\.cf/],
   [["--drain-timeout=7", "mx"], /--drain-timeout is for listen mode: give -l/],
   [["--metrics=9825", "mx"], /--metrics is for listen mode: give -l/],
+  [["--socket-mode=0660", "mx"], /--socket-mode is for listen mode: give -l/],
+  [["--socket-mode=0660", "-l", "1", "--metrics=2", "mx"], /--socket-mode is for unix sockets/],
+  [["--socket-mode=0660", "-l", "1", "mx"], /--socket-mode is for unix sockets, .*: give -l unix:PATH/],
   // Wrong values.
+  ...["", "8", "0888", "1777", "06660", "rw", "0x1b0", " 660"].map((mode): [string[], RegExp] => [
+    [`--socket-mode=${mode}`, "-l", "unix:/run/x", "mx"],
+    /--socket-mode: ".*" are no permissions: give three octal digits, such as 0660/,
+  ]),
   [["--user=", "-l", "1", "mx"], /--user: "" is no user name: give one such as postprox/],
   [["--user=-x", "-l", "1", "mx"], /--user: "-x" is no user name/],
   [["--user=a b", "-l", "1", "mx"], /--user: "a b" is no user name/],

@@ -341,6 +341,37 @@ for name in os.listdir("/proc/self/fd"):
     },
   },
   {
+    name: "unix: a socket has its permissions from its first moment, under any umask, which stays as it was",
+    play: async ({ network }, dir) => {
+      const before = process.umask();
+      try {
+        for (const umask of [0, 0o022, 0o777]) {
+          for (const mode of [0, 0o600, 0o660, 0o666, 0o777]) {
+            process.umask(umask);
+            const path = `${dir}/unix`;
+            const modes = new Set<number>();
+            // The last moment before the call returns is all that another process can see of its first moment.
+            const listening = network.listen({ transport: "unix", path }, mode);
+            for (let turn = 0; turn < 100 && !fs.existsSync(path); turn++) await Promise.resolve();
+            if (fs.existsSync(path)) modes.add(fs.statSync(path).mode & 0o777);
+            const listener = await listening;
+            modes.add(fs.statSync(path).mode & 0o777);
+            assert.deepEqual([...modes], [mode]);
+            assert.equal(process.umask(), umask);
+            listener.close();
+            fs.rmSync(path, { force: true });
+          }
+        }
+        process.umask(0o077);
+        // The umask stays also if there is no socket.
+        await rejects(network.listen({ transport: "unix", path: `${dir}/none/unix` }, 0o600), "missing");
+        assert.equal(process.umask(), 0o077);
+      } finally {
+        process.umask(before);
+      }
+    },
+  },
+  {
     name: "unix: no such path is kind missing, a socket that nobody serves is kind refused",
     play: async ({ network }, dir) => {
       await rejects(network.connect({ transport: "unix", path: `${dir}/nothing` }, 5000), "missing");

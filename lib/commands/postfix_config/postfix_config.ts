@@ -59,7 +59,7 @@ const USUAL_PROCESSES = 20;
 
 // Other printed lines say these, or they have no effect in the mode.
 const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
-  spawn: ["listen", "foreground", "max-clients", "max-filters", "metrics", "pid-file", "user"],
+  spawn: ["listen", "foreground", "max-clients", "max-filters", "metrics", "pid-file", "socket-mode", "user"],
   listen: ["listen", "foreground", "user"],
 };
 

@@ -7,7 +7,6 @@
 
 import process from "node:process";
 import { ioError } from "./api.ts";
-import { microsecondsOf } from "../shared/timespec.ts";
 import { IoError, kindOfCode } from "../../ports/io_error.ts";
 
 /** A function's parameters and result, in the terms of bun:ffi. */
@@ -127,5 +126,6 @@ export async function machineTime(): Promise<number | undefined> {
     if (error instanceof IoError) return undefined;
     throw error;
   }
+  const { microsecondsOf } = await import("../shared/timespec.ts");
   return microsecondsOf(new BigInt64Array(time.buffer));
 }

@@ -3,23 +3,23 @@
 // Known gap: when the system has no descriptors left, Bun's accept says nothing and tries again and again. That takes
 // all the time of a processor. New connections wait in the queue until a descriptor is free.
 
-import { chmodSync } from "node:fs";
+import process from "node:process";
 import { formatAddress } from "../../ports/address.ts";
 import { IoError } from "../../ports/io_error.ts";
 import type { Address, Listener } from "../../ports/runtime.ts";
 import { Arrivals } from "../shared/arrivals.ts";
+import { EVERYBODY, withMode } from "../shared/socket_mode.ts";
 import { bun, type BunSocket, codeOf, ioError } from "./api.ts";
 import type { Target } from "./connect.ts";
 import { HANDLERS, SocketConn } from "./sockets.ts";
 
 const CONNECTIONS_OF_A_SERVER = 10;
 
-export async function listen(at: Address): Promise<Listener> {
+export async function listen(at: Address, mode?: number): Promise<Listener> {
   const where = at.transport === "unix" ? { unix: at.path } : { hostname: at.host, port: at.port };
   try {
-    const listener = listenOn(where);
-    if (at.transport === "unix") chmodSync(at.path, 0o666);
-    return listener;
+    if (at.transport !== "unix") return listenOn(where);
+    return withMode(mode ?? EVERYBODY, () => listenOn(where), (mask) => process.umask(mask));
   } catch (error) {
     const what = `cannot listen at ${formatAddress(at)}`;
     const failure = ioError(error, what);

@@ -32,7 +32,7 @@ export function bunRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
   const network = {
     connect,
-    listen: async (at: Address) => (await import("./listener.ts")).listen(at),
+    listen: async (at: Address, mode?: number) => (await import("./listener.ts")).listen(at, mode),
     listenInherited: async (fd: number) => (await import("./listener.ts")).listenInherited(fd),
     addressesOf,
     datagrams,

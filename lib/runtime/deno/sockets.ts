@@ -88,12 +88,16 @@ export async function addressesOf(host: string): Promise<string[]> {
   }
 }
 
-export async function listen(at: Address): Promise<Listener> {
+async function listenUnix(path: string, mode: number | undefined): Promise<Deno.UnixListener> {
+  const { EVERYBODY, withMode } = await import("../shared/socket_mode.ts");
+  return withMode(mode ?? EVERYBODY, () => Deno.listen({ transport: "unix", path }), Deno.umask);
+}
+
+export async function listen(at: Address, mode?: number): Promise<Listener> {
   try {
     const listener = at.transport === "unix"
-      ? Deno.listen({ transport: "unix", path: at.path })
+      ? await listenUnix(at.path, mode)
       : Deno.listen({ hostname: at.host, port: at.port });
-    if (at.transport === "unix") Deno.chmodSync(at.path, 0o666);
     // Keeps the program alive while it waits only for time, as it does after a failed accept.
     const alive = setInterval(() => {}, 1 << 30);
     return {

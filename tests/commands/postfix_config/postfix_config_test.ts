@@ -53,6 +53,7 @@ Deno.test("formatPostfixConfig hands on the options, except those that the lines
         "--pid-file=/run/p/p.pid",
         "--user=postprox",
         "--metrics=9825",
+        "--socket-mode=0600",
       ],
       "127.0.0.1:10026",
     ],
