@@ -98,6 +98,7 @@ export const SUITES: readonly Suite[] = [
 
   { where: "e2e/postfix_test.ts", needs: POSTFIX },
   { where: "e2e/quarantine_test.ts", needs: POSTFIX },
+  { where: "e2e/doctor_test.ts", needs: POSTFIX },
   { where: "e2e/postfix_config_lines_test.ts", needs: [...POSTFIX, "--install"] },
   { where: "e2e/deterrent_test.ts", needs: POSTFIX },
   { where: "e2e/deterrent_dns_test.ts", needs: [...NAME_SERVERS, "python3"] },

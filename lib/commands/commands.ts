@@ -20,6 +20,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./check.ts")).check,
   },
   {
+    word: "doctor",
+    own: async () => (await import("../settings/command_options.ts")).DOCTOR,
+    load: async () => (await import("./doctor.ts")).doctor,
+  },
+  {
     word: "quarantine",
     own: async () => (await import("../settings/command_options.ts")).QUARANTINE,
     load: async () => (await import("./quarantine.ts")).quarantine,

@@ -6,6 +6,7 @@ import type { Command } from "./command.ts";
 
 const USAGE = `Usage: postprox HOST:PORT [-c COMMAND] [-d DIR] [-t SEC] [-rv] [-l [IP:]PORT]
        postprox check [OPTION...] FILE|DIR|-...
+       postprox doctor [HOST:PORT] [OPTION...] [--send=ADDRESS]
        postprox quarantine list|show|release|delete|expire --quarantine=DIR ...
        postprox --check-config|--print-config[=changed] [HOST:PORT] [OPTION...]
        postprox --postfix-config[=spawn|listen] [HOST:PORT] [OPTION...]

@@ -54,3 +54,18 @@ export const CHECK = {
 } as const;
 
 export type CheckSettings = Settings & SettingsOf<typeof CHECK.settings>;
+
+export const DOCTOR = {
+  settings: {
+    trial: {
+      send: optional({
+        long: "send",
+        kind: MAILBOX,
+        group: "commands",
+        help: "for doctor: send a test message to ADDRESS through postprox",
+      }),
+    },
+  },
+} as const;
+
+export type DoctorSettings = Settings & SettingsOf<typeof DOCTOR.settings>;

@@ -31,6 +31,8 @@ Deno.test("readWords finds the command by its first word or its option, and othe
     ["judge --help", "help", []],
     ["check a b", "check", ["a", "b"]],
     ["check:25", undefined, ["check:25"]],
+    ["doctor --send=a@example.org a:25", "doctor", ["a:25"]],
+    ["doctor:25", undefined, ["doctor:25"]],
     ["quarantine list", "quarantine", ["list"]],
     ["quarantine:25", undefined, ["quarantine:25"]],
   ];

@@ -81,7 +81,7 @@ ${parts.join("\n")}`;
 }
 
 /** The value of smtpd_proxy_filter that reaches postprox at `listen`. */
-function proxyFilter(listen: Address): string {
+export function proxyFilter(listen: Address): string {
   if (listen.transport === "unix") {
     const socket = postfixSocket(listen);
     if (socket) return `unix:${socket.folder}/${socket.name}`;

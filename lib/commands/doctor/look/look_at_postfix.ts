@@ -1,0 +1,57 @@
+// Asks postconf(1) for the configuration of Postfix: of the instance that MAIL_CONFIG names, or of the default one.
+
+import { IoError } from "../../../ports/io_error.ts";
+import type { Clock, Files, Processes } from "../../../ports/runtime.ts";
+import { readTextFile } from "../../../ports/small_file.ts";
+import type { NoPostfix } from "../facts.ts";
+import { parseServices, Postfix } from "../postfix.ts";
+import { type Ran, runWords } from "./run_words.ts";
+
+interface Ports {
+  readonly clock: Clock;
+  readonly files: Pick<Files, "open">;
+  readonly processes: Pick<Processes, "startTalking">;
+}
+
+const NOT_FOUND = 127;
+
+// The search path of other users than root has no sbin.
+const POSTCONF = 'PATH="$PATH:/usr/sbin:/usr/local/sbin" LC_ALL=C; export PATH LC_ALL; exec postconf "$@"';
+
+export async function lookAtPostfix(ports: Ports): Promise<Postfix | NoPostfix> {
+  const main = await postconf(ports, "-x");
+  if (main.status === NOT_FOUND) return { isAbsent: true, why: "there is no postconf(1)" };
+  if (main.status !== 0) return { isAbsent: false, why: whyNot(main) };
+  const master = await postconf(ports, "-M");
+  if (master.status !== 0) return { isAbsent: false, why: whyNot(master) };
+  const own = await postconf(ports, "-xP");
+  // Postfix before 2.11 has no -P.
+  if (own.status !== 0) return { isAbsent: false, why: whyNot(own) };
+  const directory = /^config_directory = (.*)$/m.exec(main.stdout)?.[1] ?? "/etc/postfix";
+  return new Postfix({
+    main: main.stdout,
+    master: master.stdout,
+    own: own.stdout,
+    services: parseServices(await textOrNothing(ports.files, "/etc/services") ?? ""),
+    mainFile: await textOrNothing(ports.files, `${directory}/main.cf`),
+    masterFile: await textOrNothing(ports.files, `${directory}/master.cf`),
+  });
+}
+
+function postconf(ports: Ports, option: string): Promise<Ran> {
+  return runWords(ports, ["/bin/sh", "-c", POSTCONF, "postconf", option]);
+}
+
+function whyNot({ stderr, status }: Ran): string {
+  const lines = stderr.split("\n").filter((line) => line !== "" && !/: warning: /.test(line));
+  return lines.at(-1) ?? `postconf ended with status ${status}`;
+}
+
+async function textOrNothing(files: Pick<Files, "open">, path: string): Promise<string | undefined> {
+  try {
+    return await readTextFile(files, path);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    return undefined;
+  }
+}
