@@ -15,22 +15,39 @@ const CHECK_LIMIT = 40;
 
 export function refusalsTable({ refusals }: Snapshot, clock: Clockface): Markup {
   const shown = refusals.slice(0, REFUSALS_KEPT);
-  return html`<section class="refusals">
-<table role="table">
-<caption><h2>Latest refusals</h2></caption>
-<colgroup><col class="w-time"><col class="w-verdict"><col class="w-check"><col><col class="w-sender"><col class="w-n"><col class="w-client"><col></colgroup>
-<thead role="rowgroup"><tr role="row">${
-    ["Time", "Verdict", "Check", "Reason", "Sender"].map((name) =>
-      html`<th scope="col" role="columnheader">${name}</th>`
-    )
-  }<th scope="col" role="columnheader" class="n"><abbr title="Recipients">Rcpts</abbr></th>${
-    ["Client", "Reply"].map((name) => html`<th scope="col" role="columnheader">${name}</th>`)
-  }</tr></thead>
-<tbody role="rowgroup">
-${shown.map((refusal) => rowOf(refusal, clock))}</tbody>
-</table>
-${shown.length === 0 ? html`<p class="none">Nothing was refused yet.</p>` : undefined}
+  return html`<section class="refusals" aria-labelledby="refusals">
+<h2 id="refusals">Latest refusals</h2>
+${shown.length === 0 ? html`<p class="note">Nothing was refused yet.</p>` : tableOf(shown, clock)}
 </section>`;
+}
+
+function tableOf(refusals: readonly Refusal[], clock: Clockface): Markup {
+  return html`
+    <table role="table">
+      <caption class="note">The newest first; the log has all of their text</caption>
+      <colgroup>
+        <col class="w-time">
+        <col class="w-verdict">
+        <col class="w-check">
+        <col>
+        <col class="w-sender">
+        <col class="w-n">
+        <col class="w-client">
+        <col>
+      </colgroup>
+      <thead role="rowgroup">
+        <tr
+          role="row">${["Time", "Verdict", "Check", "Reason", "Sender"].map((name) =>
+            html`<th scope="col" role="columnheader">${name}</th>`
+          )}<th scope="col" role="columnheader" class="n"><abbr title="Recipients">Rcpts</abbr></th>${[
+            "Client",
+            "Reply",
+          ].map((name) => html`<th scope="col" role="columnheader">${name}</th>`)}</tr>
+      </thead>
+      <tbody role="rowgroup">
+    ${refusals.map((refusal) => rowOf(refusal, clock))}</tbody>
+    </table>
+  `;
 }
 
 function rowOf(refusal: Refusal, clock: Clockface): Markup {

@@ -73,7 +73,6 @@ thead .n{white-space:normal;overflow-wrap:normal}
 .verdicts tbody th{white-space:nowrap}
 .zero{color:var(--soft)}
 .alarm{color:var(--warn);font-weight:650}
-.none{color:var(--soft);padding-block:.5rem}
 .span{display:block;width:100%;height:.375rem;margin-top:.125rem}
 .span .rail{fill:var(--faint)}.span .range{fill:var(--sessions)}
 tfoot td,tfoot th{font-weight:650}
@@ -113,4 +112,4 @@ td,tbody th{font-size:.8125rem}
 `;
 
 /** The SHA-256 of `STYLE`, in base64. */
-export const STYLE_DIGEST = "DG5JGdjVNfM9fzxELUDrGLMJGtgEN4bRQ+Y01vtFWEo=";
+export const STYLE_DIGEST = "oiRsAME6g9aAgp1wl4dZ0mVFyXWuWEA/8yhjB82h5v8=";

@@ -59,7 +59,7 @@ function notChecked(snapshot: Snapshot, hour: Hour): Tile {
   return {
     name: "Unchecked",
     value: formatCount(hour.messages.unchecked),
-    more: `passed last hour; ${formatCount(errors)} check errors since start`,
+    more: `last hour; ${formatCount(errors)} errors since start`,
     tone: isUncheckedByFault(snapshot, hour) ? "warn" : undefined,
   };
 }
