@@ -9,7 +9,7 @@ import { isOwnServer, isReachable } from "../modes/own_server.ts";
 import { removePidFile, writePidFile } from "../modes/pid_file.ts";
 import type { Service } from "../modes/service.ts";
 import { formatAddress } from "../ports/address.ts";
-import type { Account, Address, Runtime } from "../ports/runtime.ts";
+import type { Account, Address, Listener, Runtime } from "../ports/runtime.ts";
 import { orTempfail, StartError, UsageError } from "../ports/start_error.ts";
 import type { SessionParts } from "../session/session.ts";
 import { type Checks, loadChecks } from "../settings/load_checks.ts";
@@ -17,7 +17,7 @@ import { askedChecks, checkQuarantine } from "../settings/load_judge.ts";
 import { SETTINGS, type Settings } from "../settings/settings.ts";
 import { startSpoolDirectory } from "../spool/directory.ts";
 import { sweepSpoolDirectory } from "../spool/sweep.ts";
-import type { StatusServer } from "./status.ts";
+import type { Counts } from "./counts.ts";
 import { noteMissingFilter } from "./missing_filter.ts";
 import { VERSION } from "./version.ts";
 
@@ -42,7 +42,7 @@ export async function startListening(
   let loaded: SessionParts & Checks = parts;
   const { pidFile, metrics } = settings.listen;
   let current = settings;
-  const status = metrics && await startStatus(parts, metrics, () => ({ ...loaded, settings: current }));
+  const shown = metrics && await startCounts(parts, metrics, () => ({ ...loaded, settings: current }));
   const listening = listenMode(parts, {
     address,
     socketMode: settings.listen.socketMode,
@@ -62,7 +62,7 @@ export async function startListening(
       // If the log takes no lines, the start must fail visibly.
       await logger.flush();
       service?.serves(state);
-      status?.serves(state);
+      shown?.counts.serves(state);
       sayReady(runtime, address);
       watch?.ask();
     },
@@ -72,7 +72,6 @@ export async function startListening(
       if (made && !(made instanceof StartError)) {
         loaded = { ...loaded, ...made };
         current = made.settings;
-        await status?.reloaded();
         setup = setupOf(loaded, made.settings, address);
         watch ??= await newListWatch(loaded);
       }
@@ -96,7 +95,7 @@ export async function startListening(
       return `give an address of this host and ${hint}`;
     });
   } finally {
-    status?.close();
+    shown?.status.close();
     if (pidFile !== undefined) await removePidFile(runtime, pidFile);
     await service?.notifier.end();
   }
@@ -133,18 +132,14 @@ async function giveUpRoot({ runtime, logger }: SessionParts, settings: Settings,
 }
 
 // The pages of --metrics are loaded only if they are wanted.
-async function startStatus(
+async function startCounts(
   parts: SessionParts & Checks,
   address: Address,
-  setup: () => SessionParts & Checks & { readonly settings: Settings },
-): Promise<StatusServer> {
-  const { StatusServer } = await import("./status.ts");
-  return await orTempfail("--metrics", StatusServer.start(parts, address, setup), ({ kind }) => {
-    if (address.transport === "unix") {
-      return "give a path in a writable directory, and no other program may listen there";
-    }
-    return `give an address of this host and ${kind === "denied" ? "a port above 1023" : "a free port"}`;
-  });
+  setup: Counts["setup"],
+): Promise<{ readonly counts: Counts; readonly status: Pick<Listener, "close"> }> {
+  const [{ Counts }, { startStatus }] = await Promise.all([import("./counts.ts"), import("./status.ts")]);
+  const counts = new Counts(parts.logger, setup);
+  return { counts, status: await startStatus(parts, address, counts) };
 }
 
 async function startPidFile(runtime: Runtime, path: string | undefined): Promise<void> {

@@ -33,11 +33,11 @@ const LAST_LIMIT = ANSWER_LIMIT + 500;
 
 export class Health {
   readonly #clock: Clock;
-  readonly #probes: () => readonly Probe[];
+  readonly #probes: () => Promise<readonly Probe[]>;
   #asked: { readonly at: number; readonly faults: Promise<readonly string[]> } | undefined;
 
   /** `probes` is called for each question, so it may depend on settings that were read again. */
-  constructor(clock: Clock, probes: () => readonly Probe[]) {
+  constructor(clock: Clock, probes: () => Promise<readonly Probe[]>) {
     this.#clock = clock;
     this.#probes = probes;
   }
@@ -50,7 +50,7 @@ export class Health {
   }
 
   async #ask(): Promise<readonly string[]> {
-    const faults = await Promise.all(this.#probes().map((probe) => this.#faultOf(probe)));
+    const faults = await Promise.all((await this.#probes()).map((probe) => this.#faultOf(probe)));
     return faults.filter((fault) => fault !== undefined);
   }
 

@@ -28,7 +28,7 @@ async function answer(
 Deno.test("Health asks once in 5 s, however many want to know", async () => {
   const { clock } = new FakeRuntime();
   let asked = 0;
-  const health = new Health(clock, () => [{ name: "x", ask: async () => `fault ${++asked}` }]);
+  const health = new Health(clock, async () => [{ name: "x", ask: async () => `fault ${++asked}` }]);
   const answers = await Promise.all([health.faults(), health.faults()]);
   assert.deepEqual(answers, [["fault 1"], ["fault 1"]]);
   await clock.advance(4_999);
@@ -40,7 +40,7 @@ Deno.test("Health asks once in 5 s, however many want to know", async () => {
 
 Deno.test("Health asks all at once, and names one that never answers or cannot be asked", async () => {
   const { clock } = new FakeRuntime();
-  const health = new Health(clock, () => [
+  const health = new Health(clock, async () => [
     { name: "the disk", ask: () => new Promise(() => {}) },
     { name: "clamd", ask: async () => undefined },
     { name: "spamd", ask: () => Promise.reject(new IoError("exhausted", "too many open files")) },
