@@ -160,7 +160,8 @@ function unit(): string {
       "That directory then needs ReadWritePaths= in a drop-in.",
     ],
     environmentFile: "-/etc/default/postprox",
-    execStart: "/usr/sbin/postprox --foreground -d /var/spool/postprox $POSTPROX_OPTIONS",
+    program: "/usr/sbin/postprox",
+    options: "-d /var/spool/postprox $POSTPROX_OPTIONS",
     writable: ["/var/spool/postprox"],
   });
 }

@@ -13,6 +13,8 @@ export interface CommandRow {
   readonly own?: () => Promise<CommandOwn>;
   /** The option that asks for it. It may stand anywhere. */
   readonly option?: OptionRow;
+  /** The file of --config need not be there yet. */
+  readonly writesConfig?: true;
   readonly load: () => Promise<Command>;
 }
 

@@ -35,8 +35,11 @@ export const COMMANDS: readonly CommandRow[] = [
       kind: choice("spawn", "listen"),
       valueIsOptional: true,
       group: "information",
-      help: "show the lines for main.cf and master.cf that put postprox with these options before Postfix's queue",
+      help:
+        "show the lines for main.cf and master.cf that put postprox with these options before Postfix's queue; with " +
+        "--config also the lines of that file",
     },
+    writesConfig: true,
     load: async () => (await import("./postfix_config.ts")).postfixConfig,
   },
   {
@@ -112,7 +115,7 @@ export async function withConfig(
   // A mistake on the command line comes first, and nothing else is needed for the help.
   if (file === undefined || words.line.wrong || words.command.option?.endsReading) return words;
   const { readConfig } = await import("../settings/config_file.ts");
-  const { settings, nextHop } = await readConfig(files, file);
+  const { settings, nextHop } = await readConfig(files, file, { mayBeMissing: words.command.writesConfig });
   return { ...readWords(args, { own: await ownSettings(args), base: settings }), nextHop };
 }
 

@@ -61,7 +61,8 @@ async function missingHere(files: Pick<Files, "stat">, { settings, given }: Post
     notes.push(`The filter cannot be run on this machine: ${filter}. Until it can, ${mail}.`);
   }
   for (const { row: { long, kind }, text } of given) {
-    const why = kind === FILE ? await whyNoFile(files, text) : undefined;
+    // The lines make the file of --config.
+    const why = kind === FILE && long !== "config" ? await whyNoFile(files, text) : undefined;
     if (why !== undefined) {
       notes.push(
         `The file of --${long} is missing on this machine: ${why}. Until it is there, postprox accepts no mail.`,

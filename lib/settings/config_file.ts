@@ -1,11 +1,12 @@
 // Reads the configuration file that --config names.
 //
 // A file with mistakes throws one `UsageError`, which has a line for each. A file that cannot be read throws a
-// `TempfailError`.
+// `TempfailError`. If a file may be missing, it is then like an empty one.
 
 import { type FileSetting, parseConfigFile } from "../options/config_file.ts";
 import type { Kind } from "../options/kinds.ts";
 import { formatAddress, parseDownstream } from "../ports/address.ts";
+import { IoError } from "../ports/io_error.ts";
 import type { Address, Files } from "../ports/runtime.ts";
 import { readTextFile } from "../ports/small_file.ts";
 import { orTempfail, UsageError } from "../ports/start_error.ts";
@@ -22,8 +23,16 @@ export interface Config {
   readonly nextHop: string | undefined;
 }
 
-export async function readConfig(files: Pick<Files, "open">, path: string): Promise<Config> {
-  const text = await orTempfail("--config", readTextFile(files, path), () => "give a file that can be read");
+export async function readConfig(
+  files: Pick<Files, "open">,
+  path: string,
+  { mayBeMissing = false }: { mayBeMissing?: boolean | undefined } = {},
+): Promise<Config> {
+  const reading = readTextFile(files, path).catch((error) => {
+    if (mayBeMissing && error instanceof IoError && error.kind === "missing") return "";
+    throw error;
+  });
+  const text = await orTempfail("--config", reading, () => "give a file that can be read");
   const { settings, others, mistakes } = parseConfigFile(text, path, {
     table: TABLE,
     others: { "next-hop": NEXT_HOP },

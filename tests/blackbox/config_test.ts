@@ -124,6 +124,45 @@ Deno.test("--check-config looks at all that a start would, and starts nothing", 
   said(await runProgram(["--check-config", "127.0.0.1:25", "--foreground"]), 64, /^$/, /--foreground/);
 });
 
+Deno.test("--postfix-config with --config prints the lines of that file: pasted, they give the same settings", async () => {
+  using bed = new Bed();
+  const spool = `${bed.dir}/spool`;
+  const options = [
+    `--config=${bed.file}`,
+    "-v",
+    "-d",
+    spool,
+    "-c",
+    "true #  it's",
+    "--exit-status=69,70-71=tempfail",
+    "--dry-run",
+  ];
+  const paste = async (...args: readonly string[]) => {
+    const ran = await runProgram([...args, ...options]);
+    assert.equal(ran.status, 0, ran.stderr);
+    assert.doesNotMatch(ran.stdout, /is missing on this machine/);
+    const part = ran.stdout.split(/^(?=# ---- )/m).find((one) => one.startsWith(`# ---- ${bed.file}: `)) ?? "";
+    Deno.writeTextFileSync(bed.file, part);
+    said(await runProgram(["--check-config", `--config=${bed.file}`]), 0, /is right/);
+    return (await runProgram(["--print-config=changed", `--config=${bed.file}`])).stdout;
+  };
+  const direct =
+    (await runProgram(["--print-config=changed", ...options.slice(1), "127.0.0.1:10026", "-l", "10025"])).stdout;
+  assert.equal(await paste("--postfix-config=listen"), direct);
+  // The settings of the file that is there count, too, and the command line has precedence.
+  bed.write("next-hop = mx.example:26", "verbose = 2", "timeout = 7", "max-filters = 3");
+  assert.equal(
+    await paste("--postfix-config"),
+    direct.replace("127.0.0.1:10026", "mx.example:26").replace(/^listen.*\n/m, "").replace(
+      "verbose",
+      "timeout = 7\nverbose",
+    ),
+  );
+  bed.write("timeout = soon");
+  said(await runProgram(["--postfix-config", `--config=${bed.file}`]), 64, /^$/, /conf:1: timeout = soon: /);
+  said(await runProgram(["--postfix-config", `--config=${bed.dir}`]), 75, /^$/, /--config/);
+});
+
 const refusing = (text: string) => `command = echo 550 5.7.1 ${text} >&2; exit 1`;
 
 async function answer(program: Listening): Promise<string> {

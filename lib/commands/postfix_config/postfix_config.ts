@@ -1,6 +1,9 @@
 // The output of --postfix-config: lines of main.cf and master.cf that put postprox, with the given options, before
 // Postfix's queue. For listen mode it also has a systemd unit and the start command. Pure.
 //
+// With --config it also has the lines of that file: all settings that are not the default, from the file as it is now and
+// from the command line. The other parts then only name the file.
+//
 // Each part begins with a comment line `# ---- FILE: ...`. Paste the part into that file as it is. Comments say what
 // else is to be done. Commands in them stand after `#` and three blanks. postfix_lines.ts has the lines of the two
 // files. Postfix starts programs in its queue directory, so a relative path throws a `UsageError`. So does a word that
@@ -13,6 +16,7 @@ import type { Address } from "../../ports/runtime.ts";
 import { UsageError } from "../../ports/start_error.ts";
 import type { GivenSetting } from "../../options/command_line.ts";
 import { FILE } from "../../options/kinds.ts";
+import { configLines } from "../../settings/config_lines.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { RESERVE_SHARE } from "../../session/message.ts";
 import {
@@ -33,7 +37,7 @@ import {
   type UnitParts,
   USER,
 } from "./systemd_unit.ts";
-import { shellWord, unitWord } from "./words.ts";
+import { checkCharacters, shellWord, unitWord } from "./words.ts";
 
 /** The parsed command line that the lines are made for. */
 export interface PostfixLine {
@@ -50,6 +54,8 @@ export interface PostfixLine {
 interface Start extends Ends {
   readonly program: readonly string[];
   readonly handedOn: readonly (readonly string[])[];
+  /** The lines of the configuration file. */
+  readonly config: readonly string[];
 }
 
 const USUAL_LISTEN: Address = { transport: "tcp", host: "127.0.0.1", port: 10025 };
@@ -59,7 +65,17 @@ const USUAL_PROCESSES = 20;
 
 // Other printed lines say these, or they have no effect in the mode.
 const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
-  spawn: ["listen", "foreground", "max-clients", "max-filters", "metrics", "pid-file", "socket-mode", "user"],
+  spawn: [
+    "listen",
+    "foreground",
+    "drain-timeout",
+    "max-clients",
+    "max-filters",
+    "metrics",
+    "pid-file",
+    "socket-mode",
+    "user",
+  ],
   listen: ["listen", "foreground", "user"],
 };
 
@@ -74,6 +90,9 @@ const FOR_POSTFIX = `-o ${USER} -g postfix -m 0710`;
 // Any user may read the file of --pid-file, and connect to the socket of --metrics.
 const FOR_ALL = `-o ${USER} -m 0755`;
 
+/** The unit of the packages reads this file. */
+const PACKAGES_CONFIG = "/etc/postprox/postprox.conf";
+
 const COMMENT_WIDTH = 79;
 
 /** Formats the whole output. `program` is the words that start this program, without options. */
@@ -87,22 +106,34 @@ export function formatPostfixConfig(
     !row.kind || row.isRepeatable ||
     (text !== "" && !given.slice(at + 1).some((later) => later.row === row))
   );
-  const says = (name: string) => counting.some(({ row }) => row.long === name);
+  // Settings of a file are no words of the command line.
+  const changed = asked.config.file === undefined ? [] : configLines(asked, { onlyChanged: true }).map(nameOf);
+  const says = (name: string) => counting.some(({ row }) => row.long === name) || changed.includes(name);
   checkPlaces(mode, asked, { listen, downstream, counting });
   const settings = says("timeout") && !says("message-timeout") ? withTimeFor(asked) : asked;
+  const { file } = settings.config;
   const handedOn = counting.filter(({ row }) => !NOT_HANDED_ON[mode].includes(row.long)).map(optionWords);
   if (settings !== asked) handedOn.push([`--message-timeout=${settings.session.messageTimeout / 1000}`]);
-  const start: Start = { listen, downstream, program, handedOn: [...handedOn, [operand]] };
+  const start: Start = {
+    listen,
+    downstream,
+    program,
+    handedOn: file === undefined ? [...handedOn, [operand]] : [[`--config=${file}`]],
+    config: configFileLines(mode, settings, { listen, operand }),
+  };
+  const config = file === undefined ? [] : [configPart(file, mode, start.config)];
   const processes = says("max-clients") ? settings.listen.maxClients : USUAL_PROCESSES;
   const second = secondServer(downstream);
   const parts = mode === "spawn"
     ? [
       setUp(start, settings, { mode, notes }),
+      ...config,
       mainCf(mode, listen, settings),
       masterCf([spawnEntry({ ...start, processes }), second]),
     ]
     : [
       setUp(start, settings, { mode, notes }),
+      ...config,
       unit(start, settings),
       mainCf(mode, listen, settings),
       masterCf([second]),
@@ -204,10 +235,13 @@ function optionWords({ row, text }: GivenSetting): string[] {
 
 function setUp(
   { listen }: Start,
-  { spool, quarantine, log: { target: log }, listen: own }: Settings,
+  { config: { file: config }, spool, quarantine, log: { target: log }, listen: own }: Settings,
   { mode, notes }: { mode: PostfixMode; notes: readonly string[] },
 ): string {
   const steps = [`id ${USER} ||`, ...MAKE_USER];
+  if (config !== undefined && directoryOf(config) !== "/etc") {
+    steps.push(...makeDirectory(directoryOf(config), "-m 0755"));
+  }
   for (const directory of [spool.directory, ...quarantine.directory ? [quarantine.directory] : []]) {
     if (!isShared(directory)) steps.push(...makeDirectory(directory, `-o ${USER} -m 0700`));
   }
@@ -261,10 +295,36 @@ function isShared(directory: string): boolean {
   return SHARED_DIRECTORIES.test(directory);
 }
 
+/** The lines of the configuration file, if --config names one. */
+function configFileLines(
+  mode: PostfixMode,
+  settings: Settings,
+  { listen, operand }: { listen: Address; operand: string },
+): string[] {
+  if (settings.config.file === undefined) return [];
+  const given = { ...settings, listen: { ...settings.listen, foreground: false, address: listen } };
+  const left = NOT_HANDED_ON[mode].filter((name) => mode === "spawn" || name !== "listen");
+  const lines = configLines(given, { onlyChanged: true, nextHop: operand });
+  lines.forEach(checkCharacters);
+  return lines.filter((line) => !left.includes(nameOf(line)));
+}
+
+function configPart(file: string, mode: PostfixMode, lines: readonly string[]): string {
+  return `# ---- ${file}: make this file
+# It takes the place of the one that may be there.
+# ${mode === "spawn" ? "Each process reads it at its start." : "After a change: systemctl reload postprox"}
+#
+${lines.map((line) => `${line}\n`).join("")}`;
+}
+
+function nameOf(configLine: string): string {
+  return /^[^ ]*/.exec(configLine)![0];
+}
+
 function unit(start: Start, settings: Settings): string {
-  const words = ["-l", formatAddress(start.listen), ...start.handedOn.flat()];
+  const { file } = settings.config;
+  const words = [...file === undefined ? ["-l", formatAddress(start.listen)] : [], ...start.handedOn.flat()];
   const inBackground = [...start.program, ...words].map(shellWord).join(" ");
-  const foreground = [...start.program, "--foreground", ...words];
   const groups = postfixSocket(start.downstream) ? " -G postdrop" : "";
   const socket = socketDirectory(start.listen);
   const open = openDirectories(settings.listen).filter((path) => path !== socket && runtimeDirectory(path));
@@ -275,13 +335,24 @@ function unit(start: Start, settings: Settings): string {
   ];
   return `# ---- /etc/systemd/system/postprox.service: make this file
 # Then: systemctl daemon-reload; systemctl enable --now postprox
-# It takes the place of a package's unit. To keep that one, make no file. Then put
-# the words from -l on into POSTPROX_OPTIONS in /etc/default/postprox.
-# Without systemd, run this at boot as root. It returns when postprox accepts
+# It takes the place of a package's unit. To keep that one, make no file.
+${keepingPackages(file)}# Without systemd, run this at boot as root. It returns when postprox accepts
 # connections.
 #
 ${steps.map((step) => `#   ${step}\n`).join("")}#
-${formatUnit({ ...fences(start, settings, foreground), execStart: foreground.map(unitWord).join(" ") })}`;
+${
+    formatUnit({
+      ...fences(start, settings, [...start.program, ...words, ...start.config]),
+      program: start.program.map(unitWord).join(" "),
+      options: words.map(unitWord).join(" "),
+    })
+  }`;
+}
+
+function keepingPackages(file: string | undefined): string {
+  if (file === undefined) return "# Then put the words from -l on into POSTPROX_OPTIONS in /etc/default/postprox.\n";
+  if (file === PACKAGES_CONFIG) return "";
+  return `# Then write the settings into ${PACKAGES_CONFIG} instead.\n`;
 }
 
 /** The permissions that the unit must give for these words. */
@@ -289,7 +360,7 @@ function fences(
   { listen, downstream }: Start,
   { spool, quarantine, log: { target }, listen: own }: Settings,
   words: readonly string[],
-): Omit<UnitParts, "execStart"> {
+): Omit<UnitParts, "program" | "options"> {
   const names = (directory: string) => words.some((word) => new RegExp(`(?<![\\w./-])${directory}/[^/]`).test(word));
   const socket = socketDirectory(listen);
   const made = [socket, ...openDirectories(own)].filter((path) => path !== undefined);

@@ -9,8 +9,10 @@ import { settingPath } from "./words.ts";
 export interface UnitParts {
   /** The first lines of the comment at its top, without "# ". */
   readonly about: readonly string[];
-  /** The text after ExecStart=. */
-  readonly execStart: string;
+  /** The program, written for ExecStart=. */
+  readonly program: string;
+  /** Its options and HOST:PORT, written likewise. */
+  readonly options: string;
   readonly environmentFile?: string;
   /** Directories that postprox writes in, except those in /var/log and /run. They must exist when the unit starts. */
   readonly writable: readonly string[];
@@ -46,6 +48,7 @@ export const RUNTIME_DIRECTORY = `/run/${USER}`;
 /** The whole unit file. */
 export function formatUnit(parts: UnitParts): string {
   const writable = [...parts.writable, ...parts.seesTmp ? ["/tmp", "/var/tmp"] : []].map(settingPath);
+  const environment = parts.environmentFile === undefined ? "" : `EnvironmentFile=${parts.environmentFile}\n`;
   const capability = parts.needsLowPort ? "CAP_NET_BIND_SERVICE" : "";
   return `${parts.about.map((line) => `# ${line}`.trimEnd()).join("\n")}
 #
@@ -83,8 +86,17 @@ Before=postfix.service postfix@-.service
 StartLimitIntervalSec=0
 
 [Service]
-Type=exec
-${parts.environmentFile === undefined ? "" : `EnvironmentFile=${parts.environmentFile}\n`}ExecStart=${parts.execStart}
+# postprox says when it accepts connections, and "systemctl status" shows what it
+# says of sessions, messages and the last error.
+Type=notify
+# A process that gives no sign of life for so long is killed and started again.
+WatchdogSec=60
+${environment}# The journal has all that is wrong. What follows from it, the start itself says:
+# after status 75 systemd tries again, after 64 it does not.
+ExecStartPre=-${parts.program} --check-config ${parts.options}
+ExecStart=${parts.program} --foreground ${parts.options}
+# A reload fails if anything is wrong, and the old settings stay in force.
+ExecReload=${parts.program} --check-config ${parts.options}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=2
@@ -95,8 +107,10 @@ OOMPolicy=continue
 # systemd tells only postprox to end, and postprox ends its filters. A filter
 # that systemd killed would have failed, and its message would pass.
 KillMode=mixed
-# 10 s for messages that the second server already has, and some for the log.
-TimeoutStopSec=20
+# 30 s for sessions and filters (--drain-timeout), 10 s for messages that the
+# second server already has, and some for the log. postprox asks for more time
+# if its own options give more.
+TimeoutStopSec=45
 
 User=${USER}
 Group=${USER}

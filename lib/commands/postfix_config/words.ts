@@ -30,7 +30,8 @@ export function formatMasterWord(word: string): string {
 
 const SCRIPT = "put it into a script and name that";
 
-function checkCharacters(word: string): void {
+/** Throws a `UsageError` for a word that would break a line. */
+export function checkCharacters(word: string): void {
   // deno-lint-ignore no-control-regex
   if (!/[\x00-\x08\x0a-\x1f\x7f]/.test(word)) return;
   throw new UsageError(`option --postfix-config: ${quote(word)} has a line end or control character: ${SCRIPT}`);

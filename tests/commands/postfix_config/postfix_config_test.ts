@@ -52,6 +52,7 @@ Deno.test("formatPostfixConfig hands on the options, except those that the lines
         "--max-filters=7",
         "--pid-file=/run/p/p.pid",
         "--user=postprox",
+        "--drain-timeout=5",
         "--metrics=9825",
         "--socket-mode=0600",
       ],
@@ -327,6 +328,98 @@ Deno.test("formatPostfixConfig makes a directory for a log, but not the system's
   }
 });
 
+/** The part for `file`, without its comments. */
+function partFor(file: string, text: string): string {
+  const part = text.split(/^(?=# ---- )/m).find((one) => one.startsWith(`# ---- ${file}: `)) ?? "";
+  return part.replaceAll(/^#.*\n|^\n/gm, "");
+}
+
+const CONF = "/etc/postprox/postprox.conf";
+
+Deno.test("with --config, formatPostfixConfig prints the lines of that file, and the rest only names it", () => {
+  const options = [
+    `--config=${CONF}`,
+    "-vv",
+    "-r",
+    "-t",
+    "100",
+    "--dnsbl=a.test",
+    "--dnsbl=b.test",
+    "-c",
+    "/home/b/f 'x  y'",
+  ];
+  const listening = print(
+    "--postfix-config=listen",
+    ...options,
+    "-l",
+    "unix:/run/p/s",
+    "--foreground",
+    "--user=postprox",
+    "--max-clients=7",
+    "mx:26",
+  );
+  const lines = [
+    "next-hop = mx:26",
+    "command = /home/b/f 'x  y'",
+    "dnsbl = a.test",
+    "dnsbl = b.test",
+    "listen = unix:/run/p/s",
+    "max-clients = 7",
+    // So that -t has its time.
+    "message-timeout = 126",
+    "reject = yes",
+    "timeout = 100",
+    "verbose = 2",
+  ];
+  assert.equal(partFor(CONF, listening), lines.map((line) => `${line}\n`).join(""));
+  assert.equal(lineWith("ExecStart=", listening), `ExecStart=/usr/sbin/postprox --foreground --config=${CONF}`);
+  assert.equal(
+    lineWith("ExecStartPre=", listening),
+    `ExecStartPre=-/usr/sbin/postprox --check-config --config=${CONF}`,
+  );
+  assert.match(listening, /^# {3}install -d -m 0755 \/etc\/postprox$/m);
+  assert.match(listening, new RegExp(`^#   runuser -u postprox -- /usr/sbin/postprox --config=${CONF}$`, "m"));
+  assert.match(lineWith("smtpd_proxy_timeout", listening), /= 136s$/);
+  // The fences know what is in the file.
+  assert.equal(lineWith("ProtectHome=", listening.slice(listening.indexOf("[Unit]"))), "ProtectHome=read-only");
+
+  // In spawn mode a process refuses the options of listen mode.
+  const spawned = print(
+    "--postfix-config",
+    ...options,
+    "-l",
+    "10099",
+    "--max-clients=7",
+    "--max-filters=7",
+    "--drain-timeout=5",
+    "--pid-file=/run/p/p",
+  );
+  const without = lines.filter((line) => !/^(?:listen|max-clients|next-hop)/.test(line));
+  assert.equal(partFor(CONF, spawned), ["next-hop = 127.0.0.1:10026", ...without].map((line) => `${line}\n`).join(""));
+  assert.equal(argvOf(spawned), `user=postprox argv=/usr/sbin/postprox --config=${CONF}`);
+  assert.match(spawned, /^127\.0\.0\.1:10099 inet n .* 7 +spawn$/m);
+
+  assert.doesNotMatch(print("--postfix-config=listen", "--config=/etc/p.conf"), /install -d .* \/etc$/m);
+  assert.equal(
+    partFor("/etc/p.conf", print("--postfix-config=listen", "--config=/etc/p.conf")),
+    "next-hop = 127.0.0.1:10026\nlisten = 127.0.0.1:10025\n",
+  );
+});
+
+Deno.test("the unit says when it is ready, and its reload checks the same words as its start", () => {
+  const text = print("--postfix-config=listen", "-v", "-c", "/x 50% $y");
+  const words = String.raw`-l 127.0.0.1:10025 -v -c "/x 50%% $$y" 127.0.0.1:10026`;
+  const set = text.split("\n").filter((line) => /^(?:Type|Exec\w+|WatchdogSec)=/.test(line));
+  assert.deepEqual(set, [
+    "Type=notify",
+    "WatchdogSec=60",
+    `ExecStartPre=-/usr/sbin/postprox --check-config ${words}`,
+    `ExecStart=/usr/sbin/postprox --foreground ${words}`,
+    `ExecReload=/usr/sbin/postprox --check-config ${words}`,
+    "ExecReload=/bin/kill -HUP $MAINPID",
+  ]);
+});
+
 Deno.test("README and docs make the user as formatPostfixConfig does", () => {
   const command = /useradd(?:.*\\\n)*.*/g;
   const words = (text: string) => text.replaceAll(/[\\#\s]+/g, " ").trim();
@@ -364,6 +457,8 @@ Deno.test("formatPostfixConfig refuses in one line what would not work after pas
     [["-c", "echo {"], /without its \}/],
     [["-c", "echo }{"], /without its \{/],
     [["-c", "two\nlines"], /line end/],
+    [["--config=/x", "-c", "two\nlines"], /line end/],
+    [["--config=x"], /--config="x" is a relative path/],
   ];
   for (const [args, words] of rows) {
     assert.throws(() => print("--postfix-config", ...args), (error) => {
