@@ -25,11 +25,14 @@ import {
   runBuild,
   runTool,
 } from "./build.ts";
+import { commentedConfig, CONFIG_OPTIONS } from "./commented_config.ts";
 import { completionFiles, namedCommands } from "./completions.ts";
 import { manualPage } from "./man.ts";
 
 const OPTIONS = await allOptions();
 const COMPLETIONS = completionFiles(OPTIONS, await namedCommands());
+
+const CONFIG_FILE = "etc/postprox/postprox.conf";
 
 const ARCHITECTURES = { x64: "amd64", arm64: "arm64" } as const;
 
@@ -123,6 +126,7 @@ function debItems(executable: Executable): readonly Item[] {
     { to: "usr/share/fish/vendor_completions.d/postprox.fish", content: COMPLETIONS["postprox.fish"]! },
     { to: "usr/lib/systemd/system/postprox.service", content: unit() },
     { to: "usr/lib/tmpfiles.d/postprox.conf", content: source("scripts/package/tmpfiles.conf") },
+    { to: CONFIG_FILE, content: commentedConfig(CONFIG_OPTIONS) },
     { to: "etc/default/postprox", content: source("scripts/package/default") },
     { to: "etc/logrotate.d/postprox", content: source("scripts/package/logrotate") },
     { to: "usr/share/lintian/overrides/postprox", content: lintianOverrides(executable) },
@@ -139,6 +143,7 @@ function tarballItems(executable: Executable): readonly Item[] {
     { to: "postprox", content: { copyOf: executable.path }, program: true },
     { to: "postprox.8", content: manualPage(OPTIONS) },
     ...Object.entries(COMPLETIONS).map(([name, content]) => ({ to: `completions/${name}`, content })),
+    { to: "postprox.conf", content: commentedConfig(CONFIG_OPTIONS) },
     { to: "systemd/postprox.service", content: unit() },
     { to: "systemd/default", content: source("scripts/package/default") },
     { to: "systemd/tmpfiles.conf", content: source("scripts/package/tmpfiles.conf") },
@@ -153,15 +158,15 @@ function tarballItems(executable: Executable): readonly Item[] {
 function unit(): string {
   return formatUnit({
     about: [
-      "postprox in listen mode. Set POSTPROX_OPTIONS in /etc/default/postprox, then:",
-      "systemctl enable --now postprox",
+      "postprox in listen mode. Write your settings into /etc/postprox/postprox.conf,",
+      "then: systemctl enable --now postprox",
       "",
-      "The last of a repeated option counts, so POSTPROX_OPTIONS may name another -d.",
-      "That directory then needs ReadWritePaths= in a drop-in.",
+      "Options in /etc/default/postprox have precedence over that file. Another",
+      "directory for messages (tempdir) needs ReadWritePaths= in a drop-in.",
     ],
     environmentFile: "-/etc/default/postprox",
     program: "/usr/sbin/postprox",
-    options: "-d /var/spool/postprox $POSTPROX_OPTIONS",
+    options: `--config=/${CONFIG_FILE} $POSTPROX_OPTIONS`,
     writable: ["/var/spool/postprox"],
   });
 }

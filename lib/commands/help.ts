@@ -17,7 +17,7 @@ each message, and postprox passes it on or refuses it. The default port is 25.
 [IPV6]:PORT, inet:HOST:PORT and unix:PATH work too.
 `;
 
-const HEADINGS = {
+export const HEADINGS = {
   filter: "Filter",
   checks: "Checks",
   scanners: "Content checks",

@@ -78,7 +78,9 @@ export function parseOperands([operand, second]: readonly string[], nextHop?: st
   const hint = "see postprox --help";
   if (second !== undefined) throw new UsageError(`one server is enough, ${quote(second)} is a second one: ${hint}`);
   const server = operand ?? nextHop;
-  if (server === undefined) throw new UsageError(`no server is named: give HOST:PORT, ${hint}`);
+  if (server === undefined) {
+    throw new UsageError(`no server is named: give HOST:PORT, or next-hop in a file of --config, ${hint}`);
+  }
   return parseDownstream(server);
 }
 

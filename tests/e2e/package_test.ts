@@ -17,6 +17,7 @@ import { startSystemd, type Systemd } from "./systemd.ts";
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const SPOOL = "/var/spool/postprox";
 const UNIT = "/usr/lib/systemd/system/postprox.service";
+const CONFIG = "/etc/postprox/postprox.conf";
 const OPTIONS = "/etc/default/postprox";
 const LOGS = "/var/log/postprox";
 
@@ -86,7 +87,7 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
       for (const path of contents) {
         assert.match(
           path,
-          /^\/(?:etc\/(?:default|logrotate\.d)|usr\/sbin|usr\/share|usr\/lib\/(?:systemd|tmpfiles\.d))\//,
+          /^\/(?:etc\/(?:default|logrotate\.d|postprox)|usr\/sbin|usr\/share|usr\/lib\/(?:systemd|tmpfiles\.d))\//,
         );
       }
       const control = await must(["dpkg-deb", "--field", deb]);
@@ -106,8 +107,11 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
       const listing = (await must(["tar", "-tzf", `${dir}/022/${names[0]}`])).trimEnd().split("\n");
       const folder = names[0]!.replace(".tar.gz", "/");
       assert.ok(listing.every((path) => path.startsWith(folder)), String(listing));
-      for (const name of ["postprox", "postprox.8", "LICENSE", "completions/_postprox", "systemd/postprox.service"]) {
+      for (const name of ["postprox", "postprox.8", "postprox.conf", "LICENSE", "completions/_postprox"]) {
         assert.ok(listing.includes(folder + name), name);
+      }
+      for (const name of ["postprox.service", "default", "tmpfiles.conf"]) {
+        assert.ok(listing.includes(`${folder}systemd/${name}`), name);
       }
       for (const path of listing.filter((path) => /\/(?:systemd|examples)\/.|\/logrotate$/.test(path))) {
         const text = await must(["tar", "-xzOf", `${dir}/022/${names[0]}`, path]);
@@ -127,10 +131,12 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
 
     await test.step("it installs once more, and keeps what the administrator changed", async () => {
       Deno.writeTextFileSync(OPTIONS, `POSTPROX_OPTIONS="127.0.0.1:10026"\n`);
+      Deno.writeTextFileSync(CONFIG, "verbose = 1\ntempdir = /var/spool/postprox\n");
       Deno.chmodSync(SPOOL, 0o755);
       await dpkg("--install", deb);
       await checkInstalled(contents);
       assert.equal(read(OPTIONS), `POSTPROX_OPTIONS="127.0.0.1:10026"\n`);
+      assert.equal(read(CONFIG), "verbose = 1\ntempdir = /var/spool/postprox\n");
     });
 
     await test.step("the manual page can be shown", async () => {
@@ -148,7 +154,7 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
       const printed = partOf(await must(["/usr/sbin/postprox", "--postfix-config=listen", ...options]), UNIT_PART);
       const same = (unit: string) =>
         unit.slice(unit.indexOf("# Filters run inside")).split("\n")
-          .filter((line) => line !== "" && !/^(?:ExecStart|EnvironmentFile)=/.test(line));
+          .filter((line) => line !== "" && !/^(?:Exec\w+|EnvironmentFile)=/.test(line));
       assert.deepEqual(same(printed), same(read(UNIT)));
     });
 
@@ -166,7 +172,7 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
 
     await test.step("removed, it leaves configuration and spool; purged, nothing", async () => {
       await dpkg("--remove", "postprox");
-      assert.ok(exists(OPTIONS) && exists(SPOOL) && !exists("/usr/sbin/postprox"));
+      assert.ok(exists(OPTIONS) && exists(CONFIG) && exists(SPOOL) && !exists("/usr/sbin/postprox"));
       Deno.writeTextFileSync(`${SPOOL}/left`, "over\n");
       await dpkg("--purge", "postprox");
       checkPurged(contents);
@@ -356,6 +362,8 @@ async function useUnit({ sh }: Systemd): Promise<void> {
   assert.doesNotMatch(await journal("warning"), / message verdict=| listening /);
   assert.match(await journal("info"), /^postprox\[[0-9]+\]: \S+: message verdict=/m);
 
+  await useSettings({ sh }, { setOptions, becomes });
+
   await sh("systemctl stop postprox");
   assert.equal(await sh("systemctl show --property=Result --value postprox"), "success\n");
   // Wrong options stay wrong: there is no second try.
@@ -364,6 +372,94 @@ async function useUnit({ sh }: Systemd): Promise<void> {
   await becomes("failed");
   assert.equal(await sh("systemctl show --property=ExecMainStatus --value postprox"), "64\n");
   assert.match(await journal("err"), /option -l, --listen: "99999" has no valid port/);
+}
+
+/** The configuration file, the options over it, a reload that fails, the status, and the watchdog. */
+async function useSettings(
+  { sh }: Pick<Systemd, "sh">,
+  { setOptions, becomes }: {
+    setOptions: (options: string) => Promise<unknown>;
+    becomes: (state: string) => Promise<unknown>;
+  },
+): Promise<void> {
+  const write = (...lines: readonly string[]) => sh(`cat >${CONFIG} <<'END'\n${lines.join("\n")}\nEND`);
+  const show = async (name: string) => (await sh(`systemctl show --property=${name} --value postprox`)).trim();
+  const deliver = (sender = "a@example.org") => sh(`smtp-source -l 5000 -f ${sender} -t b@example.org 127.0.0.1:10025`);
+  const refuse = (sender: string) => `case $SENDER in ${sender}) echo 550 5.7.1 no >&2; exit 1;; esac; exit 0`;
+  const lines = [`tempdir = ${SPOOL}`, "listen = 10025", "next-hop = 127.0.0.1:10026", "verbose = 1", "log = stderr"];
+
+  await setOptions("");
+  await write(...lines, `command = ${refuse("bad@*")}`);
+  await sh("systemctl restart postprox");
+  // The start has waited until connections are accepted.
+  await deliver();
+  await assert.rejects(deliver("bad@example.org"), /550 5\.7\.1 no/);
+  const status = /^0 sessions open, [0-9]+ in all; 2 messages, 1 refused; no error$/;
+  await until(async () => status.test(await show("StatusText")), () => `${status}`);
+  assert.match(await sh("systemctl status postprox"), /Status: "0 sessions open, .* 1 refused; no error"/);
+
+  await write(...lines, `command = ${refuse("worse@*")}`);
+  await sh("systemctl reload postprox");
+  await until(async () => await deliver("bad@example.org").then(() => true, () => false), () => "the new settings");
+  await assert.rejects(deliver("worse@example.org"), /550 5\.7\.1 no/);
+  const pid = await show("MainPID");
+
+  // A reload that would fail fails, says why, and changes nothing.
+  await write(...lines, "timeout = soon", `command = ${refuse("bad@*")}`);
+  await assert.rejects(sh("systemctl reload postprox"));
+  await deliver("bad@example.org");
+  assert.equal(await show("ActiveState"), "active");
+  assert.equal(await show("MainPID"), pid);
+  const journal = await sh("journalctl --sync; journalctl --unit=postprox --output=cat --priority=err");
+  assert.match(journal, /postprox\.conf:6: timeout = soon: /);
+
+  // Options have precedence over the file.
+  await write(...lines, "command = exit 1");
+  await setOptions(`-c "${refuse("best@*").replaceAll("$", "$")}"`);
+  await sh("systemctl restart postprox");
+  await deliver();
+  await assert.rejects(deliver("best@example.org"), /550 5\.7\.1 no/);
+
+  // A process that hangs is started again.
+  const dropIn = `${UNIT_PART}.d`;
+  await sh(`mkdir -p ${dropIn}; printf '[Service]\\nWatchdogSec=2\\nTimeoutAbortSec=1\\n' >${dropIn}/watchdog.conf`);
+  await sh("systemctl daemon-reload; systemctl restart postprox");
+  // Meanwhile it gives signs of life.
+  await until(
+    async () => Number(await sh("ps -o etimes= -p $(systemctl show --property=MainPID --value postprox)")) >= 5,
+    () => "5 s",
+  );
+  const hanging = await show("MainPID");
+  assert.equal(await show("NRestarts"), "0");
+  await sh(`kill -STOP ${hanging}`);
+  await until(async () => await show("NRestarts") === "1", () => "the end of a process that hangs");
+  await becomes("active");
+  assert.notEqual(await show("MainPID"), hanging);
+  await deliver();
+
+  // Sessions end in their own time, also if that is longer than the unit's.
+  await sh(`rm ${dropIn}/*; printf '[Service]\\nTimeoutStopSec=1\\n' >${dropIn}/stop.conf`);
+  await sh("systemctl daemon-reload; systemctl restart postprox");
+  await sh(
+    `bash -c 'exec 3<>/dev/tcp/127.0.0.1/10025; head -1 <&3; touch /tmp/open; sleep 3; echo QUIT >&3' >/dev/null &
+    for try in $(seq 100); do [ -e /tmp/open ] && break; sleep 0.1; done; systemctl stop postprox`,
+  );
+  assert.equal(await show("Result"), "success");
+  await sh(`rm -r ${dropIn}; systemctl daemon-reload`);
+
+  // Neither options nor settings.
+  await setOptions("");
+  await write(`tempdir = ${SPOOL}`);
+  await sh("systemctl restart postprox || :");
+  await becomes("failed");
+  assert.equal(await show("ExecMainStatus"), "64");
+  assert.match(
+    await sh("journalctl --sync; journalctl --unit=postprox --output=cat --priority=err --lines=1"),
+    /^postprox: no server is named: give HOST:PORT, or next-hop in a file of --config/,
+  );
+  await setOptions("-l 10025 127.0.0.1:10026");
+  await sh("systemctl start postprox");
+  await deliver();
 }
 
 /** Rotates the log while messages are logged: each has its line, and the new file goes on where the old one ends. */
@@ -406,7 +502,7 @@ async function rotate(
 }
 
 function checkPurged(contents: readonly string[]): void {
-  const left = [...contents, SPOOL, LOGS, "/usr/share/doc/postprox"].filter(exists);
+  const left = [...contents, "/etc/postprox", SPOOL, LOGS, "/usr/share/doc/postprox"].filter(exists);
   assert.deepEqual(left, []);
   assert.deepEqual(listNames("/var/lib/dpkg/info").filter((name) => name.startsWith("postprox.")), []);
 }
