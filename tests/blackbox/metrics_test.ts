@@ -218,6 +218,17 @@ async function withBed(body: (bed: Bed) => Promise<void>): Promise<void> {
   }
 }
 
+/** Starts the program, and waits until it takes mail. The port is open a moment earlier. */
+async function start({ http, args }: Bed, ...options: string[]): Promise<Listening> {
+  const program = await Listening.start([...args, ...options]);
+  await until(async () => (await ask(http, "/nowhere")).status === 404, "the pages");
+  const { client } = await program.connect();
+  await client.expect(220);
+  await client.expect(221, "QUIT");
+  client.close();
+  return program;
+}
+
 /** The three scanners: a question PING, and its answer. */
 const PINGS: Readonly<Record<string, Protocol>> = {
   clamd: {
@@ -241,12 +252,13 @@ function lines(beginning: string, answer: string): Protocol {
 }
 
 Deno.test("/healthz asks next hop and scanners once in 5 s, and says in plain words what does not answer", () =>
-  withBed(async ({ fake, args, http }) => {
+  withBed(async (bed) => {
+    const { fake, http } = bed;
     await using clamd = await FakeScanner.start(PINGS["clamd"]!);
     await using rspamd = await FakeScanner.start(PINGS["rspamd"]!);
     await using spamd = await FakeScanner.start(PINGS["spamd"]!);
     const scanners = [`--clamd=${clamd.address}`, `--rspamd=${rspamd.address}`, `--spamd=${spamd.address}`];
-    const program = await Listening.start([...args, ...scanners]);
+    const program = await start(bed, ...scanners);
     try {
       const before = fake.sessions.length;
       const answers = await Promise.all(Array.from({ length: 20 }, () => ask(http, "/healthz")));
@@ -309,10 +321,11 @@ Deno.test("--metrics at a port that is taken is a start error, before anybody is
   }));
 
 Deno.test("SIGHUP lets /healthz ask what the configuration file says now", () =>
-  withBed(async ({ args, http, dir, fake }) => {
+  withBed(async (bed) => {
+    const { http, dir, fake } = bed;
     await using clamd = await FakeScanner.start(PINGS["clamd"]!);
     Deno.writeTextFileSync(`${dir}/conf`, "verbose = 1\n");
-    const program = await Listening.start([...args, `--config=${dir}/conf`]);
+    const program = await start(bed, `--config=${dir}/conf`);
     try {
       assert.equal((await ask(http, "/healthz")).status, 200);
       clamd.fault = { at: "connect", does: "close" };
