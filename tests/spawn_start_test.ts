@@ -9,8 +9,11 @@ import assert from "node:assert/strict";
 const ROOT = new URL("../", import.meta.url);
 const SERVE = new URL("lib/commands/serve.ts", ROOT);
 
-/** How much may be loaded. Each file costs about 0.1 ms, on Deno. The rows of the catalogue are a large part of it. */
-const FILES = 76;
+/**
+ * How much may be loaded. Each file costs about 0.1 ms, on Deno. The rows of the catalogue are a large part of it.
+ * Where systemd runs, each line of the log needs the journal's protocol.
+ */
+const FILES = 77;
 const OCTETS = 360_000;
 
 /** Files that most messages in spawn mode do not need. */

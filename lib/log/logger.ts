@@ -52,10 +52,14 @@ export function withWord(level: Level, line: string): string {
 /** Long enough for any reply. More text of a stranger is of no use in a log. In characters. */
 export const VALUE_LIMIT = 600;
 
+/** The beginning of `text`. Dots show that there was more. */
+export function cutValue(text: string, limit = VALUE_LIMIT): string {
+  return text.length > limit ? `${text.slice(0, limit)}...` : text;
+}
+
 /** `key=value`. The value is in quotes if it holds a blank, an equals sign or a quote. */
 export function formatField(key: string, value: string | number, limit = VALUE_LIMIT): string {
-  const text = String(value);
-  const safe = escapeText(text.slice(0, limit)) + (text.length > limit ? "..." : "");
+  const safe = escapeText(cutValue(String(value), limit));
   return /^[^\s"=]+$/.test(safe) ? `${key}=${safe}` : `${key}="${safe.replaceAll('"', '\\"')}"`;
 }
 

@@ -4,11 +4,15 @@
 // of the other places that works, together with the reason. When the place works again, its log says how many lines are
 // missing. If standard error is the client's socket, it is not one of the places.
 //
+// Where systemd's journal reads the place, it gets the fields of each line too (journal.ts).
+//
 // All lines have the same format, plain text or JSON. It is loaded only if it is wanted (json.ts).
 
+import { IoError } from "../ports/io_error.ts";
 import type { File, Runtime } from "../ports/runtime.ts";
 import { bytesOf } from "../text/octets.ts";
 import { type Entry, formatEntry, isWanted, type Level, type Logger, SEVERITY, withWord } from "./logger.ts";
+import { isJournalHere, isJournalsSyslog, journalFields, journalSender } from "./journal.ts";
 import { syslogSender } from "./syslog.ts";
 
 export type LogTarget =
@@ -27,6 +31,9 @@ export const SYSLOG: LogTarget & { kind: "syslog" } = { kind: "syslog", path: "/
 // So many lines may wait for a slow disk or syslog daemon. More lines are dropped.
 const QUEUE_LIMIT = 10000;
 
+// A line of the journal may be longer than one of syslog. In octets.
+const JOURNAL_LINE_LIMIT = 32768;
+
 // A syslog daemon that takes nothing must not stop the program from ending. In milliseconds.
 const FLUSH_LIMIT = 500;
 
@@ -37,10 +44,20 @@ export interface LoggerOptions {
   readonly others: readonly LogTarget[];
 }
 
+/** A line that waits. It has a bound. */
+interface Line {
+  /** The format has made it of an entry. */
+  readonly text: string;
+  /** The fields for the journal. Empty if it is in no place. */
+  readonly fields: string;
+}
+
 interface Place {
-  /** Writes a line that the format has made of an entry. Throws if the line is lost. */
-  line(level: Level, line: string): Promise<void>;
+  /** Writes a line. Throws if the line is lost. */
+  line(level: Level, line: Line): Promise<void>;
   reopen(): Promise<void>;
+  /** Whether it takes the fields for the journal. */
+  readonly takesFields?: true;
 }
 
 /** How lines are written. */
@@ -120,12 +137,18 @@ class QueuedLogger implements Logger {
       return;
     }
     this.#waiting++;
-    // A line that waits has a bound. Its entry has none.
-    const line = this.#parts.format.line(entry);
+    const line = this.#lineOf(entry);
     this.#then(async () => {
       await this.#write(level, line);
       this.#waiting--;
     });
+  }
+
+  // A line that waits has a bound. Its entry has none.
+  #lineOf(entry: Entry): Line {
+    const { format, place, others } = this.#parts;
+    const wantsFields = [place, ...others].some(({ takesFields }) => takesFields);
+    return { text: format.line(entry), fields: wantsFields ? journalFields(entry) : "" };
   }
 
   reopen(): void {
@@ -140,7 +163,7 @@ class QueuedLogger implements Logger {
     this.#tail = this.#tail.then(task);
   }
 
-  async #write(level: Level, line: string): Promise<void> {
+  async #write(level: Level, line: Line): Promise<void> {
     const { place, what } = this.#parts;
     try {
       await this.#sayMissed();
@@ -159,9 +182,9 @@ class QueuedLogger implements Logger {
   async #sayMissed(): Promise<void> {
     if (this.#missed === 0 || this.#waiting > QUEUE_LIMIT / 2) return;
     const missed = this.#missed;
-    const { place, format } = this.#parts;
+    const { place } = this.#parts;
     const words = "lines are missing here because the log could not take them";
-    await place.line("warning", format.line({ words, fields: { lines: missed, reason: this.#why } }));
+    await place.line("warning", this.#lineOf({ words, fields: { lines: missed, reason: this.#why } }));
     this.#missed -= missed;
   }
 
@@ -170,19 +193,19 @@ class QueuedLogger implements Logger {
       await this.#parts.place.reopen();
     } catch (error) {
       // Perhaps nobody reads the old file, because it was moved away. So both places get this line.
-      const { place, format, what } = this.#parts;
+      const { place, what } = this.#parts;
       const words = `${what} cannot be opened again: lines still go to the old one`;
       const entry = { words, fields: { reason: messageOf(error) } };
-      await place.line("error", format.line(entry)).catch(() => {});
+      await place.line("error", this.#lineOf(entry)).catch(() => {});
       await this.#tellOthers(entry);
     }
   }
 
   async #tellOthers(entry: Entry): Promise<void> {
-    await this.#writeToOthers("error", this.#parts.format.line(entry));
+    await this.#writeToOthers("error", this.#lineOf(entry));
   }
 
-  async #writeToOthers(level: Level, line: string): Promise<void> {
+  async #writeToOthers(level: Level, line: Line): Promise<void> {
     for (const other of this.#parts.others) {
       try {
         return await other.line(level, line);
@@ -206,13 +229,36 @@ async function openPlace(runtime: Runtime, target: LogTarget, format: Format): P
     const file = await runtime.files.openLog(target.path);
     return new LogFile(runtime.files, file, { path: target.path, format });
   }
+  const { files, stdio } = runtime;
   const line = target.kind === "syslog"
     ? syslogSender(runtime, target.path, format.inSyslog)
-    : errSender(runtime.stdio, format);
-  return { line, reopen: async () => {} };
+    : errSender(stdio, format);
+  const plain: Place = { line: (level, { text }) => line(level, text), reopen: async () => {} };
+  const isJournal = target.kind === "syslog" ? isJournalsSyslog(files, target.path) : isErrInJournal(runtime);
+  if (!await isJournal) return plain;
+  // The words stay what they are without fields.
+  const message = (level: Level, text: string) =>
+    target.kind === "syslog" ? format.inSyslog(level, text, JOURNAL_LINE_LIMIT) : format.onErr(level, text, true);
+  const send = journalSender(runtime);
+  return {
+    ...plain,
+    takesFields: true,
+    line: async (level, line) => {
+      try {
+        await send(level, message(level, line.text), line.fields);
+      } catch (error) {
+        if (!(error instanceof IoError)) throw error;
+        await plain.line(level, line);
+      }
+    },
+  };
 }
 
-function errSender(stdio: Runtime["stdio"], format: Format): Place["line"] {
+async function isErrInJournal({ stdio, files }: Runtime): Promise<boolean> {
+  return stdio.isErrJournal() && await isJournalHere(files);
+}
+
+function errSender(stdio: Runtime["stdio"], format: Format): (level: Level, line: string) => Promise<void> {
   const isJournal = stdio.isErrJournal();
   return (level, line) =>
     stdio.appendErr(bytesOf(`${journalPrefix(level, isJournal)}${format.onErr(level, line, isJournal)}\n`));
@@ -238,7 +284,7 @@ class LogFile implements Place {
     this.#file = file;
   }
 
-  async line(level: Level, line: string): Promise<void> {
+  async line(level: Level, { text: line }: Line): Promise<void> {
     const start = this.#isTorn ? "\n" : "";
     const text = `${start}${this.#format.inFile(level, line)}\n`;
     const { size } = await this.#file.stat();

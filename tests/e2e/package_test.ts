@@ -361,6 +361,11 @@ async function useUnit({ sh }: Systemd): Promise<void> {
   assert.match(await journal("warning"), /^postprox\[[0-9]+\]: error: \S+: message not checked /m);
   assert.doesNotMatch(await journal("warning"), / message verdict=| listening /);
   assert.match(await journal("info"), /^postprox\[[0-9]+\]: \S+: message verdict=/m);
+  // And it has their fields.
+  const messages = await sh(
+    "journalctl --unit=postprox --output=json POSTPROX_EVENT=message POSTPROX_VERDICT=unchecked",
+  );
+  assert.match(JSON.parse(messages.trim().split("\n")[0]!).POSTPROX_REPLY, /^250 /);
 
   await useSettings({ sh }, { setOptions, becomes });
 

@@ -4,11 +4,13 @@
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { textOf } from "../../lib/text/octets.ts";
+import { JOURNAL_SOCKET } from "../../lib/log/journal.ts";
 import { type LogFormat, type LogTarget, openLogger } from "../../lib/log/sinks.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
 const SYSLOG = { kind: "syslog", path: "/dev/log" } as const;
 const FILE = { kind: "file", path: "/var/log/x" } as const;
+const JOURNALS_SYSLOG = "/run/systemd/journal/dev-log";
 const STDERR = { kind: "stderr" } as const;
 
 function open(
@@ -71,6 +73,60 @@ Deno.test("openLogger writes to standard error with the level as a word, or as t
         : levels.map((level) => `postprox[4711]: ${level}: id: words`),
     );
   }
+});
+
+/** The process of a unit of systemd, on a host with the journal. */
+function underSystemd(): FakeRuntime {
+  const runtime = new FakeRuntime();
+  runtime.isErrJournal = true;
+  for (const path of [JOURNAL_SOCKET, JOURNALS_SYSLOG]) runtime.files.replace(path, new Uint8Array(), "socket");
+  return runtime;
+}
+
+Deno.test("openLogger sends fields to the journal, with the words that standard error or syslog would have", async () => {
+  const message = "id: words size=7";
+  const json = { level: "error", pid: 4711, session: "id", event: "words", size: 7 };
+  const rows: readonly [LogTarget, LogFormat, said: string][] = [
+    [STDERR, "plain", `postprox[4711]: error: ${message}`],
+    [{ kind: "syslog", path: JOURNALS_SYSLOG }, "plain", `error: ${message}`],
+    [STDERR, "json", JSON.stringify(json)],
+    [{ kind: "syslog", path: JOURNALS_SYSLOG }, "json", JSON.stringify(json)],
+  ];
+  for (const [target, format, said] of rows) {
+    const runtime = underSystemd();
+    const logger = await open(runtime, target, { format });
+    logger.write("error", { id: "id", words: "words", fields: { size: 7 } });
+    await logger.flush();
+    assert.equal(runtime.err, "");
+    assert.deepEqual(runtime.network.datagramsSent, [{
+      path: JOURNAL_SOCKET,
+      text: "PRIORITY=3\nSYSLOG_FACILITY=2\nSYSLOG_IDENTIFIER=postprox\nSYSLOG_PID=4711\n" +
+        `MESSAGE=${said}\nPOSTPROX_SESSION=id\nPOSTPROX_EVENT=words\nPOSTPROX_SIZE=7\n`,
+    }]);
+  }
+});
+
+Deno.test("openLogger writes a line that the journal's socket does not take as it would without one", async () => {
+  const runtime = underSystemd();
+  const logger = await open(runtime, STDERR);
+  runtime.network.syslog = "missing";
+  logger.write("error", { words: "one" });
+  await logger.flush();
+  runtime.network.syslog = "up";
+  logger.write("error", { words: "two" });
+  await logger.flush();
+  assert.equal(runtime.err, "<3>postprox[4711]: error: one\n");
+  assert.match(runtime.network.datagramsSent[0]!.text, /^MESSAGE=postprox\[4711\]: error: two$/m);
+});
+
+Deno.test("openLogger sends a line that its file does not take to the journal, with its fields", async () => {
+  const runtime = underSystemd();
+  const others = [{ kind: "syslog", path: JOURNALS_SYSLOG }] as const;
+  const logger = await open(runtime, FILE, { others });
+  runtime.files.fail("append", "no-space");
+  logger.write("error", { words: "words", fields: { size: 7 } });
+  await logger.flush();
+  assert.deepEqual(runtime.network.datagramsSent.map(({ text }) => /^POSTPROX_SIZE=7$/m.test(text)), [false, true]);
 });
 
 Deno.test("openLogger writes JSON to each place, with the time where that has none of its own", async () => {
