@@ -50,6 +50,50 @@ const ROWS: readonly Row[] = [
   ["[TEMPUNAVAIL] is a value", "smtp/xforward.ts", "&& !NOT_NOW.test(value);", ";", "smtp/xforward_test.ts"],
   ["verbs are known in capitals only", "smtp/command.ts", "letters.toUpperCase()", "letters", "smtp/command_test.ts"],
 
+  // --- the service manager
+  [
+    "a watchdog hears nothing",
+    "modes/notifier.ts",
+    "if (period !== undefined) this.#every(",
+    "if (false) this.#every(",
+    "modes/notifier_test.ts",
+  ],
+  [
+    "the notice of a reload has no time",
+    "modes/notifier.ts",
+    "...time === undefined ? [] : [`MONOTONIC_USEC=${time}`]",
+    "",
+    "modes/notifier_test.ts",
+  ],
+  [
+    "a reload is not announced",
+    "commands/listen.ts",
+    "service?.notifier.reloading();",
+    "",
+    "blackbox/notify_test.ts",
+  ],
+  [
+    "a service manager does not hear who goes on in the background",
+    "modes/background.ts",
+    "await nameSuccessor(runtime, self.pid);",
+    "",
+    "blackbox/notify_test.ts",
+  ],
+  [
+    "the unit's reload checks nothing",
+    "commands/postfix_config/systemd_unit.ts",
+    "ExecReload=${parts.program} --check-config ${parts.options}\n",
+    "",
+    "commands/postfix_config/",
+  ],
+  [
+    "options of listen mode are in the file for spawn mode",
+    "commands/postfix_config/postfix_config.ts",
+    'mode === "spawn" || name !== "listen"',
+    "false",
+    "commands/postfix_config/",
+  ],
+
   // --- URLs
   [
     "a user before the host is the host",
