@@ -9,6 +9,7 @@ import { tell } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
 import { journalPrefix, openLogger, SYSLOG } from "./log/sinks.ts";
 import { IoError } from "./ports/io_error.ts";
+import type { WorkerSide } from "./modes/worker.ts";
 import type { Runtime } from "./ports/runtime.ts";
 import { StartError, UsageError } from "./ports/start_error.ts";
 import { OWN_REPLIES } from "./session/own_replies.ts";
@@ -19,6 +20,16 @@ const EX_SOFTWARE = 70;
 
 /** Runs postprox with `args`. Returns its exit status. */
 export async function run(runtime: Runtime, args: readonly string[]): Promise<number> {
+  const sockets = runtime.workerSockets;
+  if (!sockets) return await runCommand(runtime, args);
+  const { beWorker } = await import("./modes/worker.ts");
+  const { runtime: ofWorker, worker } = await beWorker(runtime, sockets);
+  const status = await runCommand(ofWorker, args, worker);
+  await worker.flush();
+  return status;
+}
+
+async function runCommand(runtime: Runtime, args: readonly string[], worker?: WorkerSide): Promise<number> {
   let log: LogSettings | undefined;
   try {
     const words = readWords(args, { own: await ownSettings(args) });
@@ -37,7 +48,8 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
       args,
       line,
       nextHop,
-      reread: () => withConfig(runtime.files, args, words),
+      reread: (files = runtime.files) => withConfig(files, args, words),
+      worker,
       options: allOptions,
     });
   } catch (error) {

@@ -35,7 +35,12 @@ const LEVELS: Readonly<Record<string, number>> = {
 
 /** Names that only some folders may use. */
 const ADAPTERS = [
-  { folder: "lib/runtime/deno", entry: "main.ts", modules: ["node:dns/promises", "node:net"], says: "Deno" },
+  {
+    folder: "lib/runtime/deno",
+    entry: "main.ts",
+    modules: ["node:dns/promises", "node:net", "node:util"],
+    says: "Deno",
+  },
   { folder: "lib/runtime/bun", entry: "main_bun.ts", modules: ["node:", "bun:"], says: "Bun" },
 ] as const;
 

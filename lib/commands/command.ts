@@ -2,7 +2,8 @@
 
 import type { CommandLine } from "../options/command_line.ts";
 import type { OptionRow, SettingsTable } from "../options/table.ts";
-import type { Runtime } from "../ports/runtime.ts";
+import type { WorkerSide } from "../modes/worker.ts";
+import type { Files, Runtime } from "../ports/runtime.ts";
 import type { Settings } from "../settings/settings.ts";
 
 /** A row of the table of commands. */
@@ -40,8 +41,10 @@ export interface Call {
   readonly line: CommandLine<Settings>;
   /** HOST:PORT in the file that --config names. The line has one of its own, or uses this one. */
   readonly nextHop?: string | undefined;
-  /** Reads the file that --config names again. Throws a `StartError`. */
-  readonly reread: () => Promise<Pick<Call, "line" | "nextHop">>;
+  /** Reads the file that --config names again, from `files` if they are given. Throws a `StartError`. */
+  readonly reread: (files?: Files) => Promise<Pick<Call, "line" | "nextHop">>;
+  /** What this process has if it is a worker of a supervisor. */
+  readonly worker?: WorkerSide | undefined;
   /** All options of the program. */
   readonly options: () => Promise<readonly OptionRow[]>;
 }

@@ -4,11 +4,14 @@ import type { ListWatch } from "../dns/list_watch.ts";
 import { tell } from "../log/events.ts";
 import type { Fields } from "../log/logger.ts";
 import { READY } from "../modes/background.ts";
+import { bind } from "../modes/bind.ts";
 import { listenMode, type Remade } from "../modes/listen.ts";
 import { isOwnServer, isReachable } from "../modes/own_server.ts";
 import { removePidFile, writePidFile } from "../modes/pid_file.ts";
+import { OwnPlaces } from "../modes/places.ts";
 import type { Service } from "../modes/service.ts";
 import { formatAddress } from "../ports/address.ts";
+import type { IoError } from "../ports/io_error.ts";
 import type { Account, Address, Listener, Runtime } from "../ports/runtime.ts";
 import { orTempfail, StartError, UsageError } from "../ports/start_error.ts";
 import type { SessionParts } from "../session/session.ts";
@@ -21,7 +24,8 @@ import type { Counts } from "./counts.ts";
 import { noteMissingFilter } from "./missing_filter.ts";
 import { VERSION } from "./version.ts";
 
-const ROOT = 0;
+/** The id of the user root. */
+export const ROOT = 0;
 
 /** Runs listen mode at `address`. Returns its exit status. Throws a `StartError`. */
 export async function startListening(
@@ -44,8 +48,8 @@ export async function startListening(
   let current = settings;
   const shown = metrics && await startCounts(parts, metrics, () => ({ ...loaded, settings: current }));
   const listening = listenMode(parts, {
-    address,
-    socketMode: settings.listen.socketMode,
+    listen: () => bind(runtime, logger, address, settings.listen.socketMode),
+    places: new OwnPlaces(settings.listen.maxClients),
     ...limitsOf(settings),
     onReady: async (state) => {
       // Only now is there a socket that a symbolic link may lead to.
@@ -87,13 +91,7 @@ export async function startListening(
     },
   });
   try {
-    return await orTempfail("-l, --listen", listening, ({ kind }) => {
-      if (address.transport === "unix") {
-        return "give a path in a writable directory, and no other program may listen there";
-      }
-      const hint = kind === "denied" ? "a port above 1023, because only root may use lower ones" : "a free port";
-      return `give an address of this host and ${hint}`;
-    });
+    return await orTempfail("-l, --listen", listening, listenHint(address));
   } finally {
     shown?.status.close();
     if (pidFile !== undefined) await removePidFile(runtime, pidFile);
@@ -108,15 +106,17 @@ async function newService({ runtime, logger }: SessionParts): Promise<Service | 
 
 /** The work before the first session. The user that serves mail must be able to do it. Throws a `StartError`. */
 async function prepare(parts: SessionParts & Checks, settings: Settings): Promise<void> {
-  const { runtime, logger, judge } = parts;
-  const { removed, failures } = await sweepSpoolDirectory(runtime, settings.spool.directory);
-  for (const why of failures) tell(logger, "notSwept", { why });
-  for (const file of removed) tell(logger, "swept", { file });
+  await sweep(parts, settings);
   await noteMissingFilter(parts, settings);
-  judge.start?.();
+  parts.judge.start?.();
 }
 
-async function giveUpRoot({ runtime, logger }: SessionParts, settings: Settings, account: Account): Promise<void> {
+/** Becomes the user of --user, who must be able to do the rest. Throws a `StartError`. */
+export async function giveUpRoot(
+  { runtime, logger }: Pick<SessionParts, "runtime" | "logger">,
+  settings: Settings,
+  account: Account,
+): Promise<void> {
   const { becomeAccount, noteLostFiles } = await import("./run_as.ts");
   const { listen: { address, metrics }, log: { target } } = settings;
   const sockets = [address, metrics].flatMap((at) => at?.transport === "unix" ? at.path : []);
@@ -142,19 +142,43 @@ async function startCounts(
   return { counts, status: await startStatus(parts, address, counts) };
 }
 
-async function startPidFile(runtime: Runtime, path: string | undefined): Promise<void> {
+/** What to do if postprox cannot listen at `address`. */
+export function listenHint(address: Address): (error: IoError) => string {
+  return ({ kind }) => {
+    if (address.transport === "unix") {
+      return "give a path in a writable directory, and no other program may listen there";
+    }
+    const hint = kind === "denied" ? "a port above 1023, because only root may use lower ones" : "a free port";
+    return `give an address of this host and ${hint}`;
+  };
+}
+
+/** Removes what processes that were killed have left in the spool directory. */
+export async function sweep(
+  { runtime, logger }: Pick<SessionParts, "runtime" | "logger">,
+  { spool }: Settings,
+): Promise<void> {
+  const { removed, failures } = await sweepSpoolDirectory(runtime, spool.directory);
+  for (const why of failures) tell(logger, "notSwept", { why });
+  for (const file of removed) tell(logger, "swept", { file });
+}
+
+export async function startPidFile(runtime: Runtime, path: string | undefined): Promise<void> {
   if (path === undefined) return;
   const hint = () => "give a file in a directory that can be written, such as /run/postprox/postprox.pid";
   await orTempfail("--pid-file", writePidFile(runtime, path), hint);
 }
 
-async function newListWatch({ runtime, logger, dns }: SessionParts & Checks): Promise<ListWatch | undefined> {
+export async function newListWatch({ runtime, logger, dns }: SessionParts & Checks): Promise<ListWatch | undefined> {
   if (!dns) return undefined;
   const { ListWatch } = await import("../dns/list_watch.ts");
   return new ListWatch({ clock: runtime.clock, resolver: runtime.resolver, logger }, dns);
 }
 
-async function refuseOwnServer({ runtime, options: { downstream } }: SessionParts, address: Address): Promise<void> {
+export async function refuseOwnServer(
+  { runtime, options: { downstream } }: Pick<SessionParts, "runtime" | "options">,
+  address: Address,
+): Promise<void> {
   if (!await isOwnServer(runtime, address, downstream)) return;
   const [at, server] = [formatAddress(address), formatAddress(downstream)];
   throw new UsageError(
@@ -162,12 +186,12 @@ async function refuseOwnServer({ runtime, options: { downstream } }: SessionPart
   );
 }
 
-function limitsOf({ listen: { maxClients, drainTimeout } }: Settings) {
+export function limitsOf({ listen: { maxClients, drainTimeout } }: Settings) {
   return { maxClients, drainTimeout };
 }
 
 /** The setup of this process, for the log. */
-function setupOf({ options }: SessionParts, settings: Settings, address: Address): Fields {
+export function setupOf({ options }: Pick<SessionParts, "options">, settings: Settings, address: Address): Fields {
   const { command, helper, rules, filterRules, extchk, judging } = settings;
   return {
     version: VERSION,
@@ -187,7 +211,7 @@ function setupOf({ options }: SessionParts, settings: Settings, address: Address
 }
 
 // postprox serves mail even if nobody reads this line.
-function sayReady({ stdio }: Runtime, address: Address): void {
+export function sayReady({ stdio }: Runtime, address: Address): void {
   try {
     stdio.writeOut(`${READY} at ${formatAddress(address)}\n`);
   } catch {
@@ -239,9 +263,11 @@ function filesOf({ config, rules, filterRules, rspamd, urls }: Settings): string
 }
 
 /** The options that have another value now, and that only a start reads. */
-function restartOptions(before: Settings, now: Settings): string[] {
+export function restartOptions(before: Settings, now: Settings): string[] {
   const rows = [
     [SETTINGS.listen.address, before.listen.address, now.listen.address],
+    // Their number may change.
+    [SETTINGS.listen.workers, before.listen.workers !== undefined, now.listen.workers !== undefined],
     [SETTINGS.listen.pidFile, before.listen.pidFile, now.listen.pidFile],
     [SETTINGS.listen.socketMode, before.listen.socketMode, now.listen.socketMode],
     [SETTINGS.listen.user, before.listen.user, now.listen.user],

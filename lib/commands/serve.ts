@@ -7,7 +7,7 @@ import { tell } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import { spawnMode } from "../modes/spawn.ts";
 import { formatAddress, parseDownstream } from "../ports/address.ts";
-import type { Account, Address, FileFacts, Runtime } from "../ports/runtime.ts";
+import type { Account, Address, FileFacts, Files, Runtime } from "../ports/runtime.ts";
 import { orTempfail, UsageError } from "../ports/start_error.ts";
 import type { SessionOptions } from "../session/session.ts";
 import { loadChecks } from "../settings/load_checks.ts";
@@ -16,11 +16,14 @@ import { startSpoolDirectory } from "../spool/directory.ts";
 import { quote } from "../text/quoting.ts";
 import type { Call, Command } from "./command.ts";
 
-export const serve: Command = async ({ runtime, args, line, nextHop, reread }) => {
+export const serve: Command = async ({ runtime, args, line, nextHop, reread, worker }) => {
   const { settings, options } = await servingOf({ line, nextHop });
   await checkServing(runtime, settings);
   const { address, foreground, user } = settings.listen;
-  const account = user === undefined ? undefined : await (await import("./run_as.ts")).accountToBecome(runtime, user);
+  // A worker's supervisor has done that.
+  const account = user === undefined || worker
+    ? undefined
+    : await (await import("./run_as.ts")).accountToBecome(runtime, user);
   // Root can use every directory. So that user looks at it, as soon as this process is that user.
   const spool = account ? undefined : await startSpool(runtime, settings);
   if (address && !foreground) {
@@ -29,18 +32,29 @@ export const serve: Command = async ({ runtime, args, line, nextHop, reread }) =
     return await orTempfail("-l, --listen", behind, () => "try again, or give --foreground");
   }
   const logger = await openLog(runtime, settings, account);
-  const checks = await loadChecks({ runtime, logger }, settings);
+  const rereadServing = async (files?: Files) => {
+    const serving = await servingOf(await reread(files));
+    await checkServing(runtime, serving.settings);
+    // Root can use every directory.
+    const isUser = !account || runtime.privileges.uid() === account.uid;
+    if (isUser) await startSpool(runtime, serving.settings);
+    return serving;
+  };
+  if (spool?.isEverybodys && !worker) tell(logger, "openSpool", settings.spool);
+  if (address && settings.listen.workers !== undefined && !worker) {
+    const { supervise } = await import("./supervise.ts");
+    const supervising = supervise({ runtime, logger, args, address, account, reread: rereadServing });
+    return await supervising.finally(() => logger.flush());
+  }
+  const checks = await loadChecks({ runtime, logger, filterTurns: worker?.turns }, settings);
   const parts = { runtime, logger, ...checks, options };
   try {
-    if (spool?.isEverybodys) tell(logger, "openSpool", settings.spool);
     if (!address) return await spawnMode(parts);
+    if (worker) {
+      const { work } = await import("./work.ts");
+      return await work(parts, { settings, worker });
+    }
     const { startListening } = await import("./listen.ts");
-    const rereadServing = async () => {
-      const serving = await servingOf(await reread());
-      await checkServing(runtime, serving.settings);
-      await startSpool(runtime, serving.settings);
-      return serving;
-    };
     return await startListening(parts, { settings, address, account, reread: rereadServing });
   } finally {
     await checks.judge.retire?.();
@@ -94,6 +108,7 @@ function refuseListenOptions({ helper, listen }: Settings): void {
     ["--drain-timeout", listen.drainTimeout !== SETTINGS.listen.drainTimeout.default, ` ${asMode}`],
     ["--metrics", listen.metrics !== undefined, ` ${asMode}`],
     ["--socket-mode", listen.socketMode !== undefined, ` ${asMode}`],
+    ["--workers", listen.workers !== undefined, ` ${asMode}`],
     ["--user", listen.user !== undefined, ` ${asMode}, or user= in master.cf`],
   ];
   for (const [option, isGiven, hint] of rows) if (isGiven) throw new UsageError(`option ${option}${hint}`);

@@ -225,11 +225,21 @@ export const EVENTS = {
     "a restart is needed for options that have changed",
     ({ options }: { options: readonly string[] }) => ({ options: options.join(" ") }),
   ),
+  /** `worker` is a process id. `pause` is in milliseconds. */
+  workerReplaced: row(
+    "warning",
+    "a worker is replaced",
+    ({ worker, how, pause }: { worker: number | undefined; how: string; pause: number }) => ({
+      worker,
+      reason: how,
+      pause_s: pause > 0 ? pause / 1000 : undefined,
+    }),
+  ),
   /** `limit` is in milliseconds: the end comes within this time. */
   shutdown: row(
     "info",
     "shutting down",
-    ({ signal, sessions }: { signal: string; sessions: number; limit: number }) => ({ signal, sessions }),
+    ({ signal, sessions }: { signal: string; sessions?: number; limit: number }) => ({ signal, sessions }),
   ),
   drained: row(
     "notice",

@@ -18,6 +18,9 @@ type UnixAddress = Extract<Address, { transport: "unix" }>;
 // How long we wait to find out whether a process listens at our unix socket already. In milliseconds.
 const BIND_PATIENCE = 1000;
 
+/** Makes a socket at one address. */
+type MakeSocket<Socket> = (at: Address) => Promise<Socket>;
+
 /** Throws `IoError`. */
 export async function bind(
   ports: BindPorts,
@@ -25,23 +28,37 @@ export async function bind(
   address: Address,
   socketMode?: number,
 ): Promise<Listener> {
-  if (address.transport === "unix") return await bindUnix(ports, address, socketMode);
-  if (parseIp(address.host)) return await ports.network.listen(address);
-  return await bindName(ports, logger, address);
+  return join(await bindAll(ports, logger, { address, make: (at) => ports.network.listen(at, socketMode) }));
 }
 
-async function bindUnix(
+/** The sockets at all addresses of `address`, at least one. Throws `IoError`. */
+export async function bindAll<Socket extends { close(): void }>(
+  ports: BindPorts,
+  logger: Logger,
+  { address, make }: { readonly address: Address; readonly make: MakeSocket<Socket> },
+): Promise<Socket[]> {
+  if (address.transport === "unix") return [await bindUnix(ports, address, make)];
+  if (parseIp(address.host)) return [await make(address)];
+  return await bindName(ports, logger, { address, make });
+}
+
+/** All listeners as one. There is at least one. */
+export function join(listeners: readonly Listener[]): Listener {
+  return listeners.length === 1 ? listeners[0]! : new JoinedListener(listeners);
+}
+
+async function bindUnix<Socket>(
   { network, files }: BindPorts,
   address: UnixAddress,
-  mode: number | undefined,
-): Promise<Listener> {
+  make: MakeSocket<Socket>,
+): Promise<Socket> {
   try {
-    return await network.listen(address, mode);
+    return await make(address);
   } catch (error) {
     if (!(error instanceof IoError) || error.kind !== "in-use") throw error;
     if (!await isLeftOver({ network, files }, address)) throw error;
     await files.remove(address.path);
-    return await network.listen(address, mode);
+    return await make(address);
   }
 }
 
@@ -55,25 +72,29 @@ async function isLeftOver({ network, files }: BindPorts, address: UnixAddress): 
   }
 }
 
-async function bindName({ network }: BindPorts, logger: Logger, { host, port }: TcpAddress): Promise<Listener> {
-  const listeners: Listener[] = [];
+async function bindName<Socket extends { close(): void }>(
+  { network }: BindPorts,
+  logger: Logger,
+  { address: { host, port }, make }: { readonly address: TcpAddress; readonly make: MakeSocket<Socket> },
+): Promise<Socket[]> {
+  const sockets: Socket[] = [];
   const leftOut: IoError[] = [];
   try {
     for (const address of new Set(await network.addressesOf(host))) {
       try {
-        listeners.push(await network.listen({ transport: "tcp", host: address, port }));
+        sockets.push(await make({ transport: "tcp", host: address, port }));
       } catch (error) {
         if (!(error instanceof IoError) || !await isOfNoUse(network, address, error)) throw error;
         leftOut.push(error);
       }
     }
-    if (listeners.length === 0) throw leftOut[0] ?? new IoError("unknown-host", `${host} has no address`);
+    if (sockets.length === 0) throw leftOut[0] ?? new IoError("unknown-host", `${host} has no address`);
   } catch (error) {
-    for (const listener of listeners) listener.close();
+    for (const socket of sockets) socket.close();
     throw error;
   }
   for (const { message } of leftOut) tell(logger, "leftOut", { why: message });
-  return listeners.length === 1 ? listeners[0]! : new JoinedListener(listeners);
+  return sockets;
 }
 
 // Whether the address cannot be bound because this host has no IPv6.

@@ -8,16 +8,17 @@
 
 import type { Judge } from "../checks/check.ts";
 import { tell } from "../log/events.ts";
-import { bind } from "./bind.ts";
 import { IoError } from "../ports/io_error.ts";
-import type { Address, Clock, Conn, Listener } from "../ports/runtime.ts";
+import type { Clock, Conn, Listener } from "../ports/runtime.ts";
 import { OWN_REPLIES } from "../session/own_replies.ts";
+import type { Places } from "./places.ts";
 import { Session, type SessionChecks, type SessionParts, SHUTDOWN_GRACE } from "../session/session.ts";
 
 export interface ListenOptions {
-  readonly address: Address;
-  /** The permissions of a unix socket; without it everybody may connect. */
-  readonly socketMode?: number | undefined;
+  /** Starts to accept connections. */
+  readonly listen: () => Promise<Listener>;
+  readonly places: Places;
+  /** How many places there are. */
   readonly maxClients: number;
   /** After a signal to end, sessions may go on for this long. In milliseconds. */
   readonly drainTimeout: number;
@@ -53,7 +54,11 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   const sessions = new Map<Session, Promise<unknown>>();
   const end = new End(runtime.clock);
   let current = parts;
-  let { maxClients, drainTimeout } = options;
+  let { drainTimeout } = options;
+  const { places } = options;
+  places.limit = options.maxClients;
+  // Clients that wait for an answer about a place.
+  const waiting = new Set<Promise<void>>();
   // Sessions may still ask these.
   const judges = new Set([parts.judge]);
   let remade = Promise.resolve();
@@ -71,7 +76,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
       const made = await options.remake();
       if (!made) return;
       current = { ...current, newAdmission: undefined, ...made };
-      ({ maxClients, drainTimeout } = made);
+      ({ maxClients: places.limit, drainTimeout } = made);
       judges.add(current.judge);
       // A session keeps the judge that it began with.
       void Promise.allSettled(sessions.values()).then(() => retire(before));
@@ -101,7 +106,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   runtime.signals.on("SIGXFSZ", () => {});
   // This comes after the signal handlers. The first process of a container gets only signals that it handles, and may
   // be stopped as soon as it listens.
-  listener = await bind(runtime, logger, options.address, options.socketMode);
+  listener = await options.listen();
   if (end.isNear) listener.close();
   try {
     await options.onReady({
@@ -109,7 +114,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
         return sessions.size;
       },
       get maxClients() {
-        return maxClients;
+        return places.limit;
       },
       get isStopping() {
         return end.isNear;
@@ -120,19 +125,37 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
     throw error;
   }
 
-  for (let conn = await accept(listener, parts); conn; conn = await accept(listener, parts)) {
-    if (sessions.size >= maxClients) {
-      tell(logger, "tooManyClients", { peer: conn.peer, limit: maxClients });
+  const begin = (conn: Conn, hasPlace: boolean) => {
+    if (!hasPlace) {
+      tell(logger, "tooManyClients", { peer: conn.peer, limit: places.limit });
       void refuse(conn);
-      continue;
+      return;
     }
     const session = new Session(conn, current);
-    sessions.set(session, session.run().finally(() => sessions.delete(session)));
+    const leave = () => {
+      sessions.delete(session);
+      places.leave();
+    };
+    sessions.set(session, session.run().finally(leave));
     // The signal came after the accept, but before this.
     if (end.isHere) session.shutDown();
+  };
+  for (let conn = await accept(listener, parts); conn; conn = await accept(listener, parts)) {
+    const here = conn;
+    const hasPlace = places.take();
+    if (typeof hasPlace === "boolean") begin(here, hasPlace);
+    else {
+      // Others may have a place already.
+      const beginning = hasPlace.then((hasPlace) => begin(here, hasPlace)).finally(() => waiting.delete(beginning));
+      waiting.add(beginning);
+    }
   }
 
-  await Promise.race([Promise.all(sessions.values()), end.isOver]);
+  const allEnded = async () => {
+    await Promise.all(waiting);
+    await Promise.all(sessions.values());
+  };
+  await Promise.race([allEnded(), end.isOver]);
   end.cancel();
   await Promise.all(Array.from(judges, retire));
   return 0;

@@ -7,6 +7,8 @@ export interface Runtime {
   readonly pid: number;
   /** The value of a variable of our environment; undefined if it is not set. */
   readonly variable: (name: string) => string | undefined;
+  /** The descriptors of a worker's listening sockets; undefined if this process is no worker. */
+  readonly workerSockets: readonly number[] | undefined;
   readonly clock: Clock;
   /**
    * The time of CLOCK_MONOTONIC (clock_gettime(2)) in microseconds. All processes of the machine share it. Undefined if the
@@ -47,6 +49,11 @@ export interface Network {
    * get it. Other processes that have the socket go on listening after `close`, and a unix socket keeps its name.
    */
   listenInherited(fd: number): Promise<Listener>;
+  /**
+   * Makes a socket that listens at an IP address or a path, for workers. Nobody accepts on it in this process. `mode` is as
+   * for `listen`.
+   */
+  hold(at: Address, mode?: number): Promise<HeldSocket>;
   /** The IP addresses of a host, as the system knows them (getaddrinfo(3)). */
   addressesOf(host: string): Promise<readonly string[]>;
   /**
@@ -56,6 +63,14 @@ export interface Network {
   datagrams(path: string): Promise<DatagramSender>;
   /** A UDP socket with a port of its own. It sends only to `server`, and drops datagrams from anyone else. */
   udp(server: NameServer): Promise<UdpSocket>;
+}
+
+/** A listening socket. It keeps the process alive. */
+export interface HeldSocket {
+  /** Its number in this process. */
+  readonly descriptor: number;
+  /** Lets go of it. Other processes that have it go on. The name of a unix socket is removed. */
+  close(): void;
 }
 
 export interface Listener {
@@ -206,6 +221,12 @@ export interface Processes {
    */
   startSelf(args: readonly string[], stderr: "stdout" | "inherit"): Promise<BackgroundSelf>;
   /**
+   * Starts `words`, which start this program, as a worker: with pipes at its stdin and stdout, our stderr, and listening
+   * sockets, which are descriptors of ours. `Runtime.workerSockets` tells it their numbers there. It gets no signal that is
+   * meant for our process group.
+   */
+  startWorker(words: readonly string[], sockets: readonly number[]): Promise<WorkerProcess>;
+  /**
    * The words that start this same program from any directory and environment, without its arguments. Paths are
    * absolute.
    */
@@ -232,6 +253,17 @@ export interface TalkingChild extends Child {
   readStdout(): Promise<Uint8Array | null>;
   /** Closes its standard input and stops reading its standard output. */
   hangUp(): void;
+}
+
+export interface WorkerProcess {
+  readonly pid: number;
+  readonly ended: Promise<ProcessEnd>;
+  /** Writes all of `octets` to its standard input. */
+  write(octets: Uint8Array): Promise<void>;
+  /** Reads from its standard output. Null at the end. */
+  read(): Promise<Uint8Array | null>;
+  /** SIGKILL. It is no error if it has ended. */
+  kill(): void;
 }
 
 export type ProcessEnd = { readonly exit: number } | { readonly signal: string };

@@ -16,7 +16,7 @@ import { UsageError } from "../ports/start_error.ts";
 import type { Restriction } from "../restrictions/restriction.ts";
 import type { ServerConn } from "../wire/server_conn.ts";
 import type { SharedTurn } from "../wire/shared_turn.ts";
-import type { Turns } from "../wire/turns.ts";
+import type { FilterTurns } from "../wire/turns.ts";
 import type { GeneralSettings } from "./general.ts";
 import { DNS_LIST, exitMeanings, NEXT_COMMAND, scannerAddress } from "./kinds.ts";
 
@@ -51,7 +51,7 @@ export interface LoadParts {
   /** How to ask DNS. A check that asks DNS lists has it. */
   readonly dns?: DnsOptions | undefined;
   /** The turns of checks that start programs; absent if there is no limit. */
-  readonly filterTurns?: Turns | undefined;
+  readonly filterTurns?: FilterTurns | undefined;
 }
 
 export interface LoadedRestriction {

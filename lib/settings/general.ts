@@ -17,6 +17,7 @@ import {
   NETWORKS,
   PID_FILE,
   USER,
+  WORKERS,
 } from "./kinds.ts";
 
 export type GeneralSettings = SettingsOf<typeof GENERAL>;
@@ -180,6 +181,12 @@ export const GENERAL = {
       group: "running",
       help: "with -l: serve metrics for Prometheus, a status page and /healthz over HTTP at this address (default IP " +
         "127.0.0.1)",
+    }),
+    workers: optional({
+      long: "workers",
+      kind: WORKERS,
+      group: "running",
+      help: "with -l: serve in N processes (auto: one for each processor), which a supervisor replaces when they end",
     }),
     maxClients: option({
       long: "max-clients",

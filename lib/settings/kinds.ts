@@ -12,6 +12,9 @@ import { type Network, parseIp } from "../text/ip.ts";
 import { parseNetwork } from "../text/network.ts";
 import { quote } from "../text/quoting.ts";
 
+// More processes than processors do not help, and no machine has more processors.
+const WORKERS_LIMIT = 1024;
+
 export const LISTEN: Kind<Address> = { shown: "[IP:]PORT", parse: (text) => parseListen(text), print: formatAddress };
 
 /** The address of the pages of --metrics. */
@@ -125,6 +128,19 @@ export const USER: Kind<string> = {
     throw new UsageError(`${quote(text)} is no user name: give one such as postprox`);
   },
   print: (name) => name,
+};
+
+/** How many workers there are. `auto` is one for each processor. */
+export const WORKERS: Kind<number | "auto"> = {
+  shown: "N",
+  parse: (text) => {
+    if (text === "auto") return text;
+    const count = /^[0-9]{1,4}$/.test(text) ? Number(text) : 0;
+    if (count > 0 && count <= WORKERS_LIMIT) return count;
+    throw new UsageError(`${quote(text)} is no number of workers: give auto, or a number from 1 to ${WORKERS_LIMIT}`);
+  },
+  print: String,
+  offers: { words: ["auto"] },
 };
 
 /** How the log lines look. */

@@ -9,7 +9,7 @@ import type { Restriction } from "../restrictions/restriction.ts";
 import type { SessionChecks } from "../session/session.ts";
 import { quote } from "../text/quoting.ts";
 import { SharedTurn } from "../wire/shared_turn.ts";
-import type { Turns } from "../wire/turns.ts";
+import type { FilterTurns } from "../wire/turns.ts";
 import {
   type CheckRow,
   CHECKS,
@@ -28,7 +28,7 @@ export interface Checks extends SessionChecks {
   /** How to ask DNS, and the state of each DNS list; absent if nothing asks DNS. */
   readonly dns?: DnsOptions | undefined;
   /** The turns of checks that start programs, in listen mode. */
-  readonly filterTurns?: Turns | undefined;
+  readonly filterTurns?: FilterTurns | undefined;
 }
 
 /** The parts for checks. Two of them come from the checks that were loaded before, if there were any. */
@@ -48,7 +48,8 @@ export async function loadChecks(
   const areRestrictions = Object.entries<RestrictionRow>(RESTRICTIONS)
     .some(([name, row]) => row.isAsked(settings[name as keyof typeof RESTRICTIONS]));
   const dns = areRestrictions || lists.length > 0 ? await dnsOf({ logger, dns: before.dns }, settings) : undefined;
-  const count = isTrial ? undefined : filterCount(settings);
+  // In spawn mode each message has a process of its own, and Postfix limits their number.
+  const count = isTrial || settings.listen.address === undefined ? undefined : filterCount(settings);
   const filterTurns = count === undefined ? undefined : before.filterTurns ?? await newTurns(runtime, count);
   const parts = { runtime, logger, dns, filterTurns, isTrial, turn: new SharedTurn(runtime.clock) };
   const loaded = await loadRestrictions(parts, settings);
@@ -64,13 +65,12 @@ export async function loadChecks(
   return { judge, filterTurns, dns, newAdmission: await loadAdmission(all, dns, settings) };
 }
 
-// In spawn mode each message has a process of its own, and Postfix limits their number.
-function filterCount({ listen: { address, maxFilters } }: Settings): number | undefined {
-  if (address === undefined) return undefined;
+/** How many filters may run at a time in listen mode. */
+export function filterCount({ listen: { maxFilters } }: Settings): number {
   return maxFilters ?? FILTERS_PER_PROCESSOR * navigator.hardwareConcurrency;
 }
 
-async function newTurns({ clock }: Runtime, count: number): Promise<Turns> {
+async function newTurns({ clock }: Runtime, count: number): Promise<FilterTurns> {
   const { Turns } = await import("../wire/turns.ts");
   return new Turns(clock, count);
 }

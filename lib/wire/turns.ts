@@ -2,7 +2,22 @@
 
 import type { Clock } from "../ports/runtime.ts";
 
-export class Turns {
+/** Turns of checks that start programs. */
+export interface FilterTurns {
+  /** How many have a turn. */
+  readonly running: number;
+  /** How many wait for one. */
+  readonly waiting: number;
+  /** How many may have a turn at a time. */
+  count: number;
+  /**
+   * Waits up to `limit` milliseconds for a turn, and no longer than until `signal` is aborted. Returns the function that
+   * ends the turn; undefined if none came.
+   */
+  take(limit: number, signal?: AbortSignal): Promise<(() => void) | undefined>;
+}
+
+export class Turns implements FilterTurns {
   readonly #clock: Clock;
   #count: number;
   #running = 0;

@@ -1,7 +1,16 @@
 // A network in memory: each `connect` gives the test a peer, each listener takes the clients that a test sends.
 
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
-import type { Address, Clock, Conn, DatagramSender, Listener, Network, UdpSocket } from "../../lib/ports/runtime.ts";
+import type {
+  Address,
+  Clock,
+  Conn,
+  DatagramSender,
+  HeldSocket,
+  Listener,
+  Network,
+  UdpSocket,
+} from "../../lib/ports/runtime.ts";
 import { textOf } from "../../lib/text/octets.ts";
 import { Peer } from "../rig/peer.ts";
 
@@ -58,6 +67,11 @@ export class FakeNetwork implements Network {
     if (!listener) throw new IoError("other", `cannot listen on descriptor ${fd}`);
     this.listeners.push(listener);
     return listener;
+  }
+
+  async hold(at: Address): Promise<HeldSocket> {
+    const listener = await this.listen(at);
+    return { descriptor: 2 + this.listeners.length, close: () => listener.close() };
   }
 
   /** The addresses of hosts. */

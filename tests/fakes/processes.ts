@@ -1,7 +1,14 @@
 // Child processes that do what a test says: end with a status, die of a signal, hang, ignore SIGTERM, write to stderr.
 
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
-import type { BackgroundSelf, Child, ProcessEnd, Processes, TalkingChild } from "../../lib/ports/runtime.ts";
+import type {
+  BackgroundSelf,
+  Child,
+  ProcessEnd,
+  Processes,
+  TalkingChild,
+  WorkerProcess,
+} from "../../lib/ports/runtime.ts";
 import { bytesOf, textOf } from "../../lib/text/octets.ts";
 
 export class FakeProcesses implements Processes {
@@ -40,6 +47,10 @@ export class FakeProcesses implements Processes {
       ended: this.self.end ? Promise.resolve(this.self.end) : new Promise(() => {}),
       release: () => void this.released++,
     };
+  }
+
+  async startWorker(): Promise<WorkerProcess> {
+    throw new IoError("denied", "cannot start a worker");
   }
 
   selfWords(): readonly string[] {

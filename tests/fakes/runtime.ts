@@ -45,6 +45,7 @@ export class FakeRuntime implements Runtime {
   readonly pid = 4711;
   /** The environment. */
   readonly variables: Record<string, string> = {};
+  workerSockets: readonly number[] | undefined;
   readonly clock = new FakeClock();
   readonly network = new FakeNetwork(this.clock);
   readonly resolver = new FakeResolver(this.clock);

@@ -85,6 +85,7 @@ const FACTS: { readonly [Name in EventName]: FactsOf<Name> } = {
   helperFailed: { why: EVIL, pause: 1000 },
   helperSaid: { text: EVIL },
   needsRestart: { options: [EVIL] },
+  workerReplaced: { worker: 4711, how: "it was killed by SIGKILL", pause: 2000 },
   shutdown: { signal: EVIL, sessions: 1, limit: 1 },
   drained: { sessions: 1 },
   reloaded: {},

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import { policyOf } from "../../lib/checks/policy.ts";
+import { bind } from "../../lib/modes/bind.ts";
+import { OwnPlaces } from "../../lib/modes/places.ts";
 import { listenMode, type Remade } from "../../lib/modes/listen.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Address } from "../../lib/ports/runtime.ts";
@@ -40,7 +42,14 @@ class Listening {
       const made = await this.remake();
       return made && { options: OPTIONS, maxClients, drainTimeout: DRAIN, ...made };
     };
-    void listenMode(parts, { address, maxClients, drainTimeout: DRAIN, onReady: () => this.ready++, remake })
+    void listenMode(parts, {
+      listen: () => bind(this.runtime, this.logger, address),
+      places: new OwnPlaces(maxClients),
+      maxClients,
+      drainTimeout: DRAIN,
+      onReady: () => this.ready++,
+      remake,
+    })
       .then((status) => this.status = status, (error) => this.failure = error);
     await settled();
   }
@@ -86,7 +95,8 @@ Deno.test("listenMode says that it is ready once, after it has bound", async () 
   };
   await assert.rejects(
     listenMode(parts, {
-      address: ADDRESS,
+      listen: () => bind(failing, parts.logger, ADDRESS),
+      places: new OwnPlaces(1),
       maxClients: 1,
       drainTimeout: DRAIN,
       onReady: () => assert.fail("is not ready"),

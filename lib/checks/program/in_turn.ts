@@ -6,26 +6,26 @@
 
 import type { Verdict } from "../../mail/verdict.ts";
 import type { Clock } from "../../ports/runtime.ts";
-import type { Turns } from "../../wire/turns.ts";
+import type { FilterTurns } from "../../wire/turns.ts";
 import type { Check } from "../check.ts";
 
-// A timer may be early by a moment. In milliseconds.
+// A timer may be early by a moment. No answer of a supervisor is a wait. In milliseconds.
 const EARLY = 10;
 
 /** Asks `check` about at most so many messages at a time as there are `turns`. */
-export function inTurn(clock: Clock, check: Check, turns: Turns): Check {
+export function inTurn(clock: Clock, check: Check, turns: FilterTurns): Check {
   return {
     ...check,
     judge: async (message, options) => {
       const start = clock.now();
-      const hasToWait = turns.running >= turns.count;
       const endTurn = await turns.take(options.limit, options.signal);
       const waited = clock.now() - start;
       if (!endTurn) return noMeans("filter was not started", { waited, turns });
       try {
         const verdict = await check.judge(message, { ...options, limit: options.limit - waited });
         const isOver = clock.now() - start >= options.limit - EARLY;
-        if (!hasToWait || !isOver || verdict.kind !== "unsure" || verdict.cause !== "late") return verdict;
+        const hadToWait = waited >= EARLY;
+        if (!hadToWait || !isOver || verdict.kind !== "unsure" || verdict.cause !== "late") return verdict;
         return noMeans(verdict.why, { waited, turns });
       } finally {
         endTurn();
@@ -34,7 +34,7 @@ export function inTurn(clock: Clock, check: Check, turns: Turns): Check {
   };
 }
 
-function noMeans(why: string, { waited, turns }: { waited: number; turns: Turns }): Verdict {
+function noMeans(why: string, { waited, turns }: { waited: number; turns: FilterTurns }): Verdict {
   const time = `${Math.round(waited) / 1000} s`;
   const whole = `${why}: the message waited ${time} for its turn (--max-filters=${turns.count})`;
   return { kind: "unsure", cause: "no means", why: whole, isFull: false };

@@ -75,6 +75,7 @@ const NOT_HANDED_ON: Readonly<Record<PostfixMode, readonly string[]>> = {
     "pid-file",
     "socket-mode",
     "user",
+    "workers",
   ],
   listen: ["listen", "foreground", "user"],
 };

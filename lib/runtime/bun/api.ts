@@ -19,7 +19,12 @@ interface BunApi {
     readonly cmd: readonly string[];
     readonly env?: Readonly<Record<string, string | undefined>>;
     /** A number is a descriptor of ours, which stays open here. Octets are the child's input. */
-    readonly stdio: readonly ["ignore" | "pipe" | Uint8Array, "ignore" | "pipe", "pipe" | "inherit" | number];
+    readonly stdio: readonly [
+      "ignore" | "pipe" | Uint8Array,
+      "ignore" | "pipe",
+      "pipe" | "inherit" | number,
+      ...readonly number[],
+    ];
     readonly detached: true;
   }): BunProcess;
   readonly hash: { crc32(octets: Uint8Array, before: number): number };

@@ -105,7 +105,7 @@ function isThere(pid: number): boolean {
 let keepsStatuses = false;
 
 // The program that started us may ignore SIGCHLD. We inherit that, and then the kernel keeps no exit status (wait(2)).
-function keepStatuses(): void {
+export function keepStatuses(): void {
   if (!keepsStatuses) process.on("SIGCHLD", () => {});
   keepsStatuses = true;
 }
@@ -135,7 +135,7 @@ export function selfWords(): readonly string[] {
   return bun.main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, bun.main];
 }
 
-async function endOf(child: BunProcess): Promise<ProcessEnd> {
+export async function endOf(child: BunProcess): Promise<ProcessEnd> {
   const exit = await child.exited;
   return child.signalCode === null ? { exit } : { signal: child.signalCode };
 }

@@ -26,6 +26,7 @@ import { selfWords, start, startSelf } from "./processes.ts";
 import { addressesOf, connect, udp } from "./sockets.ts";
 import { appendErr, isErrInput, isErrJournal, isOutTerminal, isSpawned, stdioConn, writeSync } from "./stdio.ts";
 import type { Address, Runtime } from "../../ports/runtime.ts";
+import { WORKER_VARIABLE, workerSockets } from "../shared/children.ts";
 import { lazyResolver } from "../shared/resolver.ts";
 
 export function bunRuntime(): Runtime {
@@ -34,6 +35,7 @@ export function bunRuntime(): Runtime {
     connect,
     listen: async (at: Address, mode?: number) => (await import("./listener.ts")).listen(at, mode),
     listenInherited: async (fd: number) => (await import("./listener.ts")).listenInherited(fd),
+    hold: async (at: Address, mode?: number) => (await import("./held_socket.ts")).hold(at, mode),
     addressesOf,
     datagrams,
     udp,
@@ -55,6 +57,7 @@ export function bunRuntime(): Runtime {
   return {
     pid: process.pid,
     variable: (name) => process.env[name],
+    workerSockets: workerSockets(process.env[WORKER_VARIABLE]),
     clock,
     machineTime,
     network,
@@ -62,6 +65,7 @@ export function bunRuntime(): Runtime {
     files,
     processes: {
       start,
+      startWorker: async (words, sockets) => (await import("./worker_process.ts")).startWorker(words, sockets),
       startTalking: async (words) => (await import("./talking.ts")).startTalking(words),
       startSelf,
       selfWords,

@@ -70,7 +70,7 @@ function isThere(pid: number): boolean {
 let keepsStatuses = false;
 
 // The program that started us may ignore SIGCHLD. We inherit that, and then the kernel keeps no exit status (wait(2)).
-function keepStatuses(): void {
+export function keepStatuses(): void {
   if (!keepsStatuses) Deno.addSignalListener("SIGCHLD", () => {});
   keepsStatuses = true;
 }
@@ -156,7 +156,7 @@ function spawnGroupLeader(
 
 // Deno starts no process if it cannot reach the working directory by its path. For example, another user cannot reach
 // root's home, where runuser(1) may have been typed.
-function place(): { cwd?: string } {
+export function place(): { cwd?: string } {
   try {
     Deno.statSync(Deno.cwd());
     return {};
@@ -199,6 +199,6 @@ function ownWords(): [string, ...string[]] {
   return [Deno.execPath(), "run", "--quiet", "--allow-all", "--unstable-net", main];
 }
 
-function endOf(status: Deno.CommandStatus): ProcessEnd {
+export function endOf(status: Deno.CommandStatus): ProcessEnd {
   return status.signal === null ? { exit: status.code } : { signal: status.signal };
 }

@@ -18,7 +18,8 @@ import {
 import { selfWords, start, startSelf, variable } from "./processes.ts";
 import { addressesOf, connect, datagrams, listen, udp } from "./sockets.ts";
 import { appendErr, isErrInput, isErrJournal, isSpawned, StdioConn, writeSync } from "./stdio.ts";
-import type { Runtime } from "../../ports/runtime.ts";
+import type { Address, Runtime } from "../../ports/runtime.ts";
+import { WORKER_VARIABLE, workerSockets } from "../shared/children.ts";
 import { lazyResolver } from "../shared/resolver.ts";
 
 export function denoRuntime(): Runtime {
@@ -27,6 +28,7 @@ export function denoRuntime(): Runtime {
     connect,
     listen,
     listenInherited: async (fd: number) => (await import("./inherited.ts")).listenInherited(fd),
+    hold: async (at: Address, mode?: number) => (await import("./held_socket.ts")).hold(at, mode),
     addressesOf,
     datagrams,
     udp,
@@ -48,6 +50,7 @@ export function denoRuntime(): Runtime {
   return {
     pid: Deno.pid,
     variable,
+    workerSockets: workerSockets(variable(WORKER_VARIABLE)),
     clock,
     machineTime: async () => (await import("./machine_time.ts")).machineTime(),
     network,
@@ -55,6 +58,7 @@ export function denoRuntime(): Runtime {
     files,
     processes: {
       start,
+      startWorker: async (words, sockets) => (await import("./worker_process.ts")).startWorker(words, sockets),
       startTalking: async (words) => (await import("./talking.ts")).startTalking(words),
       startSelf,
       selfWords,

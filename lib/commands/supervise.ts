@@ -1,0 +1,176 @@
+// Starts listen mode with workers: checks that all is right, makes the listening sockets, and keeps workers that accept on
+// them (--workers).
+//
+// The supervisor itself never speaks with a client. It holds the sockets, so no connection is lost when a worker ends.
+
+import { addWitness, tell } from "../log/events.ts";
+import type { Fields, Logger } from "../log/logger.ts";
+import { bindAll } from "../modes/bind.ts";
+import { isReachable } from "../modes/own_server.ts";
+import { removePidFile } from "../modes/pid_file.ts";
+import { LAST_WORDS as WORKER_LAST_WORDS, type Plan, Supervisor } from "../modes/supervisor.ts";
+import { startWorker } from "../modes/worker_start.ts";
+import { keepingFiles } from "../ports/kept_files.ts";
+import type { Account, Address, Files, HeldSocket, Runtime } from "../ports/runtime.ts";
+import { orTempfail, StartError, TempfailError, UsageError } from "../ports/start_error.ts";
+import { filterCount, loadChecks } from "../settings/load_checks.ts";
+import type { Settings } from "../settings/settings.ts";
+import {
+  giveUpRoot,
+  listenHint,
+  refuseOwnServer,
+  type Reread,
+  restartOptions,
+  ROOT,
+  sayReady,
+  setupOf,
+  startPidFile,
+  sweep,
+} from "./listen.ts";
+import { noteMissingFilter } from "./missing_filter.ts";
+
+export interface Supervising {
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  /** The command line, which each worker gets. */
+  readonly args: readonly string[];
+  readonly address: Address;
+  /** The account that this process, and so each worker, becomes; absent if it stays what it is. */
+  readonly account: Account | undefined;
+  /** Reads the settings, from `files` if they name some. Throws a `StartError`. */
+  readonly reread: (files: Files) => Promise<Reread>;
+}
+
+/** Runs until a signal says to stop. Returns the exit status. Throws a `StartError`. */
+export async function supervise(parts: Supervising): Promise<number> {
+  const { runtime, logger, args, address, account } = parts;
+  // After an upgrade, these words start the new program.
+  const words = [...runtime.processes.selfWords(), ...args];
+  let { plan, serving } = await read(parts);
+  if (serving.settings.listen.metrics) {
+    throw new UsageError("option --metrics: it cannot show the numbers of workers: leave --metrics or --workers out");
+  }
+  const { pidFile } = serving.settings.listen;
+  await refuseOwnServer({ runtime, ...serving }, address);
+  const sockets = await makeSockets(parts, serving.settings.listen.socketMode);
+  const start = { ...runtime, words, sockets: sockets.map(({ descriptor }) => descriptor) };
+  const supervisor = new Supervisor(
+    { ...parts, clock: runtime.clock, start: (events) => startWorker(start, events) },
+    plan,
+  );
+  let isEnding = false;
+  // One at a time, so that the last one counts.
+  let reloaded: Promise<unknown> = Promise.resolve();
+  const reload = async () => {
+    const made = await renewed(parts, supervisor, serving.settings);
+    const before = serving.settings;
+    if (!(made instanceof StartError)) ({ plan, serving } = made);
+    // After a rotation, the new log file begins with this line.
+    tell(logger, "listening", setup(serving, plan, address));
+    if (made instanceof StartError) {
+      // It comes last, because nobody may take the line before it for a success.
+      for (const why of made.message.split("\n")) tell(logger, "notReloaded", { why });
+      return;
+    }
+    tell(logger, "reloaded", {});
+    const changed = restartOptions(before, serving.settings);
+    if (changed.length > 0) tell(logger, "needsRestart", { options: changed });
+    await noteMissingFilter(parts, serving.settings);
+  };
+  runtime.onBug((error) => tell(logger, "bug", { error }));
+  runtime.signals.on("SIGHUP", () => {
+    logger.reopen();
+    supervisor.reopen();
+    if (!isEnding) reloaded = reloaded.then(reload).catch((error) => tell(logger, "bug", { error }));
+  });
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
+    runtime.signals.on(signal, () => {
+      const isDrain = !isEnding && signal !== "SIGQUIT";
+      isEnding = true;
+      tell(logger, "shutdown", { signal, limit: (isDrain ? plan.drainTimeout : 0) + WORKER_LAST_WORDS });
+      for (const socket of sockets) socket.close();
+      if (isDrain) supervisor.drain();
+      else supervisor.stop();
+    });
+  }
+  runtime.signals.on("SIGXFSZ", () => {});
+  try {
+    // Only now is there a socket that a symbolic link may lead to.
+    if (address.transport === "unix") await refuseOwnServer({ runtime, ...serving }, address);
+    // Root may have to make it.
+    await startPidFile(runtime, pidFile);
+    if (account) await giveUpRoot(parts, serving.settings, account);
+    await sweep(parts, serving.settings);
+    await noteMissingFilter(parts, serving.settings);
+    // A worker that was killed leaves its files behind.
+    addWitness(logger, { workerReplaced: () => void sweep(parts, serving.settings) });
+    const why = await supervisor.renew(plan);
+    if (why !== undefined) throw new TempfailError(`option --workers: a worker cannot start: ${why}: try again`);
+    if (!isEnding) await begin(parts, setup(serving, plan, address));
+    await supervisor.over;
+    return 0;
+  } finally {
+    supervisor.stop();
+    for (const socket of sockets) socket.close();
+    await supervisor.over;
+    if (pidFile !== undefined) await removePidFile(runtime, pidFile);
+  }
+}
+
+async function begin(
+  { runtime, logger, address }: Supervising,
+  setup: Fields,
+): Promise<void> {
+  tell(logger, "listening", setup);
+  if (await isReachable(runtime, address)) tell(logger, "reachable", { at: address });
+  if (runtime.privileges.uid() === ROOT) tell(logger, "runsAsRoot", {});
+  // If the log takes no lines, the start must fail visibly.
+  await logger.flush();
+  sayReady(runtime, address);
+}
+
+function setup({ settings, options }: Reread, { workers }: Plan, address: Address): Fields {
+  return { ...setupOf({ options }, settings, address), workers };
+}
+
+async function makeSockets(
+  { runtime, logger, address }: Supervising,
+  mode: number | undefined,
+): Promise<readonly HeldSocket[]> {
+  const made = bindAll(runtime, logger, { address, make: (at) => runtime.network.hold(at, mode) });
+  return await orTempfail("-l, --listen", made, listenHint(address));
+}
+
+interface Read {
+  readonly plan: Plan;
+  readonly serving: Reread;
+}
+
+// Reads everything that a worker needs. Nothing is started.
+async function read({ runtime, logger, reread }: Supervising): Promise<Read> {
+  const { files, kept } = keepingFiles(runtime.files);
+  const serving = await reread(files);
+  const { settings } = serving;
+  await loadChecks({ runtime: { ...runtime, files }, logger, isTrial: true }, settings);
+  const { workers, maxClients, drainTimeout } = settings.listen;
+  const count = workers === "auto" ? navigator.hardwareConcurrency : workers ?? 1;
+  return {
+    plan: { workers: count, maxClients, maxFilters: filterCount(settings), drainTimeout, files: kept },
+    serving,
+  };
+}
+
+// If anything has a mistake now, or if no worker can start, the workers until now go on.
+async function renewed(parts: Supervising, supervisor: Supervisor, before: Settings): Promise<Read | StartError> {
+  try {
+    const made = await read(parts);
+    // Without --workers, only a restart can end the supervisor.
+    const workers = made.serving.settings.listen.workers ?? before.listen.workers;
+    const plan = workers === undefined || workers === "auto" ? made.plan : { ...made.plan, workers };
+    const why = await supervisor.renew(plan);
+    return why === undefined ? { ...made, plan } : new TempfailError(`new workers cannot start: ${why}`);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return error;
+  }
+}
