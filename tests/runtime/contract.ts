@@ -316,6 +316,104 @@ for name in os.listdir("/proc/self/fd"):
     },
   },
 
+  // --- workers
+  ...(["tcp", "ip6", "unix"] as const).map((kind): ContractCase => ({
+    name: `hold: a worker accepts on the socket, over ${kind}, and this process never does`,
+    play: async ({ network, processes }, dir) => {
+      const port = await freePort();
+      const host = kind === "ip6" ? "::1" : "127.0.0.1";
+      const at = kind === "unix" ? { transport: "unix", path: `${dir}/held` } as const : {
+        transport: "tcp",
+        host,
+        port,
+      } as const;
+      const connectIt = () => at.transport === "unix" ? connect(at.path) : connect({ host, port });
+      const held = await network.hold(at, 0o600);
+      if (at.transport === "unix") assert.equal(fs.statSync(at.path).mode & 0o777, 0o600);
+      await rejects(network.hold(at), "in-use");
+      // Nobody accepts, but the queue takes it.
+      const early = connectIt();
+      await once(early, "connect");
+      const worker = await processes.startWorker(["python3", "-c", WORKER], [held.descriptor]);
+      const read = newReader(() => worker.read());
+      try {
+        await worker.write(octets("accept 1\n"));
+        assert.equal(await read("accepted 1\n"), "accepted 1\n");
+        assert.equal(await peerReads(early, 5), "hello");
+        held.close();
+        held.close();
+        if (at.transport === "unix") assert.equal(fs.existsSync(at.path), false);
+        else {
+          // The worker still has the socket.
+          const late = connectIt();
+          await worker.write(octets("accept 2\n"));
+          assert.equal(await peerReads(late, 5), "hello");
+          assert.equal(await read("accepted 2\n"), "accepted 2\n");
+          late.destroy();
+        }
+      } finally {
+        early.destroy();
+        worker.kill();
+      }
+      assert.deepEqual(await worker.ended, { signal: "SIGKILL" });
+      assert.equal(await worker.read(), null);
+      worker.kill();
+    },
+  })),
+  {
+    name: "hold: an address that cannot be had says why",
+    play: async ({ network }, dir) => {
+      await rejects(network.hold({ transport: "tcp", host: "198.51.100.1", port: await freePort() }), "unreachable");
+      await rejects(network.hold({ transport: "unix", path: `${dir}/none/held` }), "missing");
+      const port = await freePort();
+      const held = await network.hold({ transport: "tcp", host: "127.0.0.1", port });
+      await rejects(network.listen({ transport: "tcp", host: "127.0.0.1", port }), "in-use");
+      held.close();
+      // The port is free again.
+      (await network.listen({ transport: "tcp", host: "127.0.0.1", port })).close();
+    },
+  },
+  {
+    name: "startWorker: its environment names the sockets, and has nothing that is meant for the supervisor alone",
+    play: async ({ network, processes }, dir) => {
+      for (const [name, value] of SUPERVISORS) process.env[name] = value;
+      const sockets = [];
+      for (const name of ["one", "other"]) {
+        sockets.push(await network.hold({ transport: "unix", path: `${dir}/${name}` }));
+      }
+      try {
+        const descriptors = sockets.map(({ descriptor }) => descriptor);
+        const worker = await processes.startWorker(["/usr/bin/env"], descriptors);
+        const read = newReader(() => worker.read());
+        const said = (await read("")).split("\n");
+        assert.deepEqual(await worker.ended, { exit: 0 });
+        const numbers = said.flatMap((line) => /^POSTPROX_WORKER=(.*)/.exec(line)?.[1] ?? []);
+        assert.deepEqual(numbers.map((text) => text.split(",").length), [2]);
+        assert.ok(said.some((line) => line.startsWith("PATH=")));
+        for (const [name] of SUPERVISORS) assert.ok(!said.some((line) => line.startsWith(`${name}=`)), name);
+      } finally {
+        for (const socket of sockets) socket.close();
+        for (const [name] of SUPERVISORS) delete process.env[name];
+      }
+    },
+  },
+  {
+    name: "startWorker: it is the leader of its own group, and hears when its input ends",
+    play: async ({ processes }) => {
+      const words = [
+        "python3",
+        "-c",
+        "import os,sys; print(os.getpgrp()==os.getpid(), flush=True); sys.stdin.read(); sys.exit(9)",
+      ];
+      const worker = await processes.startWorker(words, []);
+      const read = newReader(() => worker.read());
+      assert.equal(await read("True\n"), "True\n");
+      process.kill(worker.pid, 0);
+      worker.kill();
+      assert.deepEqual(await worker.ended, { signal: "SIGKILL" });
+    },
+  },
+
   // --- unix sockets
   {
     name: "unix: a conversation with a socket, without a peer's address",
@@ -1084,6 +1182,39 @@ function bothSides(name: string, play: Play): ContractCase[] {
         }),
     },
   ];
+}
+
+/** A worker that accepts connections as it is told. */
+const WORKER = `
+import os, socket, sys
+server = socket.socket(fileno=int(os.environ["POSTPROX_WORKER"]))
+server.setblocking(True)
+for line in sys.stdin:
+    conn, _ = server.accept()
+    conn.sendall(b"hello")
+    conn.close()
+    print("accepted", line.split()[1], flush=True)
+`;
+
+/** Variables that only a supervisor may have. */
+const SUPERVISORS = [
+  ["NOTIFY_SOCKET", "/run/notify"],
+  ["WATCHDOG_USEC", "1"],
+  ["LISTEN_FDS", "1"],
+  ["LISTEN_PID", "1"],
+] as const;
+
+/** Reads until `end` has come, or to the end. */
+function newReader(read: () => Promise<Uint8Array | null>): (end: string) => Promise<string> {
+  return async (end) => {
+    let text = "";
+    while (end === "" || !text.endsWith(end)) {
+      const piece = await read();
+      if (piece === null) break;
+      text += spelled(piece);
+    }
+    return text;
+  };
 }
 
 /** Listening sockets that this process was started with (with_sockets.py). Each is used once. */
