@@ -11,8 +11,8 @@ import { removePidFile } from "../modes/pid_file.ts";
 import { LAST_WORDS as WORKER_LAST_WORDS, type Plan, Supervisor } from "../modes/supervisor.ts";
 import { startWorker } from "../modes/worker_start.ts";
 import { keepingFiles } from "../ports/kept_files.ts";
-import type { Account, Address, Files, HeldSocket, Runtime } from "../ports/runtime.ts";
-import { orTempfail, StartError, TempfailError, UsageError } from "../ports/start_error.ts";
+import type { Account, Address, Files, HeldSocket, Listener, Runtime } from "../ports/runtime.ts";
+import { orTempfail, StartError, TempfailError } from "../ports/start_error.ts";
 import { filterCount, loadChecks } from "../settings/load_checks.ts";
 import type { Settings } from "../settings/settings.ts";
 import {
@@ -27,6 +27,7 @@ import {
   startPidFile,
   sweep,
 } from "./listen.ts";
+import type { ServiceCounts, ServiceState } from "./shared_counts.ts";
 import { noteMissingFilter } from "./missing_filter.ts";
 
 export interface Supervising {
@@ -47,17 +48,27 @@ export async function supervise(parts: Supervising): Promise<number> {
   // After an upgrade, these words start the new program.
   const words = [...runtime.processes.selfWords(), ...args];
   let { plan, serving } = await read(parts);
-  if (serving.settings.listen.metrics) {
-    throw new UsageError("option --metrics: it cannot show the numbers of workers: leave --metrics or --workers out");
-  }
   const { pidFile } = serving.settings.listen;
   await refuseOwnServer({ runtime, ...serving }, address);
-  const sockets = await makeSockets(parts, serving.settings.listen.socketMode);
+  let phase: ServiceState["phase"] = "starting";
+  const shown = await startCounts(parts, serving.settings, () => ({ plan, setup: serving, phase }));
+  const counts = shown?.counts;
+  const sockets = await makeSockets(parts, serving.settings.listen.socketMode).catch((error) => {
+    shown?.status.close();
+    throw error;
+  });
   const start = { ...runtime, words, sockets: sockets.map(({ descriptor }) => descriptor) };
   const supervisor = new Supervisor(
-    { ...parts, clock: runtime.clock, start: (events) => startWorker(start, events) },
+    {
+      ...parts,
+      clock: runtime.clock,
+      start: (events) => startWorker(start, events),
+      onSnapshot: (worker, snapshot) => counts?.take(worker, snapshot),
+      onEnd: (worker) => counts?.end(worker),
+    },
     plan,
   );
+  counts?.serves(supervisor);
   let isEnding = false;
   // One at a time, so that the last one counts.
   let reloaded: Promise<unknown> = Promise.resolve();
@@ -87,6 +98,7 @@ export async function supervise(parts: Supervising): Promise<number> {
     runtime.signals.on(signal, () => {
       const isDrain = !isEnding && signal !== "SIGQUIT";
       isEnding = true;
+      phase = "ending";
       tell(logger, "shutdown", { signal, limit: (isDrain ? plan.drainTimeout : 0) + WORKER_LAST_WORDS });
       for (const socket of sockets) socket.close();
       if (isDrain) supervisor.drain();
@@ -106,15 +118,31 @@ export async function supervise(parts: Supervising): Promise<number> {
     addWitness(logger, { workerReplaced: () => void sweep(parts, serving.settings) });
     const why = await supervisor.renew(plan);
     if (why !== undefined) throw new TempfailError(`option --workers: a worker cannot start: ${why}: try again`);
-    if (!isEnding) await begin(parts, setup(serving, plan, address));
+    if (!isEnding) {
+      phase = "serving";
+      await begin(parts, setup(serving, plan, address));
+    }
     await supervisor.over;
     return 0;
   } finally {
     supervisor.stop();
     for (const socket of sockets) socket.close();
     await supervisor.over;
+    shown?.status.close();
     if (pidFile !== undefined) await removePidFile(runtime, pidFile);
   }
+}
+
+// The pages of --metrics are loaded only if they are wanted.
+async function startCounts(
+  { runtime, logger }: Supervising,
+  { listen: { metrics } }: Settings,
+  state: () => ServiceState,
+): Promise<{ readonly counts: ServiceCounts; readonly status: Pick<Listener, "close"> } | undefined> {
+  if (!metrics) return undefined;
+  const [{ ServiceCounts }, { startStatus }] = await Promise.all([import("./shared_counts.ts"), import("./status.ts")]);
+  const counts = new ServiceCounts(logger, state);
+  return { counts, status: await startStatus({ runtime, logger }, metrics, counts) };
 }
 
 async function begin(

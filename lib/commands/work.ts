@@ -22,11 +22,14 @@ export async function work(
   worker.places.limit = limits.maxClients;
   parts.judge.start?.();
   const watch: ListWatch | undefined = await newListWatch(parts);
+  const { metrics } = settings.listen;
+  const counting = metrics && await countIn(parts, worker);
   const listening = listenMode(parts, {
     ...limits,
     places: worker.places,
     listen: async () => join(await Promise.all(worker.sockets.map((socket) => network.listenInherited(socket)))),
-    onReady: () => {
+    onReady: (state) => {
+      counting?.(state);
       worker.ready();
       watch?.ask();
     },
@@ -37,6 +40,11 @@ export async function work(
     },
   });
   const status = await orTempfail("--workers", listening, () => "try again");
-  worker.sayLastSnapshot();
+  worker.saySnapshot();
   return status;
+}
+
+// What counts is loaded only if somebody wants to see the numbers.
+async function countIn({ runtime: { clock }, logger }: SessionParts, worker: WorkerSide) {
+  return (await import("./shared_counts.ts")).countInWorker({ clock, logger }, worker);
 }

@@ -31,13 +31,15 @@ export interface Gauges {
   readonly sessionsOpen: () => number;
   /** The turns of filters; undefined if there are none. */
   readonly filters?: () => FilterTurns | undefined;
+  /** Workers that run, and how many should. Only the supervisor has some. */
+  readonly workers?: () => { readonly running: number; readonly wanted: number };
 }
 
 export interface FilterTurns {
   readonly running: number;
   readonly waiting: number;
-  /** How many may run. */
-  readonly count: number;
+  /** How many may run; undefined if another process limits them. */
+  readonly count: number | undefined;
 }
 
 export interface MeterOptions {
@@ -49,6 +51,8 @@ export interface MeterOptions {
 export class Meter {
   readonly witness: Witness;
   gauges: Gauges = { sessionsOpen: () => 0 };
+  /** Called after each event that changes a number. It must not throw. */
+  onCount = () => {};
   readonly #build: Build;
   readonly #now: () => number;
   readonly #startTime: number;
@@ -61,6 +65,7 @@ export class Meter {
   #messageBytes = 0;
   #sessionsTotal = 0;
   #possibleDuplicates = 0;
+  #workerRestarts = 0;
   #lastError: LastError | undefined;
 
   constructor({ build, now = Date.now }: MeterOptions) {
@@ -80,6 +85,7 @@ export class Meter {
 
   snapshot(): Snapshot {
     const filters = this.gauges.filters?.();
+    const workers = this.gauges.workers?.();
     const checks = [...this.#checks];
     this.#noteOpen();
     return {
@@ -97,9 +103,9 @@ export class Meter {
       filtersRunning: filters?.running ?? 0,
       filtersWaiting: filters?.waiting ?? 0,
       filtersLimit: filters?.count,
-      workers: 0,
-      workersWanted: 0,
-      workerRestarts: 0,
+      workers: workers?.running ?? 0,
+      workersWanted: workers?.wanted ?? 0,
+      workerRestarts: this.#workerRestarts,
       minutes: this.#minutes.map((one): Minute => ({ ...one, messages: { ...one.messages } })),
       refusals: this.#refusals.toReversed(),
       lastError: this.#lastError,
@@ -113,14 +119,17 @@ export class Meter {
       restricted: (facts, source) => this.#restricted(facts, source),
       possibleDuplicate: () => void this.#possibleDuplicates++,
       unheard: () => void this.#possibleDuplicates++,
+      workerReplaced: () => void this.#workerRestarts++,
     };
-    const heard: Partial<Record<EventName, (facts: never, source?: Source) => void>> = { ...counting };
+    const heard: Partial<Record<EventName, (facts: unknown, source?: Source) => void>> = {};
     for (const name of Object.keys(EVENTS) as EventName[]) {
-      if (EVENTS[name].level !== "error") continue;
-      const count = heard[name] as ((facts: unknown, source?: Source) => void) | undefined;
-      heard[name] = (facts: unknown, source?: Source) => {
+      const count = counting[name] as ((facts: unknown, source?: Source) => void) | undefined;
+      const isError = EVENTS[name].level === "error";
+      if (!count && !isError) continue;
+      heard[name] = (facts, source) => {
         count?.(facts, source);
-        this.#lastError = { time: this.#now(), text: cut(textOfError(name, facts)) };
+        if (isError) this.#lastError = { time: this.#now(), text: cut(textOfError(name, facts)) };
+        this.onCount();
       };
     }
     return heard as Witness;

@@ -26,8 +26,8 @@ export interface WorkerSide {
   snapshot: () => unknown;
   /** Connections are accepted. */
   ready(): void;
-  /** Nothing more will be counted. */
-  sayLastSnapshot(): void;
+  /** Tells the supervisor what was counted until now. */
+  saySnapshot(): void;
   /** Waits until the supervisor has all words. */
   flush(): Promise<void>;
 }
@@ -60,7 +60,7 @@ export async function beWorker(
     turns,
     snapshot: () => null,
     ready: () => writer.say({ say: "ready" }),
-    sayLastSnapshot: () => writer.say({ say: "snapshot", id: 0, snapshot: worker.snapshot() }),
+    saySnapshot: () => writer.say({ say: "snapshot", id: 0, snapshot: worker.snapshot() }),
     flush: () => writer.flush(),
   };
   const kept = Promise.withResolvers<Readonly<Record<string, string>>>();
