@@ -34,7 +34,6 @@ export const doctor: Command = async ({ runtime, line: { settings, operands, giv
   return answer.wrong.length > 0 ? 1 : 0;
 };
 
-function userOf({ listen }: Settings) {
-  const { user } = listen as { user?: string | undefined };
+function userOf({ listen: { user } }: Settings) {
   return user === undefined ? {} : { user: { name: user, groups: "all", from: "--user" } as const };
 }

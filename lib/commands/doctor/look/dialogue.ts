@@ -52,6 +52,8 @@ export async function hold(
       return { steps, lost: error.message.replaceAll("downstream", "it") };
     }
     if (!(error instanceof IoError)) throw error;
+    // Somebody took the connection.
+    if (error.kind === "reset") return { steps, lost: error.message };
     return { steps, failure: { kind: error.kind, why: error.message } };
   } finally {
     await server?.leave();

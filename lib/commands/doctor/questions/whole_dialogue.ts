@@ -20,13 +20,15 @@ function judge({ dialogues, looks }: Facts, stand: Stand): Answer {
   const bad = dialogue.steps.find(isRefusal);
   const look = looks.get(stand);
   const cannotStart = stand.wrong !== undefined || look?.startError !== undefined || (look && hasPathFault(look));
-  if (bad && isExplained(bad, downstream && dialogues.get(keyOf(downstream)), cannotStart)) return {};
+  const behind = downstream && dialogues.get(keyOf(downstream));
+  if (bad && isExplained(bad, behind, cannotStart)) return {};
   if (bad) {
     const after = bad.command === "" ? "greets with" : `answers ${bad.command} with`;
     return { wrong: [{ what: `postprox at ${place} ${after} ${bad.reply}.`, change: seeLog() }] };
   }
   if (dialogue.lost !== undefined) {
     const last = dialogue.steps.at(-1);
+    if (!last && isAway(behind)) return {};
     const when = last === undefined
       ? "gives no greeting"
       : `breaks the dialogue after ${last.command || "its greeting"}`;
@@ -46,10 +48,15 @@ function isExplained(bad: Step, behind: Dialogue | undefined, cannotStart = fals
   if (bad.code === 530 && /STARTTLS/i.test(bad.reply)) return true;
   if (bad.command !== "") return false;
   // The greeting is that of the server behind. Without a connection to it, postprox says 421.
-  const isAway = behind?.failure !== undefined && behind.failure.kind !== "denied";
   const first = behind?.steps[0];
-  return (isAway && bad.code === 421) || (first !== undefined && isRefusal(first)) ||
+  return (isAway(behind) && bad.code === 421) || (first !== undefined && isRefusal(first)) ||
     (cannotStart && /^421 4\.3\.5/.test(bad.reply));
+}
+
+/** There is no connection to the server behind, or it gives no greeting. */
+function isAway(behind: Dialogue | undefined): boolean {
+  if (behind?.failure) return behind.failure.kind !== "denied";
+  return behind?.lost !== undefined && behind.steps.length === 0;
 }
 
 function seeLog() {
