@@ -26,7 +26,8 @@ export const doctor: Command = async ({ runtime, line: { settings, operands, giv
   if (send === "") throw new UsageError("option --send: a test message needs a recipient: give ADDRESS");
   const { file } = settings.config;
   const source = file === undefined ? { kind: "command line" } as const : { kind: "file", path: file } as const;
-  const asked = downstream || saysAnything(given) ? { settings, downstream, source, ...userOf(settings) } : undefined;
+  const isBare = !saysAnything(given);
+  const asked = downstream || !isBare ? { settings, downstream, source, isBare, ...userOf(settings) } : undefined;
   const facts = await look(runtime, { asked, send });
   const answer = judge(facts);
   const report = new Report(runtime.stdio, runtime.stdio.conn(), false);

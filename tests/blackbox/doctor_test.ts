@@ -2,8 +2,7 @@
 // It says that Postfix was not seen, and looks at the rest.
 
 import assert from "node:assert/strict";
-import { runCommand, runProgram } from "../e2e/start.ts";
-import { programWords } from "../e2e/program.ts";
+import { runProgram } from "../e2e/start.ts";
 import { CLAMD } from "../fakes/clamd.ts";
 import { RSPAMD } from "../fakes/rspamd.ts";
 import { FakeScanner } from "../fakes/scanner.ts";
@@ -12,7 +11,7 @@ import { show } from "../rig/octets.ts";
 import { freePort } from "../rig/ports.ts";
 import { type Script, Server } from "../rig/server.ts";
 
-type Ran = Awaited<ReturnType<typeof runCommand>>;
+type Ran = Awaited<ReturnType<typeof runProgram>>;
 
 class Bed {
   readonly dir = Deno.makeTempDirSync({ prefix: "postprox_doctor_" });
@@ -184,21 +183,4 @@ Deno.test("--send is an option of doctor only", async () => {
   const ran = await runProgram(["--send=a@example.org", "127.0.0.1:1"]);
   assert.equal(ran.status, 64);
   assert.match(ran.stderr, /option "--send" is not known/);
-});
-
-Deno.test("doctor looks as the user of its own, and says so", { ignore: Deno.uid() !== 0 }, async () => {
-  const bed = await Bed.with();
-  try {
-    Deno.chmodSync(bed.dir, 0o755);
-    const { port } = bed.server.address as { port: number };
-    const command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", ...programWords(), "doctor"];
-    const words = ["-c", `${bed.dir}/filter`, "-d", `${bed.dir}/spool`, "--log=stderr", "-l", String(port)];
-    const env = { MAIL_CONFIG: `${bed.dir}/none`, DENO_DIR: Deno.env.get("DENO_DIR") ?? `${bed.dir}/cache` };
-    const ran = await runCommand([...command, ...words, `127.0.0.1:${port}`], { env, cwd: "/" });
-    if (ran.status === 126 || /Permission denied/.test(ran.stderr)) return; // It may not read the checkout.
-    assert.equal(ran.status, 1, shown(ran));
-    assert.match(ran.stdout, /^wrong: The spool directory .* is not writable by nobody\.$/m, shown(ran));
-  } finally {
-    await bed.stop();
-  }
 });

@@ -291,7 +291,7 @@ function isPlayed({ modes }: Case, at: number, mode: Site["mode"]): boolean {
 }
 
 async function healthy(site: Site): Promise<void> {
-  for (const words of [[], own(site)]) {
+  for (const words of [[], [`127.0.0.1:${site.afterPort}`], own(site)]) {
     const ran = await doctor(site, words);
     assert.deepEqual([ran.status, ran.stderr], [0, ""], shown(ran));
     assert.match(ran.stdout, /^right: a dialogue through .* reaches RCPT$/m, shown(ran));

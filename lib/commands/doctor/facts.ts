@@ -17,9 +17,13 @@ export interface Facts {
   readonly me: Me;
 }
 
-/** Why nothing is known of Postfix. `isAbsent`: there is none on this machine. */
+/**
+ * Why nothing is known of Postfix. `isAbsent`: there is none on this machine. `isBroken`: Postfix itself cannot read its
+ * configuration.
+ */
 export interface NoPostfix {
   readonly isAbsent: boolean;
+  readonly isBroken?: boolean;
   readonly why: string;
 }
 
@@ -132,6 +136,8 @@ export interface ScannerLook {
   readonly server: string;
   /** Undefined: it has answered. */
   readonly why: string | undefined;
+  /** Mail passes nevertheless, as if it was not asked. */
+  readonly isHarmless?: boolean;
 }
 
 /** Whether a syslog takes lines; undefined if the log is no syslog. */

@@ -83,7 +83,7 @@ export class Postfix {
   addresses({ name, type, private: isPrivate }: Entry): readonly Address[] {
     if (type === "unix") {
       const folder = isPrivate === "n" ? "public" : "private";
-      return [{ transport: "unix", path: this.#inQueue(`${folder}/${name}`) }];
+      return [{ transport: "unix", path: this.inQueue(`${folder}/${name}`) }];
     }
     if (type !== "inet") return [];
     const [, bracketed, plain, port = ""] = /^(?:(?:\[(.*)\]|([^:]*)):)?([^:]+)$/.exec(name) ?? [];
@@ -99,7 +99,7 @@ export class Postfix {
    * it is none.
    */
   address(text: string): Address | undefined {
-    if (/^unix:/i.test(text)) return { transport: "unix", path: this.#inQueue(text.slice("unix:".length)) };
+    if (/^unix:/i.test(text)) return { transport: "unix", path: this.inQueue(text.slice("unix:".length)) };
     const [, host = "", port = ""] = /^(?:inet:)?(?:(\[[^\]]*\]|[^:]*):)?([^:]+)$/i.exec(text) ?? [];
     const number = this.#port(port);
     if (number === undefined) return undefined;
@@ -114,13 +114,20 @@ export class Postfix {
   #interfaces(): readonly string[] {
     const all = words(this.value("inet_interfaces"));
     return all.flatMap((word) => {
-      if (word === "all") return this.value("inet_protocols") === "ipv6" ? ["::"] : ["0.0.0.0"];
-      if (word === "loopback-only") return ["127.0.0.1"];
+      if (word === "all") return this.#protocols("0.0.0.0", "::");
+      if (word === "loopback-only") return this.#protocols("127.0.0.1", "::1");
       return word.replace(/^\[(?:ipv6:)?(.*)\]$/i, "$1");
     });
   }
 
-  #inQueue(path: string): string {
+  #protocols(v4: string, v6: string): readonly string[] {
+    const protocols = words(this.value("inet_protocols"));
+    const isBoth = protocols.includes("all");
+    return [...isBoth || protocols.includes("ipv4") ? [v4] : [], ...isBoth || protocols.includes("ipv6") ? [v6] : []];
+  }
+
+  /** A path of Postfix is below its queue directory, or whole. */
+  inQueue(path: string): string {
     const directory = this.value("queue_directory") || "/var/spool/postfix";
     return path.startsWith("/") ? path : `${directory}/${path}`;
   }

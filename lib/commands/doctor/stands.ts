@@ -11,6 +11,8 @@ import { type Entry, nameOf, type Postfix } from "./postfix.ts";
 
 /** A postprox whose options were read. */
 export interface Known extends StartOptions {
+  /** The options say nothing but HOST:PORT, so what else is known of a postprox with this server counts. */
+  readonly isBare?: boolean;
   /** Its options are from here. */
   readonly source: Stand["source"];
   readonly user?: RunUser | undefined;
@@ -34,12 +36,27 @@ export interface Seen {
   readonly running: readonly Running[];
 }
 
-export function findStands({ postfix, asked, spawned, running }: Seen): { stands: Stand[]; strayFronts: Front[] } {
+/**
+ * Whether options that say nothing but HOST:PORT are those of a postprox that we know. The server behind may be another
+ * only by mistake, so each postprox of spawn(8) is one.
+ */
+function isKnownOtherwise({ isBare = false, downstream }: Known, others: readonly Known[]): boolean {
+  return isBare && others.some((one) => "entry" in one || isSame(one.downstream, downstream));
+}
+
+function isSame(one: Address | undefined, other: Address | undefined): boolean {
+  return one !== undefined && other !== undefined && leadsTo(one, other);
+}
+
+export function findStands(
+  { postfix, asked: given, spawned, running }: Seen,
+): { stands: Stand[]; strayFronts: Front[] } {
+  const asked = given && isKnownOtherwise(given, [...spawned, ...running]) ? undefined : given;
   const behind = [asked, ...spawned, ...running].map((one) => postfix && serverAt(postfix, one?.downstream));
   const fronts = postfix ? frontsOf(postfix, behind) : [];
   const bySpawn = spawned.map((one) => spawnStand(postfix!, one, fronts));
   const stands = [
-    ...asked ? [askedStand(withUser(asked, running), { postfix, fronts, bySpawn })] : [],
+    ...asked ? [askedStand(withProcess(asked, running), { postfix, fronts, bySpawn })] : [],
     ...bySpawn,
   ];
   const isFree = (front: Front) => !leadsToSome(front, stands) && !isOthers(front, postfix);
@@ -130,12 +147,11 @@ function askedStand(
   const name = "the options of doctor";
   const listen = asked.settings?.listen.address;
   if (listen) return listenStand(asked, fronts.filter(({ at }) => leadsTo(at, listen)), name);
-  const { downstream } = asked;
-  const spawn = bySpawn.find((one) => downstream && one.downstream && leadsTo(downstream, one.downstream)) ??
-    bySpawn[0];
+  const spawn = bySpawn.find((one) => isSame(asked.downstream, one.downstream)) ?? bySpawn[0];
   if (spawn) {
     const { at, entry, fronts, program } = spawn;
-    return { ...asked, name, mode: "spawn", at, entry, fronts, program, user: asked.user ?? spawn.user };
+    const from = { at, entry, fronts, program, downstream: asked.downstream ?? spawn.downstream };
+    return { ...asked, name, mode: "spawn", ...from, user: asked.user ?? spawn.user };
   }
   const own = fronts.filter((front) => !isOthers(front, postfix));
   const isOne = new Set(own.map(({ at }) => keyOf(at))).size === 1;
@@ -143,12 +159,12 @@ function askedStand(
   return { ...asked, name, mode: undefined, at: isOne ? own[0]!.at : undefined, fronts: servers };
 }
 
-/** The user of the process that listens there. */
-function withUser(asked: Known, running: readonly Running[]): Known {
+/** The process that listens there tells its user, and the server behind it. */
+function withProcess(asked: Known, running: readonly Running[]): Known {
   const listen = asked.settings?.listen.address;
-  if (!listen || asked.user) return asked;
-  const process = running.find(({ settings }) => settings?.listen.address && leadsTo(listen, settings.listen.address));
-  return process?.user ? { ...asked, user: process.user } : asked;
+  const process = listen && running.find(({ settings }) => isSame(listen, settings?.listen.address));
+  if (!process) return asked;
+  return { ...asked, user: asked.user ?? process.user, downstream: asked.downstream ?? process.downstream };
 }
 
 function withBehind(stand: Stand, postfix: Postfix | undefined): Stand {

@@ -54,6 +54,12 @@ const WRONG: readonly Row[] = [
     /^No SMTP server of Postfix leads to postprox: smtpd_proxy_filter is not set\.$/,
     "smtpd_proxy_filter = 127.0.0.1:10025",
   ],
+  [
+    "master.cf has a mistake",
+    { mode: "listen", postfix: { isAbsent: false, isBroken: true, why: "postconf: fatal: master.cf: line 3: bad" } },
+    /^Postfix cannot read its configuration: postconf: fatal: master\.cf: line 3: bad\.$/,
+    "postfix check",
+  ],
   // --- the server behind
   [
     "the server behind is away",
@@ -489,6 +495,15 @@ const RIGHT:
         "a scanner",
         { look: { scanners: [{ name: "clamd", server: "unix:/run/clamd", why: undefined }] } },
         { right: /^clamd at unix:\/run\/clamd answers$/ },
+      ],
+      [
+        "a DNS list without an answer",
+        {
+          look: {
+            scanners: [{ name: "the DNS list", server: "bl.example", why: "gives no answer", isHarmless: true }],
+          },
+        },
+        { advice: /^The DNS list bl\.example gives no answer/ },
       ],
       [
         "a server behind that is elsewhere",

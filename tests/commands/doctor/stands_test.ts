@@ -79,6 +79,34 @@ Deno.test("findStands: options beside a spawn entry are for that entry", async (
   assert.equal(stands[0]!.settings?.judging.timeout, 5000);
 });
 
+Deno.test("findStands: HOST:PORT alone is the postprox with that server that is known otherwise", async () => {
+  const bare = { ...await known("127.0.0.1:10026"), isBare: true };
+  const process = { ...await known(`-l 10025 ${OPTIONS}`), pid: 7 };
+  const find = (changes: Changes, running: readonly (typeof process)[], asked: Known) =>
+    findStands({ postfix: postfixOf(changes), spawned: [], running, asked }).stands.map(({ name }) => name);
+  assert.deepEqual(find({ mode: "listen" }, [process], bare), ["the options of process 7"]);
+  assert.deepEqual(find({ mode: "listen" }, [], bare), ["the options of doctor"]);
+  const elsewhere = { ...bare, downstream: { transport: "tcp", host: "h", port: 25 } as const };
+  assert.deepEqual(find({ mode: "listen" }, [process], elsewhere), ["the options of doctor"]);
+  const { stands: [spawned], postfix } = await factsOf({});
+  const entry = spawned!.entry!;
+  const one = { ...await known(OPTIONS), entry, program: ["/usr/sbin/postprox"] };
+  const seen = { postfix: postfix as ReturnType<typeof postfixOf>, spawned: [one], running: [] };
+  const { stands } = findStands({ ...seen, asked: bare });
+  assert.deepEqual(stands.map(({ name }) => name), ['the options of "127.0.0.1:10025 inet" in master.cf']);
+});
+
+Deno.test("findStands: options without HOST:PORT or user have those of the process that listens there", async () => {
+  const options = await readStartOptions(NO_FILES, ["-l", "10025"]);
+  const full = await known(`-l 10025 ${OPTIONS}`);
+  const asked: Known = { ...options, settings: full.settings, wrong: undefined, source: { kind: "command line" } };
+  const process = { ...full, pid: 7, user: { name: "u", groups: "all", from: "x" } } as const;
+  const seen = { postfix: postfixOf({ mode: "listen" }), spawned: [], running: [process] };
+  assert.deepEqual(findStands({ ...seen, asked }).stands.map(shown), [
+    "listen 127.0.0.1:10025 127.0.0.1:10026 smtp 127.0.0.1:10026 u",
+  ]);
+});
+
 Deno.test("findStands: a server behind that has a proxy by mistake is no server in front", async () => {
   const changes: Changes = { mode: "listen", own: "127.0.0.1:10026/inet/smtpd_proxy_filter = 127.0.0.1:10025\n" };
   const seen = { postfix: postfixOf(changes), spawned: [], running: [] };

@@ -5,6 +5,7 @@
 import { loadChecks } from "../../../settings/load_checks.ts";
 import type { Settings } from "../../../settings/settings.ts";
 import type { Logger } from "../../../log/logger.ts";
+import { IoError } from "../../../ports/io_error.ts";
 import type { Address, Runtime } from "../../../ports/runtime.ts";
 import { StartError } from "../../../ports/start_error.ts";
 import { keyOf } from "../addresses.ts";
@@ -39,9 +40,10 @@ export async function look(runtime: Runtime, { asked, send }: LookOptions): Prom
   const [postfix, me] = await Promise.all([lookAtPostfix(runtime), lookAtMe(runtime)]);
   const spawned = isPostfix(postfix) ? await spawnedOf(runtime, postfix) : [];
   const running = await lookAtProcesses(runtime, runtime.pid);
+  const isNothingKnown = !asked && spawned.length === 0 && running.length === 0;
   const { stands, strayFronts } = findStands({
     postfix: isPostfix(postfix) ? postfix : undefined,
-    asked,
+    asked: isNothingKnown ? await packaged(runtime) : asked,
     spawned,
     running,
   });
@@ -59,6 +61,22 @@ export async function look(runtime: Runtime, { asked, send }: LookOptions): Prom
   return { postfix, stands, strayFronts, dialogues, looks, me };
 }
 
+/** The configuration file of the packages, if it names an address of -l: the service may be down. */
+async function packaged({ files }: Runtime): Promise<Known | undefined> {
+  const path = "/etc/postprox/postprox.conf";
+  try {
+    await files.stat(path);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    return undefined;
+  }
+  const options = await readStartOptions(files, [`--config=${path}`]);
+  const { address, user } = options.settings?.listen ?? {};
+  if (!address) return undefined;
+  const as = user === undefined ? {} : { user: { name: user, groups: "all" as const, from: path } };
+  return { ...options, source: { kind: "file", path }, ...as };
+}
+
 /** The postproxes that spawn(8) starts. */
 async function spawnedOf({ files, processes }: Runtime, postfix: Postfix): Promise<Spawned[]> {
   const found: Spawned[] = [];
@@ -68,9 +86,12 @@ async function spawnedOf({ files, processes }: Runtime, postfix: Postfix): Promi
     const words = [entry.args[argv]!.slice("argv=".length), ...entry.args.slice(argv + 1)].filter(Boolean);
     const start = splitStart(words, processes.selfWords());
     if (!start) continue;
-    const options = await readStartOptions(files, start.options);
+    const { downstream, ...options } = await readStartOptions(files, start.options);
+    // spawn(8) starts programs in the queue directory.
+    const isInQueue = downstream?.transport === "unix";
     found.push({
       ...options,
+      downstream: isInQueue ? { ...downstream, path: postfix.inQueue(downstream.path) } : downstream,
       entry,
       program: start.program,
       source: { kind: "master.cf", entry },

@@ -21,12 +21,12 @@ const POSTCONF = 'PATH="$PATH:/usr/sbin:/usr/local/sbin" LC_ALL=C; export PATH L
 export async function lookAtPostfix(ports: Ports): Promise<Postfix | NoPostfix> {
   const main = await postconf(ports, "-x");
   if (main.status === NOT_FOUND) return { isAbsent: true, why: "there is no postconf(1)" };
-  if (main.status !== 0) return { isAbsent: false, why: whyNot(main) };
+  if (main.status !== 0) return unread(main);
   const master = await postconf(ports, "-M");
-  if (master.status !== 0) return { isAbsent: false, why: whyNot(master) };
+  if (master.status !== 0) return unread(master);
   const own = await postconf(ports, "-xP");
   // Postfix before 2.11 has no -P.
-  if (own.status !== 0) return { isAbsent: false, why: whyNot(own) };
+  if (own.status !== 0) return unread(own);
   const directory = /^config_directory = (.*)$/m.exec(main.stdout)?.[1] ?? "/etc/postfix";
   return new Postfix({
     main: main.stdout,
@@ -42,9 +42,11 @@ function postconf(ports: Ports, option: string): Promise<Ran> {
   return runWords(ports, ["/bin/sh", "-c", POSTCONF, "postconf", option]);
 }
 
-function whyNot({ stderr, status }: Ran): string {
+function unread({ stderr, status }: Ran): NoPostfix {
   const lines = stderr.split("\n").filter((line) => line !== "" && !/: warning: /.test(line));
-  return lines.at(-1) ?? `postconf ended with status ${status}`;
+  const why = lines.at(-1) ?? `postconf ended with status ${status}`;
+  // A file that is closed or not there yet is no mistake.
+  return { isAbsent: false, isBroken: /: fatal: /.test(why) && !/: fatal: open /.test(why), why };
 }
 
 async function textOrNothing(files: Pick<Files, "open">, path: string): Promise<string | undefined> {

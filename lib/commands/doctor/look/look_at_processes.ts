@@ -9,7 +9,7 @@ import { runWords } from "./run_words.ts";
 
 interface Ports {
   readonly clock: Clock;
-  readonly files: Pick<Files, "list" | "open">;
+  readonly files: Pick<Files, "list" | "open" | "stat">;
   readonly processes: Pick<Processes, "startTalking" | "selfWords">;
 }
 
@@ -17,18 +17,23 @@ export async function lookAtProcesses(ports: Ports, ownPid: number): Promise<Run
   const { files, processes } = ports;
   const found = new Map<string, Running>();
   const self = processes.selfWords();
+  const network = await networkOf(files, "self");
   for (const name of await orElse(files.list("/proc"), [])) {
     const pid = Number(name);
     if (!(pid > 0) || pid === ownPid) continue;
     const line = await orElse(readTextFile(files, `/proc/${pid}/cmdline`), "");
     const start = splitStart(line.replace(/\0$/, "").split("\0"), self);
-    // The processes of one service have the same words.
-    if (!start || found.has(line)) continue;
+    if (!start) continue;
+    // In another container, the same address is another place. An ordinary user does not see the network of others.
+    const other = await networkOf(files, name);
+    if (network !== undefined && other !== undefined && other !== network) continue;
     const options = await readStartOptions(files, start.options);
-    if (!options.settings?.listen.address) continue;
+    // A service may have several processes.
+    const key = JSON.stringify([options.settings, options.downstream]);
+    if (!options.settings?.listen.address || found.has(key)) continue;
     const { file } = options.settings.config;
     const user = await userOf(ports, pid);
-    found.set(line, {
+    found.set(key, {
       ...options,
       pid,
       source: file === undefined ? { kind: "command line" } : { kind: "file", path: file },
@@ -36,6 +41,15 @@ export async function lookAtProcesses(ports: Ports, ownPid: number): Promise<Run
     });
   }
   return [...found.values()];
+}
+
+/** The network namespace of a process (namespaces(7)). */
+async function networkOf(files: Pick<Files, "stat">, pid: string): Promise<string | undefined> {
+  const facts = await orElse<{ device: number; inode: number } | undefined>(
+    files.stat(`/proc/${pid}/ns/net`),
+    undefined,
+  );
+  return facts && `${facts.device}:${facts.inode}`;
 }
 
 async function userOf(ports: Ports, pid: number): Promise<string | undefined> {

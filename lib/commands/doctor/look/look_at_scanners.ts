@@ -114,6 +114,6 @@ function askLists({ runtime, logger }: LoadParts, { dns, dnsLists, urls }: Setti
       : hasAlways === false
       ? "does not list its test entry 127.0.0.2"
       : undefined;
-    return { name: "the DNS list", server: zone, why };
+    return { name: "the DNS list", server: zone, why, isHarmless: hasNever !== true };
   });
 }

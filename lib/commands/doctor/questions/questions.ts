@@ -2,7 +2,7 @@
 // else.
 
 import { type Facts, isPostfix } from "../facts.ts";
-import { type Answer, joinAnswers } from "../finding.ts";
+import { type Answer, joinAnswers, toRun } from "../finding.ts";
 import { directories } from "./directories.ts";
 import { filterPrograms } from "./filter_programs.ts";
 import { filtersAgain } from "./filters_again.ts";
@@ -46,6 +46,11 @@ export function judge(facts: Facts): Required<Answer> {
 
 function postfixIsHere({ postfix }: Facts): Answer {
   if (!isPostfix(postfix)) {
+    if (postfix.isBroken) {
+      return {
+        wrong: [{ what: `Postfix cannot read its configuration: ${postfix.why}.`, change: toRun("postfix check") }],
+      };
+    }
     const what = postfix.isAbsent ? "there is no Postfix on this machine" : "Postfix's configuration cannot be read";
     return { unseen: [`${what}: ${postfix.why}`] };
   }

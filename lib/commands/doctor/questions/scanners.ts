@@ -11,7 +11,8 @@ function judge({ scanners }: Look): Answer {
   const failed = scanners.filter(({ why }) => why !== undefined);
   const answered = scanners.filter(({ why }) => why === undefined);
   return {
-    wrong: failed.map(finding),
+    wrong: failed.filter(({ isHarmless }) => !isHarmless).map(finding),
+    advice: failed.filter(({ isHarmless }) => isHarmless).map(finding),
     right: answered.map(({ name, server }) => `${name} ${name.startsWith("the") ? server : `at ${server}`} answers`),
   };
 }
