@@ -113,6 +113,7 @@ export const SUITES: readonly Suite[] = [
   { where: "e2e/urls_test.ts", part: "URL lists behind Postfix", needs: POSTFIX },
   { where: "e2e/monitoring_test.ts", needs: ["Linux", "promtool"] },
   { where: "e2e/status_page_test.ts", needs: ["Linux", "Chromium"] },
+  { where: "e2e/health_test.ts", needs: ["Linux", "root", "clamd", "rspamd", "spamd"] },
   { where: "e2e/metrics_test.ts", needs: ["Linux", "Prometheus", "python3"] },
   { where: "e2e/journal_test.ts", needs: [...NAMESPACES, "systemd", "ip(8)"] },
   { where: "e2e/compile_test.ts", needs: ["Linux", "python3"] },

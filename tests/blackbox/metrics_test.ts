@@ -320,6 +320,26 @@ Deno.test("--metrics at a port that is taken is a start error, before anybody is
     assert.match(stderr, /^postprox: option --metrics: [^\n]*: give a path in a writable directory/);
   }));
 
+Deno.test("/healthz says that postprox shuts down, as long as sessions go on", () =>
+  withBed(async (bed) => {
+    const program = await start(bed);
+    try {
+      const { client } = await program.connect();
+      await client.expect(220);
+      Deno.kill(program.process.pid, "SIGTERM");
+      const down = await until(async () => {
+        const answer = await ask(bed.http, "/healthz");
+        return answer.status === 503 && answer;
+      }, "a 503");
+      assert.equal(down.body, "postprox is shutting down\n");
+      await client.expect(250, "NOOP");
+      assert.equal((await samples(bed.http)).get("postprox_sessions_open"), 1);
+      client.close();
+    } finally {
+      await program.stop();
+    }
+  }));
+
 Deno.test("SIGHUP lets /healthz ask what the configuration file says now", () =>
   withBed(async (bed) => {
     const { http, dir, fake } = bed;
