@@ -186,6 +186,62 @@ Deno.test({
     }),
 });
 
+Deno.test({
+  name: "--user: a supervisor, its workers, and workers that a SIGHUP brings",
+  ignore,
+  fn: () =>
+    withBed(async (bed) => {
+      const { dir, args, fake } = bed;
+      // Only root may read it. Workers need it.
+      Deno.writeTextFileSync(`${dir}/rules`, "allow:ALL:ALL:ALL\n", { mode: 0o600 });
+      const port = await freePort();
+      const [program, ...words] = reachableProgram(bed);
+      const options = ["--workers=2", `--user=${USER}`, `--check-rules=${dir}/rules`, "-c", `${dir}/filter filter`];
+      const child = new Deno.Command(program!, {
+        args: [...words, "--foreground", "-l", String(port), ...args, ...options],
+        env: { DENO_DIR: `${dir}/seen` },
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      const workers = () => read(`/proc/${child.pid}/task/${child.pid}/children`).trim().split(" ");
+      try {
+        await until(() => read(`${dir}/log`).includes(" listening "), () => `the start: ${read(`${dir}/log`)}`);
+        assertThreads(child.pid, idsOf(bed));
+        const first = workers();
+        assert.equal(first.length, 2);
+        for (const worker of first) assertThreads(Number(worker), idsOf(bed));
+        const client = await connectTo({ port });
+        await client.expect(220);
+        assert.equal((await deliver(client)).code, 250);
+        await client.expect(221, "QUIT");
+        client.close();
+        assert.equal(fake.messages.length, 1);
+        assert.deepEqual(idsIn(read(`${dir}/seen/filter`)), idsOf(bed));
+        assert.match(read(`${dir}/log`), / warning: SIGHUP will fail, [^\n]*\/rules/);
+        // That user may read it now.
+        Deno.chmodSync(`${dir}/rules`, 0o644);
+        kill(child.pid, "SIGHUP");
+        const isRenewed = () => workers().length === 2 && workers().every((worker) => !first.includes(worker));
+        await until(isRenewed, () => `new workers: ${read(`${dir}/log`)}`);
+        for (const worker of workers()) assertThreads(Number(worker), idsOf(bed));
+        kill(child.pid, "SIGTERM");
+        assert.equal((await child.status).code, 0);
+      } finally {
+        kill(child.pid);
+        await child.status;
+      }
+    }),
+});
+
+/** The words that start the program. The user can reach all of it: Deno may be in root's home. */
+function reachableProgram({ dir }: Bed): string[] {
+  const [program, ...words] = programWords();
+  if (program !== Deno.execPath()) return [program!, ...words];
+  Deno.copyFileSync(program, `${dir}/deno`);
+  return [`${dir}/deno`, ...words];
+}
+
 /** A free port that only root may listen on. */
 function lowPort(): number {
   for (let port = 1023; port > 600; port--) if (!isListening(port)) return port;
