@@ -1,5 +1,5 @@
-// Counts for the pages of --metrics, in a service with workers. Each worker counts what happens in it, and the supervisor adds
-// that up. Loaded only with --metrics.
+// Counts for the pages of --metrics and for the service manager, in a service with workers. Each worker counts what happens in
+// it, and the supervisor adds that up. Loaded only if somebody wants to see the numbers.
 //
 // The supervisor asks all workers when somebody wants to see the numbers. A worker also tells its own when they have changed,
 // at most ten times a second, and when it ends. So a worker that is killed takes with it only what happened in its last moment, and the counters
@@ -104,21 +104,22 @@ export class ServiceCounts implements StatusSource {
 
   async snapshot(): Promise<Snapshot> {
     await this.#ask();
-    return this.#known();
+    return this.known();
   }
 
   ownFault(): string | undefined {
     const { phase, plan: { maxClients } } = this.#state();
     if (phase !== "serving") return phase === "starting" ? "postprox is starting" : "postprox is shutting down";
     if (this.#supervisor?.pids.length === 0) return "no worker runs";
-    return this.#known().sessionsOpen < maxClients ? undefined : fullWords(maxClients);
+    return this.known().sessionsOpen < maxClients ? undefined : fullWords(maxClients);
   }
 
   setup(): Setup {
     return this.#state().setup;
   }
 
-  #known(): Snapshot {
+  /** What the workers have told until now. */
+  known(): Snapshot {
     this.#meter.expect(namesOfChecks(this.#state().setup.settings));
     return this.#workers.with(this.#meter.snapshot());
   }

@@ -6,6 +6,7 @@
 import { addWitness, tell } from "../log/events.ts";
 import type { Fields, Logger } from "../log/logger.ts";
 import { bindAll } from "../modes/bind.ts";
+import type { Notifier } from "../modes/notifier.ts";
 import { isReachable } from "../modes/own_server.ts";
 import { removePidFile } from "../modes/pid_file.ts";
 import { LAST_WORDS as WORKER_LAST_WORDS, type Plan, Supervisor } from "../modes/supervisor.ts";
@@ -53,8 +54,9 @@ export async function supervise(parts: Supervising): Promise<number> {
   let phase: ServiceState["phase"] = "starting";
   const shown = await startCounts(parts, serving.settings, () => ({ plan, setup: serving, phase }));
   const counts = shown?.counts;
+  const notifier = counts && await newNotifier(parts, counts);
   const sockets = await makeSockets(parts, serving.settings.listen.socketMode).catch((error) => {
-    shown?.status.close();
+    shown?.status?.close();
     throw error;
   });
   const start = { ...runtime, words, sockets: sockets.map(({ descriptor }) => descriptor) };
@@ -62,6 +64,7 @@ export async function supervise(parts: Supervising): Promise<number> {
     {
       ...parts,
       clock: runtime.clock,
+      counts: counts !== undefined,
       start: (events) => startWorker(start, events),
       onSnapshot: (worker, snapshot) => counts?.take(worker, snapshot),
       onEnd: (worker) => counts?.end(worker),
@@ -73,6 +76,7 @@ export async function supervise(parts: Supervising): Promise<number> {
   // One at a time, so that the last one counts.
   let reloaded: Promise<unknown> = Promise.resolve();
   const reload = async () => {
+    notifier?.reloading();
     const made = await renewed(parts, supervisor, serving.settings);
     const before = serving.settings;
     if (!(made instanceof StartError)) ({ plan, serving } = made);
@@ -81,12 +85,13 @@ export async function supervise(parts: Supervising): Promise<number> {
     if (made instanceof StartError) {
       // It comes last, because nobody may take the line before it for a success.
       for (const why of made.message.split("\n")) tell(logger, "notReloaded", { why });
-      return;
+    } else {
+      tell(logger, "reloaded", {});
+      const changed = restartOptions(before, serving.settings);
+      if (changed.length > 0) tell(logger, "needsRestart", { options: changed });
+      await noteMissingFilter(parts, serving.settings);
     }
-    tell(logger, "reloaded", {});
-    const changed = restartOptions(before, serving.settings);
-    if (changed.length > 0) tell(logger, "needsRestart", { options: changed });
-    await noteMissingFilter(parts, serving.settings);
+    notifier?.ready();
   };
   runtime.onBug((error) => tell(logger, "bug", { error }));
   runtime.signals.on("SIGHUP", () => {
@@ -121,6 +126,7 @@ export async function supervise(parts: Supervising): Promise<number> {
     if (!isEnding) {
       phase = "serving";
       await begin(parts, setup(serving, plan, address));
+      notifier?.ready();
     }
     await supervisor.over;
     return 0;
@@ -128,20 +134,42 @@ export async function supervise(parts: Supervising): Promise<number> {
     supervisor.stop();
     for (const socket of sockets) socket.close();
     await supervisor.over;
-    shown?.status.close();
+    shown?.status?.close();
+    await notifier?.end();
     if (pidFile !== undefined) await removePidFile(runtime, pidFile);
   }
 }
 
-// The pages of --metrics are loaded only if they are wanted.
+async function newNotifier(
+  { runtime, logger }: Supervising,
+  counts: ServiceCounts,
+): Promise<Notifier | undefined> {
+  if (!runtime.variable("NOTIFY_SOCKET")) return undefined;
+  const [{ Notifier }, { formatStanding }] = await Promise.all([
+    import("../modes/notifier.ts"),
+    import("../modes/standing.ts"),
+  ]);
+  const status = () => {
+    // The next status has the answer.
+    void counts.snapshot();
+    return formatStanding(counts.known());
+  };
+  const notifier = new Notifier(runtime, logger, status);
+  addWitness(logger, { shutdown: ({ limit }) => notifier.stopping(limit) });
+  return notifier;
+}
+
+// Nothing is counted and no page is served if nobody wants that.
 async function startCounts(
   { runtime, logger }: Supervising,
   { listen: { metrics } }: Settings,
   state: () => ServiceState,
-): Promise<{ readonly counts: ServiceCounts; readonly status: Pick<Listener, "close"> } | undefined> {
-  if (!metrics) return undefined;
-  const [{ ServiceCounts }, { startStatus }] = await Promise.all([import("./shared_counts.ts"), import("./status.ts")]);
+): Promise<{ readonly counts: ServiceCounts; readonly status: Pick<Listener, "close"> | undefined } | undefined> {
+  if (!metrics && !runtime.variable("NOTIFY_SOCKET")) return undefined;
+  const { ServiceCounts } = await import("./shared_counts.ts");
   const counts = new ServiceCounts(logger, state);
+  if (!metrics) return { counts, status: undefined };
+  const { startStatus } = await import("./status.ts");
   return { counts, status: await startStatus({ runtime, logger }, metrics, counts) };
 }
 

@@ -22,8 +22,7 @@ export async function work(
   worker.places.limit = limits.maxClients;
   parts.judge.start?.();
   const watch: ListWatch | undefined = await newListWatch(parts);
-  const { metrics } = settings.listen;
-  const counting = metrics && await countIn(parts, worker);
+  const counting = worker.counts ? await countIn(parts, worker) : undefined;
   const listening = listenMode(parts, {
     ...limits,
     places: worker.places,

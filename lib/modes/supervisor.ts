@@ -49,6 +49,8 @@ export interface SupervisorParts {
   readonly logger: Logger;
   /** Starts a process. If it cannot, the promise ends with an error whose message says why. */
   readonly start: (events: WorkerEvents) => Promise<WorkerHandle>;
+  /** Whether somebody wants to know what the workers count. */
+  readonly counts?: boolean;
   /** The worker with this process id has counted this so far. */
   readonly onSnapshot?: (worker: number, snapshot: unknown) => void;
   /** That worker has ended. */
@@ -203,7 +205,7 @@ export class Supervisor {
       ended: (end) => this.#ended(worker, wordsOf(end), "signal" in end ? end.signal : undefined),
     }).then((handle) => {
       // The files come first, before words that waited for the process.
-      handle.say({ say: "files", files: slot.generation.plan.files });
+      handle.say({ say: "files", files: slot.generation.plan.files, counts: this.#parts.counts ?? false });
       worker.take(handle);
     }, (error) => {
       worker.why ??= error instanceof Error ? error.message : String(error);

@@ -20,6 +20,8 @@ import { parseToWorker, type ToWorker } from "./worker_link.ts";
 export interface WorkerSide {
   /** The descriptors of its listening sockets. */
   readonly sockets: readonly number[];
+  /** Whether somebody wants to know what is counted here. */
+  readonly counts: boolean;
   readonly places: Places;
   readonly turns: FilterTurns;
   /** Gives what was counted here, as data that survives JSON. The supervisor asks for it. */
@@ -54,8 +56,12 @@ export async function beWorker(
     want: (id) => writer.say({ say: "wantTurn", id }),
     end: (id) => writer.say({ say: "endTurn", id }),
   });
+  let counts = false;
   const worker: WorkerSide = {
     sockets,
+    get counts() {
+      return counts;
+    },
     places,
     turns,
     snapshot: () => null,
@@ -67,6 +73,7 @@ export async function beWorker(
   const hear = (word: ToWorker) => {
     switch (word.say) {
       case "files":
+        counts = word.counts;
         return kept.resolve(word.files);
       case "ping":
         return writer.say({ say: "pong" });

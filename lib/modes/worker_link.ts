@@ -5,8 +5,11 @@
 
 /** What the supervisor says to a worker. */
 export type ToWorker =
-  /** The first word: the files that options name, as the supervisor read them. Each character is an octet. */
-  | { readonly say: "files"; readonly files: Readonly<Record<string, string>> }
+  /**
+   * The first word: the files that options name, as the supervisor read them. Each character is an octet. `counts`: somebody
+   * wants to know what the worker counts.
+   */
+  | { readonly say: "files"; readonly files: Readonly<Record<string, string>>; readonly counts: boolean }
   /** Are you there? */
   | { readonly say: "ping" }
   /** Open the log file again. */
@@ -46,10 +49,10 @@ export type ToSupervisor =
 
 type Word = ToWorker | ToSupervisor;
 
-type Shape = Readonly<Record<string, "number" | "string" | "object" | "anything">>;
+type Shape = Readonly<Record<string, "number" | "string" | "boolean" | "object" | "anything">>;
 
 const TO_WORKER: Readonly<Record<ToWorker["say"], Shape>> = {
-  files: { files: "object" },
+  files: { files: "object", counts: "boolean" },
   ping: {},
   reopen: {},
   drain: {},

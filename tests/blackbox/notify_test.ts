@@ -53,11 +53,12 @@ class Bed {
   }
 }
 
-for (const kind of ["path", "name"] as const) {
-  Deno.test(`a service manager at a ${kind} hears of the start, of mail, of a reload and of the end`, async () => {
+for (const [kind, ...more] of [["path"], ["name"], ["path", "--workers=2"]] as const) {
+  const words = ["path", ...more].slice(1).map((word) => ` with ${word}`).join("");
+  Deno.test(`a service manager at a ${kind} hears of the start, of mail, of a reload and of the end${words}`, async () => {
     await using bed = await Bed.start(kind);
     Deno.writeTextFileSync(`${bed.dir}/conf`, "timeout = 5\n");
-    const options = bed.options(`--config=${bed.dir}/conf`, "-c", 'grep -q virus "$EMAIL" && exit 7; exit 0');
+    const options = bed.options(`--config=${bed.dir}/conf`, "-c", 'grep -q virus "$EMAIL" && exit 7; exit 0', ...more);
     const program = await Listening.start(options, { NOTIFY_SOCKET: bed.name, WATCHDOG_USEC: "1000000" });
     try {
       await bed.hears(/^READY=1$/m);

@@ -21,6 +21,7 @@ function worker() {
   let taken = Promise.resolve();
   const side = {
     sockets: [],
+    counts: true,
     places: undefined as never,
     turns: { running: 1, waiting: 2, count: 4, take: async () => undefined },
     snapshot: (): unknown => null,

@@ -118,7 +118,7 @@ Deno.test("Supervisor: each worker gets the files first, and all must be ready",
   await bed.ready(bed.workers[1]!);
   assert.equal(await raised, undefined);
   assert.deepEqual(bed.supervisor.pids, [100, 101]);
-  for (const { heard } of bed.workers) assert.deepEqual(heard, [{ say: "files", files: PLAN.files }]);
+  for (const { heard } of bed.workers) assert.deepEqual(heard, [{ say: "files", files: PLAN.files, counts: false }]);
   await bed.end();
 });
 
@@ -301,7 +301,7 @@ Deno.test("Supervisor: new workers take over when all of them are ready, and the
   await bed.ready(bed.workers[4]!);
   assert.equal(await renewed, undefined);
   for (const old of bed.workers.slice(0, 2)) assert.deepEqual(old.words, ["files", "drain"]);
-  assert.deepEqual(bed.workers[4]!.heard, [{ say: "files", files: { "/etc/rules": "2" } }]);
+  assert.deepEqual(bed.workers[4]!.heard, [{ say: "files", files: { "/etc/rules": "2" }, counts: false }]);
   assert.deepEqual(bed.supervisor.pids, [102, 103, 104]);
   bed.workers[0]!.end({ exit: 0 });
   bed.workers[1]!.end({ signal: "SIGKILL" });
@@ -310,7 +310,7 @@ Deno.test("Supervisor: new workers take over when all of them are ready, and the
   // One that replaces a new one has the new files.
   bed.workers[2]!.end({ signal: "SIGKILL" });
   await settled();
-  assert.deepEqual(bed.workers[5]!.heard, [{ say: "files", files: { "/etc/rules": "2" } }]);
+  assert.deepEqual(bed.workers[5]!.heard, [{ say: "files", files: { "/etc/rules": "2" }, counts: false }]);
   await bed.end();
 });
 
@@ -321,7 +321,7 @@ Deno.test("Supervisor: if new workers cannot start, the old ones go on and are r
   // An old one dies meanwhile.
   bed.workers[0]!.end({ signal: "SIGKILL" });
   await settled();
-  assert.deepEqual(bed.workers[4]!.heard, [{ say: "files", files: PLAN.files }]);
+  assert.deepEqual(bed.workers[4]!.heard, [{ say: "files", files: PLAN.files, counts: false }]);
   bed.workers[2]!.tell({ say: "failed", why: "no room" });
   bed.workers[2]!.end({ exit: 75 });
   assert.equal(await renewed, "no room");

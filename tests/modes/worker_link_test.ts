@@ -13,8 +13,8 @@ import { textOf } from "../../lib/text/octets.ts";
 import { octets } from "../rig/octets.ts";
 
 const TO_WORKER: readonly ToWorker[] = [
-  { say: "files", files: { "/etc/rules": "line 1\nline \u00ff\r\n\u0000" } },
-  { say: "files", files: {} },
+  { say: "files", files: { "/etc/rules": "line 1\nline \u00ff\r\n\u0000" }, counts: false },
+  { say: "files", files: {}, counts: false },
   { say: "ping" },
   { say: "reopen" },
   { say: "drain" },

@@ -23,7 +23,7 @@ class Bed {
     const bed = new Bed();
     const outer = Object.assign(bed.outer, { exit: (status: number) => void (bed.status = status) });
     const starting = beWorker(outer, [3]);
-    await bed.say({ say: "files", files: { "/conf": "kept" } });
+    await bed.say({ say: "files", files: { "/conf": "kept" }, counts: false });
     ({ runtime: bed.runtime, worker: bed.worker } = await starting);
     return bed;
   }
