@@ -822,6 +822,57 @@ const ROWS: readonly Row[] = [
   ],
   ["a truncated answer is taken", "dns/stub_resolver.ts", "answer.truncated ? await", "false ? await", "dns/"],
 
+  // --- the doctor
+  [
+    "a password goes where a process says",
+    "commands/doctor/look/look_at_scanners.ts",
+    "(hasPassword ? [] : rspamd.servers)",
+    "rspamd.servers",
+    "commands/doctor/look_test.ts",
+  ],
+  [
+    "the doctor does not see that Postfix gives up first",
+    "commands/doctor/questions/time_limits.ts",
+    "if (patience > longest) return [];",
+    "if (patience > 0) return [];",
+    "commands/doctor/questions_test.ts",
+  ],
+  [
+    "a second server with a proxy is a server in front",
+    "commands/doctor/stands.ts",
+    "if (!at || behind.includes(server)) continue;",
+    "if (!at) continue;",
+    "commands/doctor/",
+  ],
+  [
+    "a server behind that others reach is right",
+    "commands/doctor/addresses.ts",
+    'if (at.transport === "unix" || /^localhost\\.?$/i.test(at.host)) return true;',
+    "return true;",
+    "commands/doctor/",
+  ],
+  [
+    "the doctor looks as root in place of the user",
+    "commands/doctor/look/look_at_paths.ts",
+    "isMe ? look : [...await becoming(ports, user!), ...look]",
+    "look",
+    "commands/doctor/look_test.ts",
+  ],
+  [
+    "HOST:PORT alone has the default options, although others are known",
+    "commands/doctor/stands.ts",
+    "isBare && others.some",
+    "false && others.some",
+    "commands/doctor/stands_test.ts",
+  ],
+  [
+    "XFORWARD that is missing is no fault",
+    "commands/doctor/questions/xforward.ts",
+    'if (value === "") return',
+    'if (value === "?") return',
+    "commands/doctor/questions_test.ts",
+  ],
+
   // --- files, processes, modes
   [
     "spool files that no filter wants keep their names",

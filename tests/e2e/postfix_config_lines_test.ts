@@ -171,6 +171,15 @@ async function assertFilters(site: Site, seen: string, { argument }: { argument:
   assert.equal(Deno.statSync(`${open}/spool`).mode! & 0o777, 0o700);
 }
 
+/** The doctor finds nothing wrong with what was printed. It finds all options in master.cf, or in those of the process. */
+async function assertHealthy({ postfix, installed }: Site): Promise<void> {
+  const env = { MAIL_CONFIG: `${postfix.dir}/etc` };
+  const { status, stdout, stderr } = await runCommand([installed.program, "doctor"], { env, cwd: "/" });
+  assert.deepEqual([status, stderr], [0, ""], stdout);
+  assert.match(stdout, /^right: a dialogue through .* reaches RCPT$/m, stdout);
+  assert.match(stdout, /^right: postprox may write in .*\/spool$/m, stdout);
+}
+
 /** A filter, and a -c that calls it with every character that Postfix, a shell and systemd could make something of. */
 function installFilter({ postfix, open }: Site): { command: string; seen: string; argument: string } {
   const filter = `${postfix.dir}/lines filter`;
@@ -208,6 +217,7 @@ for (const [where, places] of BY_SPAWN) {
       await runCommands(parts.get("once")!);
       await paste(site, parts);
       await assertFilters(site, expected.seen, expected);
+      await assertHealthy(site);
       assert.doesNotMatch(site.postfix.log(), /\b(?:fatal|panic|warning): /);
     });
   });
@@ -231,6 +241,7 @@ for (const [where, places] of BY_LISTEN) {
       try {
         await paste(site, parts);
         await assertFilters(site, expected.seen, expected);
+        await assertHealthy(site);
         assert.match(
           Deno.readTextFileSync(`/proc/${pid}/status`),
           new RegExp(`^Uid:\\s+${await uidOf(PRINTED_USER)}\\b`, "m"),

@@ -61,6 +61,8 @@ export interface Stand {
   /** The entry of the SMTP server behind it, if it is one of this Postfix. */
   readonly behind?: Entry | undefined;
   readonly user?: RunUser | undefined;
+  /** Its options are those of a process. Anybody can start one, so no secret may go where they say. */
+  readonly isForeign?: boolean;
 }
 
 export type OptionSource =
@@ -109,6 +111,8 @@ export interface Look {
   /** Free octets below the directory of -d; undefined if nobody knows. */
   readonly spoolRoom: number | undefined;
   readonly scanners: readonly ScannerLook[];
+  /** A scanner that was not asked, and why. */
+  readonly notAsked?: string | undefined;
   /** Why postprox would not start. */
   readonly startError?: string | undefined;
   readonly log: LogLook;

@@ -26,6 +26,7 @@ export interface Spawned extends Known {
 /** A process that runs. */
 export interface Running extends Known {
   readonly pid: number;
+  readonly isForeign: true;
 }
 
 export interface Seen {

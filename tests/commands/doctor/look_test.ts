@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { lookAtLog, roomIn } from "../../../lib/commands/doctor/look/look_at_machine.ts";
 import { lookAtMe, lookAtPaths } from "../../../lib/commands/doctor/look/look_at_paths.ts";
 import { lookAtPostfix } from "../../../lib/commands/doctor/look/look_at_postfix.ts";
+import { askScanners } from "../../../lib/commands/doctor/look/look_at_scanners.ts";
 import { runWords } from "../../../lib/commands/doctor/look/run_words.ts";
 import type { NoPostfix, RunUser } from "../../../lib/commands/doctor/facts.ts";
 import { Postfix } from "../../../lib/commands/doctor/postfix.ts";
@@ -127,6 +128,20 @@ Deno.test("lookAtMe and roomIn read the output of programs", async () => {
   const df = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/a b 1000 600 400 60% /var spool\n";
   assert.equal(await roomIn(programs(() => ({ out: df })), "/var/spool"), 409_600);
   assert.equal(await roomIn(programs(() => ({ out: "", status: 1 })), "/var/spool"), undefined);
+});
+
+Deno.test("askScanners sends no password where a process says", async () => {
+  const runtime = new FakeRuntime();
+  runtime.network.downstream = "refused";
+  runtime.files.replace("/password", new TextEncoder().encode("secret\n"));
+  const words = ["--rspamd=h:1", "--rspamd-password-file=/password", "--clamd=h:2"];
+  const settings = readCommandLine(words, { table: SETTINGS, commandOptions: [] }).settings as Settings;
+  const look = async (isForeign: boolean) => {
+    const { scanners, notAsked } = await askScanners(runtime, settings, { text: "x\n", isForeign });
+    return [scanners.map(({ name, server }) => `${name} ${server}`), notAsked !== undefined];
+  };
+  assert.deepEqual(await look(false), [["clamd h:2", "rspamd h:1"], false]);
+  assert.deepEqual(await look(true), [["clamd h:2"], true]);
 });
 
 Deno.test("lookAtLog asks without sending a line", async () => {

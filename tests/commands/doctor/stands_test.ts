@@ -7,7 +7,7 @@ import { joinAnswers, toRun } from "../../../lib/commands/doctor/finding.ts";
 import { readStartOptions, splitStart } from "../../../lib/commands/doctor/options.ts";
 import { pathsOf, programOf } from "../../../lib/commands/doctor/paths.ts";
 import { formatAnswer } from "../../../lib/commands/doctor/report.ts";
-import { findStands, type Known } from "../../../lib/commands/doctor/stands.ts";
+import { findStands, type Known, type Running } from "../../../lib/commands/doctor/stands.ts";
 import { formatTestMessage } from "../../../lib/commands/doctor/look/test_message.ts";
 import { formatAddress } from "../../../lib/ports/address.ts";
 import { type Changes, factsOf, OPTIONS, postfixOf } from "./site.ts";
@@ -27,15 +27,16 @@ Deno.test("findStands knows a postprox by spawn(8), by -l, by a process, or only
   const process = {
     ...await known(`-l 10025 ${OPTIONS}`),
     pid: 7,
+    isForeign: true,
     user: { name: "u", groups: "all", from: "x" },
   } as const;
-  const other = { ...await known(`-l 99 ${OPTIONS}`), pid: 8 };
+  const other = { ...await known(`-l 99 ${OPTIONS}`), pid: 8, isForeign: true } as const;
   const listen: Changes = { mode: "listen" };
   const rows: readonly [
     name: string,
     changes: Changes,
     asked: string | undefined,
-    running: typeof other[],
+    running: readonly Running[],
     found: string[],
   ][] = [
     ["nothing", listen, undefined, [], [" 127.0.0.1:10025 ? smtp  "]],
@@ -81,8 +82,8 @@ Deno.test("findStands: options beside a spawn entry are for that entry", async (
 
 Deno.test("findStands: HOST:PORT alone is the postprox with that server that is known otherwise", async () => {
   const bare = { ...await known("127.0.0.1:10026"), isBare: true };
-  const process = { ...await known(`-l 10025 ${OPTIONS}`), pid: 7 };
-  const find = (changes: Changes, running: readonly (typeof process)[], asked: Known) =>
+  const process = { ...await known(`-l 10025 ${OPTIONS}`), pid: 7, isForeign: true } as const;
+  const find = (changes: Changes, running: readonly Running[], asked: Known) =>
     findStands({ postfix: postfixOf(changes), spawned: [], running, asked }).stands.map(({ name }) => name);
   assert.deepEqual(find({ mode: "listen" }, [process], bare), ["the options of process 7"]);
   assert.deepEqual(find({ mode: "listen" }, [], bare), ["the options of doctor"]);
@@ -100,7 +101,7 @@ Deno.test("findStands: options without HOST:PORT or user have those of the proce
   const options = await readStartOptions(NO_FILES, ["-l", "10025"]);
   const full = await known(`-l 10025 ${OPTIONS}`);
   const asked: Known = { ...options, settings: full.settings, wrong: undefined, source: { kind: "command line" } };
-  const process = { ...full, pid: 7, user: { name: "u", groups: "all", from: "x" } } as const;
+  const process = { ...full, pid: 7, isForeign: true, user: { name: "u", groups: "all", from: "x" } } as const;
   const seen = { postfix: postfixOf({ mode: "listen" }), spawned: [], running: [process] };
   assert.deepEqual(findStands({ ...seen, asked }).stands.map(shown), [
     "listen 127.0.0.1:10025 127.0.0.1:10026 smtp 127.0.0.1:10026 u",

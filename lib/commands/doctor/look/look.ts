@@ -160,17 +160,19 @@ async function lookAtAll(runtime: Runtime, stands: readonly Stand[], looking: Lo
 }
 
 async function lookAtOne(runtime: Runtime, stand: Stand, { postfix, me, message }: Looking): Promise<Look> {
-  const { settings, user, mode } = stand;
+  const { settings, user, mode, isForeign = false } = stand;
   const named = pathsOf(stand, postfix?.value("queue_directory"));
   const spool = named.find(({ use }) => use === "spool")?.path;
-  const [seen, spoolRoom, log, scanners, startError] = await Promise.all([
-    lookAtPaths(runtime, named, { me, user, isSpawned: mode === "spawn" }),
+  const seen = await lookAtPaths(runtime, named, { me, user, isSpawned: mode === "spawn" });
+  // To read another kind of file may never end.
+  const areFiles = seen.paths.every(({ use, kind }) => use !== "file" || kind === "file" || kind === "missing");
+  const [spoolRoom, log, scanners, startError] = await Promise.all([
     spool === undefined ? undefined : roomIn(runtime, spool),
     settings ? lookAtLog(runtime, settings) : { kind: "none" as const },
-    settings ? askScanners(runtime, settings, message) : [],
-    settings ? whyNoStart(runtime, settings) : undefined,
+    settings ? askScanners(runtime, settings, { text: message, isForeign }) : { scanners: [] },
+    settings && areFiles ? whyNoStart(runtime, settings) : undefined,
   ]);
-  return { ...seen, spoolRoom, log, scanners, startError };
+  return { ...seen, spoolRoom, log, ...scanners, startError };
 }
 
 const NO_LOG: Logger = { verbosity: 0, write: () => {}, reopen: () => {}, flush: () => Promise.resolve() };

@@ -1,4 +1,7 @@
 // Finds the processes of postprox that run in listen mode, by /proc.
+//
+// Anybody can start a process with any words. So a file that they name is only read if it is a regular one, because
+// another one might never end. What is in it goes nowhere but to the one who runs the doctor.
 
 import { IoError } from "../../../ports/io_error.ts";
 import type { Clock, Files, Processes } from "../../../ports/runtime.ts";
@@ -27,7 +30,7 @@ export async function lookAtProcesses(ports: Ports, ownPid: number): Promise<Run
     // In another container, the same address is another place. An ordinary user does not see the network of others.
     const other = await networkOf(files, name);
     if (network !== undefined && other !== undefined && other !== network) continue;
-    const options = await readStartOptions(files, start.options);
+    const options = await readStartOptions(regularOnly(files), start.options);
     // A service may have several processes.
     const key = JSON.stringify([options.settings, options.downstream]);
     if (!options.settings?.listen.address || found.has(key)) continue;
@@ -36,11 +39,21 @@ export async function lookAtProcesses(ports: Ports, ownPid: number): Promise<Run
     found.set(key, {
       ...options,
       pid,
+      isForeign: true,
       source: file === undefined ? { kind: "command line" } : { kind: "file", path: file },
       ...user === undefined ? {} : { user: { name: user, groups: "all" as const, from: `process ${pid}` } },
     });
   }
   return [...found.values()];
+}
+
+function regularOnly(files: Pick<Files, "open" | "stat">): Pick<Files, "open"> {
+  return {
+    open: async (path) => {
+      if ((await files.stat(path)).kind !== "file") throw new IoError("other", `${path} is no file`);
+      return await files.open(path);
+    },
+  };
 }
 
 /** The network namespace of a process (namespaces(7)). */

@@ -19,7 +19,7 @@ import type { Settings } from "../../../settings/settings.ts";
 import { SpoolFiles } from "../../../spool/files.ts";
 import { bytesOf } from "../../../text/octets.ts";
 import { SharedTurn } from "../../../wire/shared_turn.ts";
-import type { ScannerLook } from "../facts.ts";
+import type { Look, ScannerLook } from "../facts.ts";
 
 /** A scanner that needs longer for this message is of no use. */
 const SCAN_LIMIT = 15_000;
@@ -27,13 +27,19 @@ const SCAN_LIMIT = 15_000;
 /** Errors of checks are in their verdicts. */
 const NO_LOG: Logger = { verbosity: 0, write: () => {}, reopen: () => {}, flush: () => Promise.resolve() };
 
-export async function askScanners(runtime: Runtime, settings: Settings, text: string): Promise<ScannerLook[]> {
+/** `isForeign`: the settings are those of a process, which may send a password anywhere. */
+export async function askScanners(
+  runtime: Runtime,
+  settings: Settings,
+  { text, isForeign }: { readonly text: string; readonly isForeign: boolean },
+): Promise<Pick<Look, "scanners" | "notAsked">> {
   const parts = { runtime, logger: NO_LOG, turn: new SharedTurn(runtime.clock), isTrial: true };
   const { clamd, rspamd, spamd } = settings;
+  const hasPassword = isForeign && rspamd.passwordFile !== undefined;
   const one = (address: Address) => ({ servers: [address] });
   const asked = [
     ...clamd.servers.map((at) => ask("clamd", at, () => CHECKS.clamd.load(one(at), settings, parts))),
-    ...rspamd.servers.map((at) =>
+    ...(hasPassword ? [] : rspamd.servers).map((at) =>
       ask("rspamd", at, () => CHECKS.rspamd.load({ ...rspamd, ...one(at) }, settings, parts))
     ),
     ...spamd.servers.map((at) => ask("spamd", at, () => CHECKS.spamd.load({ ...spamd, ...one(at) }, settings, parts))),
@@ -42,7 +48,9 @@ export async function askScanners(runtime: Runtime, settings: Settings, text: st
     const why = await whyNoAnswer(runtime, load, messageFrom(text));
     return { name, server: formatAddress(at), why };
   });
-  return await Promise.all([...scanners, ...askLists(parts, settings)]);
+  const looks = await Promise.all([...scanners, ...askLists(parts, settings)]);
+  const notAsked = "rspamd was not asked, because a process that runs does not get a password sent: give its options";
+  return { scanners: looks, ...hasPassword ? { notAsked } : {} };
 }
 
 type Load = () => Promise<Check | readonly Check[]>;

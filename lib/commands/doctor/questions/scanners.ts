@@ -7,13 +7,14 @@ export function scanners({ looks }: Facts): Answer {
   return joinAnswers([...looks.values()].map(judge));
 }
 
-function judge({ scanners }: Look): Answer {
+function judge({ scanners, notAsked }: Look): Answer {
   const failed = scanners.filter(({ why }) => why !== undefined);
   const answered = scanners.filter(({ why }) => why === undefined);
   return {
     wrong: failed.filter(({ isHarmless }) => !isHarmless).map(finding),
     advice: failed.filter(({ isHarmless }) => isHarmless).map(finding),
     right: answered.map(({ name, server }) => `${name} ${name.startsWith("the") ? server : `at ${server}`} answers`),
+    unseen: notAsked === undefined ? [] : [notAsked],
   };
 }
 
