@@ -7,6 +7,7 @@ import { bytesOf } from "../lib/text/octets.ts";
 import { mark } from "../lib/spool/mark.ts";
 import { VERSION } from "../lib/commands/version.ts";
 import { until } from "./rig/wait.ts";
+import { FakeListener } from "./fakes/network.ts";
 import { FakeRuntime } from "./fakes/runtime.ts";
 import { settled } from "./fakes/settled.ts";
 
@@ -335,6 +336,65 @@ Deno.test("run listens even if the spool can be written but not listed", async (
   await settled();
   if (runtime.network.listeners.length > 0) runtime.signal("SIGTERM");
   assert.equal(await outcome, 0);
+});
+
+/** A runtime whose process was started with a socket, and the socket. */
+function withSocket(variables: Record<string, string>): { runtime: FakeRuntime; listener: FakeListener } {
+  const runtime = new FakeRuntime();
+  Object.assign(runtime.variables, { LISTEN_PID: String(runtime.pid), LISTEN_FDS: "1" }, variables);
+  const listener = new FakeListener({ transport: "tcp", host: "127.0.0.1", port: 10025 });
+  runtime.network.inherited.set(3, listener);
+  return { runtime, listener };
+}
+
+Deno.test("run takes a socket that it was started with in place of -l, in the foreground", async () => {
+  for (const words of [[], ["--foreground"], ["-l", "10099"], ["-l", "10099", "--foreground"], ["--max-filters=3"]]) {
+    const { runtime, listener } = withSocket({});
+    const running = run(runtime, [...words, "mx", "--log=stderr"]);
+    await until(() => runtime.out !== "", () => `${words}: it listens; it said ${runtime.err}`);
+    assert.match(runtime.out, /accepting connections at 127\.0\.0\.1:10025\n/);
+    assert.match(runtime.err, / listening .*at=127\.0\.0\.1:10025 .*socket=inherited/);
+    assert.deepEqual(runtime.network.listeners, [listener]);
+    runtime.signal("SIGHUP");
+    const client = listener.client();
+    await until(() => runtime.network.servers.length === 1, () => "a session");
+    client.reset();
+    runtime.signal("SIGQUIT");
+    assert.equal(await running, 0);
+    assert.doesNotMatch(runtime.err, /restart is needed/);
+    assert.ok(listener.closed);
+  }
+});
+
+Deno.test("run takes no socket that is meant for another process, or for nobody", async () => {
+  const rows: readonly Record<string, string>[] = [
+    { LISTEN_PID: "1" },
+    { LISTEN_PID: "" },
+    { LISTEN_FDS: "0" },
+    { LISTEN_FDS: "2", LISTEN_PID: "4" },
+  ];
+  for (const variables of rows) {
+    const { runtime } = withSocket(variables);
+    const running = run(runtime, ["-l", "10099", "mx", "--foreground", "--log=stderr"]);
+    await until(() => runtime.out !== "", () => "it listens");
+    assert.match(runtime.out, /:10099\n/);
+    runtime.signal("SIGTERM");
+    await running;
+  }
+});
+
+Deno.test("run does not start with sockets that it cannot use: one line, and 64", async () => {
+  const rows: readonly [variables: Record<string, string>, complaint: RegExp][] = [
+    [{ LISTEN_FDS: "2" }, /^postprox: LISTEN_FDS="?2"?: postprox listens on one socket: give one ListenStream=\n$/],
+    [{ LISTEN_FDS: "one" }, /^postprox: LISTEN_FDS="?one"?: [^\n]+\n$/],
+    [{}, /^postprox: LISTEN_FDS=1: descriptor 3 is no stream socket that listens: give ListenStream= and Accept=no\n$/],
+  ];
+  for (const [variables, complaint] of rows) {
+    const { runtime } = withSocket(variables);
+    runtime.network.inherited.clear();
+    assert.equal(await run(runtime, ["-l", "10099", "mx", "--foreground", "--log=stderr"]), 64);
+    assert.match(runtime.err, complaint);
+  }
 });
 
 Deno.test("run says at the start of listen mode that the filter cannot be run, and starts anyway", async () => {

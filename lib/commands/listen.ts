@@ -5,6 +5,7 @@ import { tell } from "../log/events.ts";
 import type { Fields } from "../log/logger.ts";
 import { READY } from "../modes/background.ts";
 import { bind } from "../modes/bind.ts";
+import type { InheritedSocket } from "../modes/inherited.ts";
 import { listenMode, type Remade } from "../modes/listen.ts";
 import { isOwnServer, isReachable } from "../modes/own_server.ts";
 import { removePidFile, writePidFile } from "../modes/pid_file.ts";
@@ -30,15 +31,18 @@ export const ROOT = 0;
 /** Runs listen mode at `address`. Returns its exit status. Throws a `StartError`. */
 export async function startListening(
   parts: SessionParts & Checks,
-  { settings, address, account, reread }: Reloading & {
+  { settings, address, socket, account, reread }: Reloading & {
     readonly address: Address;
+    /** The socket at `address` that this process was started with. */
+    readonly socket: InheritedSocket | undefined;
     /** The account that this process becomes as soon as it has opened everything; absent if it stays what it is. */
     readonly account: Account | undefined;
   },
 ): Promise<number> {
   const { runtime, logger } = parts;
   const service = await newService(parts);
-  let setup = setupOf(parts, settings, address);
+  const place = { socket: socket && "inherited" };
+  let setup = { ...setupOf(parts, settings, address), ...place };
   await refuseOwnServer(parts, address);
   if (!account) await prepare(parts, settings);
   let watch = await newListWatch(parts);
@@ -48,7 +52,10 @@ export async function startListening(
   let current = settings;
   const shown = metrics && await startCounts(parts, metrics, () => ({ ...loaded, settings: current }));
   const listening = listenMode(parts, {
-    listen: () => bind(runtime, logger, address, settings.listen.socketMode),
+    listen: () =>
+      socket
+        ? runtime.network.listenInherited(socket.descriptor)
+        : bind(runtime, logger, address, settings.listen.socketMode),
     places: new OwnPlaces(settings.listen.maxClients),
     ...limitsOf(settings),
     onReady: async (state) => {
@@ -76,7 +83,7 @@ export async function startListening(
       if (made && !(made instanceof StartError)) {
         loaded = { ...loaded, ...made };
         current = made.settings;
-        setup = setupOf(loaded, made.settings, address);
+        setup = { ...setupOf(loaded, made.settings, address), ...place };
         watch ??= await newListWatch(loaded);
       }
       // After a rotation, the new log file begins with this line.

@@ -5,6 +5,7 @@
 import { type LogTarget, openLogger, SYSLOG } from "../log/sinks.ts";
 import { tell } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
+import type { InheritedSocket } from "../modes/inherited.ts";
 import { spawnMode } from "../modes/spawn.ts";
 import { formatAddress, parseDownstream } from "../ports/address.ts";
 import type { Account, Address, FileFacts, Files, Runtime } from "../ports/runtime.ts";
@@ -17,7 +18,8 @@ import { quote } from "../text/quoting.ts";
 import type { Call, Command } from "./command.ts";
 
 export const serve: Command = async ({ runtime, args, line, nextHop, reread, worker }) => {
-  const { settings, options } = await servingOf({ line, nextHop });
+  const socket = await inheritedSocket(runtime, { line, worker });
+  const { settings, options } = await servingOf({ line, nextHop }, socket);
   await checkServing(runtime, settings);
   const { address, foreground, user } = settings.listen;
   // A worker's supervisor has done that.
@@ -26,14 +28,14 @@ export const serve: Command = async ({ runtime, args, line, nextHop, reread, wor
     : await (await import("./run_as.ts")).accountToBecome(runtime, user);
   // Root can use every directory. So that user looks at it, as soon as this process is that user.
   const spool = account ? undefined : await startSpool(runtime, settings);
-  if (address && !foreground) {
+  if (address && !foreground && !worker) {
     const { backgroundMode } = await import("../modes/background.ts");
     const behind = backgroundMode(runtime, args, settings.log.target.kind === "stderr");
     return await orTempfail("-l, --listen", behind, () => "try again, or give --foreground");
   }
   const logger = await openLog(runtime, settings, account);
   const rereadServing = async (files?: Files) => {
-    const serving = await servingOf(await reread(files));
+    const serving = await servingOf(await reread(files), socket);
     await checkServing(runtime, serving.settings);
     // Root can use every directory.
     const isUser = !account || runtime.privileges.uid() === account.uid;
@@ -43,7 +45,7 @@ export const serve: Command = async ({ runtime, args, line, nextHop, reread, wor
   if (spool?.isEverybodys && !worker) tell(logger, "openSpool", settings.spool);
   if (address && settings.listen.workers !== undefined && !worker) {
     const { supervise } = await import("./supervise.ts");
-    const supervising = supervise({ runtime, logger, args, address, account, reread: rereadServing });
+    const supervising = supervise({ runtime, logger, args, address, socket, account, reread: rereadServing });
     return await supervising.finally(() => logger.flush());
   }
   const checks = await loadChecks({ runtime, logger, filterTurns: worker?.turns }, settings);
@@ -55,16 +57,35 @@ export const serve: Command = async ({ runtime, args, line, nextHop, reread, wor
       return await work(parts, { settings, worker });
     }
     const { startListening } = await import("./listen.ts");
-    return await startListening(parts, { settings, address, account, reread: rereadServing });
+    return await startListening(parts, { settings, address, socket, account, reread: rereadServing });
   } finally {
     await checks.judge.retire?.();
     await logger.flush();
   }
 };
 
-/** The server and the settings to serve with. Throws a `UsageError`. */
-async function servingOf({ line: { settings, operands, wrong }, nextHop }: Pick<Call, "line" | "nextHop">) {
+// The service manager says for which process the socket is meant. A worker needs it only if nothing else says that this is
+// listen mode.
+async function inheritedSocket(
+  runtime: Runtime,
+  { line, worker }: Pick<Call, "line" | "worker">,
+): Promise<InheritedSocket | undefined> {
+  const isWanted = worker
+    ? line.settings.listen.address === undefined
+    : runtime.variable("LISTEN_PID") === String(runtime.pid);
+  if (!isWanted) return undefined;
+  return await (await import("../modes/inherited.ts")).inheritSocket(runtime, worker?.sockets);
+}
+
+/** The server and the settings to serve with. A socket that we were given is used in place of -l. Throws a `UsageError`. */
+async function servingOf(
+  { line: { settings: given, operands, wrong }, nextHop }: Pick<Call, "line" | "nextHop">,
+  socket: InheritedSocket | undefined,
+) {
   if (wrong) throw wrong;
+  // Another process would not have the socket.
+  const listen = socket ? { ...given.listen, address: socket.address, foreground: true } : given.listen;
+  const settings = { ...given, listen };
   return { settings, options: await sessionOptions(settings, parseOperands(operands, nextHop)) };
 }
 

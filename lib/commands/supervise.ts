@@ -6,6 +6,7 @@
 import { addWitness, tell } from "../log/events.ts";
 import type { Fields, Logger } from "../log/logger.ts";
 import { bindAll } from "../modes/bind.ts";
+import type { InheritedSocket } from "../modes/inherited.ts";
 import type { Notifier } from "../modes/notifier.ts";
 import { isReachable } from "../modes/own_server.ts";
 import { removePidFile } from "../modes/pid_file.ts";
@@ -37,6 +38,8 @@ export interface Supervising {
   /** The command line, which each worker gets. */
   readonly args: readonly string[];
   readonly address: Address;
+  /** The socket at `address` that this process was started with. */
+  readonly socket: InheritedSocket | undefined;
   /** The account that this process, and so each worker, becomes; absent if it stays what it is. */
   readonly account: Account | undefined;
   /** Reads the settings, from `files` if they name some. Throws a `StartError`. */
@@ -45,10 +48,15 @@ export interface Supervising {
 
 /** Runs until a signal says to stop. Returns the exit status. Throws a `StartError`. */
 export async function supervise(parts: Supervising): Promise<number> {
-  const { runtime, logger, args, address, account } = parts;
+  const { runtime, logger, args, address, socket: inherited, account } = parts;
   // After an upgrade, these words start the new program.
   const words = [...runtime.processes.selfWords(), ...args];
   let { plan, serving } = await read(parts);
+  const setup = () => ({
+    ...setupOf(serving, serving.settings, address),
+    socket: inherited && "inherited",
+    workers: plan.workers,
+  });
   const { pidFile } = serving.settings.listen;
   await refuseOwnServer({ runtime, ...serving }, address);
   let phase: ServiceState["phase"] = "starting";
@@ -81,7 +89,7 @@ export async function supervise(parts: Supervising): Promise<number> {
     const before = serving.settings;
     if (!(made instanceof StartError)) ({ plan, serving } = made);
     // After a rotation, the new log file begins with this line.
-    tell(logger, "listening", setup(serving, plan, address));
+    tell(logger, "listening", setup());
     if (made instanceof StartError) {
       // It comes last, because nobody may take the line before it for a success.
       for (const why of made.message.split("\n")) tell(logger, "notReloaded", { why });
@@ -125,7 +133,7 @@ export async function supervise(parts: Supervising): Promise<number> {
     if (why !== undefined) throw new TempfailError(`option --workers: a worker cannot start: ${why}: try again`);
     if (!isEnding) {
       phase = "serving";
-      await begin(parts, setup(serving, plan, address));
+      await begin(parts, setup());
       notifier?.ready();
     }
     await supervisor.over;
@@ -185,14 +193,13 @@ async function begin(
   sayReady(runtime, address);
 }
 
-function setup({ settings, options }: Reread, { workers }: Plan, address: Address): Fields {
-  return { ...setupOf({ options }, settings, address), workers };
-}
-
 async function makeSockets(
-  { runtime, logger, address }: Supervising,
+  { runtime, logger, address, socket }: Supervising,
   mode: number | undefined,
 ): Promise<readonly HeldSocket[]> {
+  if (socket) {
+    return [await orTempfail("--workers", runtime.network.holdInherited(socket.descriptor), () => "try again")];
+  }
   const made = bindAll(runtime, logger, { address, make: (at) => runtime.network.hold(at, mode) });
   return await orTempfail("-l, --listen", made, listenHint(address));
 }

@@ -47,7 +47,7 @@ const LAST_WORDS = 1000;
 export interface Remade
   extends SessionChecks, Pick<SessionParts, "options">, Pick<ListenOptions, "maxClients" | "drainTimeout"> {}
 
-/** Throws an `IoError` if `address` cannot be bound. Returns status 0 after a signal. */
+/** Throws an `IoError` if `listen` does. Returns status 0 after a signal. */
 export async function listenMode(parts: SessionParts, options: ListenOptions): Promise<number> {
   const { runtime, logger } = parts;
   let listener: Listener | undefined = undefined;

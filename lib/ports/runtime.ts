@@ -45,6 +45,11 @@ export interface Network {
   /** A unix socket has the permissions `mode` from its first moment. Without `mode` everybody may connect, as to a port. */
   listen(at: Address, mode?: number): Promise<Listener>;
   /**
+   * The address of descriptor `fd`, a listening socket that this process was started with. From now on, the programs that
+   * we start do not get it. Throws `IoError` if it is no such socket.
+   */
+  inherit(fd: number): Promise<Address>;
+  /**
    * Listens on descriptor `fd`, a listening socket that this process was started with. The programs that we start do not
    * get it. Other processes that have the socket go on listening after `close`, and a unix socket keeps its name.
    */
@@ -54,6 +59,8 @@ export interface Network {
    * for `listen`.
    */
   hold(at: Address, mode?: number): Promise<HeldSocket>;
+  /** Holds descriptor `fd`, a listening socket that this process was started with, for workers. A unix socket keeps its name. */
+  holdInherited(fd: number): Promise<HeldSocket>;
   /** The IP addresses of a host, as the system knows them (getaddrinfo(3)). */
   addressesOf(host: string): Promise<readonly string[]>;
   /**
@@ -69,7 +76,7 @@ export interface Network {
 export interface HeldSocket {
   /** Its number in this process. */
   readonly descriptor: number;
-  /** Lets go of it. Other processes that have it go on. The name of a unix socket is removed. */
+  /** Lets go of it. Other processes that have it go on. The name of a unix socket that we made is removed. */
   close(): void;
 }
 

@@ -62,6 +62,16 @@ export class FakeNetwork implements Network {
   /** The sockets that the process was started with. */
   readonly inherited = new Map<number, FakeListener>();
 
+  async inherit(fd: number): Promise<Address> {
+    const listener = this.inherited.get(fd);
+    if (!listener) throw new IoError("other", `descriptor ${fd} is no stream socket that listens`);
+    return listener.at;
+  }
+
+  async holdInherited(fd: number): Promise<HeldSocket> {
+    return { descriptor: fd, close: () => {} };
+  }
+
   async listenInherited(fd: number): Promise<Listener> {
     const listener = this.inherited.get(fd);
     if (!listener) throw new IoError("other", `cannot listen on descriptor ${fd}`);

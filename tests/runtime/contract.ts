@@ -287,21 +287,25 @@ sys.stdin.read()
     name: "inherited: the socket is not in the programs that we start",
     play: ({ network, processes }) =>
       withInherited(network, async (_listener, port) => {
-        const look = `import os, socket
-for name in os.listdir("/proc/self/fd"):
-    try: print(socket.socket(fileno=os.dup(int(name))).getsockname(), file=__import__("sys").stderr)
-    except OSError: pass`;
-        const child = await processes.start(["python3", "-c", look], {});
-        let said = "";
-        for (let chunk = await child.readStderr(); chunk; chunk = await child.readStderr()) said += spelled(chunk);
-        assert.ok(!said.includes(String(port)), said);
+        assert.equal(await socketsOfChild(processes, port), 0);
       }),
+  },
+  {
+    name: "inherited: the address of the socket, which children do not get from then on",
+    play: async ({ network, processes }) => {
+      const [fd = -1, port = 0] = INHERITED.shift() ?? [];
+      assert.deepEqual(await network.inherit(fd), { transport: "tcp", host: "127.0.0.1", port });
+      assert.equal(await socketsOfChild(processes, port), 0);
+      (await network.listenInherited(fd)).close();
+    },
   },
   {
     name: "inherited: a descriptor that is no listening socket is an error",
     play: async ({ network }, dir) => {
       const fd = fs.openSync(`${dir}/file`, "w");
       try {
+        await assert.rejects(network.inherit(fd), IoError);
+        await assert.rejects(network.inherit(999), IoError);
         await assert.rejects(network.listenInherited(fd), IoError);
         await assert.rejects(network.listenInherited(999), IoError);
       } finally {
@@ -1110,6 +1114,20 @@ async function acceptsFive(listener: Listener, port: number): Promise<void> {
     conn.close();
   }
   for (const peer of peers) peer.destroy();
+}
+
+/** How many descriptors of a child are a socket at that port. */
+async function socketsOfChild(processes: Runtime["processes"], port: number): Promise<number> {
+  const look = `import os, socket, sys
+for name in os.listdir("/proc/self/fd"):
+    try: print(socket.socket(fileno=os.dup(int(name))).getsockname(), file=sys.stderr)
+    except OSError: pass
+print("done", file=sys.stderr)`;
+  const child = await processes.start(["python3", "-c", look], {});
+  let said = "";
+  for (let chunk = await child.readStderr(); chunk; chunk = await child.readStderr()) said += spelled(chunk);
+  assert.match(said, /done\n$/);
+  return said.split(String(port)).length - 1;
 }
 
 /** What a peer hears until its connection ends in any way. */

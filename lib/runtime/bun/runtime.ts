@@ -34,6 +34,8 @@ export function bunRuntime(): Runtime {
   const network = {
     connect,
     listen: async (at: Address, mode?: number) => (await import("./listener.ts")).listen(at, mode),
+    holdInherited: async (fd: number) => (await import("./listener.ts")).holdInherited(fd),
+    inherit: async (fd: number) => (await import("./listener.ts")).inherit(fd),
     listenInherited: async (fd: number) => (await import("./listener.ts")).listenInherited(fd),
     hold: async (at: Address, mode?: number) => (await import("./held_socket.ts")).hold(at, mode),
     addressesOf,

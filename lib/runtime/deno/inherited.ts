@@ -5,9 +5,17 @@
 
 import { createServer, type Socket } from "node:net";
 import { IoError } from "../../ports/io_error.ts";
-import type { Conn, Listener } from "../../ports/runtime.ts";
+import type { Address, Conn, HeldSocket, Listener } from "../../ports/runtime.ts";
 import { Arrivals } from "../shared/arrivals.ts";
+import { listeningAddress } from "../shared/socket_address.ts";
 import { ioError } from "./api.ts";
+
+export async function inherit(fd: number): Promise<Address> {
+  const address = listeningAddress(fd, { link: Deno.readLinkSync, text: Deno.readTextFileSync });
+  if (!address) throw new IoError("other", `descriptor ${fd} is no stream socket that listens`);
+  keepFromChildren(fd);
+  return address;
+}
 
 /** Throws an `IoError` if descriptor `fd` is no socket that listens. */
 export async function listenInherited(fd: number): Promise<Listener> {
@@ -34,21 +42,48 @@ export async function listenInherited(fd: number): Promise<Listener> {
   };
 }
 
+/** Throws an `IoError` if libc cannot be called. */
+export function holdInherited(fd: number): HeldSocket {
+  const libc = openLibc();
+  if (!libc) throw new IoError("other", "cannot load libc");
+  // Deno passes on its descriptors only under the same numbers.
+  libc.symbols.fcntl(fd, F_SETFD, 0);
+  const alive = setInterval(() => {}, 1 << 30);
+  let isClosed = false;
+  return {
+    descriptor: fd,
+    close: () => {
+      if (isClosed) return;
+      isClosed = true;
+      clearInterval(alive);
+      libc.symbols.close(fd);
+      libc.close();
+    },
+  };
+}
+
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 
-/** The programs that we start do not get descriptor `fd`. If libc cannot be called, they do, and nothing else happens. */
-export function keepFromChildren(fd: number): void {
+// If libc cannot be called, the programs that we start get the descriptor, and nothing else happens.
+function keepFromChildren(fd: number): void {
+  const libc = openLibc();
+  libc?.symbols.fcntl(fd, F_SETFD, FD_CLOEXEC);
+  libc?.close();
+}
+
+function openLibc() {
   for (const name of ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`]) {
     try {
-      const libc = Deno.dlopen(name, { fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" } });
-      libc.symbols.fcntl(fd, F_SETFD, FD_CLOEXEC);
-      libc.close();
-      return;
+      return Deno.dlopen(name, {
+        fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+        close: { parameters: ["i32"], result: "i32" },
+      });
     } catch {
       // The next name may be right.
     }
   }
+  return undefined;
 }
 
 /** A connection over a socket of node's. It reads at most one buffer of node's ahead of `read`. */

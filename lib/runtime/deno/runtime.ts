@@ -27,6 +27,8 @@ export function denoRuntime(): Runtime {
   const network = {
     connect,
     listen,
+    holdInherited: async (fd: number) => (await import("./inherited.ts")).holdInherited(fd),
+    inherit: async (fd: number) => (await import("./inherited.ts")).inherit(fd),
     listenInherited: async (fd: number) => (await import("./inherited.ts")).listenInherited(fd),
     hold: async (at: Address, mode?: number) => (await import("./held_socket.ts")).hold(at, mode),
     addressesOf,

@@ -35,8 +35,8 @@ function remoteAddress(table: string, inode: string): string | undefined {
   return undefined;
 }
 
-// The address is words of 32 bits. The octets of each word are in this machine's order.
-function parseAddress(hex: string): string {
+/** An address of that table: words of 32 bits. The octets of each word are in this machine's order. */
+export function parseAddress(hex: string): string {
   const octets = (hex.match(/[0-9A-F]{8}/g) ?? []).flatMap((word) =>
     word.match(/../g)!.reverse().map((octet) => parseInt(octet, 16))
   );
