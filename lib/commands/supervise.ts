@@ -57,7 +57,8 @@ export async function supervise(parts: Supervising): Promise<number> {
     socket: inherited && "inherited",
     workers: plan.workers,
   });
-  const { pidFile } = serving.settings.listen;
+  const { settings: started } = serving;
+  const { pidFile } = started.listen;
   await refuseOwnServer({ runtime, ...serving }, address);
   let phase: ServiceState["phase"] = "starting";
   const shown = await startCounts(parts, serving.settings, () => ({ plan, setup: serving, phase }));
@@ -86,7 +87,6 @@ export async function supervise(parts: Supervising): Promise<number> {
   const reload = async () => {
     notifier?.reloading();
     const made = await renewed(parts, supervisor, serving.settings);
-    const before = serving.settings;
     if (!(made instanceof StartError)) ({ plan, serving } = made);
     // After a rotation, the new log file begins with this line.
     tell(logger, "listening", setup());
@@ -95,7 +95,7 @@ export async function supervise(parts: Supervising): Promise<number> {
       for (const why of made.message.split("\n")) tell(logger, "notReloaded", { why });
     } else {
       tell(logger, "reloaded", {});
-      const changed = restartOptions(before, serving.settings);
+      const changed = restartOptions(started, serving.settings);
       if (changed.length > 0) tell(logger, "needsRestart", { options: changed });
       await noteMissingFilter(parts, serving.settings);
     }
