@@ -15,6 +15,8 @@ export interface Facts {
   readonly looks: ReadonlyMap<Stand, Look>;
   /** The user that runs the doctor. */
   readonly me: Me;
+  /** The address of --send. */
+  readonly send?: string | undefined;
 }
 
 /**

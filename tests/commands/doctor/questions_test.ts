@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { judge } from "../../../lib/commands/doctor/questions/questions.ts";
-import { type Changes, factsOf, step } from "./site.ts";
+import { type Changes, factsOf, OPTIONS, step } from "./site.ts";
 
 const REFUSED = { failure: { kind: "refused", why: "cannot connect: refused" }, steps: [] };
 const DENIED = { failure: { kind: "denied", why: "cannot connect: denied" }, steps: [] };
@@ -59,6 +59,34 @@ const WRONG: readonly Row[] = [
     { mode: "listen", postfix: { isAbsent: false, isBroken: true, why: "postconf: fatal: master.cf: line 3: bad" } },
     /^Postfix cannot read its configuration: postconf: fatal: master\.cf: line 3: bad\.$/,
     "postfix check",
+  ],
+  // --- chroot
+  [
+    "a server in a chroot does not see the socket",
+    {
+      mode: "listen",
+      options: `-l unix:/run/postprox/postprox.sock ${OPTIONS}`,
+      main: "smtpd_proxy_filter = unix:/run/postprox/postprox.sock\n",
+    },
+    /^"smtp inet" runs in a chroot, where it does not see \/run\/postprox\/postprox\.sock\.$/,
+    "smtp inet n - n - 20 smtpd",
+  ],
+  [
+    "spawn(8) in a chroot",
+    { master: (text) => text.replace("10025 inet n n n", "10025 inet n n y") },
+    /^"127\.0\.0\.1:10025 inet" runs in a chroot, where it does not see the program/,
+    "127.0.0.1:10025 inet n n n - 20 spawn",
+  ],
+  [
+    "a chroot by default",
+    { master: (text) => text.replace("10025 inet n n n", "10025 inet n n -"), main: "compatibility_level = 0\n" },
+    /runs in a chroot/,
+    "127.0.0.1:10025 inet n n n - 20 spawn",
+  ],
+  [
+    "nobody knows where to send",
+    { mode: "listen", isUnasked: true, send: "a@example.org", postfix: { isAbsent: true, why: "x" } },
+    /^The test message to a@example\.org was not sent/,
   ],
   // --- the server behind
   [
@@ -505,6 +533,16 @@ const RIGHT:
         },
         { advice: /^The DNS list bl\.example gives no answer/ },
       ],
+      [
+        "a socket in the queue directory, which a chroot shows",
+        {
+          mode: "listen",
+          options: `-l unix:/var/spool/postfix/postprox/s ${OPTIONS}`,
+          main: "smtpd_proxy_filter = unix:postprox/s\n",
+        },
+        { right: /^postprox listens at unix:\/var\/spool\/postfix\/postprox\/s$/ },
+      ],
+      ["no chroot by default", { master: (text) => text.replace("10025 inet n n n", "10025 inet n n -") }, {}],
       [
         "a server behind that is elsewhere",
         {

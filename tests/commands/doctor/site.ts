@@ -5,7 +5,8 @@ import type { Dialogue, Facts, Look, NoPostfix, PathLook, Stand, Step } from "..
 import { type PostconfOutput, Postfix } from "../../../lib/commands/doctor/postfix.ts";
 import { findStands, type Running } from "../../../lib/commands/doctor/stands.ts";
 
-const MAIN = `config_directory = /etc/postfix
+const MAIN = `compatibility_level = 3.6
+config_directory = /etc/postfix
 queue_directory = /var/spool/postfix
 default_process_limit = 100
 inet_interfaces = all
@@ -59,6 +60,7 @@ export interface Changes {
   readonly running?: readonly Running[];
   readonly files?: Partial<Pick<PostconfOutput, "mainFile" | "masterFile">>;
   readonly isRoot?: boolean;
+  readonly send?: string;
 }
 
 export const OPTIONS = "-c /usr/local/bin/filter -d /var/spool/postprox --log=/var/log/postprox/log 127.0.0.1:10026";
@@ -114,7 +116,15 @@ export async function factsOf(changes: Changes): Promise<Facts> {
   const dialogues = new Map([["127.0.0.1:10025", HEALTHY], ["127.0.0.1:10026", HEALTHY]]);
   for (const [at, dialogue] of Object.entries(changes.dialogues ?? {})) dialogues.set(at, dialogue);
   const looks = new Map(stands.map((stand) => [stand, lookOf(stand, changes)]));
-  return { postfix, stands, strayFronts, dialogues, looks, me: { name: "root", isRoot: changes.isRoot ?? true } };
+  return {
+    postfix,
+    stands,
+    strayFronts,
+    dialogues,
+    looks,
+    me: { name: "root", isRoot: changes.isRoot ?? true },
+    send: changes.send,
+  };
 }
 
 function lookOf({ settings }: Stand, { path, look }: Changes): Look {

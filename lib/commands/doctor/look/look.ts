@@ -58,7 +58,7 @@ export async function look(runtime: Runtime, { asked, send }: LookOptions): Prom
     holdAll(runtime, { stands, strays: strayFronts.map(({ at }) => at), host, send, message }),
     lookAtAll(runtime, stands, { postfix: isPostfix(postfix) ? postfix : undefined, me, message }),
   ]);
-  return { postfix, stands, strayFronts, dialogues, looks, me };
+  return { postfix, stands, strayFronts, dialogues, looks, me, send };
 }
 
 /** The configuration file of the packages, if it names an address of -l: the service may be down. */

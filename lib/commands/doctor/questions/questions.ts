@@ -3,6 +3,7 @@
 
 import { type Facts, isPostfix } from "../facts.ts";
 import { type Answer, joinAnswers, toRun } from "../finding.ts";
+import { chroot } from "./chroot.ts";
 import { directories } from "./directories.ts";
 import { filterPrograms } from "./filter_programs.ts";
 import { filtersAgain } from "./filters_again.ts";
@@ -23,6 +24,7 @@ import { xforward } from "./xforward.ts";
 const QUESTIONS: readonly ((facts: Facts) => Answer)[] = [
   postfixIsHere,
   nothingListens,
+  chroot,
   startOptions,
   secondServer,
   wholeDialogue,

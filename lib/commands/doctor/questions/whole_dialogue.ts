@@ -9,7 +9,10 @@ import { hasPathFault } from "./directories.ts";
 import { type Answer, joinAnswers, toRun } from "../finding.ts";
 
 export function wholeDialogue(facts: Facts): Answer {
-  return joinAnswers(facts.stands.map((stand) => judge(facts, stand)));
+  const { send, stands } = facts;
+  const isLost = send !== undefined && !stands.some(({ at }) => at);
+  const what = `The test message to ${send} was not sent, because no address of postprox is known: give -l.`;
+  return joinAnswers([...stands.map((stand) => judge(facts, stand)), isLost ? { wrong: [{ what }] } : {}]);
 }
 
 function judge({ dialogues, looks }: Facts, stand: Stand): Answer {
