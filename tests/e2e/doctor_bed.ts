@@ -65,7 +65,7 @@ export async function withFault(
   const [mainFile, masterFile] = ["main.cf", "master.cf"].map((name) => `${postfix.dir}/etc/${name}`);
   const before = [mainFile!, masterFile!].map((path) => Deno.readTextFileSync(path));
   try {
-    Deno.writeTextFileSync(mainFile!, `${before[0]}${main}`);
+    Deno.writeTextFileSync(mainFile!, withLines(before[0]!, main));
     Deno.writeTextFileSync(masterFile!, master(before[1]!));
     if (isRead) await reload(postfix);
     await test();
@@ -76,8 +76,18 @@ export async function withFault(
   }
 }
 
+/**
+ * Lines of main.cf in place of those with the same names. Postfix would warn of two, and under load its postlogd(8) hangs
+ * when it warns itself.
+ */
+function withLines(text: string, lines: string): string {
+  const names = lines.split("\n").map((line) => `${line.split(" ")[0]} =`);
+  const others = text.split("\n").filter((line) => !names.some((name) => line.startsWith(name)));
+  return `${others.join("\n")}${lines}`;
+}
+
 export interface Fault {
-  /** Lines at the end of main.cf. */
+  /** Lines of main.cf. They replace those with the same names. */
   readonly main?: string;
   readonly master?: (text: string) => string;
   /** Whether Postfix reads the files. */
