@@ -9,7 +9,8 @@ import type { Address } from "../../ports/runtime.ts";
 export interface PostconfOutput {
   readonly main: string;
   readonly master: string;
-  readonly own: string;
+  /** Undefined: Postfix is too old for it (2.11). */
+  readonly own: string | undefined;
   /** The names of ports in /etc/services. */
   readonly services: ReadonlyMap<string, number>;
   readonly mainFile?: string | undefined;
@@ -31,6 +32,14 @@ export interface Entry {
   readonly args: readonly string[];
 }
 
+/** Of postconf(5), for an output that has no defaults. */
+const DEFAULTS: Readonly<Record<string, string>> = {
+  default_process_limit: "100",
+  inet_interfaces: "all",
+  inet_protocols: "all",
+  message_size_limit: "10240000",
+};
+
 export class Postfix {
   readonly entries: readonly Entry[];
   /** The texts of main.cf and master.cf; undefined if they cannot be read. */
@@ -41,8 +50,8 @@ export class Postfix {
 
   constructor({ main, master, own, services, mainFile, masterFile }: PostconfOutput) {
     this.#main = parseSettings(main);
-    this.#own = parseSettings(own);
     this.entries = parseEntries(master);
+    this.#own = own === undefined ? optionsOf(this.entries) : parseSettings(own);
     this.#services = services;
     this.files = { main: mainFile, master: masterFile };
   }
@@ -50,7 +59,7 @@ export class Postfix {
   /** The value of `name` for an entry, or in main.cf. */
   value(name: string, entry?: Entry): string {
     const own = entry && this.#own.get(`${entry.name}/${entry.type}/${name}`);
-    return own ?? this.#main.get(name) ?? "";
+    return own ?? this.#main.get(name) ?? DEFAULTS[name] ?? "";
   }
 
   /** Whether the entry has a value of its own. */
@@ -169,6 +178,18 @@ function parseSettings(text: string): Map<string, string> {
     if (name !== undefined) settings.set(name, value.trim());
   }
   return settings;
+}
+
+/** The options of entries: `-o name=value`. */
+function optionsOf(entries: readonly Entry[]): Map<string, string> {
+  const options = new Map<string, string>();
+  for (const { name, type, args } of entries) {
+    for (const [at, word] of args.entries()) {
+      const [, setting, value = ""] = args[at - 1] === "-o" ? /^([^=\s]+)\s*=\s*(.*)$/s.exec(word) ?? [] : [];
+      if (setting !== undefined) options.set(`${name}/${type}/${setting}`, value);
+    }
+  }
+  return options;
 }
 
 function parseEntries(text: string): Entry[] {

@@ -64,8 +64,10 @@ export function findStands(
   if (!asked) {
     for (const one of running) {
       const at = one.settings?.listen.address;
-      const own = at && fronts.filter((front) => isFree(front) && leadsTo(front.at, at));
-      if (own && own.length > 0) stands.push(listenStand(one, own, `the options of process ${one.pid}`));
+      const free = fronts.filter(isFree);
+      // A socket of systemd may be anywhere.
+      const own = at ? free.filter((front) => leadsTo(front.at, at)) : free.length === 1 ? free : [];
+      if (own.length > 0) stands.push(listenStand(one, own, `the options of process ${one.pid}`));
     }
     // Perhaps main.cf should point there.
     const [only, ...more] = running;

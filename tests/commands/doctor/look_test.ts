@@ -82,6 +82,18 @@ Deno.test("lookAtPostfix asks postconf for all settings and entries", async () =
   assert.deepEqual([postfix.value("x"), postfix.value("x", postfix.entries[0])], ["1", "2"]);
 });
 
+Deno.test("lookAtPostfix understands a Postfix that is too old for -x and -P", async () => {
+  const postfix = await lookAtPostfix(programs((words) => {
+    if (words.at(-1) === "postconf") return { out: "x = 1\n" };
+    if (words.at(-1) !== "-M") return { status: 1, err: "postconf: invalid option\n" };
+    return { out: "smtp inet n - y - - smtpd -o x=2 -o y= -v\n" };
+  }));
+  assert.ok(postfix instanceof Postfix);
+  const [entry] = postfix.entries;
+  assert.deepEqual(["x", "y", "message_size_limit"].map((name) => postfix.value(name, entry)), ["2", "", "10240000"]);
+  assert.deepEqual(["x", "y", "z"].map((name) => postfix.hasOwn(name, entry!)), [true, true, false]);
+});
+
 const ROOT = { name: "root", isRoot: true };
 const MAIL: RunUser = { name: "mail", groups: "all", from: "--user" };
 

@@ -31,6 +31,7 @@ Deno.test("findStands knows a postprox by spawn(8), by -l, by a process, or only
     user: { name: "u", groups: "all", from: "x" },
   } as const;
   const other = { ...await known(`-l 99 ${OPTIONS}`), pid: 8, isForeign: true } as const;
+  const activated = { ...await known(`--foreground ${OPTIONS}`), pid: 9, isForeign: true } as const;
   const listen: Changes = { mode: "listen" };
   const rows: readonly [
     name: string,
@@ -50,6 +51,9 @@ Deno.test("findStands knows a postprox by spawn(8), by -l, by a process, or only
       [other],
       ["listen 127.0.0.1:99 127.0.0.1:10026  127.0.0.1:10026 ", " 127.0.0.1:10025 ? smtp  "],
     ],
+    ["a process with a socket of systemd", listen, undefined, [activated], [
+      "listen 127.0.0.1:10025 127.0.0.1:10026 smtp 127.0.0.1:10026 ",
+    ]],
     ["-l", listen, `-l 10025 ${OPTIONS}`, [], ["listen 127.0.0.1:10025 127.0.0.1:10026 smtp 127.0.0.1:10026 "]],
     ["-l, and its process", listen, `-l 10025 ${OPTIONS}`, [process], [
       "listen 127.0.0.1:10025 127.0.0.1:10026 smtp 127.0.0.1:10026 u",

@@ -38,7 +38,7 @@ const SPAWN_PATH = "/usr/bin:/bin";
 export async function lookAtMe(ports: Ports): Promise<Me> {
   const { stdout } = await runWords(ports, ["/bin/sh", "-c", "id -u; id -un"]);
   const [id = "", name = ""] = stdout.split("\n");
-  return { name: name || id, isRoot: id === "0" };
+  return { name: name || id || "this user", isRoot: id === "0" };
 }
 
 export async function lookAtPaths(

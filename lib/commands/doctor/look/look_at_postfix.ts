@@ -19,27 +19,27 @@ const NOT_FOUND = 127;
 const POSTCONF = 'PATH="$PATH:/usr/sbin:/usr/local/sbin" LC_ALL=C; export PATH LC_ALL; exec postconf "$@"';
 
 export async function lookAtPostfix(ports: Ports): Promise<Postfix | NoPostfix> {
-  const main = await postconf(ports, "-x");
+  let main = await postconf(ports, "-x");
   if (main.status === NOT_FOUND) return { isAbsent: true, why: "there is no postconf(1)" };
+  // Postfix before 2.10 has no -x, and before 2.11 no -P.
+  if (main.status !== 0) main = await postconf(ports);
   if (main.status !== 0) return unread(main);
   const master = await postconf(ports, "-M");
   if (master.status !== 0) return unread(master);
   const own = await postconf(ports, "-xP");
-  // Postfix before 2.11 has no -P.
-  if (own.status !== 0) return unread(own);
   const directory = /^config_directory = (.*)$/m.exec(main.stdout)?.[1] ?? "/etc/postfix";
   return new Postfix({
     main: main.stdout,
     master: master.stdout,
-    own: own.stdout,
+    own: own.status === 0 ? own.stdout : undefined,
     services: parseServices(await textOrNothing(ports.files, "/etc/services") ?? ""),
     mainFile: await textOrNothing(ports.files, `${directory}/main.cf`),
     masterFile: await textOrNothing(ports.files, `${directory}/master.cf`),
   });
 }
 
-function postconf(ports: Ports, option: string): Promise<Ran> {
-  return runWords(ports, ["/bin/sh", "-c", POSTCONF, "postconf", option]);
+function postconf(ports: Ports, ...options: readonly string[]): Promise<Ran> {
+  return runWords(ports, ["/bin/sh", "-c", POSTCONF, "postconf", ...options]);
 }
 
 function unread({ stderr, status }: Ran): NoPostfix {

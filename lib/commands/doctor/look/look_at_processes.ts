@@ -33,8 +33,10 @@ export async function lookAtProcesses(ports: Ports, ownPid: number): Promise<Run
     const options = await readStartOptions(regularOnly(files), start.options);
     // A service may have several processes.
     const key = JSON.stringify([options.settings, options.downstream]);
-    if (!options.settings?.listen.address || found.has(key)) continue;
-    const { file } = options.settings.config;
+    // With a socket of systemd there is no -l.
+    const { address, foreground } = options.settings?.listen ?? {};
+    if ((!address && !foreground) || found.has(key)) continue;
+    const { file } = options.settings!.config;
     const user = await userOf(ports, pid);
     found.set(key, {
       ...options,
