@@ -17,6 +17,7 @@ import { startSystemd, type Systemd } from "./systemd.ts";
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const SPOOL = "/var/spool/postprox";
 const UNIT = "/usr/lib/systemd/system/postprox.service";
+const SOCKET = "/usr/lib/systemd/system/postprox.socket";
 const CONFIG = "/etc/postprox/postprox.conf";
 const OPTIONS = "/etc/default/postprox";
 const LOGS = "/var/log/postprox";
@@ -110,7 +111,7 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
       for (const name of ["postprox", "postprox.8", "postprox.conf", "LICENSE", "completions/_postprox"]) {
         assert.ok(listing.includes(folder + name), name);
       }
-      for (const name of ["postprox.service", "default", "tmpfiles.conf"]) {
+      for (const name of ["postprox.service", "postprox.socket", "default", "tmpfiles.conf"]) {
         assert.ok(listing.includes(`${folder}systemd/${name}`), name);
       }
       for (const path of listing.filter((path) => /\/(?:systemd|examples)\/.|\/logrotate$/.test(path))) {
@@ -144,9 +145,9 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
       assert.match(await must(["gzip", "-dc", page]), /^\.Dt POSTPROX 8$/m);
     });
 
-    await test.step("systemd accepts the unit, and the rule that cleans the spool", async () => {
+    await test.step("systemd accepts the units, and the rule that cleans the spool", async () => {
       await must(["systemd-tmpfiles", "--clean", "/usr/lib/tmpfiles.d/postprox.conf"]);
-      assert.equal((await run(["systemd-analyze", "verify", UNIT])).stderr, "");
+      assert.equal((await run(["systemd-analyze", "verify", UNIT, SOCKET])).stderr, "");
     });
 
     await test.step("the packages' unit and the printed one differ only in their places", async () => {
@@ -234,7 +235,9 @@ async function checkInstalled(contents: readonly string[]): Promise<void> {
     const { uid: owner, gid: group, mode } = Deno.statSync(directory);
     assert.deepEqual([owner, group, mode! & 0o7777], [Number(uid), Number(gid), right], directory);
   }
-  assert.ok(!exists("/etc/systemd/system/multi-user.target.wants/postprox.service"));
+  for (const wanted of ["multi-user.target.wants/postprox.service", "sockets.target.wants/postprox.socket"]) {
+    assert.ok(!exists(`/etc/systemd/system/${wanted}`), wanted);
+  }
 }
 
 async function useService(): Promise<void> {
@@ -368,6 +371,7 @@ async function useUnit({ sh }: Systemd): Promise<void> {
   assert.match(JSON.parse(messages.trim().split("\n")[0]!).POSTPROX_REPLY, /^250 /);
 
   await useSettings({ sh }, { setOptions, becomes });
+  await useSocket({ sh }, setOptions);
 
   await sh("systemctl stop postprox");
   assert.equal(await sh("systemctl show --property=Result --value postprox"), "success\n");
@@ -465,6 +469,59 @@ async function useSettings(
   await setOptions("-l 10025 127.0.0.1:10026");
   await sh("systemctl start postprox");
   await deliver();
+}
+
+/** With postprox.socket, a client starts the service, and 20 restarts under load lose no connection and no message. */
+async function useSocket(
+  { sh }: Pick<Systemd, "sh">,
+  setOptions: (options: string) => Promise<unknown>,
+): Promise<void> {
+  const show = async (name: string, unit = "service") =>
+    (await sh(`systemctl show --property=${name} --value postprox.${unit}`)).trim();
+  await setOptions("-v --log=stderr -l 10025 127.0.0.1:10026");
+  // As the file says it.
+  const steps = [...read(SOCKET).matchAll(/^# {3}(systemctl .*)$/gm)].map(([, step]) => step!);
+  assert.equal(steps.length, 3);
+  for (const step of steps) await sh(step);
+  assert.equal(await show("TriggeredBy"), "postprox.socket");
+
+  await sh("systemctl stop postprox");
+  assert.equal(await show("ActiveState"), "inactive");
+  await sh("smtp-source -l 5000 127.0.0.1:10025");
+  assert.equal(await show("ActiveState"), "active");
+
+  assert.ok(await restartUnderLoad({ sh }, 20) >= 80);
+  await setOptions("-v --log=stderr --workers=2 -l 10025 127.0.0.1:10026");
+  await restartUnderLoad({ sh }, 5);
+  assert.equal(await show("ActiveState", "socket"), "active");
+  await sh("systemctl disable --now postprox.socket; systemctl restart postprox");
+}
+
+/** Restarts the service while four clients send. Returns how many messages have arrived: each of them once. */
+async function restartUnderLoad({ sh }: Pick<Systemd, "sh">, restarts: number): Promise<number> {
+  await sh("rm -f /tmp/sink/* /tmp/enough /tmp/count*");
+  const load = `n=0 lost=0; while [ ! -e /tmp/enough ]; do
+    if smtp-source -M h -l 2000 127.0.0.1:10025; then n=$((n + 1)); else lost=$((lost + 1)); fi; done; echo $n $lost`;
+  for (const client of [1, 2, 3, 4]) {
+    await sh(`{ ${load} >/tmp/count.new${client}; mv /tmp/count.new${client} /tmp/count${client}; } >/dev/null 2>&1 &`);
+  }
+  const pids = new Set<string>();
+  for (let restart = 0; restart < restarts; restart++) {
+    await sh("systemctl restart postprox");
+    pids.add(await sh("systemctl show --property=MainPID --value postprox"));
+  }
+  await sh("touch /tmp/enough");
+  await until(
+    async () => (await sh("ls /tmp/count[1-4] 2>/dev/null | wc -l")).trim() === "4",
+    () => "the last messages",
+  );
+  const counts = (await sh("cat /tmp/count[1-4]")).trim().split("\n").map((line) => line.split(" ").map(Number));
+  const sent = counts.reduce((sum, [n = 0]) => sum + n, 0);
+  assert.deepEqual(counts.map(([, lost]) => lost), [0, 0, 0, 0]);
+  assert.equal(pids.size, restarts);
+  // smtp-sink has a file for each message.
+  assert.equal(Number(await sh("ls /tmp/sink | wc -l")), sent);
+  return sent;
 }
 
 /** Rotates the log while messages are logged: each has its line, and the new file goes on where the old one ends. */
