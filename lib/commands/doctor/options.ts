@@ -47,13 +47,25 @@ export function splitStart(
   words: readonly string[],
   self: readonly string[],
 ): { program: readonly string[]; options: readonly string[] } | undefined {
+  const at = endOfSelf(words, self) ?? endOfName(words);
+  return at === undefined ? undefined : { program: words.slice(0, at), options: words.slice(at) };
+}
+
+/** How many words start this same program. */
+function endOfSelf(words: readonly string[], self: readonly string[]): number | undefined {
   // env(1) has become the program when it runs.
   const own = self[0] === "/usr/bin/env" ? self.slice(1).filter((word) => !/^\w+=/.test(word)) : self;
   const started = [self, own].find((all) => all.length > 0 && all.every((word, at) => words[at] === word));
+  if (started) return started.length;
+  // From source, somebody may give the runtime other options.
+  const main = own.at(-1) ?? "";
+  const at = main.endsWith(".ts") ? words.indexOf(main) : -1;
+  return at === -1 ? undefined : at + 1;
+}
+
+/** How many words there are up to the program's name. An option's value may have that name too. */
+function endOfName(words: readonly string[]): number | undefined {
   const named = words.findIndex((word) => /(?:^|\/)postprox$/.test(word));
-  // An option's value may have the name too, so only the words before the first option count.
   const firstOption = words.findIndex((word, at) => at > 0 && word.startsWith("-"));
-  const at = started ? started.length - 1 : named;
-  if (at === -1 || (!started && firstOption !== -1 && named > firstOption)) return undefined;
-  return { program: words.slice(0, at + 1), options: words.slice(at + 1) };
+  return named === -1 || (firstOption !== -1 && named > firstOption) ? undefined : named + 1;
 }

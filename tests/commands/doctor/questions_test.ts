@@ -51,7 +51,7 @@ const WRONG: readonly Row[] = [
   [
     "no server has a proxy, and there is no postprox",
     { mode: "listen", isUnasked: true, main: "smtpd_proxy_filter =\n" },
-    /^No SMTP server of Postfix leads to postprox: smtpd_proxy_filter is not set\.$/,
+    /^No SMTP server of Postfix leads to postprox: smtpd_proxy_filter is not set, or is that of another program\.$/,
     "smtpd_proxy_filter = 127.0.0.1:10025",
   ],
   [
@@ -543,6 +543,16 @@ const RIGHT:
         { right: /^postprox listens at unix:\/var\/spool\/postfix\/postprox\/s$/ },
       ],
       ["no chroot by default", { master: (text) => text.replace("10025 inet n n n", "10025 inet n n -") }, {}],
+      [
+        "several proxies, and nobody knows which is postprox",
+        {
+          mode: "listen",
+          isBeside: true,
+          own: "smtps/inet/smtpd_proxy_filter = 127.0.0.1:99\n",
+          master: (text) => `${text}smtps inet n - y - - smtpd\n`,
+        },
+        { unseen: /^which of these is postprox: 127\.0\.0\.1:10025, 127\.0\.0\.1:99: give -l with its address$/ },
+      ],
       [
         "a server behind that is elsewhere",
         {

@@ -57,6 +57,8 @@ export interface Changes {
   readonly path?: Partial<PathLook> & Pick<PathLook, "use">;
   /** Only Postfix tells of a postprox. */
   readonly isUnasked?: true;
+  /** The options have no -l. */
+  readonly isBeside?: true;
   readonly running?: readonly Running[];
   readonly files?: Partial<Pick<PostconfOutput, "mainFile" | "masterFile">>;
   readonly isRoot?: boolean;
@@ -102,7 +104,7 @@ export async function factsOf(changes: Changes): Promise<Facts> {
     ? postfix.entries.find(({ name, command }) => command === "spawn" && name.endsWith(":10025"))
     : undefined;
   const words = options.split(" ");
-  const listens = mode === "listen" && !words.includes("-l") ? ["-l", "10025", ...words] : words;
+  const listens = mode === "listen" && !words.includes("-l") && !changes.isBeside ? ["-l", "10025", ...words] : words;
   const read = await readStartOptions({ open: () => Promise.reject(new Error("no file")) }, listens);
   const known = { ...read, user: { name: user ?? "postprox", groups: "all" as const, from: "--user" } };
   const { stands, strayFronts } = findStands({

@@ -129,6 +129,7 @@ Deno.test("splitStart finds postprox in a command line", () => {
     ["/usr/sbin/other -d /var/spool/postprox", "/x", undefined],
     ["/deno run --quiet /src/main.ts -v h", "/usr/bin/env DENO_DIR=/c /deno run --quiet /src/main.ts", "-v h"],
     ["/usr/bin/env DENO_DIR=/c /deno run /m.ts -v", "/usr/bin/env DENO_DIR=/c /deno run /m.ts", "-v"],
+    ["/deno run -A /src/main.ts -v h", "/deno run --quiet /src/main.ts", "-v h"],
     ["/deno run --quiet /src/other.ts -v h", "/deno run --quiet /src/main.ts", undefined],
   ];
   for (const [words, self, options] of rows) {

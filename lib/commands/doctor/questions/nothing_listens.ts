@@ -14,10 +14,12 @@ export function nothingListens(facts: Facts): Answer {
   if (!isPostfix(postfix)) return joinAnswers(stands.map((stand) => listens(facts, stand, undefined)));
   const answers = stands.map((stand) => listens(facts, stand, postfix));
   const stray = strayFronts.flatMap((front) => strayAnswer(facts, front, postfix));
-  const wrong = stray.length === 0 && !stands.some(({ fronts }) => fronts.length > 0)
-    ? [nobodyLeads(facts, postfix)]
-    : [];
-  return joinAnswers([...answers, ...stray, { wrong }]);
+  const isLed = stands.some(({ fronts }) => fronts.length > 0);
+  const wrong = strayFronts.length === 0 && !isLed ? [nobodyLeads(facts, postfix)] : [];
+  const places = strayFronts.map(({ at }) => formatAddress(at)).join(", ");
+  const isUnclear = stray.length === 0 && strayFronts.length > 0 && !isLed;
+  const unseen = isUnclear ? [`which of these is postprox: ${places}: give -l with its address`] : [];
+  return joinAnswers([...answers, ...stray, { wrong, unseen }]);
 }
 
 function listens(facts: Facts, { at, fronts, mode }: Stand, postfix: Postfix | undefined): Answer {
@@ -72,7 +74,7 @@ function nobodyLeads({ stands }: Facts, postfix: Postfix): Finding {
   const at = stands.find((stand) => stand.at)?.at;
   const what = at
     ? `No SMTP server of Postfix leads to postprox at ${formatAddress(at)}: all mail passes unchecked.`
-    : "No SMTP server of Postfix leads to postprox: smtpd_proxy_filter is not set.";
+    : "No SMTP server of Postfix leads to postprox: smtpd_proxy_filter is not set, or is that of another program.";
   const value = at ? proxyFilterOf(at, postfix) : "127.0.0.1:10025";
   return { what, change: inMain(postfix, "smtpd_proxy_filter", value) };
 }
