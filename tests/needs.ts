@@ -95,6 +95,8 @@ export const SUITES: readonly Suite[] = [
 
   { where: "endurance/endurance_test.ts", needs: ["Linux", "Postfix"] },
   { where: "endurance/ledger_test.ts", needs: POSTFIX },
+  { where: "endurance/restarts_test.ts", needs: ["Linux", "python3"] },
+  { where: "endurance/restarts_test.ts", part: "restarts through Postfix", needs: POSTFIX },
 
   { where: "e2e/postfix_test.ts", needs: POSTFIX },
   { where: "e2e/quarantine_test.ts", needs: POSTFIX },

@@ -1,0 +1,30 @@
+// The short form of `deno task restarts`: each case a few times, with few clients.
+
+import assert from "node:assert/strict";
+import { isLeftOut } from "../needs.ts";
+import { type Front, isKept, runStage, stagesOf } from "./restarts.ts";
+
+const STAGES = stagesOf(2);
+
+/** Through Postfix, one case of each kind is enough. */
+const THROUGH_POSTFIX = ["reload, workers", "SIGTERM to a worker", "SIGKILL to a worker", "restart, workers"];
+
+for (const front of ["direct", "Postfix"] as const) {
+  const ignore = front === "Postfix" && isLeftOut("restarts through Postfix");
+  for (const stage of STAGES) {
+    if (front === "direct" || THROUGH_POSTFIX.includes(stage.what)) {
+      Deno.test(
+        `restarts, ${front}: ${stage.what} costs nothing that it may not cost`,
+        { ignore },
+        () => play(stage, front),
+      );
+    }
+  }
+}
+
+async function play(stage: (typeof STAGES)[number], front: Front): Promise<void> {
+  const row = await runStage(stage, { clients: 4, front });
+  const { sent, refused, broken, unknown, lost, doubled } = row;
+  const counts = { sent, refused, broken, unknown, lost, doubled };
+  assert.ok(isKept(row), `${JSON.stringify(counts)} ${[...row.complaints.keys()].join("; ")}`);
+}
