@@ -130,6 +130,8 @@ export class Supervisor {
    * then the workers until now go on. Returns undefined also if `drain` or `stop` was called meanwhile.
    */
   async renew(plan: Plan): Promise<string | undefined> {
+    // SIGHUP may come while the first workers start.
+    while (this.#rising) await this.#rising.outcome;
     if (this.#end !== "no") return undefined;
     const next = new Generation(plan);
     this.#rising = next;

@@ -332,6 +332,23 @@ Deno.test("Supervisor: if new workers cannot start, the old ones go on and are r
   await bed.end();
 });
 
+Deno.test("Supervisor: new workers wait until those before them are ready, and may fail then", async () => {
+  const bed = new Bed();
+  const first = bed.supervisor.renew(PLAN);
+  const second = bed.supervisor.renew({ ...PLAN, files: { "/etc/rules": "2" } });
+  await settled();
+  assert.equal(bed.workers.length, 2);
+  await bed.ready();
+  assert.equal(await first, undefined);
+  const [, , third] = bed.workers;
+  third!.end({ exit: 126 });
+  assert.equal(await second, "it ended by itself with status 126");
+  const raised = bed.supervisor.renew(PLAN);
+  await bed.ready();
+  assert.equal(await raised, undefined);
+  await bed.end();
+});
+
 Deno.test("Supervisor: drain lets all finish, those that start as well; stop ends them", async () => {
   const bed = await Bed.started();
   const renewed = bed.supervisor.renew(PLAN);
