@@ -70,6 +70,8 @@ const ROLES: Readonly<Record<string, (runtime: Runtime, words: readonly string[]
       says.push(`${what}: ${await doing.then(() => "done", (error) => (error as IoError).kind)}\n`);
     };
     const { network, files, processes } = runtime;
+    // From source, the code that listens is a file that must be opened once.
+    (await network.listen({ transport: "unix", path: `${path}.first` })).close();
     try {
       for (;;) held.push(await files.open("/dev/null"));
     } catch {
