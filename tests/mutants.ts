@@ -94,6 +94,86 @@ const ROWS: readonly Row[] = [
     "commands/postfix_config/",
   ],
 
+  // --- the user
+  [
+    "root stays root in spite of --user",
+    "commands/run_as.ts",
+    "    await privileges.become(account);\n",
+    "",
+    "commands/run_as_test.ts",
+  ],
+  [
+    "root's groups stay",
+    "runtime/deno/privileges.ts",
+    'if (initgroups(cString(name), gid) !== 0) throw refused("initgroups");',
+    "",
+    "blackbox/user_test.ts",
+  ],
+  [
+    "a thread that is root's is not noticed",
+    "runtime/shared/root_left.ts",
+    "if (ids.some((one) => one !== id))",
+    "if (ids.length > 9)",
+    "runtime/root_left_test.ts",
+  ],
+  [
+    "a capability that is left is not noticed",
+    "runtime/shared/root_left.ts",
+    "left === undefined ? undefined :",
+    "true ? undefined :",
+    "runtime/root_left_test.ts",
+  ],
+  [
+    "a quarantine that the user cannot write to does not prevent the start",
+    "commands/listen.ts",
+    "  await checkQuarantine(runtime, settings);\n",
+    "",
+    "commands/run_as_test.ts",
+  ],
+  [
+    "the user's helpers are started by root",
+    "commands/listen.ts",
+    "if (!account) await prepare(parts, settings);",
+    "await prepare(parts, settings);",
+    "commands/run_as_test.ts",
+  ],
+  [
+    "root follows a link of another user to its log",
+    "commands/run_as.ts",
+    'before?.kind === "link" && !before.isOwn',
+    "false",
+    "commands/run_as_test.ts",
+  ],
+  [
+    "a unix socket is open to others for a moment, and stays so",
+    "runtime/shared/socket_mode.ts",
+    "umask(~mode & 0o777)",
+    "umask(0)",
+    "runtime/contract_test.ts",
+    "blackbox/listen_test.ts",
+  ],
+  [
+    "a sticky directory is everybody's",
+    "runtime/deno/files.ts",
+    "& 0o1002) === 0o0002",
+    "& 0o0002) === 0o0002",
+    "blackbox/user_test.ts",
+  ],
+  [
+    "a stranger adds fields to the journal",
+    "log/journal.ts",
+    "escapeText(cutValue(String(value), limit))",
+    "cutValue(String(value), limit)",
+    "log/journal_test.ts",
+  ],
+  [
+    "a line that the journal does not take is lost",
+    "log/sinks.ts",
+    "        await plain.line(level, line);\n",
+    "",
+    "log/sinks_test.ts",
+  ],
+
   // --- URLs
   [
     "a user before the host is the host",

@@ -175,6 +175,25 @@ Deno.test("--pid-file: 75 and the reason if it cannot be written, and 64 in spaw
     assert.match(stderr, /^postprox: option --pid-file is for listen mode: [^\n]*\n$/);
   }));
 
+Deno.test("--socket-mode has the permissions of the sockets of -l and --metrics, also with workers", () =>
+  withBed(async (bed) => {
+    const sockets = [`${bed.dir}/in`, `${bed.dir}/metrics`];
+    for (const [mode, workers] of [["0640", []], ["660", ["--workers=1"]], [undefined, []]] as const) {
+      const words = mode === undefined ? [] : [`--socket-mode=${mode}`];
+      const at = ["-l", `unix:${sockets[0]}`, `--metrics=unix:${sockets[1]}`, `--pid-file=${bed.dir}/pid`];
+      const options = [bed.fake.operand, "-d", `${bed.dir}/spool`, `--log=${bed.dir}/log`];
+      const { status, stderr } = await runProgram([...options, ...at, ...workers, ...words]);
+      assert.equal(status, 0, stderr);
+      const pid = Number(Deno.readTextFileSync(`${bed.dir}/pid`));
+      try {
+        for (const path of sockets) assert.equal(Deno.statSync(path).mode! & 0o777, parseInt(mode ?? "0666", 8), path);
+      } finally {
+        kill(pid, "SIGTERM");
+        await until(() => !isAlive(pid), () => `the end of process ${pid}`).finally(() => kill(pid));
+      }
+    }
+  }));
+
 for (const foreground of [[], ["--foreground"]]) {
   const how = foreground.length ? "in the foreground" : "to the background";
   Deno.test(`A port that is taken (${how}): 75, and the reason on standard error`, () =>
