@@ -37,7 +37,8 @@ export async function lookAtProcesses(ports: Ports, ownPid: number): Promise<Run
     const { address, foreground } = options.settings?.listen ?? {};
     if ((!address && !foreground) || found.has(key)) continue;
     const { file } = options.settings!.config;
-    const user = await userOf(ports, pid);
+    // With --user it may still be root for a moment.
+    const user = options.settings!.listen.user ?? await userOf(ports, pid);
     found.set(key, {
       ...options,
       pid,
