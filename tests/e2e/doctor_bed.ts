@@ -8,7 +8,9 @@ import { install, type Installed, startListening, stop } from "./installed.ts";
 import { cleanUp } from "./postfix_bed.ts";
 import { createPostfix, type Postfix, USER } from "./postfix.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "./postfix_config.ts";
+import { until } from "../rig/wait.ts";
 import { runCommand } from "./start.ts";
+import { greet } from "./stranger.ts";
 
 export interface Site {
   readonly postfix: Postfix;
@@ -17,8 +19,6 @@ export interface Site {
   readonly frontPort: number;
   readonly proxyPort: number;
   readonly afterPort: number;
-  /** Nobody listens there. */
-  readonly freePort: number;
   /** The options that postprox runs with, and HOST:PORT. */
   readonly words: readonly string[];
 }
@@ -30,7 +30,7 @@ export async function withSite(mode: Site["mode"], test: (site: Site) => Promise
   let listening: number | undefined;
   try {
     const installed = await install(postfix);
-    const [frontPort = 0, proxyPort = 0, afterPort = 0, freePort = 0] = await freePorts(4);
+    const [frontPort = 0, proxyPort = 0, afterPort = 0] = await freePorts(3);
     const words = ["-c", installed.filter, "-d", installed.spool, `--log=${installed.logs}/${mode}.log`];
     const all = [...words, `127.0.0.1:${afterPort}`];
     await postfix.start([
@@ -40,9 +40,9 @@ export async function withSite(mode: Site["mode"], test: (site: Site) => Promise
     ]);
     const limit = `127.0.0.1:${proxyPort}_time_limit = 3620s\n`;
     Deno.writeTextFileSync(`${postfix.dir}/etc/main.cf`, limit, { append: true });
-    await reload(postfix);
+    await reload(postfix, frontPort);
     if (mode === "listen") listening = await startListening(installed, all, proxyPort);
-    await test({ postfix, installed, mode, frontPort, proxyPort, afterPort, freePort, words: all });
+    await test({ postfix, installed, mode, frontPort, proxyPort, afterPort, words: all });
   } finally {
     if (listening !== undefined) await stop(listening);
     await cleanUp(postfix);
@@ -58,21 +58,21 @@ export async function doctor({ postfix, installed }: Site, args: readonly string
 
 /** Runs `test` with changed files of Postfix, which has read them, and writes them as they were. */
 export async function withFault(
-  { postfix }: Site,
+  { postfix, frontPort }: Site,
   { main = "", master = (text) => text, isRead = true }: Fault,
   test: () => Promise<void>,
 ): Promise<void> {
   const [mainFile, masterFile] = ["main.cf", "master.cf"].map((name) => `${postfix.dir}/etc/${name}`);
   const before = [mainFile!, masterFile!].map((path) => Deno.readTextFileSync(path));
   try {
-    Deno.writeTextFileSync(mainFile!, withLines(before[0]!, main));
-    Deno.writeTextFileSync(masterFile!, master(before[1]!));
-    if (isRead) await reload(postfix);
+    replaceFile(mainFile!, withLines(before[0]!, main));
+    replaceFile(masterFile!, master(before[1]!));
+    if (isRead) await reload(postfix, frontPort);
     await test();
   } finally {
-    Deno.writeTextFileSync(mainFile!, before[0]!);
-    Deno.writeTextFileSync(masterFile!, before[1]!);
-    if (isRead) await reload(postfix);
+    replaceFile(mainFile!, before[0]!);
+    replaceFile(masterFile!, before[1]!);
+    if (isRead) await reload(postfix, frontPort);
   }
 }
 
@@ -94,7 +94,19 @@ export interface Fault {
   readonly isRead?: boolean;
 }
 
-async function reload({ dir }: Postfix): Promise<void> {
-  const { status, stderr } = await runCommand(["/usr/sbin/postfix", "-c", `${dir}/etc`, "reload"]);
+/** Lets Postfix read its files, and waits until it has: a server that master(8) starts after that answers. */
+async function reload(postfix: Postfix, frontPort: number): Promise<void> {
+  const mark = postfix.log().length;
+  const { status, stderr } = await runCommand(["/usr/sbin/postfix", "-c", `${postfix.dir}/etc`, "reload"]);
   if (status !== 0) throw new Error(`postfix reload failed: ${stderr}`);
+  await until(() => postfix.log(mark).includes(": reload -- version"), "the reload of Postfix");
+  const client = await greet(frontPort);
+  await client.quit();
+  client.close();
+}
+
+/** Writes a file whole: master(8) ends if it reads half of its own. */
+function replaceFile(path: string, text: string): void {
+  Deno.writeTextFileSync(`${path}.new`, text);
+  Deno.renameSync(`${path}.new`, path);
 }
