@@ -13,11 +13,11 @@ import { loadChecks } from "../settings/load_checks.ts";
 import { checkQuarantine } from "../settings/load_judge.ts";
 import { startSpoolDirectory } from "../spool/directory.ts";
 import { noteMissingFilter } from "./missing_filter.ts";
-import { checkServing, parseOperands } from "./serve.ts";
+import { checkServing, parseOperands } from "./serving.ts";
 
 export const checkConfig: Command = async ({ runtime, line: { settings, operands }, nextHop }) => {
   parseOperands(operands, nextHop);
-  await checkServing(runtime, settings);
+  checkServing(runtime, settings);
   const { user } = settings.listen;
   const account = user === undefined ? undefined : await (await import("./run_as.ts")).accountToBecome(runtime, user);
   await checkLogDirectory(runtime, settings);

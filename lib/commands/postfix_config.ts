@@ -12,7 +12,7 @@ import { askedChecks } from "../settings/load_judge.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Command } from "./command.ts";
 import { formatPostfixConfig, type PostfixLine } from "./postfix_config/postfix_config.ts";
-import { parseOperands } from "./serve.ts";
+import { parseOperands } from "./serving.ts";
 
 /** The server behind postprox if the command line names none. */
 const USUAL_DOWNSTREAM = "127.0.0.1:10026";

@@ -1,0 +1,88 @@
+// The server and the settings to serve mail with, by the words of a command line. They are checked here before anything
+// starts.
+
+import { formatAddress, parseDownstream } from "../ports/address.ts";
+import type { Address, Runtime } from "../ports/runtime.ts";
+import { UsageError } from "../ports/start_error.ts";
+import type { SessionOptions } from "../session/session.ts";
+import { SETTINGS, type Settings } from "../settings/settings.ts";
+import { quote } from "../text/quoting.ts";
+import type { Call } from "./command.ts";
+
+export interface Serving {
+  readonly settings: Settings;
+  readonly options: SessionOptions;
+}
+
+/**
+ * Reads what a command line says about serving. With a socket at the address `inherited`, that is used in place of -l.
+ * Throws a `UsageError`.
+ */
+export async function servingOf(
+  runtime: Runtime,
+  { line: { settings: given, operands, wrong }, nextHop }: Pick<Call, "line" | "nextHop">,
+  inherited?: Address,
+): Promise<Serving> {
+  if (wrong) throw wrong;
+  // Another process would not have the socket.
+  const listen = inherited ? { ...given.listen, address: inherited, foreground: true } : given.listen;
+  const settings = { ...given, listen };
+  const options = await sessionOptions(settings, parseOperands(operands, nextHop));
+  checkServing(runtime, settings);
+  return { settings, options };
+}
+
+/** Finds out without a start whether a server can start with `settings`. Throws a `UsageError`. */
+export function checkServing(runtime: Runtime, settings: Settings): void {
+  const { address, foreground, metrics, socketMode } = settings.listen;
+  // A service with a forgotten -l would otherwise wait for mail on its standard input.
+  if (foreground && !address) throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
+  if (!address) refuseListenOptions(settings);
+  if (address?.transport === "tcp" && metrics?.transport !== "unix" && socketMode !== undefined) {
+    throw new UsageError(
+      "option --socket-mode is for unix sockets, and -l is a port: give -l unix:PATH, or leave it out",
+    );
+  }
+  if (address && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
+    throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
+  }
+  if (address && metrics && formatAddress(address) === formatAddress(metrics)) {
+    throw new UsageError(`option --metrics: mail comes to ${formatAddress(metrics)}: give --metrics another address`);
+  }
+}
+
+/** The server that the operands name, or else that of a configuration file. Throws a `UsageError`. */
+export function parseOperands([operand, second]: readonly string[], nextHop?: string): Address {
+  const hint = "see postprox --help";
+  if (second !== undefined) throw new UsageError(`one server is enough, ${quote(second)} is a second one: ${hint}`);
+  const server = operand ?? nextHop;
+  if (server === undefined) {
+    throw new UsageError(`no server is named: give HOST:PORT, or next-hop in a file of --config, ${hint}`);
+  }
+  return parseDownstream(server);
+}
+
+// Options that make no sense where each message has a process of its own.
+function refuseListenOptions({ helper, listen }: Settings): void {
+  const asMode = "is for listen mode: give -l [IP:]PORT as well";
+  const rows: readonly (readonly [option: string, isGiven: boolean, hint: string])[] = [
+    ["--helper", helper.command !== "", ": programs that stay are for listen mode: give -l as well, or -c instead"],
+    ["--pid-file", listen.pidFile !== undefined, ` ${asMode}`],
+    ["--max-filters", listen.maxFilters !== undefined, ` ${asMode}`],
+    ["--drain-timeout", listen.drainTimeout !== SETTINGS.listen.drainTimeout.default, ` ${asMode}`],
+    ["--metrics", listen.metrics !== undefined, ` ${asMode}`],
+    ["--socket-mode", listen.socketMode !== undefined, ` ${asMode}`],
+    ["--workers", listen.workers !== undefined, ` ${asMode}`],
+    ["--user", listen.user !== undefined, ` ${asMode}, or user= in master.cf`],
+  ];
+  for (const [option, isGiven, hint] of rows) if (isGiven) throw new UsageError(`option ${option}${hint}`);
+}
+
+async function sessionOptions(settings: Settings, downstream: Address): Promise<SessionOptions> {
+  const { session, spool, judging: { bypass } } = settings;
+  const options = { ...session, downstream, spoolDirectory: spool.directory };
+  if (session.tarpitAfter === 0 || bypass.length === 0) return options;
+  const { isInAny } = await import("../text/network.ts");
+  const networks = bypass.flatMap(({ networks }) => networks);
+  return { ...options, isSpared: (address) => isInAny(networks, address) };
+}
