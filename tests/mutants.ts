@@ -477,7 +477,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     "-d is not handed on",
-    "commands/serve.ts",
+    "commands/serving.ts",
     "spoolDirectory: spool.directory",
     'spoolDirectory: "/tmp"',
     "blackbox/spool_test.ts",
