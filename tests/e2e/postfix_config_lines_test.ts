@@ -171,6 +171,16 @@ async function assertFilters(site: Site, seen: string, { argument }: { argument:
   assert.equal(Deno.statSync(`${open}/spool`).mode! & 0o777, 0o700);
 }
 
+function configWords({ postfix }: Site, config: string | undefined): string[] {
+  return config === undefined ? [] : [`--config=${postfix.dir}${config}`];
+}
+
+function pasteConfig({ postfix }: Site, parts: Map<string, string>, config: string | undefined): void {
+  const names = [...parts.keys()].filter((name) => name.endsWith("/postprox.conf"));
+  assert.deepEqual(names, config === undefined ? [] : [postfix.dir + config]);
+  for (const name of names) Deno.writeTextFileSync(name, parts.get(name)!, { createNew: true });
+}
+
 /** The doctor finds nothing wrong with what was printed. It finds all options in master.cf, or in those of the process. */
 async function assertHealthy({ postfix, installed }: Site): Promise<void> {
   const env = { MAIL_CONFIG: `${postfix.dir}/etc` };
@@ -204,17 +214,24 @@ function options({ open, listen, operand }: Site, command: string): string[] {
   return ["-v", "-c", command, ...places, "-t", "20", "-l", listen, operand];
 }
 
-const BY_SPAWN: readonly (readonly [where: string, places: (dir: string) => Promise<Places>])[] = [
+/** The place of a configuration file. With it, the options are in the lines of that file. */
+const CONFIG = "/own settings/postprox.conf";
+
+type Row = readonly [where: string, places: (dir: string) => Promise<Places>, config?: string];
+
+const BY_SPAWN: readonly Row[] = [
   ["ports", ports],
+  ["ports, and a configuration file", ports, CONFIG],
   ["sockets of Postfix", sockets("private/postprox", "public/after")],
 ];
 
-for (const [where, places] of BY_SPAWN) {
+for (const [where, places, config] of BY_SPAWN) {
   Deno.test(`--postfix-config spawn prints lines with which Postfix filters mail, over ${where}`, async () => {
     await withSite(places, async (site) => {
       const { command, ...expected } = installFilter(site);
-      const parts = await printedParts(site, ["spawn", ...options(site, command)]);
+      const parts = await printedParts(site, ["spawn", ...options(site, command), ...configWords(site, config)]);
       await runCommands(parts.get("once")!);
+      pasteConfig(site, parts, config);
       await paste(site, parts);
       await assertFilters(site, expected.seen, expected);
       await assertHealthy(site);
@@ -223,17 +240,19 @@ for (const [where, places] of BY_SPAWN) {
   });
 }
 
-const BY_LISTEN: typeof BY_SPAWN = [
+const BY_LISTEN: readonly Row[] = [
   ["ports", ports],
+  ["ports, and a configuration file", ports, CONFIG],
   ["a socket of its own and one of Postfix", sockets("DIR/own sockets/postprox", "DIR/queue/public/after")],
 ];
 
-for (const [where, places] of BY_LISTEN) {
+for (const [where, places, config] of BY_LISTEN) {
   Deno.test(`--postfix-config listen prints lines with which Postfix filters mail, over ${where}`, async () => {
     await withSite(places, async (site) => {
       const { command, ...expected } = installFilter(site);
-      const parts = await printedParts(site, ["listen", ...options(site, command)]);
+      const parts = await printedParts(site, ["listen", ...options(site, command), ...configWords(site, config)]);
       await runCommands(parts.get("once")!);
+      pasteConfig(site, parts, config);
       await runCommands(parts.get("/etc/systemd/system/postprox.service")!);
       const pid = Number(
         /^\S+ postprox\[(\d+)\]: notice: listening /m.exec(readOctets(`${site.open}/postprox.log`))?.[1],
