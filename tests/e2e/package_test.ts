@@ -541,11 +541,14 @@ async function rotate(
     echo $n >/tmp/count.new; mv /tmp/count.new /tmp/count; } >/dev/null 2>&1 &`);
   for (const kept of [1, 2]) {
     await until(async () => await messages(`${LOGS}/postprox.log`) > 0, () => "a line in the log");
+    // The file is opened again, also if a reload would fail now.
+    if (kept === 2) await sh(`cp ${CONFIG} /tmp/config; echo "timeout = soon" >>${CONFIG}`);
     // cron would mail its output to root.
     assert.equal(await sh("logrotate -f /etc/logrotate.d/postprox"), "");
     assert.equal((await sh(`ls ${LOGS}`)).split("\n").filter((name) => name !== "").length, kept + 1);
   }
   await until(async () => await messages(`${LOGS}/postprox.log`) > 0, () => "a line after the last rotation");
+  await sh(`cp /tmp/config ${CONFIG}`);
   await sh("touch /tmp/enough");
   await until(async () => await sh("ls /tmp/count").then(() => true, () => false), () => "the last message");
   await sh("systemctl stop postprox");
