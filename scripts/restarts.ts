@@ -2,12 +2,21 @@
 //
 // A steady load of clients sends messages to postprox, directly and through a real Postfix. Meanwhile postprox is reloaded,
 // single workers get each signal that ends a process, and postprox is restarted on a socket that a service manager holds:
-// 20 times each (`--count=N`). It prints for each case what the clients saw. tests/endurance/restarts.ts has the promises.
-// `--clients=N` sets the size of the load (8). Words choose cases by their names. Without root or Postfix, it leaves out the
-// way through Postfix. The variable POSTPROX names an executable to test in place of the source. The exit status is 1 if a
+// 20 times each (`--count=N`). A running systemd of its own restarts the packages' unit with their postprox.socket. It prints for each case what the clients saw. tests/endurance/restarts.ts has the promises.
+// `--clients=N` sets the size of the load (8). Words choose cases by their names. Without root, Postfix
+// or systemd, it leaves out what needs them. The variable POSTPROX names an executable to test in place of the source. The exit status is 1 if a
 // promise is broken.
 
-import { type Front, isKept, type Row, runStage, stagesOf } from "../tests/endurance/restarts.ts";
+import {
+  type Front,
+  isKept,
+  type Row,
+  runStage,
+  type Stage,
+  stagesOf,
+  systemdStages,
+} from "../tests/endurance/restarts.ts";
+import { runUnderSystemd } from "../tests/endurance/restarts_systemd.ts";
 
 const COLUMNS: readonly (readonly [title: string, value: (row: Row) => string | number])[] = [
   ["times", ({ stage }) => stage.count],
@@ -34,26 +43,41 @@ const WIDTH = 9;
 const count = Number(option("count") ?? 20);
 const clients = Number(option("clients") ?? 8);
 const words = Deno.args.filter((arg) => !arg.startsWith("--"));
-const stages = stagesOf(count).filter(({ what }) => words.length === 0 || words.some((word) => what.includes(word)));
-const fronts: readonly Front[] = hasPostfix() ? ["direct", "Postfix"] : ["direct"];
+const chosen = (stages: readonly Stage[]) =>
+  stages.filter(({ what }) => words.length === 0 || words.some((word) => what.includes(word)));
+const fronts: readonly Front[] = isThere("/usr/sbin/postfix") ? ["direct", "Postfix"] : ["direct"];
 
 for (const front of fronts) {
-  console.log(front === "direct" ? "client -> postprox -> server" : "\nclient -> Postfix -> postprox -> server");
-  console.log("".padEnd(26) + COLUMNS.map(([title]) => title.padStart(WIDTH)).join(""));
+  const way = front === "direct" ? "client -> postprox -> server" : "client -> Postfix -> postprox -> server";
+  await print(way, chosen(stagesOf(count)), (stage) => runStage(stage, { clients, front }));
+}
+if (isThere("/usr/bin/systemctl")) {
+  await print("client -> systemd's socket -> server", chosen(systemdStages(count)), (stage) => {
+    return runUnderSystemd(stage, { clients });
+  });
+}
+console.log(LEGEND);
+
+async function print(
+  way: string,
+  stages: readonly Stage[],
+  run: (stage: Stage) => Promise<Row>,
+): Promise<void> {
+  if (stages.length === 0) return;
+  console.log(`\n${way}\n${"".padEnd(30)}${COLUMNS.map(([title]) => title.padStart(WIDTH)).join("")}`);
   for (const stage of stages) {
-    const row = await runStage(stage, { clients, front });
+    const row = await run(stage);
     const cells = COLUMNS.map(([_, value]) => String(value(row)).padStart(WIDTH)).join("");
-    console.log(`  ${stage.what.padEnd(24)}${cells}${isKept(row) ? "" : "  BROKEN"}`);
+    console.log(`  ${stage.what.padEnd(28)}${cells}${isKept(row) ? "" : "  BROKEN"}`);
     if (isKept(row)) continue;
     Deno.exitCode = 1;
     for (const [why, times] of row.complaints) console.error(`      ${times} x ${why}`);
   }
 }
-console.log(LEGEND);
 
-function hasPostfix(): boolean {
+function isThere(program: string): boolean {
   try {
-    return Deno.uid() === 0 && Deno.statSync("/usr/sbin/postfix").isFile;
+    return Deno.uid() === 0 && Deno.statSync(program).isFile;
   } catch {
     return false;
   }

@@ -33,6 +33,15 @@ export interface Row extends Account {
   readonly complaints: ReadonlyMap<string, number>;
 }
 
+/** Restarts of the packages' unit with their socket, under a running systemd (restarts_systemd.ts). */
+export function systemdStages(count: number): Stage[] {
+  const happen = () => Promise.reject(new Error("systemd does it"));
+  return [
+    { what: "systemctl restart", options: [], count, happen },
+    { what: "systemctl restart, workers", options: [`--workers=${WORKERS}`], count, happen },
+  ];
+}
+
 /** The way of the clients to postprox. */
 export type Front = "direct" | "Postfix";
 
