@@ -25,6 +25,8 @@ const PROXIES = {
   strict: ["-c", "FILTER", "-t", "0.6", "-r"],
   /** Does not wait long for a reply to the final dot. */
   hasty: ["-c", "FILTER", "--dot-timeout", "0.3"],
+  /** Only for listen mode. */
+  workers: ["-c", "FILTER", "-t", "0.6", "--workers=2"],
 } satisfies Record<string, string[]>;
 
 export type ProxyName = keyof typeof PROXIES;
@@ -149,13 +151,33 @@ export async function stopListeners({ listeners }: LedgerBed): Promise<void> {
   await Promise.all([...listeners.values()].filter(isAlive).map(drain));
 }
 
-/** SIGKILL for every listening proxy; none is left when this returns. */
+/** SIGHUP for every listening proxy. */
+export function reloadListeners({ listeners }: LedgerBed): void {
+  for (const pid of listeners.values()) kill(pid, "SIGHUP");
+}
+
+/** SIGKILL for every listening proxy that is one process; none is left when this returns. */
 export async function killListeners({ listeners, kills }: LedgerBed): Promise<void> {
-  for (const pid of listeners.values()) {
+  const pids = [...listeners].filter(([name]) => name !== "workers").map(([_, pid]) => pid);
+  for (const pid of pids) {
     kill(pid);
     kills.push({ pid, at: Date.now() });
   }
-  await until(() => ![...listeners.values()].some(isAlive), "the end of the listening proxies");
+  await until(() => !pids.some(isAlive), "the end of the listening proxies");
+}
+
+/** SIGKILL for a worker of a listening proxy. */
+export function killListenWorker({ listeners, kills }: LedgerBed, pick: <T>(of: readonly T[]) => T): void {
+  const workers = childrenOf(listeners.get("workers")!);
+  if (workers.length === 0) return;
+  const pid = pick(workers);
+  kill(pid);
+  kills.push({ pid, at: Date.now() });
+}
+
+function childrenOf(pid: number): number[] {
+  const threads = [...Deno.readDirSync(`/proc/${pid}/task`)].map(({ name }) => `/proc/${pid}/task/${name}/children`);
+  return threads.flatMap((file) => Deno.readTextFileSync(file).split(" ")).filter((word) => word !== "").map(Number);
 }
 
 /** SIGKILL for one process that spawn(8) has started, where there is one; its filter is left to itself. */

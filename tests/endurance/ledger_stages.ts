@@ -8,7 +8,9 @@ import type { Front, LedgerBed, Mode, ProxyName } from "./ledger_bed.ts";
 import {
   downstreamServers,
   killListeners,
+  killListenWorker,
   killSpawned,
+  reloadListeners,
   startDownstream,
   startListeners,
   stopDownstream,
@@ -123,6 +125,16 @@ async function killPostprox(bed: LedgerBed, random: Random): Promise<void> {
   await startListeners(bed);
 }
 
+async function reloadPostprox(bed: LedgerBed, random: Random): Promise<void> {
+  await moment(random);
+  reloadListeners(bed);
+}
+
+async function killListeningWorker(bed: LedgerBed, random: Random): Promise<void> {
+  await moment(random);
+  killListenWorker(bed, (of) => random.pick(of));
+}
+
 async function killWorker(bed: LedgerBed, random: Random): Promise<void> {
   await moment(random);
   killSpawned(bed, (of) => random.pick(of));
@@ -174,6 +186,18 @@ const FAULTS: Record<string, Row> = {
     plan: stays([...ORDINARY, "slow"]),
     trouble: { every: 15, make: killPostprox, patience: 500 },
   },
+  reload: {
+    fault: "postprox reloaded",
+    proxies: ["filter", "workers"],
+    plan: stays([...ORDINARY, "slow"]),
+    trouble: { every: 20, make: reloadPostprox, patience: 100 },
+  },
+  killListenWorker: {
+    fault: "a worker killed with SIGKILL",
+    proxies: ["workers"],
+    plan: stays([...ORDINARY, "slow"]),
+    trouble: { every: 10, make: killListeningWorker, patience: 100 },
+  },
   killWorker: {
     fault: "postprox killed with SIGKILL",
     proxies: ANY,
@@ -198,6 +222,8 @@ const COUNTS: readonly (readonly [front: Front, mode: Mode, counts: Record<strin
     stallDownstream: 300,
     restartPostprox: 500,
     killPostprox: 600,
+    reload: 400,
+    killListenWorker: 400,
   }],
   ["postprox", "spawn", {
     none: 150,
@@ -224,6 +250,8 @@ const COUNTS: readonly (readonly [front: Front, mode: Mode, counts: Record<strin
     stallDownstream: 100,
     restartPostprox: 250,
     killPostprox: 300,
+    reload: 200,
+    killListenWorker: 200,
   }],
   ["Postfix", "spawn", {
     none: 150,
