@@ -1100,6 +1100,20 @@ const ROWS: readonly Row[] = [
   ],
   // --- workers
   [
+    "files that a process made just before its end stay for eight days",
+    "spool/sweep.ts",
+    "paths = (await listed()).get(name) ?? [];",
+    "",
+    "spool/sweep_test.ts",
+  ],
+  [
+    "the mark that a living process makes is swept away",
+    "spool/sweep.ts",
+    "paths.length === 1 && await isOld(lock)",
+    "paths.length === 1",
+    "spool/sweep_test.ts",
+  ],
+  [
     "a worker that is killed is not replaced at once",
     "modes/supervisor.ts",
     "const isFailure = signal === undefined ||",

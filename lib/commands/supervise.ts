@@ -32,6 +32,9 @@ import {
 import type { ServiceCounts, ServiceState } from "./shared_counts.ts";
 import { noteMissingFilter } from "./missing_filter.ts";
 
+// A filter without its worker has ended so long after -t. In milliseconds.
+const FILTER_END = 5_000;
+
 export interface Supervising {
   readonly runtime: Runtime;
   readonly logger: Logger;
@@ -127,8 +130,12 @@ export async function supervise(parts: Supervising): Promise<number> {
     if (account) await giveUpRoot(parts, serving.settings, account);
     await sweep(parts, serving.settings);
     await noteMissingFilter(parts, serving.settings);
-    // A worker that was killed leaves its files behind.
-    addWitness(logger, { workerReplaced: () => void sweep(parts, serving.settings) });
+    // A worker that was killed leaves its files behind, and its filter, which still writes to them.
+    const sweepLater = () => {
+      const { settings } = serving;
+      runtime.clock.after(settings.judging.timeout + FILTER_END, () => void sweep(parts, settings));
+    };
+    addWitness(logger, { workerReplaced: sweepLater });
     const why = await supervisor.renew(plan);
     if (why !== undefined) throw new TempfailError(`option --workers: a worker cannot start: ${why}: try again`);
     if (!isEnding) {

@@ -26,8 +26,8 @@ export async function mark(files: Files, directory: string, path: string): Promi
 
 /**
  * Whether it is certain that nobody uses the files in `directory` that the mark at `path` is for. `isAlone` says that
- * there are no such files. Then an empty mark is abandoned, too: its process was killed while it made the mark. A
- * process that is still making it manages without.
+ * there are no such files, and that the mark is not new. Then an empty mark is abandoned, too: its process was killed while
+ * it made the mark. A process that is still making it manages without.
  */
 export async function isAbandoned(
   files: Files,

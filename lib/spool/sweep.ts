@@ -12,6 +12,9 @@ import { isAbandoned } from "./mark.ts";
 // Eight days, in milliseconds. No time limit is longer than seven, not even the session's.
 const OLDEST_USE = 8 * 86_400_000;
 
+// A process that makes a mark has done so within this time. In milliseconds.
+const OLDEST_EMPTY_MARK = 2_000;
+
 export interface Sweep {
   readonly removed: readonly string[];
   /**
@@ -38,10 +41,23 @@ export async function sweepSpoolDirectory(
     }
   };
   const now = await orNote(timeIn(files, directory, pid));
-  for (const [name, paths] of groups(directory, await orNote(files.list(directory)) ?? [])) {
+  const isOld = async (path: string) => {
+    const facts = await orNote(files.stat(path));
+    return facts !== undefined && isOlderThan(OLDEST_EMPTY_MARK, { now, changed: facts.changed });
+  };
+  const listed = async () => groups(directory, await orNote(files.list(directory)) ?? []);
+  for (const [name, seen] of await listed()) {
     const lock = spoolPath({ directory, name }, "lock");
-    const isLeft = paths.includes(lock) &&
-      await isAbandoned(files, directory, { path: lock, isAlone: paths.length === 1 });
+    const isAllLeft = async (paths: readonly string[]) =>
+      paths.includes(lock) &&
+      await isAbandoned(files, directory, { path: lock, isAlone: paths.length === 1 && await isOld(lock) });
+    let paths = seen;
+    let isLeft = await isAllLeft(paths);
+    if (isLeft) {
+      // Its process may have made more files after we looked, and before its end.
+      paths = (await listed()).get(name) ?? [];
+      isLeft = await isAllLeft(paths);
+    }
     // The mark goes last: without it nobody could decide about the others.
     for (const path of [...paths.filter((path) => path !== lock), ...paths.filter((path) => path === lock)]) {
       await orNote((async () => {

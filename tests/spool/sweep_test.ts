@@ -52,6 +52,41 @@ Deno.test("the sweep removes the files of a process that is gone, and keeps thos
   assert.equal(runtime.files.handles, 0);
 });
 
+Deno.test("the sweep also removes the files that a process made just before its end", async () => {
+  const runtime = booted();
+  const { files } = runtime;
+  const dead = await message(runtime, []);
+  const late = dead.paths[0]!.replace(/lock$/, "eml");
+  const list = files.list.bind(files);
+  files.list = async (path) => {
+    const names = await list(path);
+    files.list = list;
+    files.replace(late, bytesOf("content"));
+    dead.mark!.close();
+    return names;
+  };
+  const { removed, failures } = await sweepSpoolDirectory(runtime, DIRECTORY);
+  assert.deepEqual([removed, failures, files.paths], [[late, ...dead.paths], [], []]);
+});
+
+Deno.test("the sweep keeps the files of a process whose mark was empty when it looked", async () => {
+  const runtime = booted();
+  const { files } = runtime;
+  const name = newSpoolName(1);
+  const [lock, content] = (["lock", "eml"] as const).map((ending) => spoolPath({ directory: DIRECTORY, name }, ending));
+  files.replace(lock!, new Uint8Array());
+  await runtime.clock.advance(3000);
+  const list = files.list.bind(files);
+  let looks = 0;
+  files.list = async (path) => {
+    // The process goes on between the two.
+    if (++looks === 2) files.replace(content!, bytesOf("content"));
+    return await list(path);
+  };
+  const { removed } = await sweepSpoolDirectory(runtime, DIRECTORY);
+  assert.deepEqual([looks, removed, files.paths], [2, [], [content, lock]]);
+});
+
 Deno.test("the sweep keeps for eight days files that may still be in use", async () => {
   const rows: readonly [why: string, prepare: (runtime: FakeRuntime) => Promise<string[]>][] = [
     ["no mark: version 1.0.0, or a process that could make none", async ({ files }) => {
@@ -118,6 +153,10 @@ Deno.test("the sweep removes an empty mark of a killed process, but no file besi
   const [alone, other] = [newSpoolName(1), newSpoolName(2)];
   for (const name of [alone, other]) runtime.files.replace(`${DIRECTORY}/${name}.lock`, new Uint8Array(0));
   runtime.files.replace(`${DIRECTORY}/${other}.eml`, bytesOf("x"));
+  // A living process may be making it.
+  await runtime.clock.advance(1000);
+  assert.deepEqual((await sweepSpoolDirectory(runtime, DIRECTORY)).removed, []);
+  await runtime.clock.advance(2000);
   const { removed } = await sweepSpoolDirectory(runtime, DIRECTORY);
   assert.deepEqual(removed, [`${DIRECTORY}/${alone}.lock`]);
 });
