@@ -1150,7 +1150,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     "new workers take over before all of them are ready",
-    "modes/supervisor.ts",
+    "modes/generation.ts",
     "this.slots.every(",
     "this.slots.some(",
     "modes/supervisor_test.ts",

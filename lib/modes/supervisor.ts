@@ -13,29 +13,10 @@
 import { tell } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Clock, ProcessEnd } from "../ports/runtime.ts";
+import { Generation, type Plan, type Slot, Worker, type WorkerHandle } from "./generation.ts";
 import { PlacePool } from "./place_pool.ts";
 import { TurnQueue } from "./turn_queue.ts";
-import type { ToSupervisor, ToWorker } from "./worker_link.ts";
-
-/** What the workers of a generation start with. */
-export interface Plan {
-  readonly workers: number;
-  readonly maxClients: number;
-  readonly maxFilters: number;
-  /** The time that a worker has for its sessions when it ends. In milliseconds. */
-  readonly drainTimeout: number;
-  /** The files that options name. Each character is an octet. */
-  readonly files: Readonly<Record<string, string>>;
-}
-
-/** A process that was started. */
-export interface WorkerHandle {
-  readonly pid: number;
-  /** Sends it a word. It is no error if it has ended. */
-  say(word: ToWorker): void;
-  /** SIGKILL. It is no error if it has ended. */
-  kill(): void;
-}
+import type { ToSupervisor } from "./worker_link.ts";
 
 export interface WorkerEvents {
   /** The worker has said this. */
@@ -348,95 +329,11 @@ export class Supervisor {
   }
 }
 
-/** The workers that were started with one plan. */
-class Generation {
-  readonly plan: Plan;
-  readonly slots: readonly Slot[];
-  failures = 0;
-  readonly #outcome = Promise.withResolvers<string | undefined>();
-
-  constructor(plan: Plan) {
-    this.plan = plan;
-    this.slots = Array.from({ length: plan.workers }, () => new Slot(this));
-  }
-
-  /** Undefined when all workers are ready at the same time. Otherwise why they are not. */
-  get outcome(): Promise<string | undefined> {
-    return this.#outcome.promise;
-  }
-
-  noteReady(): void {
-    if (this.slots.every(({ worker }) => worker?.isReady)) this.#outcome.resolve(undefined);
-  }
-
-  fail(why: string): void {
-    this.#outcome.resolve(why);
-  }
-}
-
-/** The place of a worker, which has one worker after another. */
-class Slot {
-  readonly generation: Generation;
-  worker: Worker | undefined;
-  /** How many workers have ended by themselves, one after another. */
-  failures = 0;
-  cancelPause = () => {};
-
-  constructor(generation: Generation) {
-    this.generation = generation;
-  }
-}
-
-class Worker {
-  readonly slot: Slot;
-  /** Cancels the limit of its start. */
-  cancelStart = () => {};
-  /** Cancel the limits of its end. */
-  readonly cancelEnds: (() => void)[] = [];
-  readyAt: number | undefined;
-  /** The time of the first question that it has not answered. */
-  askedAt: number | undefined;
-  /** Why it ends, if that is known. */
-  why: string | undefined;
-  /** Nobody waits for its end to replace it. */
-  isGoing = false;
-  isOver = false;
-  #handle: WorkerHandle | undefined;
-  /** Words for a process that is being started. */
-  readonly #waiting: ToWorker[] = [];
-  #isKilled = false;
-
-  constructor(slot: Slot) {
-    this.slot = slot;
-  }
-
-  get isReady(): boolean {
-    return this.readyAt !== undefined && !this.isOver;
-  }
-
-  get pid(): number | undefined {
-    return this.#handle?.pid;
-  }
-
-  /** The process was started. */
-  take(handle: WorkerHandle): void {
-    this.#handle = handle;
-    for (const word of this.#waiting.splice(0)) handle.say(word);
-    if (this.#isKilled) handle.kill();
-  }
-
-  say(word: ToWorker): void {
-    if (this.#handle) this.#handle.say(word);
-    else this.#waiting.push(word);
-  }
-
-  kill(): void {
-    this.#isKilled = true;
-    this.#handle?.kill();
-  }
-}
+// The exit statuses of env(1) if it cannot run the program.
+const NO_PROGRAM = [126, 127];
 
 function wordsOf(end: ProcessEnd): string {
+  if ("exit" in end && NO_PROGRAM.includes(end.exit)) return `the program could not be run (status ${end.exit})`;
   return "signal" in end ? `it was killed by ${end.signal}` : `it ended by itself with status ${end.exit}`;
 }
 

@@ -1,7 +1,8 @@
 // Starts a worker for the supervisor, and carries the words of both.
 
 import type { Clock, Processes } from "../ports/runtime.ts";
-import type { WorkerEvents, WorkerHandle } from "./supervisor.ts";
+import type { WorkerHandle } from "./generation.ts";
+import type { WorkerEvents } from "./supervisor.ts";
 import { readWords, WordWriter } from "./word_line.ts";
 import { parseToSupervisor } from "./worker_link.ts";
 

@@ -1,7 +1,8 @@
 // Tests of lib/modes/supervisor.ts: workers that a test plays. They start, end, hang, and hand over to others.
 
 import assert from "node:assert/strict";
-import { type Plan, Supervisor, type WorkerEvents } from "../../lib/modes/supervisor.ts";
+import type { Plan } from "../../lib/modes/generation.ts";
+import { Supervisor, type WorkerEvents } from "../../lib/modes/supervisor.ts";
 import type { ToSupervisor, ToWorker } from "../../lib/modes/worker_link.ts";
 import type { ProcessEnd } from "../../lib/ports/runtime.ts";
 import { FakeClock } from "../fakes/clock.ts";
@@ -125,6 +126,8 @@ Deno.test("Supervisor: each worker gets the files first, and all must be ready",
 Deno.test("Supervisor: workers that cannot start are the reason that it gives", async () => {
   const rows = [
     [(worker: FakeWorker) => worker.end({ exit: 70 }), "it ended by itself with status 70"],
+    // For example, an upgrade has removed it.
+    [(worker: FakeWorker) => worker.end({ exit: 127 }), "the program could not be run (status 127)"],
     [(worker: FakeWorker) => {
       worker.tell({ say: "failed", why: "no room" }, { say: "failed", why: "at all" });
       worker.end({ exit: 75 });
