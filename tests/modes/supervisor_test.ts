@@ -345,7 +345,7 @@ Deno.test("Supervisor: new workers wait until those before them are ready, and m
   assert.equal(await first, undefined);
   const [, , third] = bed.workers;
   third!.end({ exit: 126 });
-  assert.equal(await second, "it ended by itself with status 126");
+  assert.equal(await second, "the program could not be run (status 126)");
   const raised = bed.supervisor.renew(PLAN);
   await bed.ready();
   assert.equal(await raised, undefined);
