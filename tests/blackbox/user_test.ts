@@ -276,8 +276,9 @@ Deno.test({
   fn: () =>
     withBed(async (bed) => {
       const path = `${bed.dir}/socket`;
-      const run = async () => {
+      const run = async (...workers: string[]) => {
         const options = [
+          ...workers,
           "-l",
           `unix:${path}`,
           `--metrics=unix:${path}.m`,
@@ -297,6 +298,8 @@ Deno.test({
       };
       await run();
       await run();
+      await run("--workers=2");
+      await run("--workers=2");
     }),
 });
 

@@ -365,6 +365,17 @@ sys.stdin.read()
     },
   })),
   {
+    name: "hold: a socket closes, too, if its name cannot be removed",
+    play: async ({ network }, dir) => {
+      const path = `${dir}/stays`;
+      const held = await network.hold({ transport: "unix", path });
+      fs.rmSync(path);
+      fs.mkdirSync(`${path}/full`, { recursive: true });
+      held.close();
+      assert.equal(fs.existsSync(path), true);
+    },
+  },
+  {
     name: "hold: an address that cannot be had says why",
     play: async ({ network }, dir) => {
       await rejects(network.hold({ transport: "tcp", host: "198.51.100.1", port: await freePort() }), "unreachable");

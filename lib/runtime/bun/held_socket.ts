@@ -33,9 +33,17 @@ export async function hold(at: Address, mode = EVERYBODY): Promise<HeldSocket> {
       isClosed = true;
       clearInterval(alive);
       fs.closeSync(descriptor);
-      if (at.transport === "unix") fs.rmSync(at.path, { force: true });
+      if (at.transport === "unix") removeName(at.path);
     },
   };
+}
+
+function removeName(path: string): void {
+  try {
+    fs.rmSync(path);
+  } catch {
+    // Somebody has removed it already, or we may not.
+  }
 }
 
 function indexOf(networkInterface: string): number | undefined {
