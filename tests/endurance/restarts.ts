@@ -193,7 +193,9 @@ class Service {
     if (!this.#hasWorkers) return [];
     const threads = [...Deno.readDirSync(`/proc/${this.#pid}/task`)].map(({ name }) => name);
     const children = threads.map((thread) => read(`/proc/${this.#pid}/task/${thread}/children`)).join(" ");
-    return children.split(" ").filter((word) => word !== "").map(Number).filter(isAlive);
+    // A child that is only a copy of its parent still has the parent's handlers, and drops a signal.
+    const isWorker = (pid: number) => read(`/proc/${pid}/environ`).includes("POSTPROX_WORKER=");
+    return children.split(" ").filter((word) => word !== "").map(Number).filter(isAlive).filter(isWorker);
   }
 
   #lines(pattern: RegExp): number {
