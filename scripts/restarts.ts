@@ -2,10 +2,12 @@
 //
 // A steady load of clients sends messages to postprox, directly and through a real Postfix. Meanwhile postprox is reloaded,
 // single workers get each signal that ends a process, and postprox is restarted on a socket that a service manager holds:
-// 20 times each (`--count=N`). A running systemd of its own restarts the packages' unit with their postprox.socket. It prints for each case what the clients saw. tests/endurance/restarts.ts has the promises.
-// `--clients=N` sets the size of the load (8). Words choose cases by their names. Without root, Postfix
-// or systemd, it leaves out what needs them. The variable POSTPROX names an executable to test in place of the source. The exit status is 1 if a
-// promise is broken.
+// 20 times each (`--count=N`). A running systemd of its own restarts the packages' unit with their postprox.socket. The task
+// prints for each case what the clients saw. tests/endurance/restarts.ts has the promises.
+//
+// `--clients=N` sets the size of the load (8). Words choose cases by their names. Without root, Postfix or systemd, the task
+// leaves out what needs them. The variable POSTPROX names an executable to test in place of the source. The exit status is 1
+// if a promise is broken.
 
 import {
   type Front,
