@@ -193,7 +193,7 @@ export const EVENTS = {
   cannotStart: row("error", "cannot start", reason),
   /** It has a line without -v too, so that each log says what it is the log of. */
   listening: row("notice", "listening", (setup: Fields) => setup),
-  leftOut: row("warning", "an address is left out because this host has no IPv6", reason),
+  leftOut: row("warning", "postprox leaves out an address, because this host has no IPv6", reason),
   /** Strangers may reach this address. Downstream trusts us, and so it trusts everyone who connects to us. */
   reachable: row(
     "warning",
@@ -228,7 +228,7 @@ export const EVENTS = {
   /** `worker` is a process id. `pause` is in milliseconds. */
   workerReplaced: row(
     "warning",
-    "a worker is replaced",
+    "postprox replaces a worker",
     ({ worker, how, pause }: { worker: number | undefined; how: string; pause: number }) => ({
       worker,
       reason: how,
@@ -248,7 +248,7 @@ export const EVENTS = {
   ),
   reloaded: row<object>("info", "reloaded: new sessions use the files of settings and rules as they are now"),
   notReloaded: row("error", "not reloaded: settings and rules stay as they were", reason),
-  notNotified: row("error", "service manager takes no notices", reason),
+  notNotified: row("error", "cannot send notices to the service manager", reason),
   notSwept: row("warning", "cannot clean up the spool directory", reason),
   swept: row("warning", "removed a spool file that was left over", ({ file }: { file: string }) => ({ file })),
   tooManyClients: row(

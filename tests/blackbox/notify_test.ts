@@ -144,7 +144,7 @@ Deno.test("a service manager that is not there is a line of the log, and mail go
     client.close();
     assert.equal(await program.stop(), 0);
     const log = Deno.readTextFileSync(`${bed.dir}/log`);
-    assert.equal(log.match(/ error: service manager takes no notices reason=/g)?.length, 1, log);
+    assert.equal(log.match(/ error: cannot send notices to the service manager reason=/g)?.length, 1, log);
   } finally {
     await program.stop();
   }

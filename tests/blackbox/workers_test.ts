@@ -27,7 +27,7 @@ class Bed {
 
   /** The lines about workers that were replaced. */
   get replaced(): string[] {
-    return this.log.split("\n").filter((line) => line.includes("a worker is replaced"));
+    return this.log.split("\n").filter((line) => line.includes("postprox replaces a worker"));
   }
 
   async client(program: { readonly port: number }): Promise<Client> {

@@ -77,7 +77,9 @@ Deno.test("bind leaves out an IPv6 address if the host has no IPv6, and says so"
   await binding.bind();
   assert.deepEqual([...binding.open.keys()], ["127.0.0.1"]);
   assert.equal(binding.logger.lines.length, 2);
-  for (const line of binding.logger.lines) assert.match(line, /left out because this host has no IPv6/);
+  for (const line of binding.logger.lines) {
+    assert.match(line, /postprox leaves out an address, because this host has no IPv6/);
+  }
 });
 
 Deno.test("a busy address does not make the clients of another one wait", async () => {

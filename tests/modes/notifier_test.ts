@@ -118,13 +118,13 @@ Deno.test("Notifier says once in the log that nobody takes its notices, and trie
   bed.runtime.network.syslog = "refused";
   bed.notifier.ready();
   await bed.runtime.clock.advance(3000);
-  assert.deepEqual(bed.logger.find("service manager takes no notices").length, 1);
+  assert.deepEqual(bed.logger.find("cannot send notices to the service manager").length, 1);
   bed.runtime.network.syslog = "up";
   await bed.runtime.clock.advance(1000);
   assert.deepEqual(await bed.heard(), ["WATCHDOG=1\n"]);
   bed.runtime.network.syslog = "missing";
   await bed.runtime.clock.advance(3000);
-  assert.deepEqual(bed.logger.find("service manager takes no notices").length, 2);
+  assert.deepEqual(bed.logger.find("cannot send notices to the service manager").length, 2);
   await bed.notifier.end();
 });
 
