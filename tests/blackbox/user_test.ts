@@ -276,6 +276,7 @@ Deno.test({
   fn: () =>
     withBed(async (bed) => {
       const path = `${bed.dir}/socket`;
+      const program = reachableProgram(bed);
       const run = async (...workers: string[]) => {
         const options = [
           ...workers,
@@ -286,7 +287,7 @@ Deno.test({
           `--user=${USER}`,
           `--pid-file=${bed.dir}/pid`,
         ];
-        const { status, stderr } = await runProgram([...bed.args, ...options]);
+        const { status, stderr } = await runCommand([...program, ...bed.args, ...options]);
         assert.equal(status, 0, stderr);
         const pid = Number(read(`${bed.dir}/pid`));
         for (const socket of [path, `${path}.m`]) {

@@ -84,9 +84,9 @@ async function linesOfSession(log: () => readonly string[]): Promise<readonly st
   return lines;
 }
 
-/** The first line of listen mode, which no stranger has a word in, may come between two sessions. */
+/** The first lines of listen mode, which no stranger has a word in, may come between two sessions. */
 function isNotStart(line: string): boolean {
-  return !/: listening /.test(line);
+  return !/: (?:listening |warning: postprox and everything that it starts run as root)/.test(line);
 }
 
 for (const mode of ["spawn", "listen"] as const) {
