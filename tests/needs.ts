@@ -118,6 +118,11 @@ export const SUITES: readonly Suite[] = [
   { where: "e2e/health_test.ts", needs: ["Linux", "root", "clamd", "rspamd", "spamd"] },
   { where: "e2e/metrics_test.ts", needs: ["Linux", "Prometheus", "python3"] },
   { where: "e2e/journal_test.ts", needs: [...NAMESPACES, "systemd", "ip(8)"] },
+  {
+    where: "e2e/reload_test.ts",
+    part: "a reload under systemd",
+    needs: [...NAMESPACES, "Postfix", "systemd", "ip(8)"],
+  },
   { where: "e2e/compile_test.ts", needs: ["Linux", "python3"] },
   {
     where: "e2e/compile_test.ts",

@@ -52,6 +52,9 @@ export interface RunOptions {
 
 const WORKERS = 2;
 
+/** The log line of a reload that has not failed. */
+const RELOADED = /(?<!not) reloaded: /g;
+
 export function isKept({ stage, refused, broken, unknown, lost, doubled, sent }: Row): boolean {
   return sent > 0 && refused + lost + doubled === 0 && (stage.breaks === true || broken + unknown === 0);
 }
@@ -161,9 +164,9 @@ class Service {
   }
 
   async reload(): Promise<void> {
-    const count = this.#lines(/ reloaded: /g);
+    const count = this.#lines(RELOADED);
     kill(this.#pid, "SIGHUP");
-    await this.#said(/ reloaded: /g, count + 1);
+    await this.#said(RELOADED, count + 1);
   }
 
   async restart(): Promise<void> {

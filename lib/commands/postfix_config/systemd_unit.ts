@@ -95,7 +95,8 @@ ${environment}# The journal has all that is wrong. What follows from it, the sta
 # after status 75 systemd tries again, after 64 it does not.
 ExecStartPre=-${parts.program} --check-config ${parts.options}
 ExecStart=${parts.program} --foreground ${parts.options}
-# A reload fails if anything is wrong, and the old settings stay in force.
+# A reload fails if settings, rules or lists are wrong, and nothing changes. It
+# does not wait until postprox has read them: the log says "reloaded" then.
 ExecReload=${parts.program} --check-config ${parts.options}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
