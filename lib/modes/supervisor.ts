@@ -60,6 +60,9 @@ const LONGEST_PAUSE = 30_000;
 // A worker that was ready for so long does not keep ending by itself.
 const STABLE_TIME = 60_000;
 
+// A worker that hangs does not hold up a reload for longer.
+const TAKE_OVER_LIMIT = 1_000;
+
 /** After --drain-timeout, a session gets 421, and a message whose final dot is out has some more time (listen.ts). */
 export const LAST_WORDS = 15_000;
 /** A worker that is stopped at once. */
@@ -75,8 +78,8 @@ export class Supervisor {
   /** All processes that have not ended, old ones too. */
   readonly #workers = new Set<Worker>();
   readonly #over = Promise.withResolvers<void>();
-  /** Those that wait for an answer. */
-  readonly #snapshots = new Map<number, () => void>();
+  /** The questions to workers that have no answer yet, by their ids. */
+  readonly #questions = new Map<number, { readonly worker: Worker; readonly answered: () => void }>();
   #generation: Generation | undefined;
   #rising: Generation | undefined;
   #end: "no" | "drain" | "stop" = "no";
@@ -107,8 +110,9 @@ export class Supervisor {
   }
 
   /**
-   * Starts workers as `plan` says. When all are ready, the workers until now finish their sessions. Returns why it cannot;
-   * then the workers until now go on. Returns undefined also if `drain` or `stop` was called meanwhile.
+   * Starts workers as `plan` says. When all are ready, the workers until now accept no more and finish their sessions.
+   * Returns why it cannot; then the workers until now go on. Returns undefined also if `drain` or `stop` was called
+   * meanwhile.
    */
   async renew(plan: Plan): Promise<string | undefined> {
     // SIGHUP may come while the first workers start.
@@ -128,7 +132,11 @@ export class Supervisor {
     this.#generation = next;
     this.#places.limit = plan.maxClients;
     this.#turns.count = plan.maxFilters;
-    if (before) this.#retire(before);
+    if (!before) return undefined;
+    const old = before.slots.flatMap(({ worker }) => worker?.isReady ? worker : []);
+    this.#retire(before);
+    // A worker hears its words in their order. So one that answers this accepts no more.
+    await Promise.all(old.map((worker) => this.#askSnapshot(worker, TAKE_OVER_LIMIT)));
     return undefined;
   }
 
@@ -164,11 +172,11 @@ export class Supervisor {
     return new Promise((resolve) => {
       const cancel = this.#parts.clock.after(limit, () => answered());
       const answered = () => {
-        this.#snapshots.delete(id);
+        this.#questions.delete(id);
         cancel();
         resolve();
       };
-      this.#snapshots.set(id, answered);
+      this.#questions.set(id, { worker, answered });
       worker.say({ say: "snapshot", id });
     });
   }
@@ -218,7 +226,7 @@ export class Supervisor {
         break;
       case "snapshot":
         if (worker.pid !== undefined) this.#parts.onSnapshot?.(worker.pid, word.snapshot);
-        this.#snapshots.get(word.id)?.();
+        this.#questions.get(word.id)?.answered();
         break;
       case "wantTurn":
         this.#turns.want(worker, word.id);
@@ -253,6 +261,7 @@ export class Supervisor {
     this.#workers.delete(worker);
     this.#places.forget(worker);
     this.#turns.forget(worker);
+    for (const question of this.#questions.values()) if (question.worker === worker) question.answered();
     if (worker.pid !== undefined) this.#parts.onEnd?.(worker.pid);
     this.#lookForEnd();
     if (worker.isGoing) return;

@@ -95,6 +95,15 @@ class Bed {
     await settled();
   }
 
+  /** The workers that were asked last for what they count answer. */
+  async answer(...workers: readonly FakeWorker[]): Promise<void> {
+    for (const worker of workers) {
+      const word = worker.heard.at(-1);
+      if (word?.say === "snapshot") worker.tell({ say: "snapshot", id: word.id, snapshot: null });
+    }
+    await settled();
+  }
+
   /** All processes that were told to end do so. */
   async end(): Promise<void> {
     this.supervisor.stop();
@@ -301,13 +310,18 @@ Deno.test("Supervisor: new workers take over when all of them are ready, and the
   assert.equal(bed.workers.length, 5);
   await bed.ready(bed.workers[2]!, bed.workers[3]!);
   assert.deepEqual(bed.workers[0]!.words, ["files"]);
+  let isDone = false;
+  void renewed.then(() => isDone = true);
   await bed.ready(bed.workers[4]!);
+  // An old one accepts no more when it answers a later word, or when it has ended.
+  for (const old of bed.workers.slice(0, 2)) assert.deepEqual(old.words, ["files", "drain", "snapshot"]);
+  await bed.answer(bed.workers[0]!);
+  assert.equal(isDone, false);
+  bed.workers[1]!.end({ signal: "SIGKILL" });
   assert.equal(await renewed, undefined);
-  for (const old of bed.workers.slice(0, 2)) assert.deepEqual(old.words, ["files", "drain"]);
   assert.deepEqual(bed.workers[4]!.heard, [{ say: "files", files: { "/etc/rules": "2" }, counts: false }]);
   assert.deepEqual(bed.supervisor.pids, [102, 103, 104]);
   bed.workers[0]!.end({ exit: 0 });
-  bed.workers[1]!.end({ signal: "SIGKILL" });
   await bed.clock.advance(1000);
   assert.deepEqual([bed.workers.length, bed.replaced], [5, []]);
   // One that replaces a new one has the new files.
@@ -348,6 +362,8 @@ Deno.test("Supervisor: new workers wait until those before them are ready, and m
   assert.equal(await second, "the program could not be run (status 126)");
   const raised = bed.supervisor.renew(PLAN);
   await bed.ready();
+  // Those before them hang. That holds nothing up for long.
+  await bed.clock.advance(1000);
   assert.equal(await raised, undefined);
   await bed.end();
 });
@@ -409,6 +425,7 @@ Deno.test("Supervisor: places are for all workers, also for those that finish", 
   const places = (worker: FakeWorker) => worker.heard.flatMap((word) => word.say === "places" ? word.count : []);
   assert.ok(places(old!)[0]! >= 1);
   await bed.ready();
+  await bed.answer(...bed.workers);
   assert.equal(await renewed, undefined);
   const next = bed.workers[2]!;
   next.tell({ say: "wantPlaces", count: 1 });
