@@ -14,11 +14,23 @@ export async function writePidFile({ files, pid }: Pick<Runtime, "files" | "pid"
   const kind = await kindOf(files, path);
   if (kind !== undefined && kind !== "file" && kind !== "link") throw new IoError("other", `${path} is not a file`);
   const made = `${path}.new`;
+  const before = await kindOf(files, made);
   // A killed process may have left it.
-  if (await kindOf(files, made) === "file") await files.remove(made);
+  if (before === "file") await files.remove(made);
+  else if (before !== undefined) throw new IoError("exists", `${made} is in the way`);
+  try {
+    await writeWhole(files, { made, path, text: textOf(pid) });
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    // The administrator has named the other one.
+    throw new IoError(error.kind, error.message.replaceAll(made, path), { cause: error });
+  }
+}
+
+async function writeWhole(files: Files, { made, path, text }: { made: string; path: string; text: string }) {
   const file = await files.createReadable(made);
   try {
-    await file.append(bytesOf(textOf(pid)));
+    await file.append(bytesOf(text));
     await files.rename(made, path);
   } catch (error) {
     await removeQuietly(files, made);

@@ -126,6 +126,11 @@ const NOT_NOW: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["a log that cannot be opened", ["127.0.0.1:25", "--log=/proc/none/log"], /--log.*\/proc\/none\/log/],
   ["a log that cannot be opened, with -l", ["127.0.0.1:25", "--log=/proc/x", "-l", "127.0.0.1:1"], /--log.*\/proc\/x/],
   ["-l in a directory that is not there", ["127.0.0.1:25", "-l", "unix:/proc/none/socket"], /\/proc\/none\/socket/],
+  [
+    "--pid-file in a directory that is not there",
+    ["127.0.0.1:25", "-l", "127.87.65.43:2525", "--foreground", "--pid-file=/proc/none/pid"],
+    /--pid-file: [^:]*\/proc\/none\/pid:/,
+  ],
   ["-l at a name that does not resolve", ["127.0.0.1:25", "-l", "nowhere.invalid:2525"], /nowhere\.invalid/],
   ["rules that are not there", ["127.0.0.1:25", "--check-rules=/proc/none/rules"], /\/proc\/none\/rules/],
 ];
