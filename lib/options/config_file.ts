@@ -100,7 +100,9 @@ function flagTexts(row: Setting<unknown>, value: string): string[] {
   if (value === "yes") return [""];
   if (value === "no") return [];
   if (row.isRepeatable && /^[0-9]$/.test(value)) return Array(Number(value)).fill("");
-  throw new UsageError(`${quote(value)} is neither: give yes or no${row.isRepeatable ? ", or a number" : ""}`);
+  throw new UsageError(
+    `${quote(value)} is no value of a flag: give yes or no${row.isRepeatable ? ", or a number" : ""}`,
+  );
 }
 
 function takeOther(values: Map<string, string>, kind: Kind<unknown>, { name, value }: Omit<Entry, "line">): void {

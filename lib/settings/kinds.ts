@@ -114,7 +114,7 @@ export const MODE: Kind<number> = {
   shown: "MODE",
   parse: (text) => {
     if (/^0?[0-7]{3}$/.test(text)) return parseInt(text, 8);
-    throw new UsageError(`${quote(text)} are no permissions: give three octal digits, such as 0660`);
+    throw new UsageError(`${quote(text)} is not a mode: give three octal digits, such as 0660`);
   },
   print: (mode) => mode.toString(8).padStart(4, "0"),
 };

@@ -87,7 +87,7 @@ Deno.test("all mistakes of a configuration file are told at once, and nothing is
   bed.write("next-hop = 127.0.0.1:25", "timeout = 0", "strict-exit = on", "lost = 1", "timeout = 3");
   const lines = [
     `postprox: ${bed.file}:2: timeout = 0: .*`,
-    `postprox: ${bed.file}:3: strict-exit = on: "on" is neither: give yes or no`,
+    `postprox: ${bed.file}:3: strict-exit = on: "on" is no value of a flag: give yes or no`,
     `postprox: ${bed.file}:4: lost = 1: no option has this name: see postprox --help`,
   ];
   for (const words of [[], ["--check-config"], ["--print-config"]]) {

@@ -248,7 +248,7 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   // Wrong values.
   ...["", "8", "0888", "1777", "06660", "rw", "0x1b0", " 660"].map((mode): [string[], RegExp] => [
     [`--socket-mode=${mode}`, "-l", "unix:/run/x", "mx"],
-    /--socket-mode: ".*" are no permissions: give three octal digits, such as 0660/,
+    /--socket-mode: ".*" is not a mode: give three octal digits, such as 0660/,
   ]),
   [["--user=", "-l", "1", "mx"], /--user: "" is no user name: give one such as postprox/],
   [["--user=-x", "-l", "1", "mx"], /--user: "-x" is no user name/],
