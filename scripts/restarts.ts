@@ -53,10 +53,11 @@ for (const front of fronts) {
   const way = front === "direct" ? "client -> postprox -> server" : "client -> Postfix -> postprox -> server";
   await print(way, chosen(stagesOf(count)), (stage) => runStage(stage, { clients, front }));
 }
-if (isThere("/usr/bin/systemctl")) {
-  await print("client -> systemd's socket -> server", chosen(systemdStages(count)), (stage) => {
-    return runUnderSystemd(stage, { clients });
-  });
+for (const front of isThere("/usr/bin/systemctl") ? fronts : []) {
+  const way = front === "direct"
+    ? "client -> systemd's socket -> server"
+    : "client -> Postfix -> systemd's socket -> server";
+  await print(way, chosen(systemdStages(count)), (stage) => runUnderSystemd(stage, { clients, front }));
 }
 console.log(LEGEND);
 

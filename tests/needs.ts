@@ -97,6 +97,11 @@ export const SUITES: readonly Suite[] = [
   { where: "endurance/ledger_test.ts", needs: POSTFIX },
   { where: "endurance/restarts_test.ts", needs: ["Linux", "python3"] },
   { where: "endurance/restarts_test.ts", part: "restarts through Postfix", needs: POSTFIX },
+  {
+    where: "endurance/restarts_test.ts",
+    part: "restarts under systemd",
+    needs: [...NAMESPACES, "Postfix", "systemd", "ip(8)"],
+  },
 
   { where: "e2e/postfix_test.ts", needs: POSTFIX },
   { where: "e2e/quarantine_test.ts", needs: POSTFIX },

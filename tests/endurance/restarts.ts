@@ -9,10 +9,11 @@ import { Activated } from "../e2e/activated.ts";
 import { isAlive, kill, Listening } from "../e2e/start.ts";
 import { cleanUp } from "../e2e/postfix_bed.ts";
 import { createPostfix, type Postfix } from "../e2e/postfix.ts";
-import { beforeFilter, DOMAIN } from "../e2e/postfix_config.ts";
+import { DOMAIN } from "../e2e/postfix_config.ts";
 import { freePort } from "../rig/ports.ts";
 import { Server } from "../rig/server.ts";
 import { until } from "../rig/wait.ts";
+import { startFront } from "./restarts_front.ts";
 import { type Account, Load } from "./restarts_load.ts";
 
 export interface Stage {
@@ -105,8 +106,7 @@ export async function runStage(stage: Stage, { clients, front }: RunOptions): Pr
     if (front === "Postfix") {
       postfix = createPostfix();
       port = await freePort();
-      const entry = beforeFilter({ port, proxy: `127.0.0.1:${service.port}`, speedAdjust: false });
-      await postfix.start([`${entry}    -o smtpd_client_connection_count_limit=0\n`]);
+      await startFront(postfix, { port, proxyPort: service.port });
     }
     const load = new Load({ port, recipient: `alice@${DOMAIN}`, clients, mark: `restarts${stages++}x` });
     for (let count = 0; count < stage.count; count++) {

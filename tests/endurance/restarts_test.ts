@@ -2,9 +2,20 @@
 
 import assert from "node:assert/strict";
 import { isLeftOut } from "../needs.ts";
-import { type Front, isKept, runStage, stagesOf } from "./restarts.ts";
+import {
+  type Front,
+  isKept,
+  type Row,
+  type RunOptions,
+  runStage,
+  type Stage,
+  stagesOf,
+  systemdStages,
+} from "./restarts.ts";
+import { runUnderSystemd } from "./restarts_systemd.ts";
 
-const STAGES = stagesOf(2);
+const COUNT = 2;
+const STAGES = stagesOf(COUNT);
 
 /** Through Postfix, one case of each kind is enough. */
 const THROUGH_POSTFIX = ["reload, workers", "SIGTERM to a worker", "SIGKILL to a worker", "restart, workers"];
@@ -16,14 +27,24 @@ for (const front of ["direct", "Postfix"] as const) {
       Deno.test(
         `restarts, ${front}: ${stage.what} costs nothing that it may not cost`,
         { ignore },
-        () => play(stage, front),
+        () => play(runStage, stage, front),
       );
     }
   }
 }
 
-async function play(stage: (typeof STAGES)[number], front: Front): Promise<void> {
-  const row = await runStage(stage, { clients: 4, front });
+for (const stage of systemdStages(COUNT)) {
+  Deno.test(`restarts, systemd's socket behind Postfix: ${stage.what} costs nothing`, {
+    ignore: isLeftOut("restarts under systemd"),
+  }, () => play(runUnderSystemd, stage, "Postfix"));
+}
+
+async function play(
+  run: (stage: Stage, options: RunOptions) => Promise<Row>,
+  stage: Stage,
+  front: Front,
+): Promise<void> {
+  const row = await run(stage, { clients: 4, front });
   const { sent, refused, broken, unknown, lost, doubled } = row;
   const counts = { sent, refused, broken, unknown, lost, doubled };
   assert.ok(isKept(row), `${JSON.stringify(counts)} ${[...row.complaints.keys()].join("; ")}`);
