@@ -51,8 +51,13 @@ export class SpoolFiles {
     for (const file of this.#open.splice(0)) file.close();
     // If one removal fails, the others still happen.
     const removals = await Promise.allSettled(this.#paths.splice(0).map((path) => this.disk.remove(path)));
-    (await this.#mark)?.close();
+    const file = await this.#mark;
     this.#mark = undefined;
+    if (file) {
+      // It goes last: if the process is killed meanwhile, a sweep knows by it that the others are left over.
+      removals.push(...await Promise.allSettled([this.disk.remove(this.#markPath)]));
+      file.close();
+    }
     for (const removal of removals) if (removal.status === "rejected") throw removal.reason;
   }
 
@@ -68,9 +73,10 @@ export class SpoolFiles {
   }
 
   async #makeMark(): Promise<File | undefined> {
-    const path = spoolPath(this.#options, "lock");
-    const file = await mark(this.disk, this.#options.directory, path);
-    if (file) this.#paths.push(path);
-    return file;
+    return await mark(this.disk, this.#options.directory, this.#markPath);
+  }
+
+  get #markPath(): string {
+    return spoolPath(this.#options, "lock");
   }
 }

@@ -4,7 +4,9 @@
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { isFull, type Spool } from "../../lib/spool/spool.ts";
+import { newSpoolName } from "../../lib/spool/directory.ts";
 import type { SpoolFiles } from "../../lib/spool/files.ts";
+import { sweepSpoolDirectory } from "../../lib/spool/sweep.ts";
 import { content, fillSpool, isSame, newSpool as spoolOn, readAll } from "../fakes/spool.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
@@ -66,6 +68,29 @@ Deno.test("Two readers read Spool at once, in turns, one only to the middle, whi
       assert.equal(runtime.files.handles, 0);
     }
   }
+});
+
+Deno.test("A process that is killed while Spool removes its files leaves none that a sweep cannot judge", async () => {
+  const outcomes = new Set<number>();
+  for (let count = 0; count <= 3; count++) {
+    const runtime = new FakeRuntime();
+    runtime.files.boot();
+    const { spool, files } = spoolOn(runtime.files, { name: newSpoolName(1) });
+    await fillSpool(spool, content(10), 10);
+    await spool.file();
+    (await files.create("rcpt")).file.close();
+    assert.equal(runtime.files.paths.length, 3);
+    runtime.files.killAfter(count);
+    // The disk fails each operation of a process that is dead.
+    await spool.remove().catch(() => {});
+    const left = runtime.files.paths;
+    outcomes.add(left.length);
+    assert.ok(left.length === 0 || left.some((path) => path.endsWith(".lock")), `${count}: ${left}`);
+    runtime.files.restart();
+    await sweepSpoolDirectory(runtime, "/tmp");
+    assert.deepEqual(runtime.files.paths, [], String(count));
+  }
+  assert.deepEqual([...outcomes], [3, 2, 1, 0]);
 });
 
 Deno.test("Spool makes no file for a small message that nobody needs as one", async () => {
