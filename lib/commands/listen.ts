@@ -251,7 +251,7 @@ async function reload(
     const changed = restartOptions(before, settings);
     if (changed.length > 0) tell(logger, "needsRestart", { options: changed });
     await noteMissingFilter(parts, settings);
-    return { ...checks, options, settings, ...limitsOf(settings) };
+    return { ...checks, options, settings: inForce(before, settings), ...limitsOf(settings) };
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     return error;
@@ -267,6 +267,14 @@ function namesFiles(settings: Settings): boolean {
 function filesOf({ config, rules, filterRules, rspamd, urls }: Settings): string[] {
   const files = [config.file, rules.file, filterRules.file, rspamd.passwordFile, urls.allow];
   return files.filter((file) => file !== undefined);
+}
+
+/** What is in force when `now` was read again: what only a start reads stays as it was `before`. */
+export function inForce(before: Settings, now: Settings): Settings {
+  const { address, pidFile, socketMode, user, metrics } = before.listen;
+  // Their number may change, but not whether there are any.
+  const workers = before.listen.workers && (now.listen.workers ?? before.listen.workers);
+  return { ...now, listen: { ...now.listen, address, pidFile, socketMode, user, metrics, workers }, log: before.log };
 }
 
 /** The options that have another value now, and that only a start reads. */

@@ -20,6 +20,7 @@ import { filterCount, loadChecks } from "../settings/load_checks.ts";
 import type { Settings } from "../settings/settings.ts";
 import {
   giveUpRoot,
+  inForce,
   listenHint,
   refuseOwnServer,
   type Reread,
@@ -91,7 +92,10 @@ export async function supervise(parts: Supervising): Promise<number> {
   const reload = async () => {
     notifier?.reloading();
     const made = await renewed(parts, supervisor, serving.settings);
-    if (!(made instanceof StartError)) ({ plan, serving } = made);
+    if (!(made instanceof StartError)) {
+      plan = made.plan;
+      serving = { ...made.serving, settings: inForce(serving.settings, made.serving.settings) };
+    }
     // After a rotation, the new log file begins with this line.
     tell(logger, "listening", setup());
     if (made instanceof StartError) {
@@ -99,7 +103,7 @@ export async function supervise(parts: Supervising): Promise<number> {
       for (const why of made.message.split("\n")) tell(logger, "notReloaded", { why });
     } else {
       tell(logger, "reloaded", {});
-      const changed = restartOptions(started, serving.settings);
+      const changed = restartOptions(started, made.serving.settings);
       if (changed.length > 0) tell(logger, "needsRestart", { options: changed });
       await noteMissingFilter(parts, serving.settings);
     }

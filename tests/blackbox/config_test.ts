@@ -193,6 +193,9 @@ Deno.test("SIGHUP reads the configuration file again, and one with a mistake cha
     await reload(refusing("second"), "verbose = 1");
     assert.equal(await answer(program), "550 5.7.1 second\r\n");
     assert.match(bed.log, /a restart is needed for options that have changed options=--verbose/);
+    await reload(refusing("second"), `metrics = unix:${bed.dir}/metrics`, "user = postprox", "verbose = 1");
+    await until(() => /options="--user --metrics --verbose"/.test(bed.log), () => `the options in ${bed.log}`);
+    assert.doesNotMatch(bed.log, / listening .* (?:user|metrics)=/, "only a start reads them");
     await reload(refusing("third"), "timeout = x", "lost = 1");
     assert.equal(await answer(program), "550 5.7.1 second\r\n");
     // The mistakes come last.

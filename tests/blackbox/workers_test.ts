@@ -223,6 +223,29 @@ Deno.test("--workers: SIGHUP brings new workers with the files as they are now, 
     assert.equal((await deliver(last, "Subject: forbidden\r\n\r\nx\r\n")).code, 550);
   }));
 
+Deno.test("--workers: after SIGHUP the log says what runs, without the options that need a restart", () =>
+  withWorkers((bed) => {
+    Deno.writeTextFileSync(`${bed.dir}/conf`, "workers = 2\n");
+    return [`--config=${bed.dir}/conf`];
+  }, async (bed, program) => {
+    const reload = async (...lines: readonly string[]) => {
+      Deno.writeTextFileSync(`${bed.dir}/conf`, `${lines.join("\n")}\n`);
+      const before = bed.log.split("restart is needed").length;
+      kill(program.process.pid, "SIGHUP");
+      await until(() => bed.log.split("restart is needed").length > before, () => `the reload: ${bed.log}`);
+      return bed.log.split("\n").findLast((line) => line.includes(" listening "))!;
+    };
+    const line = await reload("workers = 3", "user = postprox", `metrics = unix:${bed.dir}/metrics`);
+    assert.match(line, / workers=3/);
+    assert.doesNotMatch(line, / (?:user|metrics)=/);
+    await until(() => bed.log.includes('options="--user --metrics"'), () => `the options: ${bed.log}`);
+    // Only a restart can end the supervisor, so the workers stay, however often it hears of that.
+    assert.match(await reload("verbose = 0"), / workers=3/);
+    assert.match(await reload("verbose = 0"), / workers=3/);
+    assert.match(bed.log, /options=--workers$/m);
+    assert.equal((await waitForOthers(program, 3)).length, 3);
+  }));
+
 Deno.test("--workers: if new workers cannot start, the old ones go on, and the log says so", () =>
   withWorkers((bed) => {
     Deno.writeTextFileSync(`${bed.dir}/conf`, "");
