@@ -20,8 +20,12 @@ interface Listening extends Serving {
 }
 
 /** Serves mail at `address`. Returns the exit status. Throws a `StartError`. */
-export async function serveListening(call: Call, { settings, options, address, socket }: Listening): Promise<number> {
+export async function serveListening(
+  call: Call,
+  { settings: given, options, address, socket }: Listening,
+): Promise<number> {
   const { runtime, args, reread, worker } = call;
+  const settings = worker ? { ...given, log: worker.log } : given;
   const { foreground, user, workers } = settings.listen;
   // A worker's supervisor has done that.
   const account = worker ? undefined : await accountToBecome(runtime, user);

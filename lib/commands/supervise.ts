@@ -78,6 +78,7 @@ export async function supervise(parts: Supervising): Promise<number> {
     {
       ...parts,
       clock: runtime.clock,
+      log: started.log,
       counts: counts !== undefined,
       start: (events) => startWorker(start, events),
       onSnapshot: (worker, snapshot) => counts?.take(worker, snapshot),

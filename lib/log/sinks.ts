@@ -37,9 +37,14 @@ const JOURNAL_LINE_LIMIT = 32768;
 // A syslog daemon that takes nothing must not stop the program from ending. In milliseconds.
 const FLUSH_LIMIT = 500;
 
-export interface LoggerOptions {
-  readonly verbosity: number;
+/** What the administrator says of the log. It survives JSON. */
+export interface LogSettings {
+  readonly target: LogTarget;
   readonly format: LogFormat;
+  readonly verbosity: number;
+}
+
+export interface LoggerOptions extends Omit<LogSettings, "target"> {
   /** The other places, for lines that the log does not take. The best is the first. */
   readonly others: readonly LogTarget[];
 }

@@ -12,6 +12,7 @@
 
 import { tell } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
+import type { LogSettings } from "../log/sinks.ts";
 import type { Clock, ProcessEnd } from "../ports/runtime.ts";
 import { Generation, type Plan, type Slot, Worker, type WorkerHandle } from "./generation.ts";
 import { PlacePool } from "./place_pool.ts";
@@ -28,6 +29,8 @@ export interface WorkerEvents {
 export interface SupervisorParts {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How the workers log. Only a start reads it, so that one log has one format. */
+  readonly log: LogSettings;
   /** Starts a process. If it cannot, the promise ends with an error whose message says why. */
   readonly start: (events: WorkerEvents) => Promise<WorkerHandle>;
   /** Whether somebody wants to know what the workers count. */
@@ -196,7 +199,8 @@ export class Supervisor {
       ended: (end) => this.#ended(worker, wordsOf(end), "signal" in end ? end.signal : undefined),
     }).then((handle) => {
       // The files come first, before words that waited for the process.
-      handle.say({ say: "files", files: slot.generation.plan.files, counts: this.#parts.counts ?? false });
+      const { log, counts = false } = this.#parts;
+      handle.say({ say: "files", files: slot.generation.plan.files, log, counts });
       worker.take(handle);
     }, (error) => {
       worker.why ??= error instanceof Error ? error.message : String(error);

@@ -8,6 +8,7 @@
 //
 // When the supervisor ends, its side of the link ends. Then the sessions get 421, and the worker ends within 2 s.
 
+import type { LogSettings } from "../log/sinks.ts";
 import { keptFiles } from "../ports/kept_files.ts";
 import type { Runtime, Signal } from "../ports/runtime.ts";
 import type { FilterTurns } from "../wire/turns.ts";
@@ -20,6 +21,8 @@ import { parseToWorker, type ToWorker } from "./worker_link.ts";
 export interface WorkerSide {
   /** The descriptors of its listening sockets. */
   readonly sockets: readonly number[];
+  /** How the supervisor logs. The settings of the files may say something else, after a reload. */
+  readonly log: LogSettings;
   /** Whether somebody wants to know what is counted here. */
   readonly counts: boolean;
   readonly places: Places;
@@ -56,25 +59,20 @@ export async function beWorker(
     want: (id) => writer.say({ say: "wantTurn", id }),
     end: (id) => writer.say({ say: "endTurn", id }),
   });
-  let counts = false;
-  const worker: WorkerSide = {
+  const worker = {
     sockets,
-    get counts() {
-      return counts;
-    },
     places,
     turns,
-    snapshot: () => null,
+    snapshot: (): unknown => null,
     ready: () => writer.say({ say: "ready" }),
     saySnapshot: () => writer.say({ say: "snapshot", id: 0, snapshot: worker.snapshot() }),
     flush: () => writer.flush(),
   };
-  const kept = Promise.withResolvers<Readonly<Record<string, string>>>();
+  const first = Promise.withResolvers<Extract<ToWorker, { say: "files" }>>();
   const hear = (word: ToWorker) => {
     switch (word.say) {
       case "files":
-        counts = word.counts;
-        return kept.resolve(word.files);
+        return first.resolve(word);
       case "ping":
         return writer.say({ say: "pong" });
       case "reopen":
@@ -102,13 +100,14 @@ export async function beWorker(
     runtime.clock.after(LAST_WORDS, () => runtime.exit(EX_TEMPFAIL));
     signals.tell("SIGQUIT");
   });
-  const files = keptFiles(runtime.files, await kept.promise);
+  const { files: kept, log, counts } = await first.promise;
+  const files = keptFiles(runtime.files, kept);
   const stdio = {
     ...runtime.stdio,
     writeOut: () => {},
     writeErr: (text: string) => writer.say({ say: "failed", why: text.replace(/^(?:<3>)?postprox: /, "").trimEnd() }),
   };
-  return { runtime: { ...runtime, files, signals, stdio }, worker };
+  return { runtime: { ...runtime, files, signals, stdio }, worker: Object.assign(worker, { log, counts }) };
 }
 
 /** The signals of a worker. They come from the supervisor, or from somebody else. */

@@ -3,13 +3,20 @@
 //
 // After an upgrade the two may be of different versions. So each side ignores a word that it does not know.
 
+import type { LogSettings } from "../log/sinks.ts";
+
 /** What the supervisor says to a worker. */
 export type ToWorker =
   /**
-   * The first word: the files that options name, as the supervisor read them. Each character is an octet. `counts`: somebody
-   * wants to know what the worker counts.
+   * The first word: the files that options name, as the supervisor read them. Each character is an octet. `log` is how the
+   * supervisor logs. `counts`: somebody wants to know what the worker counts.
    */
-  | { readonly say: "files"; readonly files: Readonly<Record<string, string>>; readonly counts: boolean }
+  | {
+    readonly say: "files";
+    readonly files: Readonly<Record<string, string>>;
+    readonly log: LogSettings;
+    readonly counts: boolean;
+  }
   /** Are you there? */
   | { readonly say: "ping" }
   /** Open the log file again. */
@@ -52,7 +59,7 @@ type Word = ToWorker | ToSupervisor;
 type Shape = Readonly<Record<string, "number" | "string" | "boolean" | "object" | "anything">>;
 
 const TO_WORKER: Readonly<Record<ToWorker["say"], Shape>> = {
-  files: { files: "object", counts: "boolean" },
+  files: { files: "object", log: "object", counts: "boolean" },
   ping: {},
   reopen: {},
   drain: {},

@@ -225,7 +225,7 @@ Deno.test("--workers: SIGHUP brings new workers with the files as they are now, 
 
 Deno.test("--workers: after SIGHUP the log says what runs, without the options that need a restart", () =>
   withWorkers((bed) => {
-    Deno.writeTextFileSync(`${bed.dir}/conf`, "workers = 2\n");
+    Deno.writeTextFileSync(`${bed.dir}/conf`, "workers = 2\nverbose = 1\n");
     return [`--config=${bed.dir}/conf`];
   }, async (bed, program) => {
     const reload = async (...lines: readonly string[]) => {
@@ -235,13 +235,19 @@ Deno.test("--workers: after SIGHUP the log says what runs, without the options t
       await until(() => bed.log.split("restart is needed").length > before, () => `the reload: ${bed.log}`);
       return bed.log.split("\n").findLast((line) => line.includes(" listening "))!;
     };
-    const line = await reload("workers = 3", "user = postprox", `metrics = unix:${bed.dir}/metrics`);
+    const line = await reload("workers = 3", "user = postprox", `metrics = unix:${bed.dir}/metrics`, "log-format=json");
     assert.match(line, / workers=3/);
     assert.doesNotMatch(line, / (?:user|metrics)=/);
-    await until(() => bed.log.includes('options="--user --metrics"'), () => `the options: ${bed.log}`);
+    await until(() => bed.log.includes('options="--user --metrics --log-format --verbose"'), () => bed.log);
+    // The log has one format: new workers log as the supervisor does.
+    const client = await bed.client(program);
+    assert.equal((await deliver(client, CONTENT)).code, 250);
+    await client.quit();
+    await until(() => /: message verdict=unchecked/.test(bed.log), () => `the message's line: ${bed.log}`);
+    assert.doesNotMatch(bed.log, /^\{/m);
     // Only a restart can end the supervisor, so the workers stay, however often it hears of that.
-    assert.match(await reload("verbose = 0"), / workers=3/);
-    assert.match(await reload("verbose = 0"), / workers=3/);
+    assert.match(await reload("verbose = 1"), / workers=3/);
+    assert.match(await reload("verbose = 1"), / workers=3/);
     assert.match(bed.log, /options=--workers$/m);
     assert.equal((await waitForOthers(program, 3)).length, 3);
   }));

@@ -1,6 +1,7 @@
 // Tests of lib/commands/shared_counts.ts: when a worker tells its numbers, and what the supervisor makes of them.
 
 import assert from "node:assert/strict";
+import { SYSLOG } from "../../lib/log/sinks.ts";
 import { readWords } from "../../lib/commands/commands.ts";
 import { countInWorker, ServiceCounts, type ServiceState } from "../../lib/commands/shared_counts.ts";
 import { tell } from "../../lib/log/events.ts";
@@ -21,6 +22,7 @@ function worker() {
   let taken = Promise.resolve();
   const side = {
     sockets: [],
+    log: { target: SYSLOG, format: "plain", verbosity: 0 } as const,
     counts: true,
     places: undefined as never,
     turns: { running: 1, waiting: 2, count: 4, take: async () => undefined },

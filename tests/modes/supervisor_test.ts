@@ -1,6 +1,7 @@
 // Tests of lib/modes/supervisor.ts: workers that a test plays. They start, end, hang, and hand over to others.
 
 import assert from "node:assert/strict";
+import { SYSLOG } from "../../lib/log/sinks.ts";
 import type { Plan } from "../../lib/modes/generation.ts";
 import { Supervisor, type WorkerEvents } from "../../lib/modes/supervisor.ts";
 import type { ToSupervisor, ToWorker } from "../../lib/modes/worker_link.ts";
@@ -8,6 +9,8 @@ import type { ProcessEnd } from "../../lib/ports/runtime.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import { settled } from "../fakes/settled.ts";
+
+const LOG = { target: SYSLOG, format: "json", verbosity: 1 } as const;
 
 const PLAN: Plan = { workers: 2, maxClients: 100, maxFilters: 2, drainTimeout: 30_000, files: { "/etc/rules": "1" } };
 
@@ -61,6 +64,7 @@ class Bed {
   readonly supervisor = new Supervisor({
     clock: this.clock,
     logger: this.logger,
+    log: LOG,
     start: async (events) => {
       if (this.refusal) throw this.refusal;
       const worker = new FakeWorker(100 + this.workers.length, events);
@@ -128,7 +132,9 @@ Deno.test("Supervisor: each worker gets the files first, and all must be ready",
   await bed.ready(bed.workers[1]!);
   assert.equal(await raised, undefined);
   assert.deepEqual(bed.supervisor.pids, [100, 101]);
-  for (const { heard } of bed.workers) assert.deepEqual(heard, [{ say: "files", files: PLAN.files, counts: false }]);
+  for (const { heard } of bed.workers) {
+    assert.deepEqual(heard, [{ say: "files", files: PLAN.files, log: LOG, counts: false }]);
+  }
   await bed.end();
 });
 
@@ -319,7 +325,7 @@ Deno.test("Supervisor: new workers take over when all of them are ready, and the
   assert.equal(isDone, false);
   bed.workers[1]!.end({ signal: "SIGKILL" });
   assert.equal(await renewed, undefined);
-  assert.deepEqual(bed.workers[4]!.heard, [{ say: "files", files: { "/etc/rules": "2" }, counts: false }]);
+  assert.deepEqual(bed.workers[4]!.heard, [{ say: "files", files: { "/etc/rules": "2" }, log: LOG, counts: false }]);
   assert.deepEqual(bed.supervisor.pids, [102, 103, 104]);
   bed.workers[0]!.end({ exit: 0 });
   await bed.clock.advance(1000);
@@ -327,7 +333,7 @@ Deno.test("Supervisor: new workers take over when all of them are ready, and the
   // One that replaces a new one has the new files.
   bed.workers[2]!.end({ signal: "SIGKILL" });
   await settled();
-  assert.deepEqual(bed.workers[5]!.heard, [{ say: "files", files: { "/etc/rules": "2" }, counts: false }]);
+  assert.deepEqual(bed.workers[5]!.heard, [{ say: "files", files: { "/etc/rules": "2" }, log: LOG, counts: false }]);
   await bed.end();
 });
 
@@ -338,7 +344,7 @@ Deno.test("Supervisor: if new workers cannot start, the old ones go on and are r
   // An old one dies meanwhile.
   bed.workers[0]!.end({ signal: "SIGKILL" });
   await settled();
-  assert.deepEqual(bed.workers[4]!.heard, [{ say: "files", files: PLAN.files, counts: false }]);
+  assert.deepEqual(bed.workers[4]!.heard, [{ say: "files", files: PLAN.files, log: LOG, counts: false }]);
   bed.workers[2]!.tell({ say: "failed", why: "no room" });
   bed.workers[2]!.end({ exit: 75 });
   assert.equal(await renewed, "no room");

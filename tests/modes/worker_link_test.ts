@@ -1,6 +1,7 @@
 // Tests of lib/modes/worker_link.ts: words as lines, and lines that are no words.
 
 import assert from "node:assert/strict";
+import { SYSLOG } from "../../lib/log/sinks.ts";
 import {
   formatWord,
   Lines,
@@ -12,9 +13,11 @@ import {
 import { textOf } from "../../lib/text/octets.ts";
 import { octets } from "../rig/octets.ts";
 
+const LOG = { target: SYSLOG, format: "json", verbosity: 1 } as const;
+
 const TO_WORKER: readonly ToWorker[] = [
-  { say: "files", files: { "/etc/rules": "line 1\nline \u00ff\r\n\u0000" }, counts: false },
-  { say: "files", files: {}, counts: false },
+  { say: "files", files: { "/etc/rules": "line 1\nline \u00ff\r\n\u0000" }, log: LOG, counts: false },
+  { say: "files", files: {}, log: LOG, counts: false },
   { say: "ping" },
   { say: "reopen" },
   { say: "drain" },

@@ -1,6 +1,7 @@
 // Tests of lib/modes/worker.ts and lib/modes/word_line.ts: the side of a worker, with a supervisor that the test plays.
 
 import assert from "node:assert/strict";
+import { SYSLOG } from "../../lib/log/sinks.ts";
 import { readWords, WordWriter } from "../../lib/modes/word_line.ts";
 import { beWorker, type WorkerSide } from "../../lib/modes/worker.ts";
 import { formatWord, parseToSupervisor, type ToSupervisor, type ToWorker } from "../../lib/modes/worker_link.ts";
@@ -10,6 +11,8 @@ import { readTextFile } from "../../lib/ports/small_file.ts";
 import { textOf } from "../../lib/text/octets.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
+
+const LOG = { target: SYSLOG, format: "json", verbosity: 1 } as const;
 
 class Bed {
   readonly outer = new FakeRuntime();
@@ -23,7 +26,7 @@ class Bed {
     const bed = new Bed();
     const outer = Object.assign(bed.outer, { exit: (status: number) => void (bed.status = status) });
     const starting = beWorker(outer, [3]);
-    await bed.say({ say: "files", files: { "/conf": "kept" }, counts: false });
+    await bed.say({ say: "files", files: { "/conf": "kept" }, log: LOG, counts: false });
     ({ runtime: bed.runtime, worker: bed.worker } = await starting);
     return bed;
   }
