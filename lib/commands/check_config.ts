@@ -15,9 +15,10 @@ import { startSpoolDirectory } from "../spool/directory.ts";
 import { noteMissingFilter } from "./missing_filter.ts";
 import { checkServing, parseOperands } from "./serving.ts";
 
-export const checkConfig: Command = async ({ runtime, line: { settings, operands }, nextHop }) => {
+export const checkConfig: Command = async ({ runtime, line, nextHop }) => {
+  const { settings, operands } = line;
   parseOperands(operands, nextHop);
-  checkServing(runtime, settings);
+  checkServing(runtime, line);
   const { user } = settings.listen;
   const account = user === undefined ? undefined : await (await import("./run_as.ts")).accountToBecome(runtime, user);
   await checkLogDirectory(runtime, settings);

@@ -2,6 +2,7 @@
 // starts.
 
 import { formatAddress, parseDownstream } from "../ports/address.ts";
+import type { Setting } from "../options/table.ts";
 import type { Address, Runtime } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
 import type { SessionOptions } from "../session/session.ts";
@@ -20,24 +21,27 @@ export interface Serving {
  */
 export async function servingOf(
   runtime: Runtime,
-  { line: { settings: given, operands, wrong }, nextHop }: Pick<Call, "line" | "nextHop">,
+  { line, nextHop }: Pick<Call, "line" | "nextHop">,
   inherited?: Address,
 ): Promise<Serving> {
-  if (wrong) throw wrong;
-  // Another process would not have the socket.
-  const listen = inherited ? { ...given.listen, address: inherited, foreground: true } : given.listen;
-  const settings = { ...given, listen };
-  const options = await sessionOptions(settings, parseOperands(operands, nextHop));
-  checkServing(runtime, settings);
+  if (line.wrong) throw line.wrong;
+  const { listen } = line.settings;
+  const settings = {
+    ...line.settings,
+    // Another process would not have the socket.
+    listen: inherited ? { ...listen, address: inherited, foreground: true } : listen,
+  };
+  const options = await sessionOptions(settings, parseOperands(line.operands, nextHop));
+  checkServing(runtime, { settings, given: line.given });
   return { settings, options };
 }
 
-/** Finds out without a start whether a server can start with `settings`. Throws a `UsageError`. */
-export function checkServing(runtime: Runtime, settings: Settings): void {
-  const { address, foreground, metrics, socketMode } = settings.listen;
+/** Finds out without a start whether a server can start with the settings of a line. Throws a `UsageError`. */
+export function checkServing(runtime: Runtime, line: Pick<Call["line"], "settings" | "given">): void {
+  const { address, foreground, metrics, socketMode } = line.settings.listen;
   // A service with a forgotten -l would otherwise wait for mail on its standard input.
   if (foreground && !address) throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
-  if (!address) refuseListenOptions(settings);
+  if (!address) refuseListenOptions(line);
   if (address?.transport === "tcp" && metrics?.transport !== "unix" && socketMode !== undefined) {
     throw new UsageError(
       "option --socket-mode is for unix sockets, and -l is a port: give -l unix:PATH, or leave it out",
@@ -63,19 +67,26 @@ export function parseOperands([operand, second]: readonly string[], nextHop?: st
 }
 
 // Options that make no sense where each message has a process of its own.
-function refuseListenOptions({ helper, listen }: Settings): void {
-  const asMode = "is for listen mode: give -l [IP:]PORT as well";
-  const rows: readonly (readonly [option: string, isGiven: boolean, hint: string])[] = [
-    ["--helper", helper.command !== "", ": programs that stay are for listen mode: give -l as well, or -c instead"],
-    ["--pid-file", listen.pidFile !== undefined, ` ${asMode}`],
-    ["--max-filters", listen.maxFilters !== undefined, ` ${asMode}`],
-    ["--drain-timeout", listen.drainTimeout !== SETTINGS.listen.drainTimeout.default, ` ${asMode}`],
-    ["--metrics", listen.metrics !== undefined, ` ${asMode}`],
-    ["--socket-mode", listen.socketMode !== undefined, ` ${asMode}`],
-    ["--workers", listen.workers !== undefined, ` ${asMode}`],
-    ["--user", listen.user !== undefined, ` ${asMode}, or user= in master.cf`],
+function refuseListenOptions({ settings: { helper, listen }, given }: Pick<Call["line"], "settings" | "given">): void {
+  const asMode = " is for listen mode: give -l [IP:]PORT as well";
+  const stays = ": programs that stay are for listen mode: give -l as well, or -c instead";
+  const rows: readonly (readonly [row: Setting<unknown>, value: unknown, hint: string])[] = [
+    [SETTINGS.helper.command, helper.command, stays],
+    [SETTINGS.helper.count, helper.count, stays],
+    [SETTINGS.listen.pidFile, listen.pidFile, asMode],
+    [SETTINGS.listen.maxClients, listen.maxClients, `${asMode}, or maxproc in master.cf`],
+    [SETTINGS.listen.maxFilters, listen.maxFilters, asMode],
+    [SETTINGS.listen.drainTimeout, listen.drainTimeout, asMode],
+    [SETTINGS.listen.metrics, listen.metrics, asMode],
+    [SETTINGS.listen.socketMode, listen.socketMode, asMode],
+    [SETTINGS.listen.workers, listen.workers, asMode],
+    [SETTINGS.listen.user, listen.user, `${asMode}, or user= in master.cf`],
   ];
-  for (const [option, isGiven, hint] of rows) if (isGiven) throw new UsageError(`option ${option}${hint}`);
+  for (const [row, value, hint] of rows) {
+    // A file may have all defaults, as --print-config shows them.
+    const isGiven = value !== row.default || (value !== "" && given.some((one) => one.row === row));
+    if (isGiven) throw new UsageError(`option --${row.long}${hint}`);
+  }
 }
 
 async function sessionOptions(settings: Settings, downstream: Address): Promise<SessionOptions> {

@@ -80,6 +80,8 @@ Deno.test("--print-config shows the settings in force: the command line, then th
   assert.match(all.stdout, /^check-sender-domain = no$/m);
   bed.write(all.stdout);
   assert.deepEqual(await runProgram([config, "--print-config"]), all);
+  // The defaults of listen mode in it are no reason to refuse it in spawn mode.
+  said(await runProgram([config, "--check-config", "-c", ""]), 0, /is right/);
 });
 
 Deno.test("all mistakes of a configuration file are told at once, and nothing is started", async () => {

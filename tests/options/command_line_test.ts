@@ -241,6 +241,11 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["--pid-file=/run/x", "mx"], /--pid-file is for listen mode: give -l/],
   [["--user=postprox", "mx"], /--user is for listen mode: give -l .*master\.cf/],
   [["--drain-timeout=7", "mx"], /--drain-timeout is for listen mode: give -l/],
+  // The default, too.
+  [["--drain-timeout=30", "mx"], /--drain-timeout is for listen mode: give -l/],
+  [["--max-clients=4", "mx"], /--max-clients is for listen mode: give -l .*maxproc in master\.cf/],
+  [["--max-clients=1000", "--check-config", "mx"], /--max-clients is for listen mode/],
+  [["--helpers=3", "mx"], /--helpers: programs that stay are for listen mode: give -l/],
   [["--metrics=9825", "mx"], /--metrics is for listen mode: give -l/],
   [["--socket-mode=0660", "mx"], /--socket-mode is for listen mode: give -l/],
   [["--socket-mode=0660", "-l", "1", "--metrics=2", "mx"], /--socket-mode is for unix sockets/],
