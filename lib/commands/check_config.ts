@@ -17,8 +17,8 @@ import { checkServing, parseOperands } from "./serving.ts";
 
 export const checkConfig: Command = async ({ runtime, line, nextHop }) => {
   const { settings, operands } = line;
-  parseOperands(operands, nextHop);
-  checkServing(runtime, line);
+  const downstream = parseOperands(operands, nextHop);
+  await checkServing(runtime, line, downstream);
   const { user } = settings.listen;
   const account = user === undefined ? undefined : await (await import("./run_as.ts")).accountToBecome(runtime, user);
   await checkLogDirectory(runtime, settings);

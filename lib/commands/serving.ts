@@ -1,7 +1,7 @@
 // The server and the settings to serve mail with, by the words of a command line. They are checked here before anything
 // starts.
 
-import { formatAddress, parseDownstream } from "../ports/address.ts";
+import { parseDownstream } from "../ports/address.ts";
 import type { Setting } from "../options/table.ts";
 import type { Address, Runtime } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
@@ -32,12 +32,16 @@ export async function servingOf(
     listen: inherited ? { ...listen, address: inherited, foreground: true } : listen,
   };
   const options = await sessionOptions(settings, parseOperands(line.operands, nextHop));
-  checkServing(runtime, { settings, given: line.given });
+  await checkServing(runtime, { settings, given: line.given }, options.downstream);
   return { settings, options };
 }
 
 /** Finds out without a start whether a server can start with the settings of a line. Throws a `UsageError`. */
-export function checkServing(runtime: Runtime, line: Pick<Call["line"], "settings" | "given">): void {
+export async function checkServing(
+  runtime: Runtime,
+  line: Pick<Call["line"], "settings" | "given">,
+  downstream: Address,
+): Promise<void> {
   const { address, foreground, metrics, socketMode } = line.settings.listen;
   // A service with a forgotten -l would otherwise wait for mail on its standard input.
   if (foreground && !address) throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
@@ -50,8 +54,10 @@ export function checkServing(runtime: Runtime, line: Pick<Call["line"], "setting
   if (address && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
     throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
   }
-  if (address && metrics && formatAddress(address) === formatAddress(metrics)) {
-    throw new UsageError(`option --metrics: mail comes to ${formatAddress(metrics)}: give --metrics another address`);
+  // The supervisor has looked already.
+  if (address && metrics && !runtime.workerSockets) {
+    const { refuseMetricsForMail } = await import("./listen_addresses.ts");
+    await refuseMetricsForMail(runtime, metrics, { address, downstream });
   }
 }
 

@@ -261,9 +261,22 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["--metrics=", "-l", "1", "mx"], /--metrics: "" has no valid port/],
   [["--metrics=0", "-l", "1", "mx"], /--metrics: "0"/],
   [["--metrics=1:2:3", "-l", "1", "mx"], /--metrics: "1:2:3" .* such as 9825/],
+  // In another spelling, with a wildcard on either side, or as HOST:PORT.
+  ...[
+    ["127.0.0.1:1", "1"],
+    ["0.0.0.0:1", "1"],
+    ["1", "[::]:1"],
+    ["localhost:1", "127.0.0.1:1"],
+    ["unix:/run/x/s", "unix:/run/x/s"],
+  ].flatMap(([metrics, listen]) =>
+    [[], ["--check-config"]].map((more): [string[], RegExp] => [
+      [`--metrics=${metrics}`, "-l", listen!, "mx", ...more],
+      /--metrics: mail comes to .*: give --metrics another address/,
+    ])
+  ),
   [
-    ["--metrics=127.0.0.1:1", "-l", "1", "mx"],
-    /--metrics: mail comes to 127\.0\.0\.1:1: give --metrics another address/,
+    ["--metrics=9825", "-l", "1", "localhost:9825"],
+    /--metrics: the server localhost:9825 is at 127\.0\.0\.1:9825: give/,
   ],
   [["--pid-file=", "-l", "1", "mx"], /--pid-file: "" names no file/],
   [["-t", "abc", "mx"], /-t, --timeout: "abc".*such as/],
