@@ -4,6 +4,7 @@
 // error in one line, or in one for each mistake in a configuration file. Under spawn(8) standard error is the client's
 // socket. Then the client gets 421 instead, and the log gets the lines.
 
+import type { Call } from "./commands/command.ts";
 import { allOptions, ownSettings, readWords, SERVE, withConfig } from "./commands/commands.ts";
 import { tell } from "./log/events.ts";
 import type { Logger } from "./log/logger.ts";
@@ -31,11 +32,14 @@ export async function run(runtime: Runtime, args: readonly string[]): Promise<nu
 
 async function runCommand(runtime: Runtime, args: readonly string[], worker?: WorkerSide): Promise<number> {
   let log: LogSettings | undefined;
+  let placed: Call["placed"] | undefined;
   try {
     const words = readWords(args, { own: await ownSettings(args) });
     // If the file of --config has mistakes, this log hears of them.
     log = words.line.settings.log;
-    const { command, line, nextHop } = await withConfig(runtime.files, args, words);
+    const read = await withConfig(runtime.files, args, words);
+    const { command, line, nextHop } = read;
+    placed = read.placed;
     log = line.settings.log;
     if (line.wrong) throw line.wrong;
     if (command !== SERVE && runtime.stdio.isSpawned()) {
@@ -48,12 +52,13 @@ async function runCommand(runtime: Runtime, args: readonly string[], worker?: Wo
       args,
       line,
       nextHop,
+      placed,
       reread: (files = runtime.files) => withConfig(files, args, words),
       worker,
       options: allOptions,
     });
   } catch (error) {
-    if (error instanceof StartError) return await complain(runtime, error, log);
+    if (error instanceof StartError) return await complain(runtime, placed?.(error) ?? error, log);
     return await failOnBug(runtime, error, log);
   }
 }

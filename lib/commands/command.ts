@@ -4,6 +4,7 @@ import type { CommandLine } from "../options/command_line.ts";
 import type { OptionRow, SettingsTable } from "../options/table.ts";
 import type { WorkerSide } from "../modes/worker.ts";
 import type { Files, Runtime } from "../ports/runtime.ts";
+import type { StartError } from "../ports/start_error.ts";
 import type { Settings } from "../settings/settings.ts";
 
 /** A row of the table of commands. */
@@ -42,7 +43,9 @@ export interface Call {
   /** HOST:PORT in the file that --config names. The line has one of its own, or uses this one. */
   readonly nextHop?: string | undefined;
   /** Reads the file that --config names again, from `files` if they are given. Throws a `StartError`. */
-  readonly reread: (files?: Files) => Promise<Pick<Call, "line" | "nextHop">>;
+  readonly reread: (files?: Files) => Promise<Pick<Call, "line" | "nextHop" | "placed">>;
+  /** The error, with the file and line of the option that it is about, if that is in the file of --config. */
+  readonly placed: (error: StartError) => StartError;
   /** What this process has if it is a worker of a supervisor. */
   readonly worker?: WorkerSide | undefined;
   /** All options of the program. */

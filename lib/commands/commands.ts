@@ -7,7 +7,7 @@ import { type BaseSetting, type CommandLine, readCommandLine } from "../options/
 import { type OptionRow, rowsOf, type SettingsTable } from "../options/table.ts";
 import { SETTINGS, type Settings } from "../settings/settings.ts";
 import type { Files } from "../ports/runtime.ts";
-import type { CommandRow } from "./command.ts";
+import type { Call, CommandRow } from "./command.ts";
 
 /** The command without a name. */
 export const SERVE: CommandRow = { load: async () => (await import("./serve.ts")).serve };
@@ -103,20 +103,23 @@ export function readWords(
 }
 
 /**
- * The `words` of `args`, over the settings of the file that --config names. `nextHop` is HOST:PORT in that file. Throws a
- * `StartError`.
+ * The `words` of `args`, over the settings of the file that --config names. Throws a `StartError`.
  */
 export async function withConfig(
   files: Pick<Files, "open">,
   args: readonly string[],
   words: ReturnType<typeof readWords>,
-): Promise<ReturnType<typeof readWords> & { nextHop?: string | undefined }> {
+): Promise<ReturnType<typeof readWords> & Pick<Call, "nextHop" | "placed">> {
   const { file } = words.line.settings.config;
   // A mistake on the command line comes first, and nothing else is needed for the help.
-  if (file === undefined || words.line.wrong || words.command.option?.endsReading) return words;
-  const { readConfig } = await import("../settings/config_file.ts");
-  const { settings, nextHop } = await readConfig(files, file, { mayBeMissing: words.command.writesConfig });
-  return { ...readWords(args, { own: await ownSettings(args), base: settings }), nextHop };
+  if (file === undefined || words.line.wrong || words.command.option?.endsReading) {
+    return { ...words, placed: (error) => error };
+  }
+  const { readConfig, placed } = await import("../settings/config_file.ts");
+  const { settings, nextHop, entries } = await readConfig(files, file, { mayBeMissing: words.command.writesConfig });
+  const read = readWords(args, { own: await ownSettings(args), base: settings });
+  const overruled = read.line.given.map(({ row }) => row.long);
+  return { ...read, nextHop, placed: (error) => placed(error, file, { entries, overruled }) };
 }
 
 function named([first]: readonly string[], commands: readonly CommandRow[]): CommandRow | undefined {

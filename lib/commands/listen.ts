@@ -21,6 +21,7 @@ import { askedChecks, checkQuarantine } from "../settings/load_judge.ts";
 import { SETTINGS, type Settings } from "../settings/settings.ts";
 import { startSpoolDirectory } from "../spool/directory.ts";
 import { sweepSpoolDirectory } from "../spool/sweep.ts";
+import type { Call } from "./command.ts";
 import type { Counts } from "./counts.ts";
 import { noteMissingFilter } from "./missing_filter.ts";
 import { VERSION } from "./version.ts";
@@ -235,6 +236,8 @@ interface Reloading {
 /** The parts that were read again: the settings, and the needs of sessions. */
 export interface Reread extends Pick<SessionParts, "options"> {
   readonly settings: Settings;
+  /** A mistake in them, with its file and line. */
+  readonly placed: Call["placed"];
 }
 
 // If anything has a mistake now, all that was read before stays in force.
@@ -243,18 +246,21 @@ async function reload(
   { settings: before, reread }: Reloading,
 ): Promise<(Remade & Checks & Reread) | StartError> {
   const { logger } = parts;
+  let placed: Reread["placed"] | undefined;
   try {
-    const { settings, options } = await reread();
+    const made = await reread();
+    const { settings, options } = made;
+    placed = made.placed;
     const checks = await loadChecks(parts, settings);
     checks.judge.start?.();
     tell(logger, "reloaded", {});
     const changed = restartOptions(before, settings);
     if (changed.length > 0) tell(logger, "needsRestart", { options: changed });
     await noteMissingFilter(parts, settings);
-    return { ...checks, options, settings: inForce(before, settings), ...limitsOf(settings) };
+    return { ...checks, options, placed, settings: inForce(before, settings), ...limitsOf(settings) };
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    return error;
+    return placed?.(error) ?? error;
   }
 }
 

@@ -5,7 +5,7 @@ import type { Logger } from "../log/logger.ts";
 import { type LogTarget, openLogger, SYSLOG } from "../log/sinks.ts";
 import type { InheritedSocket } from "../modes/inherited.ts";
 import type { Account, Address, FileFacts, Files, Runtime } from "../ports/runtime.ts";
-import { orTempfail } from "../ports/start_error.ts";
+import { orTempfail, StartError } from "../ports/start_error.ts";
 import { loadChecks } from "../settings/load_checks.ts";
 import type { Settings } from "../settings/settings.ts";
 import { startSpoolDirectory } from "../spool/directory.ts";
@@ -39,11 +39,16 @@ export async function serveListening(
   const logger = await openLog(runtime, settings, account);
   if (spool?.isEverybodys && !worker) tell(logger, "openSpool", settings.spool);
   const rereadServing = async (files?: Files) => {
-    const serving = await servingOf(runtime, await reread(files), socket?.address);
-    // Root can use every directory.
-    const isUser = !account || runtime.privileges.uid() === account.uid;
-    if (isUser) await startSpool(runtime, serving.settings);
-    return serving;
+    const { placed, ...words } = await reread(files);
+    try {
+      const serving = await servingOf(runtime, words, socket?.address);
+      // Root can use every directory.
+      const isUser = !account || runtime.privileges.uid() === account.uid;
+      if (isUser) await startSpool(runtime, serving.settings);
+      return { ...serving, placed };
+    } catch (error) {
+      throw error instanceof StartError ? placed(error) : error;
+    }
   };
   if (workers !== undefined && !worker) {
     const { supervise } = await import("./supervise.ts");

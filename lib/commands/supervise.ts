@@ -226,8 +226,10 @@ interface Read {
 async function read({ runtime, logger, reread }: Supervising): Promise<Read> {
   const { files, kept } = keepingFiles(runtime.files);
   const serving = await reread(files);
-  const { settings } = serving;
-  await loadChecks({ runtime: { ...runtime, files }, logger, isTrial: true }, settings);
+  const { settings, placed } = serving;
+  await loadChecks({ runtime: { ...runtime, files }, logger, isTrial: true }, settings).catch((error) => {
+    throw error instanceof StartError ? placed(error) : error;
+  });
   const { workers, maxClients, drainTimeout } = settings.listen;
   const count = workers === "auto" ? navigator.hardwareConcurrency : workers ?? 1;
   return {

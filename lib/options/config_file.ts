@@ -22,6 +22,8 @@ export interface ConfigFile {
   readonly others: ReadonlyMap<string, string>;
   /** The mistakes, each with the file, the line and the value. */
   readonly mistakes: readonly string[];
+  /** All lines that give a value to a name. */
+  readonly entries: readonly Entry[];
 }
 
 export interface ConfigRules {
@@ -31,20 +33,22 @@ export interface ConfigRules {
   readonly others: Readonly<Record<string, Kind<unknown>>>;
 }
 
-interface Entry {
+export interface Entry {
   readonly line: number;
+  /** With `-` and not `_`. */
   readonly name: string;
   readonly value: string;
 }
 
 /** Reads `text`, which has LF line ends. `path` is the name of the file in mistakes. */
 export function parseConfigFile(text: string, path: string, { table, others }: ConfigRules): ConfigFile {
-  const mistakes: string[] = [];
+  const wrongs: { line: number; text: string }[] = [];
   const found = new Map<Setting<unknown>, FileSetting>();
   const otherValues = new Map<string, string>();
-  const wrong = (line: number, why: string) => void mistakes.push(`${path}:${line}: ${why}`);
+  const wrong = (line: number, why: string) => void wrongs.push({ line, text: `${path}:${line}: ${why}` });
   const rows = new Map(rowsOf(table).map((row) => [row.long, row]));
-  for (const { line, name, value } of entriesOf(text, wrong)) {
+  const entries = [...entriesOf(text, wrong)];
+  for (const { line, name, value } of entries) {
     const row = rows.get(name);
     const other = others[name];
     try {
@@ -56,7 +60,8 @@ export function parseConfigFile(text: string, path: string, { table, others }: C
       wrong(line, `${name} = ${value}: ${error.message}`);
     }
   }
-  return { settings: [...found.values()], others: otherValues, mistakes };
+  const mistakes = wrongs.toSorted((one, other) => one.line - other.line).map(({ text }) => text);
+  return { settings: [...found.values()], others: otherValues, mistakes, entries };
 }
 
 function* entriesOf(text: string, wrong: (line: number, why: string) => void): Generator<Entry> {

@@ -103,13 +103,33 @@ Deno.test("all mistakes of a configuration file are told at once, and nothing is
   );
 });
 
+Deno.test("a mistake of several options together has its line, unless the command line has the option", async () => {
+  using bed = new Bed();
+  bed.write("next-hop = mx", "# a comment", "drain-timeout = 7", "action = clamd=tag");
+  const run = (...words: readonly string[]) => runProgram([`--config=${bed.file}`, "--check-config", ...words]);
+  const place = RegExp.escape(bed.file);
+  said(await run(), 64, /^$/, new RegExp(`^postprox: ${place}:3: drain-timeout = 7: it is for listen mode: give -l`));
+  said(await run("--drain-timeout=8"), 64, /^$/, /^postprox: option --drain-timeout is for listen mode/);
+  said(
+    await run("-l", "1"),
+    64,
+    /^$/,
+    new RegExp(`^postprox: ${place}:4: action = clamd=tag: no check clamd .*--clamd\n$`),
+  );
+});
+
 Deno.test("--check-config looks at all that a start would, and starts nothing", async () => {
   using bed = new Bed();
   bed.write("next-hop = 127.0.0.1:25", `tempdir = ${bed.dir}/spool`, `check-rules = ${bed.dir}/rules`, "listen = 1");
   const check = () => runProgram([`--config=${bed.file}`, "--check-config", `--helper=touch ${bed.dir}/started`]);
-  said(await check(), 75, /^$/, /--check-rules: .*rules/);
+  said(
+    await check(),
+    75,
+    /^$/,
+    /^postprox: [^ ]*\.conf:3: check-rules = .*\/rules: cannot open .*rules.*: give a file/,
+  );
   Deno.writeTextFileSync(`${bed.dir}/rules`, "allow:ALL:ALL:ALL\nlost\n");
-  said(await check(), 64, /^$/, /rules:2: /);
+  said(await check(), 64, /^$/, /\.conf:3: check-rules = .*\/rules: [^ ]*\/rules:2: /);
   Deno.writeTextFileSync(`${bed.dir}/rules`, "allow:ALL:ALL:ALL\n");
   said(await check(), 0, /^postprox: the configuration is right\n$/);
   assert.deepEqual([...Deno.readDirSync(bed.dir)].map(({ name }) => name).sort(), ["postprox.conf", "rules", "spool"]);
@@ -204,6 +224,9 @@ Deno.test("SIGHUP reads the configuration file again, and one with a mistake cha
     assert.doesNotMatch(bed.log, / listening .* (?:user|metrics)=/, "only a start reads them");
     await reload(refusing("third"), "timeout = x", "lost = 1");
     assert.equal(await answer(program), "550 5.7.1 second\r\n");
+    await reload(refusing("third"), "filter-rules = /nonexistent/rules");
+    await until(() => /not reloaded.*conf:5: filter-rules = \/nonexistent\/rules: cannot/.test(bed.log), () => bed.log);
+    await reload(refusing("third"), "timeout = x", "lost = 1");
     // The mistakes come last.
     const mistakes =
       / listening .*\n.*not reloaded.*postprox\.conf:5: timeout = x.*\n.*not reloaded.*postprox\.conf:6: lost = 1/;
