@@ -1,6 +1,7 @@
 // Measures the cost of --metrics: `deno task bench:metrics`.
 //
-// Two processes of postprox relay to one smtp-sink: one without --metrics, and one with it, which is scraped each second. They
+// Two processes of postprox relay to one smtp-sink: one without --metrics, and one with it, which is scraped
+// each second. The arguments are the count of rounds, and the seconds between two scrapes. They
 // take turns in one run, and the one that begins changes with each round. It prints the ratio of their rates in messages of 5
 // kB on 10 connections, and the ratio of the processor time that postprox itself takes for a message. Other load of the machine
 // disturbs the second figure less. Everything is on 127.0.0.1 and bounded. It needs smtp-source and smtp-sink (Debian: apt-get
@@ -10,10 +11,11 @@ import { freePort } from "../tests/rig/ports.ts";
 
 const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const ROUNDS = Number(Deno.args[0] ?? 20);
+/** Seconds from one scrape to the next. */
+const INTERVAL = Number(Deno.args[1] ?? 1);
 const COUNT = 3_000;
 const SIZE = 5_000;
 const CONNECTIONS = 10;
-const SCRAPE_INTERVAL = 1_000;
 
 // The unit of the times in /proc/PID/stat, in milliseconds.
 const TICK = 10;
@@ -46,7 +48,7 @@ async function bench(): Promise<void> {
   const plain = await startProxy(sink, []);
   const metrics = await freePort();
   const metered = await startProxy(sink, [`--metrics=${metrics}`]);
-  const timer = setInterval(() => void scrape(metrics), SCRAPE_INTERVAL);
+  const timer = setInterval(() => void scrape(metrics), INTERVAL * 1000);
   try {
     // The compilers of the runtimes need some mail.
     for (const proxy of [plain, metered, plain, metered]) await send(proxy.port);
