@@ -18,7 +18,9 @@ import { servingOf } from "./serving.ts";
 export const serve: Command = async (call) => {
   const { runtime } = call;
   const socket = await inheritedSocket(call);
-  const { settings, options } = await servingOf(runtime, call, socket?.address);
+  const { settings, options } = await servingOf(runtime, call, socket?.address).catch(async (error) => {
+    throw await (await import("./check_config.ts")).withOthers(call, error, socket?.address);
+  });
   if (settings.listen.address) {
     const { serveListening } = await import("./serve_listening.ts");
     return await serveListening(call, { settings, options, address: settings.listen.address, socket });

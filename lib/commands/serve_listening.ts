@@ -27,10 +27,14 @@ export async function serveListening(
   const { runtime, args, reread, worker } = call;
   const settings = worker ? { ...given, log: worker.log } : given;
   const { foreground, user, workers } = settings.listen;
+  const orAll = <Made>(making: Promise<Made>) =>
+    making.catch(async (error) => {
+      throw await (await import("./check_config.ts")).withOthers(call, error, socket?.address);
+    });
   // A worker's supervisor has done that.
-  const account = worker ? undefined : await accountToBecome(runtime, user);
+  const account = worker ? undefined : await orAll(accountToBecome(runtime, user));
   // Root can use every directory. So that user looks at it, as soon as this process is that user.
-  const spool = account ? undefined : await startSpool(runtime, settings);
+  const spool = account ? undefined : await orAll(startSpool(runtime, settings));
   if (!foreground && !worker) {
     const { backgroundMode } = await import("../modes/background.ts");
     const behind = backgroundMode(runtime, args, settings.log.target.kind === "stderr");
@@ -47,7 +51,10 @@ export async function serveListening(
       if (isUser) await startSpool(runtime, serving.settings);
       return { ...serving, placed };
     } catch (error) {
-      throw error instanceof StartError ? placed(error) : error;
+      const { withOthers } = await import("./check_config.ts");
+      const given = { ...words, runtime: { ...runtime, files: files ?? runtime.files }, isReload: true };
+      const all = await withOthers(given, error, socket?.address);
+      throw all instanceof StartError ? placed(all) : all;
     }
   };
   if (workers !== undefined && !worker) {

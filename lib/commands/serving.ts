@@ -4,7 +4,7 @@
 import { parseDownstream } from "../ports/address.ts";
 import type { Setting } from "../options/table.ts";
 import type { Address, Runtime } from "../ports/runtime.ts";
-import { UsageError } from "../ports/start_error.ts";
+import { Mistakes, UsageError } from "../ports/start_error.ts";
 import type { SessionOptions } from "../session/session.ts";
 import { SETTINGS, type Settings } from "../settings/settings.ts";
 import { quote } from "../text/quoting.ts";
@@ -25,40 +25,37 @@ export async function servingOf(
   inherited?: Address,
 ): Promise<Serving> {
   if (line.wrong) throw line.wrong;
-  const { listen } = line.settings;
-  const settings = {
-    ...line.settings,
-    // Another process would not have the socket.
-    listen: inherited ? { ...listen, address: inherited, foreground: true } : listen,
-  };
-  const options = await sessionOptions(settings, parseOperands(line.operands, nextHop));
-  await checkServing(runtime, { settings, given: line.given }, options.downstream);
-  return { settings, options };
+  const withSocket = usingSocket(line, inherited);
+  const { settings } = withSocket;
+  const downstream = await checkServing(runtime, withSocket, nextHop);
+  return { settings, options: await sessionOptions(settings, downstream) };
 }
 
-/** Finds out without a start whether a server can start with the settings of a line. Throws a `UsageError`. */
+/** The line, but with a socket at the address `inherited` in place of -l. */
+export function usingSocket(line: Call["line"], inherited: Address | undefined): Call["line"] {
+  const { settings } = line;
+  if (!inherited) return line;
+  // Another process would not have the socket.
+  return { ...line, settings: { ...settings, listen: { ...settings.listen, address: inherited, foreground: true } } };
+}
+
+/**
+ * Finds out without a start whether a server can start with the words of a line. Returns the server that they name, or else
+ * `nextHop`. Throws a `UsageError`.
+ */
 export async function checkServing(
   runtime: Runtime,
-  line: Pick<Call["line"], "settings" | "given">,
-  downstream: Address,
-): Promise<void> {
-  const { address, foreground, metrics, socketMode } = line.settings.listen;
-  // A service with a forgotten -l would otherwise wait for mail on its standard input.
-  if (foreground && !address) throw new UsageError("option --foreground is for listen mode: give -l [IP:]PORT as well");
-  if (!address) refuseListenOptions(line);
-  if (address?.transport === "tcp" && metrics?.transport !== "unix" && socketMode !== undefined) {
-    throw new UsageError(
-      "option --socket-mode is for unix sockets, and -l is a port: give -l unix:PATH, or leave it out",
-    );
+  line: Pick<Call["line"], "settings" | "given" | "operands">,
+  nextHop: string | undefined,
+): Promise<Address> {
+  const mistakes = new Mistakes();
+  const downstream = await mistakes.of(() => parseOperands(line.operands, nextHop));
+  if (namesListenMode(line)) {
+    const { checkListenOptions } = await import("./listen_options.ts");
+    await mistakes.of(() => checkListenOptions(runtime, line, downstream));
   }
-  if (address && runtime.stdio.isSpawned() && runtime.stdio.isErrInput()) {
-    throw new UsageError("option -l, --listen: standard input is a mail client, as under spawn(8): leave -l out there");
-  }
-  // The supervisor has looked already.
-  if (address && metrics && !runtime.workerSockets) {
-    const { refuseMetricsForMail } = await import("./listen_addresses.ts");
-    await refuseMetricsForMail(runtime, metrics, { address, downstream });
-  }
+  mistakes.throwAll();
+  return downstream!;
 }
 
 /** The server that the operands name, or else that of a configuration file. Throws a `UsageError`. */
@@ -72,27 +69,14 @@ export function parseOperands([operand, second]: readonly string[], nextHop?: st
   return parseDownstream(server);
 }
 
-// Options that make no sense where each message has a process of its own.
-function refuseListenOptions({ settings: { helper, listen }, given }: Pick<Call["line"], "settings" | "given">): void {
-  const asMode = " is for listen mode: give -l [IP:]PORT as well";
-  const stays = ": programs that stay are for listen mode: give -l as well, or -c instead";
-  const rows: readonly (readonly [row: Setting<unknown>, value: unknown, hint: string])[] = [
-    [SETTINGS.helper.command, helper.command, stays],
-    [SETTINGS.helper.count, helper.count, stays],
-    [SETTINGS.listen.pidFile, listen.pidFile, asMode],
-    [SETTINGS.listen.maxClients, listen.maxClients, `${asMode}, or maxproc in master.cf`],
-    [SETTINGS.listen.maxFilters, listen.maxFilters, asMode],
-    [SETTINGS.listen.drainTimeout, listen.drainTimeout, asMode],
-    [SETTINGS.listen.metrics, listen.metrics, asMode],
-    [SETTINGS.listen.socketMode, listen.socketMode, asMode],
-    [SETTINGS.listen.workers, listen.workers, asMode],
-    [SETTINGS.listen.user, listen.user, `${asMode}, or user= in master.cf`],
-  ];
-  for (const [row, value, hint] of rows) {
-    // A file may have all defaults, as --print-config shows them.
-    const isGiven = value !== row.default || (value !== "" && given.some((one) => one.row === row));
-    if (isGiven) throw new UsageError(`option --${row.long}${hint}`);
-  }
+// Nearly no message in spawn mode needs to hear about options of listen mode.
+function namesListenMode({ settings, given }: Pick<Call["line"], "settings" | "given">): boolean {
+  return (["listen", "helper"] as const).some((part) => {
+    const values: Readonly<Record<string, unknown>> = settings[part];
+    return Object.entries<Setting<unknown>>(SETTINGS[part]).some(([field, row]) =>
+      values[field] !== row.default || given.some((one) => one.row === row)
+    );
+  });
 }
 
 async function sessionOptions(settings: Settings, downstream: Address): Promise<SessionOptions> {

@@ -1,4 +1,4 @@
-// Why the program does not start: one line that says what is wrong and what would be right.
+// Why the program does not start: a line for each mistake, which says what is wrong and what would be right.
 
 import { IoError } from "./io_error.ts";
 
@@ -17,6 +17,47 @@ export class UsageError extends StartError {
 export class TempfailError extends StartError {
   override readonly name = "TempfailError";
   readonly status = 75;
+}
+
+/** Collects why the program does not start, so that the administrator hears of all of it at once. */
+export class Mistakes {
+  readonly #found: StartError[] = [];
+
+  get isEmpty(): boolean {
+    return this.#found.length === 0;
+  }
+
+  /** The outcome of `attempt`. If that throws a `StartError`, it is kept, and the outcome is undefined. */
+  async of<Outcome>(attempt: () => Outcome | Promise<Outcome>): Promise<Outcome | undefined> {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      this.add(error);
+      return undefined;
+    }
+  }
+
+  add(mistake: StartError): void {
+    this.#found.push(mistake);
+  }
+
+  /** Throws `all`, if there are any. */
+  throwAll(): void {
+    const error = this.all();
+    if (error) throw error;
+  }
+
+  /** One error with a line for each mistake; undefined if there are none. Wrong use counts more than what may pass. */
+  all(): StartError | undefined {
+    const [first, ...others] = this.#found;
+    if (!first || others.length === 0) return first;
+    const lines = new Set(this.#found.flatMap(({ message }) => message.split("\n")));
+    const message = [...lines].join("\n");
+    return this.#found.some((error) => error instanceof UsageError)
+      ? new UsageError(message)
+      : new TempfailError(message);
+  }
 }
 
 /** The outcome of `attempt`. An `IoError` becomes a `TempfailError` that names `option` and gives the `hint`. */

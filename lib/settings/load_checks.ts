@@ -4,7 +4,7 @@ import type { ListUse } from "../dns/list.ts";
 import type { DnsOptions } from "../dns/lookups.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Runtime } from "../ports/runtime.ts";
-import { UsageError } from "../ports/start_error.ts";
+import { Mistakes, UsageError } from "../ports/start_error.ts";
 import type { Restriction } from "../restrictions/restriction.ts";
 import type { SessionChecks } from "../session/session.ts";
 import { quote } from "../text/quoting.ts";
@@ -52,10 +52,14 @@ export async function loadChecks(
   const count = isTrial || settings.listen.address === undefined ? undefined : filterCount(settings);
   const filterTurns = count === undefined ? undefined : before.filterTurns ?? await newTurns(runtime, count);
   const parts = { runtime, logger, dns, filterTurns, isTrial, turn: new SharedTurn(runtime.clock) };
-  const loaded = await loadRestrictions(parts, settings);
+  const mistakes = new Mistakes();
+  const loaded = await loadRestrictions(parts, settings, mistakes);
   lists.push(...loaded.flatMap(({ lists }) => lists));
-  refuseNameOfNoList(settings, lists);
-  const judge = await loadJudge(parts, settings);
+  // A file of rules that cannot be read may ask more lists.
+  if (mistakes.isEmpty) await mistakes.of(() => refuseNameOfNoList(settings, lists));
+  const made = await mistakes.of(() => loadJudge(parts, settings));
+  mistakes.throwAll();
+  const judge = made!;
   const all = loaded.flatMap(({ restriction }) => restriction ?? []);
   // Until now, nothing has changed for the checks that were loaded before.
   if (filterTurns && count !== undefined) filterTurns.count = count;
@@ -104,11 +108,16 @@ async function loadAdmission(
   return (session) => new Admission(restriction, dns, { ...session, dryRun });
 }
 
-async function loadRestrictions(parts: LoadParts, settings: Settings): Promise<LoadedRestriction[]> {
+async function loadRestrictions(
+  parts: LoadParts,
+  settings: Settings,
+  mistakes: Mistakes,
+): Promise<LoadedRestriction[]> {
   const loaded: LoadedRestriction[] = [];
   for (const [name, row] of Object.entries<RestrictionRow>(RESTRICTIONS)) {
     const own = settings[name as keyof typeof RESTRICTIONS];
-    if (row.isAsked(own)) loaded.push(await row.load(own, settings, parts));
+    const made = row.isAsked(own) ? await mistakes.of(() => row.load(own, settings, parts)) : undefined;
+    if (made) loaded.push(made);
   }
   return loaded;
 }

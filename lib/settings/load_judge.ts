@@ -4,8 +4,7 @@ import { chain } from "../checks/chain.ts";
 import type { Check, Judge } from "../checks/check.ts";
 import { type CheckName, policyOf, type PolicyOptions } from "../checks/policy.ts";
 import type { Runtime } from "../ports/runtime.ts";
-import { orTempfail, UsageError } from "../ports/start_error.ts";
-import { quote } from "../text/quoting.ts";
+import { Mistakes, orTempfail, UsageError } from "../ports/start_error.ts";
 import { type CheckRow, CHECKS, type LoadParts } from "./catalogue.ts";
 import type { ForCheck } from "./kinds.ts";
 import type { Settings } from "./settings.ts";
@@ -13,13 +12,16 @@ import type { Settings } from "./settings.ts";
 /** Loads the checks of `settings`. Starts nothing. Throws a `StartError`. */
 export async function loadJudge(parts: LoadParts, settings: Settings): Promise<Judge> {
   const asked = askedChecks(settings);
-  const policy = policyOptions(settings, new Set(asked.map(({ row }) => row.name)));
-  const quarantined = await loadQuarantine(parts, settings);
+  const mistakes = new Mistakes();
+  const options = await mistakes.of(() => policyOptions(settings, new Set(asked.map(({ row }) => row.name))));
+  const keeping = await mistakes.of(() => loadQuarantine(parts, settings));
   const checks: Check[] = [];
   for (const { row, own } of asked) {
-    const made = [await row.load(own, settings, parts)].flat();
+    const made = [await mistakes.of(() => row.load(own, settings, parts)) ?? []].flat();
     checks.push(...row.startsPrograms ? await inTurns(made, parts) : made);
   }
+  mistakes.throwAll();
+  const [policy, quarantined] = [options!, keeping!];
   const judge = chain(parts.runtime.clock, checks, policyOf(policy), parts.turn);
   const { dryRun, bypass } = settings.judging;
   const tags = !dryRun && [...policy.actions.values()].includes("tag");
@@ -53,6 +55,7 @@ async function loadQuarantine(
 ): Promise<(judge: Judge) => Judge> {
   const { quarantine: { directory }, spool, judging: { dryRun } } = settings;
   if (directory === undefined) return (judge) => judge;
+  const { refuseBelowSpool } = await import("../quarantine/below_spool.ts");
   refuseBelowSpool(directory, spool.directory);
   await checkQuarantine(runtime, settings);
   const [{ Quarantine }, { keeping }] = await Promise.all([
@@ -71,19 +74,6 @@ export async function checkQuarantine(
   const { checkQuarantineDirectory } = await import("../quarantine/store.ts");
   const check = checkQuarantineDirectory(files, directory, { mayWait: listen.address !== undefined });
   await orTempfail("--quarantine", check, () => "give a directory that can be written");
-}
-
-// A program that removes old files from a spool directory would also remove messages from the quarantine.
-function refuseBelowSpool(directory: string, spool: string): void {
-  const [inner, outer] = [withSlash(directory), withSlash(spool)];
-  if (!inner.startsWith(outer) || /^\/(?:var\/)?tmp\/$/.test(outer)) return;
-  const what = `${quote(directory)} is in the spool directory of -d, where old files are removed`;
-  const hint = "give another directory, such as /var/lib/postprox/quarantine";
-  throw new UsageError(`option --quarantine: ${what}: ${hint}`);
-}
-
-function withSlash(path: string): string {
-  return `${path.replace(/\/+$/, "")}/`;
 }
 
 function policyOptions(

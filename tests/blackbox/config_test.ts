@@ -118,6 +118,53 @@ Deno.test("a mistake of several options together has its line, unless the comman
   );
 });
 
+Deno.test("all that is wrong with a configuration is told at once, by a start and by --check-config", async () => {
+  using bed = new Bed();
+  const place = RegExp.escape(bed.file);
+  const tell = async (status: number, lines: readonly string[], stderr: readonly string[]) => {
+    bed.write(...lines);
+    for (const word of ["--check-config", "--log=stderr"]) {
+      const ran = await runProgram([`--config=${bed.file}`, word]);
+      const found = stderr.map((line) => new RegExp(`^postprox: ${place}:${line}.*$`, "m"));
+      for (const one of found) said(ran, status, /^$/, one);
+      assert.equal(ran.stderr.trimEnd().split("\n").length, stderr.length, ran.stderr);
+    }
+  };
+  await tell(64, [
+    "workers = 2",
+    "metrics = 9825",
+    "next-hop = mx",
+    "check-rules = /nonexistent/rules",
+    "drain-timeout = 7",
+  ], [
+    "1: workers = 2: it is for listen mode",
+    "2: metrics = 9825: it is for listen mode",
+    "4: check-rules = /nonexistent/rules: cannot open",
+    "5: drain-timeout = 7: it is for listen mode",
+  ]);
+  Deno.writeTextFileSync(`${bed.dir}/rules`, "lost\n");
+  await tell(64, [
+    "next-hop = mx",
+    "listen = 25",
+    "foreground = yes",
+    "user = nosuch",
+    `check-rules = ${bed.dir}/rules`,
+    "filter-rules = /nonexistent/rules",
+    "action = clamd=tag",
+    "tempdir = /nonexistent/spool",
+  ], [
+    "4: user = nosuch: ",
+    "5: check-rules = .*/rules:1: ",
+    "6: filter-rules",
+    "7: action = clamd=tag: ",
+    "8: tempdir",
+  ]);
+  await tell(75, ["next-hop = mx", "check-rules = /nonexistent/rules", "listen = 25", "tempdir = /nonexistent/x"], [
+    "2: check-rules",
+    "4: tempdir",
+  ]);
+});
+
 Deno.test("--check-config looks at all that a start would, and starts nothing", async () => {
   using bed = new Bed();
   bed.write("next-hop = 127.0.0.1:25", `tempdir = ${bed.dir}/spool`, `check-rules = ${bed.dir}/rules`, "listen = 1");
@@ -224,7 +271,8 @@ Deno.test("SIGHUP reads the configuration file again, and one with a mistake cha
     assert.doesNotMatch(bed.log, / listening .* (?:user|metrics)=/, "only a start reads them");
     await reload(refusing("third"), "timeout = x", "lost = 1");
     assert.equal(await answer(program), "550 5.7.1 second\r\n");
-    await reload(refusing("third"), "filter-rules = /nonexistent/rules");
+    await reload(refusing("third"), "filter-rules = /nonexistent/rules", `metrics = 127.0.0.1:${program.port}`);
+    await until(() => /not reloaded.*conf:6: metrics = .*: mail comes to/.test(bed.log), () => bed.log);
     await until(() => /not reloaded.*conf:5: filter-rules = \/nonexistent\/rules: cannot/.test(bed.log), () => bed.log);
     await reload(refusing("third"), "timeout = x", "lost = 1");
     // The mistakes come last.
