@@ -69,8 +69,12 @@ async function findMistakes(
   mistakes: Mistakes,
 ): Promise<void> {
   const { settings } = line;
-  await mistakes.of(() => checkServing(runtime, line, nextHop));
+  const downstream = await mistakes.of(() => checkServing(runtime, line, nextHop));
   const { listen: { user, address } } = settings;
+  if (downstream && address) {
+    const { refuseOwnServer } = await import("./listen.ts");
+    await mistakes.of(() => refuseOwnServer({ runtime, options: { downstream } }, address));
+  }
   // Without -l it makes no sense at all. Only a start reads it.
   const account = user === undefined || !address || isReload
     ? undefined

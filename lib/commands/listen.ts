@@ -184,7 +184,10 @@ export async function newListWatch({ runtime, logger, dns }: SessionParts & Chec
 }
 
 export async function refuseOwnServer(
-  { runtime, options: { downstream } }: Pick<SessionParts, "runtime" | "options">,
+  { runtime, options: { downstream } }: {
+    readonly runtime: Runtime;
+    readonly options: Pick<SessionParts["options"], "downstream">;
+  },
   address: Address,
 ): Promise<void> {
   if (!await isOwnServer(runtime, address, downstream)) return;

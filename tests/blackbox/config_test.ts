@@ -189,6 +189,7 @@ Deno.test("--check-config looks at all that a start would, and starts nothing", 
   said(await runProgram(["--check-config", "mx", "--log=/missing/log"]), 75, /^$/, /--log: .*\/missing/);
   said(await runProgram(["--check-config", "mx", `--log=${bed.dir}/log`]), 0, /is right/);
   said(await runProgram(["--check-config"]), 64, /^$/, /no server is named/);
+  said(await runProgram(["--check-config", "localhost:2525", "-l", "2525"]), 64, /^$/, /would be its own server/);
   const sockets = [`--metrics=unix:${bed.dir}/./s`, "-l", `unix:${bed.dir}/s`];
   for (const more of ["--check-config", "--foreground"]) {
     said(await runProgram(["mx", "--log=stderr", ...sockets, more]), 64, /^$/, /--metrics: mail comes to .*\/s/);
