@@ -223,14 +223,27 @@ export async function downstreamSettled({ after, afterPort }: LedgerBed): Promis
     const [_, address, __, state] = line.trim().split(/\s+/);
     return address === local && (state === ESTABLISHED || state === CLOSE_WAIT);
   };
-  const isQuiet = () => !Deno.readTextFileSync("/proc/net/tcp").split("\n").some(isOpen) && after.queue().length === 0;
+  const left = () => [
+    ...Deno.readTextFileSync("/proc/net/tcp").split("\n").filter(isOpen),
+    ...after.queue().filter(isWhole),
+  ];
   await until(
     async () => {
-      if (!isQuiet()) return false;
+      if (left().length > 0) return false;
       await new Promise((resume) => setTimeout(resume, 200));
-      return isQuiet();
+      return left().length === 0;
     },
-    "the after-filter Postfix to be done",
+    () => `the after-filter Postfix to be done with ${left().join("; ")}`,
     60_000,
   );
+}
+
+// A queue file gets the right to be executed when it is complete. A cleanup(8) that was ended before leaves one without it,
+// which nobody delivers.
+function isWhole(path: string): boolean {
+  try {
+    return (Deno.statSync(path).mode! & 0o100) !== 0;
+  } catch {
+    return false; // Gone meanwhile.
+  }
 }
