@@ -1193,8 +1193,8 @@ const ROWS: readonly Row[] = [
   [
     "a worker reads files that the supervisor has not seen",
     "modes/worker.ts",
-    "keptFiles(runtime.files, await kept.promise)",
-    "keptFiles(runtime.files, await kept.promise && {})",
+    "keptFiles(runtime.files, kept)",
+    "keptFiles(runtime.files, {})",
     "modes/worker_test.ts",
     "blackbox/workers_test.ts",
   ],
