@@ -978,6 +978,13 @@ const ROWS: readonly Row[] = [
     "checks/chain_test.ts",
   ],
   [
+    "a probe that was left behind stays for eight days",
+    "spool/sweep.ts",
+    'path.endsWith(".probe") ? OLDEST_MOMENT : OLDEST_USE',
+    "OLDEST_USE",
+    "spool/sweep_test.ts",
+  ],
+  [
     "nothing is swept",
     "spool/sweep.ts",
     "        await files.remove(path);\n        removed",

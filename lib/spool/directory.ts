@@ -11,9 +11,10 @@ import { orTempfail } from "../ports/start_error.ts";
 
 /**
  * The message, the message with another header, a program's own version of it, the copy that a program may change, its
- * recipients, and the mark of use. A second file of a kind has a number.
+ * recipients, and the mark of use. A second file of a kind has a number. A probe belongs to no message, and exists for a
+ * moment.
  */
-const ENDINGS = ["eml", "head", "out", "edit", "rcpt", "lock"] as const;
+const ENDINGS = ["eml", "head", "out", "edit", "rcpt", "lock", "probe"] as const;
 
 export type SpoolEnding = typeof ENDINGS[number];
 
@@ -52,7 +53,7 @@ export async function checkSpoolDirectory(
 ): Promise<FileFacts> {
   const facts = await files.stat(directory);
   if (facts.kind !== "directory") throw new IoError("other", `${directory} is not a directory`);
-  const path = spoolPath({ directory, name: newSpoolName(pid) }, "eml");
+  const path = spoolPath({ directory, name: newSpoolName(pid) }, "probe");
   const probe = await files.create(path);
   try {
     if (withContent) await probe.append(PROBE_CONTENT);

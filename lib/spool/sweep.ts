@@ -2,7 +2,7 @@
 //
 // The files of a message are removed if their process is certainly gone (mark.ts). Without a usable mark they are
 // removed when no session can be so old. That is for files of another host, files that could not be marked, and files
-// of version 1.0.0.
+// of version 1.0.0. A probe has no mark. Its process needs it for a moment only, unless it is killed just then.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Files } from "../ports/runtime.ts";
@@ -12,8 +12,8 @@ import { isAbandoned } from "./mark.ts";
 // Eight days, in milliseconds. No time limit is longer than seven, not even the session's.
 const OLDEST_USE = 8 * 86_400_000;
 
-// A process that makes a mark has done so within this time. In milliseconds.
-const OLDEST_EMPTY_MARK = 2_000;
+// A process that makes a mark has done so within this time, and it has removed its probe. In milliseconds.
+const OLDEST_MOMENT = 2_000;
 
 export interface Sweep {
   readonly removed: readonly string[];
@@ -43,7 +43,7 @@ export async function sweepSpoolDirectory(
   const now = await orNote(timeIn(files, directory, pid));
   const isOld = async (path: string) => {
     const facts = await orNote(files.stat(path));
-    return facts !== undefined && isOlderThan(OLDEST_EMPTY_MARK, { now, changed: facts.changed });
+    return facts !== undefined && isOlderThan(OLDEST_MOMENT, { now, changed: facts.changed });
   };
   const listed = async () => groups(directory, await orNote(files.list(directory)) ?? []);
   for (const [name, seen] of await listed()) {
@@ -62,7 +62,8 @@ export async function sweepSpoolDirectory(
     for (const path of [...paths.filter((path) => path !== lock), ...paths.filter((path) => path === lock)]) {
       await orNote((async () => {
         const { kind, changed } = await files.stat(path);
-        if (kind !== "file" || !(isLeft || isOlderThan(OLDEST_USE, { now, changed }))) return;
+        const oldest = path.endsWith(".probe") ? OLDEST_MOMENT : OLDEST_USE;
+        if (kind !== "file" || !(isLeft || isOlderThan(oldest, { now, changed }))) return;
         await files.remove(path);
         removed.push(path);
       })());
@@ -86,7 +87,7 @@ function groups(directory: string, files: readonly string[]): Map<string, string
 
 // The time of a file that changes now. The directory may be on another host, with another clock.
 async function timeIn(files: Files, directory: string, pid: number): Promise<number | undefined> {
-  const path = spoolPath({ directory, name: newSpoolName(pid) }, "eml");
+  const path = spoolPath({ directory, name: newSpoolName(pid) }, "probe");
   const file = await files.create(path);
   try {
     return (await file.stat()).changed;

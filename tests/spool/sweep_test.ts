@@ -69,6 +69,16 @@ Deno.test("the sweep also removes the files that a process made just before its 
   assert.deepEqual([removed, failures, files.paths], [[late, ...dead.paths], [], []]);
 });
 
+Deno.test("the sweep removes a probe whose process was killed, and keeps one of this moment", async () => {
+  const runtime = booted();
+  const [old, late] = [1, 2].map((pid) => `${DIRECTORY}/${newSpoolName(pid)}.probe`);
+  runtime.files.replace(old!, bytesOf("\n"));
+  await runtime.clock.advance(3000);
+  runtime.files.replace(late!, bytesOf("\n"));
+  const { removed, failures } = await sweepSpoolDirectory(runtime, DIRECTORY);
+  assert.deepEqual([removed, failures, runtime.files.paths], [[old], [], [late]]);
+});
+
 Deno.test("the sweep keeps the files of a process whose mark was empty when it looked", async () => {
   const runtime = booted();
   const { files } = runtime;
