@@ -463,8 +463,8 @@ async function useSettings(
   await becomes("failed");
   assert.equal(await show("ExecMainStatus"), "64");
   assert.match(
-    await sh("journalctl --sync; journalctl --unit=postprox --output=cat --priority=err --lines=1"),
-    /^postprox: no server is named: give HOST:PORT, or next-hop in a file of --config/,
+    await sh("journalctl --sync; journalctl --unit=postprox --output=cat --priority=err --lines=2"),
+    /^postprox: no server is named: give HOST:PORT, or next-hop in a file of --config, .*\npostprox: option --foreground /,
   );
   await setOptions("-l 10025 127.0.0.1:10026");
   await sh("systemctl start postprox");

@@ -69,7 +69,8 @@ export class Browser {
   async #connect(): Promise<void> {
     const port = await until(() => {
       try {
-        return Deno.readTextFileSync(`${this.#profile}/DevToolsActivePort`).split("\n")[0];
+        // Chromium makes the file first, and then writes to it.
+        return /^([0-9]+)\n/.exec(Deno.readTextFileSync(`${this.#profile}/DevToolsActivePort`))?.[1];
       } catch {
         return undefined;
       }
