@@ -106,7 +106,12 @@ Deno.test("--user: 64 for a user that is not there or that only root can become,
       64,
       /--user: only root can become "postprox": start postprox as root/,
     ],
-    [({ files }) => files.fail("create", "denied", { ending: ".eml" }), [], 75, /-d, --tempdir: cannot create \/tmp\//],
+    [
+      ({ files }) => files.fail("create", "denied", { ending: ".probe" }),
+      [],
+      75,
+      /-d, --tempdir: cannot create \/tmp\//,
+    ],
     [({ processes }) => processes.refusal = "exhausted", [], 75, /--user: cannot run getent: exhausted: try again/],
     [({ files }) => files.fail("create", "denied", { ending: ".new" }), ["--quarantine=/kept"], 75, /--quarantine: /],
   ];
@@ -132,7 +137,7 @@ Deno.test("that user itself, and root as that user, give up nothing", async () =
 });
 
 Deno.test("--check-config looks at the spool and the quarantine as that user", async () => {
-  for (const [ending, words] of [[".eml", "-d, --tempdir"], [".new", "--quarantine"]] as const) {
+  for (const [ending, words] of [[".probe", "-d, --tempdir"], [".new", "--quarantine"]] as const) {
     const runtime = rootsRuntime();
     runtime.files.mkdir("/kept");
     const { become } = runtime.privileges;
