@@ -207,8 +207,9 @@ function explain(
 ): "logged" | "killed" | "before" | "unexplained" {
   if (log.possibleDuplicates.has(id)) return "logged";
   const served = log.servedBy.get(id);
+  // If no line names the message, the process that had it could not write its lines any more.
   const wasInHand = ({ pid, at }: { pid: number; at: number }) =>
-    served?.has(pid) && outcome.began <= at && at <= outcome.ended + LOG_DELAY;
+    (!served || served.has(pid)) && outcome.began <= at && at <= outcome.ended + LOG_DELAY;
   if (bed.kills.some(wasInHand)) return "killed";
   return log.acceptedBefore.has(id) ? "before" : "unexplained";
 }
