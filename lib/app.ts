@@ -1,8 +1,8 @@
 // The program: it finds the command that the command line asks for, and runs it.
 //
 // `run` returns the exit status of the command, or of the `StartError` that prevents it. The error goes to standard
-// error, in a line for each mistake. Under spawn(8) standard error is the client's
-// socket. Then the client gets 421 instead, and the log gets the lines.
+// error, in a line for each mistake. Under spawn(8) standard error is the client's socket. Then the client gets 421
+// instead, and the log gets the lines.
 
 import type { Call } from "./commands/command.ts";
 import { allOptions, ownSettings, readWords, SERVE, withConfig } from "./commands/commands.ts";

@@ -8,33 +8,20 @@
 // needs smtp-source and smtp-sink (Debian: apt-get install postfix).
 
 import { freePort } from "../tests/rig/ports.ts";
+import { accepting, type Load, runBench, send, start, startProxy, startSink } from "./bench_bed.ts";
 import { benchHelper } from "./bench_helper.ts";
 import { benchScanner } from "./bench_scanner.ts";
+import { ROOT } from "./build.ts";
 
-const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const ROUNDS = 5;
 const SMALL = { size: 5_000, count: 4_000, connections: 10 };
 const LARGE = { size: 20_000_000, count: 5, connections: 1 };
 const FILTERED = { ...SMALL, count: 1_000 };
 
-type Load = typeof SMALL;
-
-const children: Deno.ChildProcess[] = [];
-try {
-  await bench();
-} catch (error) {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
-  console.error("bench: needs Postfix's smtp-source and smtp-sink: apt-get install postfix");
-  Deno.exitCode = 1;
-} finally {
-  for (const child of children) child.kill("SIGTERM");
-  await Promise.all(children.map((child) => child.status));
-}
+await runBench(bench);
 
 async function bench(): Promise<void> {
-  const sink = await freePort();
-  start("/usr/sbin/smtp-sink", [...Deno.uid() === 0 ? ["-u", "nobody"] : [], `127.0.0.1:${sink}`, "500"]);
-  await accepting(sink);
+  const sink = await startSink();
   const proxy = await startProxy(sink, []);
   const filtering = await startProxy(sink, ["-c", "true"]);
   const naive = await startNaive(sink);
@@ -87,60 +74,11 @@ async function report(
   );
 }
 
-// Messages per second.
-async function send(port: number, { size, count, connections }: Load): Promise<number> {
-  const args = [
-    "-s",
-    String(connections),
-    "-l",
-    String(size),
-    "-m",
-    String(count),
-    "-f",
-    "a@a.example",
-    "-t",
-    "b@b.example",
-  ];
-  const started = performance.now();
-  const { success } = await new Deno.Command("/usr/sbin/smtp-source", { args: [...args, `127.0.0.1:${port}`] })
-    .output();
-  if (!success) throw new Error(`smtp-source to port ${port} failed`);
-  return count / ((performance.now() - started) / 1000);
-}
-
-async function startProxy(sink: number, options: string[]): Promise<{ pid: number; port: number }> {
-  const port = await freePort();
-  const program = Deno.env.get("POSTPROX");
-  const words = program ? [program] : [Deno.execPath(), "run", "--quiet", "-A", "--unstable-net", `${root}main.ts`];
-  const [first, ...rest] = [...words, "--foreground", "-l", String(port), ...options, `127.0.0.1:${sink}`];
-  const { pid } = start(first!, rest);
-  await accepting(port);
-  return { pid, port };
-}
-
 async function startNaive(sink: number): Promise<number> {
   const port = await freePort();
-  start(Deno.execPath(), ["run", "--quiet", "-A", `${root}scripts/naive_proxy.ts`, String(port), String(sink)]);
+  start(Deno.execPath(), ["run", "--quiet", "-A", `${ROOT}scripts/naive_proxy.ts`, String(port), String(sink)]);
   await accepting(port);
   return port;
-}
-
-function start(program: string, args: string[]): Deno.ChildProcess {
-  const child = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
-  children.push(child);
-  return child;
-}
-
-async function accepting(port: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-  throw new Error(`nothing accepts connections on port ${port}`);
 }
 
 // Resident megabytes.

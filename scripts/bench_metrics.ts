@@ -8,14 +8,12 @@
 // install postfix).
 
 import { freePort } from "../tests/rig/ports.ts";
+import { runBench, send, startProxy, startSink } from "./bench_bed.ts";
 
-const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const ROUNDS = Number(Deno.args[0] ?? 20);
 /** Seconds from one scrape to the next. */
 const INTERVAL = Number(Deno.args[1] ?? 1);
-const COUNT = 3_000;
-const SIZE = 5_000;
-const CONNECTIONS = 10;
+const LOAD = { size: 5_000, count: 3_000, connections: 10 };
 
 // The unit of the times in /proc/PID/stat, in milliseconds.
 const TICK = 10;
@@ -28,36 +26,24 @@ interface Proxy {
   readonly costs: number[];
 }
 
-const children: Deno.ChildProcess[] = [];
 let scrapes = 0;
-try {
-  await bench();
-} catch (error) {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
-  console.error("bench: needs Postfix's smtp-source and smtp-sink: apt-get install postfix");
-  Deno.exitCode = 1;
-} finally {
-  for (const child of children) child.kill("SIGTERM");
-  await Promise.all(children.map((child) => child.status));
-}
+await runBench(bench);
 
 async function bench(): Promise<void> {
-  const sink = await freePort();
-  start("/usr/sbin/smtp-sink", [...Deno.uid() === 0 ? ["-u", "nobody"] : [], `127.0.0.1:${sink}`, "500"]);
-  await accepting(sink);
-  const plain = await startProxy(sink, []);
+  const sink = await startSink();
+  const plain = await startMeasured(sink, []);
   const metrics = await freePort();
-  const metered = await startProxy(sink, [`--metrics=${metrics}`]);
+  const metered = await startMeasured(sink, [`--metrics=${metrics}`]);
   const timer = setInterval(() => void scrape(metrics), INTERVAL * 1000);
   try {
     // The compilers of the runtimes need some mail.
-    for (const proxy of [plain, metered, plain, metered]) await send(proxy.port);
+    for (const proxy of [plain, metered, plain, metered]) await send(proxy.port, LOAD);
     for (let round = 0; round < ROUNDS; round++) {
       const order = round % 2 === 0 ? [plain, metered] : [metered, plain];
       for (const proxy of order) {
         const before = processorTime(proxy.pid);
-        proxy.rates.push(await send(proxy.port));
-        proxy.costs.push((processorTime(proxy.pid) - before) / COUNT);
+        proxy.rates.push(await send(proxy.port, LOAD));
+        proxy.costs.push((processorTime(proxy.pid) - before) / LOAD.count);
       }
     }
   } finally {
@@ -65,7 +51,7 @@ async function bench(): Promise<void> {
   }
   report("messages/s", plain.rates, metered.rates);
   report("ms of CPU for a message", plain.costs, metered.costs);
-  console.log(`${ROUNDS} rounds of ${COUNT} messages, ${scrapes} scrapes`);
+  console.log(`${ROUNDS} rounds of ${LOAD.count} messages, ${scrapes} scrapes`);
 }
 
 function report(unit: string, plain: readonly number[], metered: readonly number[]): void {
@@ -91,57 +77,12 @@ async function scrape(port: number): Promise<void> {
   scrapes++;
 }
 
-/** Messages per second. */
-async function send(port: number): Promise<number> {
-  const args = [
-    "-s",
-    String(CONNECTIONS),
-    "-l",
-    String(SIZE),
-    "-m",
-    String(COUNT),
-    "-f",
-    "a@a.example",
-    "-t",
-    "b@b.example",
-  ];
-  const started = performance.now();
-  const { success } = await new Deno.Command("/usr/sbin/smtp-source", { args: [...args, `127.0.0.1:${port}`] })
-    .output();
-  if (!success) throw new Error(`smtp-source to port ${port} failed`);
-  return COUNT / ((performance.now() - started) / 1000);
-}
-
 /** Of all its threads, in milliseconds (proc(5)). */
 function processorTime(pid: number): number {
   const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK;
 }
 
-async function startProxy(sink: number, options: string[]): Promise<Proxy> {
-  const port = await freePort();
-  const program = Deno.env.get("POSTPROX");
-  const words = program ? [program] : [Deno.execPath(), "run", "--quiet", "-A", "--unstable-net", `${root}main.ts`];
-  const [first, ...rest] = [...words, "--foreground", "-l", String(port), ...options, `127.0.0.1:${sink}`];
-  const { pid } = start(first!, rest);
-  await accepting(port);
-  return { pid, port, rates: [], costs: [] };
-}
-
-function start(program: string, args: string[]): Deno.ChildProcess {
-  const child = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
-  children.push(child);
-  return child;
-}
-
-async function accepting(port: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-  throw new Error(`nothing accepts connections on port ${port}`);
+async function startMeasured(sink: number, options: readonly string[]): Promise<Proxy> {
+  return { ...await startProxy(sink, options), rates: [], costs: [] };
 }

@@ -5,26 +5,8 @@ import { programWords } from "../e2e/program.ts";
 import { Activated } from "../e2e/activated.ts";
 import { isListening, runCommand } from "../e2e/start.ts";
 import { type Client, connectTo } from "../rig/client.ts";
-import { Server } from "../rig/server.ts";
 import { until } from "../rig/wait.ts";
-import { CONTENT, deliver } from "./rig.ts";
-
-interface Bed {
-  readonly fake: Server;
-  readonly dir: string;
-}
-
-async function withBed(body: (bed: Bed) => Promise<void>): Promise<void> {
-  const fake = await Server.start();
-  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
-  Deno.mkdirSync(`${dir}/spool`);
-  try {
-    await body({ fake, dir });
-  } finally {
-    await fake.stop();
-    Deno.removeSync(dir, { recursive: true });
-  }
-}
+import { CONTENT, deliver, withBed } from "./rig.ts";
 
 async function sendOne(client: Client): Promise<void> {
   await client.expect(220);

@@ -8,7 +8,7 @@ import { isLeftOut } from "../needs.ts";
 import { type Client, connectTo } from "../rig/client.ts";
 import { until, within } from "../rig/wait.ts";
 import { Server } from "../rig/server.ts";
-import { CONTENT, deliver, expectUsable, listNames, startMessage, table } from "./rig.ts";
+import { type Bed, CONTENT, deliver, expectUsable, listNames, startMessage, table, withBed } from "./rig.ts";
 
 /** The process that listens on a port, found through /proc. */
 function listenerOf(port: number): number {
@@ -27,24 +27,6 @@ function listenerOf(port: number): number {
     }
   }
   throw new Error(`No process listens on port ${port}`);
-}
-
-interface Bed {
-  readonly fake: Server;
-  readonly dir: string;
-}
-
-/** A fake downstream server and a directory, for the time of a test. */
-async function withBed(body: (bed: Bed) => Promise<void>): Promise<void> {
-  const fake = await Server.start();
-  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
-  Deno.mkdirSync(`${dir}/spool`);
-  try {
-    await body({ fake, dir });
-  } finally {
-    await fake.stop();
-    Deno.removeSync(dir, { recursive: true });
-  }
 }
 
 /** Runs the program with -l, to the background; the process must be ended by its pid. */

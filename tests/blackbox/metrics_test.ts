@@ -5,9 +5,18 @@ import { CLAMD, EICAR } from "../fakes/clamd.ts";
 import { FakeScanner, type Protocol } from "../fakes/scanner.ts";
 import { freePort, Listening, runProgram } from "../e2e/start.ts";
 import { ask, askRaw, connectHttp, type HttpAddress } from "../rig/http.ts";
-import { Server } from "../rig/server.ts";
 import { until, within } from "../rig/wait.ts";
-import { assertCode, CONTENT, deliver, expectUsable, startMessage, table, type Talk } from "./rig.ts";
+import {
+  assertCode,
+  type Bed,
+  CONTENT,
+  deliver,
+  expectUsable,
+  startMessage,
+  table,
+  type Talk,
+  withBed,
+} from "./rig.ts";
 
 const at = (talk: Talk): HttpAddress => ({ path: `${talk.dir}/metrics` });
 
@@ -197,29 +206,21 @@ table("--metrics", {
   },
 ]);
 
-interface Bed {
-  readonly fake: Server;
-  readonly dir: string;
+interface MetricsBed extends Bed {
   readonly http: { readonly port: number };
   readonly args: readonly string[];
 }
 
-async function withBed(body: (bed: Bed) => Promise<void>): Promise<void> {
-  const fake = await Server.start();
-  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
-  Deno.mkdirSync(`${dir}/spool`);
-  const port = await freePort();
-  try {
+async function withMetrics(body: (bed: MetricsBed) => Promise<void>): Promise<void> {
+  await withBed(async ({ fake, dir }) => {
+    const port = await freePort();
     const args = [fake.operand, "-d", `${dir}/spool`, `--log=${dir}/log`, `--metrics=${port}`];
     await body({ fake, dir, http: { port }, args });
-  } finally {
-    await fake.stop();
-    Deno.removeSync(dir, { recursive: true });
-  }
+  });
 }
 
 /** Starts the program, and waits until it takes mail. The port is open a moment earlier. */
-async function start({ http, args }: Bed, ...options: string[]): Promise<Listening> {
+async function start({ http, args }: MetricsBed, ...options: string[]): Promise<Listening> {
   const program = await Listening.start([...args, ...options]);
   await until(async () => (await ask(http, "/nowhere")).status === 404, "the pages");
   const { client } = await program.connect();
@@ -252,7 +253,7 @@ function lines(beginning: string, answer: string): Protocol {
 }
 
 Deno.test("/healthz asks next hop and scanners once in 5 s, and says in plain words what does not answer", () =>
-  withBed(async (bed) => {
+  withMetrics(async (bed) => {
     const { fake, http } = bed;
     await using clamd = await FakeScanner.start(PINGS["clamd"]!);
     await using rspamd = await FakeScanner.start(PINGS["rspamd"]!);
@@ -285,7 +286,7 @@ Deno.test("/healthz asks next hop and scanners once in 5 s, and says in plain wo
   }));
 
 Deno.test("the virus of a message counts for its check, which had a 0 before", () =>
-  withBed(async ({ args, http }) => {
+  withMetrics(async ({ args, http }) => {
     await using clamd = await FakeScanner.start(PINGS["clamd"]!);
     const program = await Listening.start([...args, `--clamd=${clamd.address}`]);
     try {
@@ -303,7 +304,7 @@ Deno.test("the virus of a message counts for its check, which had a 0 before", (
   }));
 
 Deno.test("--metrics at a port that is taken is a start error, before anybody is served", () =>
-  withBed(async ({ args, http, dir }) => {
+  withMetrics(async ({ args, http, dir }) => {
     const taken = Deno.listen({ hostname: "127.0.0.1", port: http.port });
     const listen = await freePort();
     try {
@@ -321,7 +322,7 @@ Deno.test("--metrics at a port that is taken is a start error, before anybody is
   }));
 
 Deno.test("/healthz says that postprox shuts down, as long as sessions go on", () =>
-  withBed(async (bed) => {
+  withMetrics(async (bed) => {
     const program = await start(bed);
     try {
       const { client } = await program.connect();
@@ -341,7 +342,7 @@ Deno.test("/healthz says that postprox shuts down, as long as sessions go on", (
   }));
 
 Deno.test("SIGHUP lets /healthz ask what the configuration file says now", () =>
-  withBed(async (bed) => {
+  withMetrics(async (bed) => {
     const { http, dir, fake } = bed;
     await using clamd = await FakeScanner.start(PINGS["clamd"]!);
     Deno.writeTextFileSync(`${dir}/conf`, "verbose = 1\n");

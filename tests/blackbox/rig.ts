@@ -157,6 +157,25 @@ export class Talk {
   }
 }
 
+/** A fake downstream server and a directory with a spool in it. */
+export interface Bed {
+  readonly fake: Server;
+  readonly dir: string;
+}
+
+/** Makes a `Bed` for the time of a test. */
+export async function withBed(body: (bed: Bed) => Promise<void>): Promise<void> {
+  const fake = await Server.start();
+  const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
+  Deno.mkdirSync(`${dir}/spool`);
+  try {
+    await body({ fake, dir });
+  } finally {
+    await fake.stop();
+    Deno.removeSync(dir, { recursive: true });
+  }
+}
+
 /** MAIL, RCPT, DATA, the content as it is given, and the final dot; the reply to that. */
 export async function deliver(
   client: Client,
