@@ -8,7 +8,7 @@
 // needs smtp-source and smtp-sink (Debian: apt-get install postfix).
 
 import { freePort } from "../tests/rig/ports.ts";
-import { accepting, type Load, runBench, send, start, startProxy, startSink } from "./bench_bed.ts";
+import { type Load, runBench, send, startProxy, startServer, startSink } from "./bench/bed.ts";
 import { benchHelper } from "./bench_helper.ts";
 import { benchScanner } from "./bench_scanner.ts";
 import { ROOT } from "./build.ts";
@@ -21,7 +21,7 @@ const FILTERED = { ...SMALL, count: 1_000 };
 await runBench(bench);
 
 async function bench(): Promise<void> {
-  const sink = await startSink();
+  const { port: sink } = await startSink();
   const proxy = await startProxy(sink, []);
   const filtering = await startProxy(sink, ["-c", "true"]);
   const naive = await startNaive(sink);
@@ -76,8 +76,8 @@ async function report(
 
 async function startNaive(sink: number): Promise<number> {
   const port = await freePort();
-  start(Deno.execPath(), ["run", "--quiet", "-A", `${ROOT}scripts/naive_proxy.ts`, String(port), String(sink)]);
-  await accepting(port);
+  const script = `${ROOT}scripts/naive_proxy.ts`;
+  await startServer("naive", port, [Deno.execPath(), "run", "--quiet", "-A", script, String(port), String(sink)]);
   return port;
 }
 

@@ -8,19 +8,14 @@
 // install postfix).
 
 import { freePort } from "../tests/rig/ports.ts";
-import { runBench, send, startProxy, startSink } from "./bench_bed.ts";
+import { runBench, send, type Server, startProxy, startSink } from "./bench/bed.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 20);
 /** Seconds from one scrape to the next. */
 const INTERVAL = Number(Deno.args[1] ?? 1);
 const LOAD = { size: 5_000, count: 3_000, connections: 10 };
 
-// The unit of the times in /proc/PID/stat, in milliseconds.
-const TICK = 10;
-
-interface Proxy {
-  readonly pid: number;
-  readonly port: number;
+interface Proxy extends Server {
   readonly rates: number[];
   /** Milliseconds of the processor for a message. */
   readonly costs: number[];
@@ -30,7 +25,7 @@ let scrapes = 0;
 await runBench(bench);
 
 async function bench(): Promise<void> {
-  const sink = await startSink();
+  const { port: sink } = await startSink();
   const plain = await startMeasured(sink, []);
   const metrics = await freePort();
   const metered = await startMeasured(sink, [`--metrics=${metrics}`]);
@@ -41,9 +36,9 @@ async function bench(): Promise<void> {
     for (let round = 0; round < ROUNDS; round++) {
       const order = round % 2 === 0 ? [plain, metered] : [metered, plain];
       for (const proxy of order) {
-        const before = processorTime(proxy.pid);
+        const before = proxy.processorTime();
         proxy.rates.push(await send(proxy.port, LOAD));
-        proxy.costs.push((processorTime(proxy.pid) - before) / LOAD.count);
+        proxy.costs.push((proxy.processorTime() - before) / LOAD.count);
       }
     }
   } finally {
@@ -75,12 +70,6 @@ async function scrape(port: number): Promise<void> {
   const accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
   await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { accept } })).text();
   scrapes++;
-}
-
-/** Of all its threads, in milliseconds (proc(5)). */
-function processorTime(pid: number): number {
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK;
 }
 
 async function startMeasured(sink: number, options: readonly string[]): Promise<Proxy> {

@@ -1,0 +1,56 @@
+// Two or more things, measured beside each other in one run.
+//
+// Only ratios of such measurements are claimed. They hardly depend on the machine and its load, which hit all ways alike,
+// because the ways take turns. A ratio is that of one round, and its spread is over all rounds.
+
+/** The values of one way, one of each round. */
+export type Values = readonly number[];
+
+/** The median of some values, the least and the greatest. */
+export interface Spread {
+  readonly middle: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The fewest rounds that a claim may stand on. */
+export const LEAST_ROUNDS = 3;
+
+/**
+ * Measures each way once in each round. The way that begins changes with each round, because the state that one way leaves
+ * behind meets the next one. Returns the values in the order of `ways`.
+ */
+export async function takeTurns<W, T = number>(
+  ways: readonly W[],
+  measure: (way: W, round: number) => Promise<T>,
+  rounds: number,
+): Promise<T[][]> {
+  const values: T[][] = ways.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < ways.length; turn++) {
+      const at = (round + turn) % ways.length;
+      values[at]!.push(await measure(ways[at]!, round));
+    }
+  }
+  return values;
+}
+
+/** The ratio in each round. */
+export function ratios(values: Values, beside: Values): number[] {
+  return values.map((value, round) => value / beside[round]!);
+}
+
+/** Throws if there are no values. */
+export function spreadOf(values: Values): Spread {
+  if (values.length === 0) throw new Error("There is no value.");
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = sorted.length / 2;
+  const middle = (sorted[Math.ceil(half) - 1]! + sorted[Math.floor(half)]!) / 2;
+  return { middle, low: sorted[0]!, high: sorted.at(-1)! };
+}
+
+/** The value below which this share (0 to 1) of the values is. For 0.99: all but the greatest hundredth. */
+export function quantile(values: Values, share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+}
