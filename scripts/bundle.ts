@@ -26,10 +26,10 @@ async function main(): Promise<void> {
   console.log(`${path}: ${Math.round(Deno.statSync(path).size / 1000)} kB`);
 }
 
-/** Makes the file in `directory`. Returns its path. Throws a `BuildError`. */
-export async function makeBundle(directory: string): Promise<string> {
-  const path = `${directory}/postprox.js`;
-  const words = [Deno.execPath(), "bundle", "--quiet", "--minify", `--output=${path}`, `${ROOT}main.ts`];
+/** Makes the file of postprox, or of another program, in `directory`. Returns its path. Throws a `BuildError`. */
+export async function makeBundle(directory: string, source = `${ROOT}main.ts`): Promise<string> {
+  const path = `${directory}/${source === `${ROOT}main.ts` ? "postprox" : source.replace(/^.*\/|\.ts$/g, "")}.js`;
+  const words = [Deno.execPath(), "bundle", "--quiet", "--minify", `--output=${path}`, source];
   const { success, stderr } = await runTool(words, { install: "deno", env: { NO_COLOR: "1" } });
   if (!success) throw new BuildError(`deno bundle failed: ${reasonOfDeno(stderr)}`);
   return path;

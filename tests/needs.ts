@@ -76,6 +76,8 @@ export const SUITES: readonly Suite[] = [
   { where: "scripts/man_test.ts", needs: ["mandoc", "groff"] },
   { where: "scripts/completions_test.ts", needs: ["python3", "bash", "zsh", "fish"] },
 
+  { where: "scripts/bench_test.ts", needs: [...POSTFIX, "python3"] },
+
   { where: "runtime/contract_test.ts", needs: ["Linux", "python3"] },
   { where: "runtime/contract_test.ts", part: "the runtime adapter for Bun", needs: ["npm's Bun"] },
   { where: "runtime/contract_test.ts", part: "a host with several addresses", needs: NAMESPACES },

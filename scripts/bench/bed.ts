@@ -1,15 +1,20 @@
 // Shared by the benchmarks: the servers, postprox, and the load of smtp-source. Everything is on 127.0.0.1.
 
 import { freePort } from "../../tests/rig/ports.ts";
-import { ROOT } from "../build.ts";
+import { BuildError, ROOT } from "../build.ts";
 import { processorTime } from "./processor_time.ts";
 import type { Way } from "./way.ts";
 
-/** What smtp-source sends: the size of a message in octets. */
+/** What smtp-source sends. */
 export interface Load {
+  /** Of a message, in octets. */
   readonly size: number;
   readonly count: number;
   readonly connections: number;
+  /** Of each message: 1 without this. */
+  readonly recipients?: number;
+  /** A connection takes one message after the other. Without this, it takes one. */
+  readonly keepsOpen?: boolean;
 }
 
 /** A server that we have started. */
@@ -18,32 +23,36 @@ export interface Server extends Way {
   readonly processorTime: () => number;
 }
 
+const SOURCE = "/usr/sbin/smtp-source";
+const SINK = "/usr/sbin/smtp-sink";
+
 /** Milliseconds until a server that was asked to end is killed. */
 const PATIENCE = 5_000;
 
 const children = new Set<Deno.ChildProcess>();
 
-/** Runs `bench`, and ends what it has started. */
-export async function runBench(bench: () => Promise<void>): Promise<void> {
+/** Runs `bench`, and ends what it has started. Throws a `BuildError` without Postfix's test programs. */
+export async function runBench<T>(bench: () => Promise<T>): Promise<T> {
+  for (const program of [SOURCE, SINK]) {
+    if (!isFile(program)) throw new BuildError(`there is no ${program}: apt-get install postfix`);
+  }
   try {
-    await bench();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    console.error("bench: needs Postfix's smtp-source and smtp-sink: apt-get install postfix");
-    Deno.exitCode = 1;
+    return await bench();
   } finally {
     await Promise.all([...children].map(end));
   }
 }
 
-/** Starts a server that throws mail away. */
-export async function startSink(): Promise<Server> {
-  const port = await freePort();
+/** Starts a server that throws mail away, with room in its queue for all clients that a benchmark has. */
+export async function startSink(at?: number): Promise<Server> {
+  const port = at ?? await freePort();
   return await startServer("smtp-sink", port, [
-    "/usr/sbin/smtp-sink",
+    SINK,
+    "-m",
+    "10000",
     ...Deno.uid() === 0 ? ["-u", "nobody"] : [],
     `127.0.0.1:${port}`,
-    "500",
+    "1000",
   ]);
 }
 
@@ -64,6 +73,8 @@ export interface StartOptions {
   readonly cwd?: string;
   /** Added to the environment. */
   readonly env?: Record<string, string>;
+  /** It has pipes as its standard input and output. */
+  readonly talks?: boolean;
 }
 
 /** Starts a server that stays in the foreground and listens on `port`. It accepts connections when this returns. */
@@ -82,12 +93,13 @@ export async function startServer(
   return { name, port, pid: child.pid, processorTime: () => processorTime([child.pid]), stop: () => end(child) };
 }
 
-/** Starts a program without input and output. `runBench` ends it if nobody else does. */
+/** Starts a program. `runBench` ends it if nobody else does. */
 export function startProgram(
   [program = "", ...args]: readonly string[],
-  options: StartOptions = {},
+  { talks = false, ...options }: StartOptions = {},
 ): Deno.ChildProcess {
-  const child = new Deno.Command(program, { ...options, args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
+  const pipe = talks ? "piped" : "null";
+  const child = new Deno.Command(program, { ...options, args, stdin: pipe, stdout: pipe, stderr: "null" }).spawn();
   children.add(child);
   return child;
 }
@@ -106,12 +118,17 @@ export async function end(child: Deno.ChildProcess): Promise<void> {
 }
 
 /** Sends the load. Returns messages per second. */
-export async function send(port: number, { size, count, connections }: Load): Promise<number> {
-  const sizes = ["-s", String(connections), "-l", String(size), "-m", String(count)];
-  const args = [...sizes, "-f", "a@a.example", "-t", "b@b.example", `127.0.0.1:${port}`];
+export async function send(port: number, load: Load): Promise<number> {
+  const { size, count, connections, recipients = 1, keepsOpen = false } = load;
+  const numbers = { "-s": connections, "-l": size, "-m": count, "-r": recipients };
+  const args = [
+    ...Object.entries(numbers).flatMap(([option, value]) => [option, String(value)]),
+    ...keepsOpen ? ["-d"] : [],
+    ...["-f", "a@a.example", "-t", "b@b.example", `127.0.0.1:${port}`],
+  ];
   const started = performance.now();
-  const { success } = await new Deno.Command("/usr/sbin/smtp-source", { args }).output();
-  if (!success) throw new Error(`smtp-source to port ${port} failed`);
+  const { success, stderr } = await new Deno.Command(SOURCE, { args }).output();
+  if (!success) throw new Error(`smtp-source to port ${port} failed: ${new TextDecoder().decode(stderr)}`);
   return count / ((performance.now() - started) / 1000);
 }
 
@@ -127,4 +144,12 @@ export async function accepting(port: number, look: () => void = () => {}): Prom
     }
   }
   throw new Error(`nothing accepts connections on port ${port}`);
+}
+
+export function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }

@@ -7,8 +7,9 @@
 // disturbs the second figure less. Everything is on 127.0.0.1 and bounded. It needs smtp-source and smtp-sink (Debian: apt-get
 // install postfix).
 
-import { freePort } from "../tests/rig/ports.ts";
-import { runBench, send, type Server, startProxy, startSink } from "./bench/bed.ts";
+import { freePort } from "../../tests/rig/ports.ts";
+import { runBuild } from "../build.ts";
+import { runBench, send, type Server, startProxy, startSink } from "./bed.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 20);
 /** Seconds from one scrape to the next. */
@@ -22,7 +23,7 @@ interface Proxy extends Server {
 }
 
 let scrapes = 0;
-await runBench(bench);
+await runBuild("bench:metrics", () => runBench(bench));
 
 async function bench(): Promise<void> {
   const { port: sink } = await startSink();

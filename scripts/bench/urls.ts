@@ -6,8 +6,8 @@
 // 10 MB/s, on one core. Most of the inputs are smaller than the bound of decoded text, so that all of them is read.
 
 import process from "node:process";
-import { UrlSearch } from "../lib/mime/url_search.ts";
-import { bytesOf, concat } from "../lib/text/octets.ts";
+import { UrlSearch } from "../../lib/mime/url_search.ts";
+import { bytesOf, concat } from "../../lib/text/octets.ts";
 
 const ROUNDS = 7;
 const PIECE = 8_192;

@@ -2,7 +2,11 @@
 # Starts programs as Postfix's spawn(8) does, with a TCP socket as descriptors 0, 1 and 2, and measures the cost of each.
 # Standard input has one line of JSON per turn: {"argv": [...], "together": N, "size": OCTETS}. N programs start at a time.
 # Each gets one whole message of that size, or none if it is 0. Standard output has one line of JSON per turn, a list of
-# [wall ms, CPU ms of the program and its children, peak memory in MB]. The CPU time comes from wait4(2).
+# {"wall": ms, "cpu": ms, "faults": page faults, "memory": peak MB}. All but the first are of the program and its children
+# (wait4(2)).
+#
+# {"read": [PATH...]} brings executables into one state: not in the page cache, and then read from their beginning to their
+# end. A program that was only ever run has smaller pieces there, and more page faults. The answer is [].
 import json
 import os
 import socket
@@ -66,13 +70,30 @@ def run(argv, size, results):
     if status != 0:
         results.append("%s: wait status %d" % (argv[0], status))
         return
-    results.append([wall * 1000, (usage.ru_utime + usage.ru_stime) * 1000, usage.ru_maxrss / 1024])
+    results.append({
+        "wall": wall * 1000,
+        "cpu": (usage.ru_utime + usage.ru_stime) * 1000,
+        "faults": usage.ru_minflt + usage.ru_majflt,
+        "memory": usage.ru_maxrss / 1024,
+    })
+
+
+def read_anew(path):
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while file.read(1 << 20):
+            pass
 
 
 for line in sys.stdin:
     turn = json.loads(line)
     results = []
-    threads = [threading.Thread(target=run, args=(turn["argv"], turn["size"], results)) for _ in range(turn["together"])]
+    for path in turn.get("read", []):
+        read_anew(path)
+    threads = [
+        threading.Thread(target=run, args=(turn["argv"], turn["size"], results)) for _ in range(turn.get("together", 0))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

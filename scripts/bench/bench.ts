@@ -1,0 +1,159 @@
+// Measures postprox beside what people would use instead.
+//
+//     deno task bench [--short] [--page] [--only=GROUP,…] [NAME=listen:PORT | NAME=spawn:COMMAND]…
+//
+// It prints the tables. --page also writes docs/proofs/benchmarks.md, which says how everything is measured, its pictures, and
+// results.json, of which both are made. --short does little of everything and judges nothing. A further program takes part by
+// NAME=listen:PORT, if it relays to port 10026 of 127.0.0.1, or by NAME=spawn:COMMAND, whose words are separated by blanks.
+//
+// The executable of Bun is built, which needs npm, or POSTPROX names it. The short form has it only if POSTPROX does. On Deno,
+// postprox is the bundle. It needs Postfix's smtp-source and smtp-sink, and python3. Progress goes to standard error. The exit
+// status is 0 whatever the figures are.
+
+import { BuildError, inWorkshop, ROOT, runBuild, runTool } from "../build.ts";
+import { makeBundle } from "../bundle.ts";
+import { compileWithBun } from "../compile_bun.ts";
+import { runBench, startSink } from "./bed.ts";
+import { type CommandLine, parseCommandLine } from "./command_line.ts";
+import { type Findings, type Results, rounded } from "./findings.ts";
+import type { Bench, Group, Program } from "./group.ts";
+import { GROUPS } from "./groups.ts";
+import { readMachine } from "./machine.ts";
+import { formatPage, PICTURES } from "./page.ts";
+import { formatPicture } from "./picture.ts";
+import { formatClaims, formatTable } from "./table.ts";
+
+/** Where a program of NAME=… finds the mail server. */
+const SINK_PORT = 10_026;
+
+export const RESULTS = `${ROOT}scripts/bench/results.json`;
+const PAGE = `${ROOT}docs/proofs/benchmarks.md`;
+
+if (import.meta.main) {
+  await runBuild("bench", async () => {
+    const commandLine = parseCommandLine(Deno.args, GROUPS.map(({ name }) => name));
+    await inWorkshop(Deno.env.get("TMPDIR") ?? "/tmp", (workshop) => runBench(() => main(commandLine, workshop)));
+  });
+}
+
+async function main(commandLine: CommandLine, directory: string): Promise<void> {
+  // Other users' programs write here.
+  Deno.chmodSync(directory, 0o755);
+  const bench = await makeBench(commandLine, directory);
+  for (const group of GROUPS.filter(({ name }) => commandLine.groups.includes(name))) {
+    const findings = await measure(group, bench);
+    print(group, commandLine.isShort ? withoutAims(findings) : findings);
+    if (commandLine.makesPage) writePage(group, findings);
+  }
+}
+
+async function makeBench({ isShort, listening, spawned }: CommandLine, directory: string): Promise<Bench> {
+  const hasOthers = listening.length + spawned.length > 0;
+  const sink = await startSink(hasOthers ? SINK_PORT : undefined);
+  const made = new Map<string, Promise<readonly string[]>>();
+  const compiled = (runtime: Program["runtime"], source: string) => {
+    const key = `${runtime} ${source}`;
+    if (!made.has(key)) made.set(key, compile(runtime, `${ROOT}scripts/bench/${source}`, directory));
+    return made.get(key)!;
+  };
+  return {
+    isShort,
+    pick: (whole, short) => isShort ? short : whole,
+    directory,
+    programs: await programsFor(isShort, directory),
+    sink,
+    others: listening.map(({ name, port }) => ({ name, port, stop: () => Promise.resolve() })),
+    spawned,
+    empty: (runtime) => compiled(runtime, "empty.ts"),
+    compiled,
+    note,
+  };
+}
+
+async function programsFor(isShort: boolean, directory: string): Promise<Program[]> {
+  const deno: Program = { runtime: "Deno", words: onDeno(await makeBundle(directory)) };
+  const given = Deno.env.get("POSTPROX");
+  if (given) return [{ runtime: "Bun", words: [await Deno.realPath(given)] }, deno];
+  if (isShort) return [deno];
+  note("builds the executable with Bun");
+  const build = [Deno.execPath(), "run", "--quiet", "-A", `${ROOT}scripts/compile_bun.ts`, `--outdir=${directory}`];
+  const { success, stderr } = await runTool(build, { install: "deno" });
+  if (!success) throw new BuildError(stderr.trim());
+  return [{ runtime: "Bun", words: [`${directory}/postprox`] }, deno];
+}
+
+/** A program of this folder, built as postprox itself is. */
+async function compile(runtime: Program["runtime"], source: string, directory: string): Promise<readonly string[]> {
+  const name = source.replace(/^.*\/|\.ts$/g, "");
+  if (runtime === "Deno") return onDeno(await makeBundle(directory, source));
+  const path = `${directory}/${name}-bun`;
+  await compileWithBun(source, path, { cwd: directory, flags: [] });
+  return [path];
+}
+
+function onDeno(bundle: string): readonly string[] {
+  return [Deno.execPath(), "run", "--quiet", "--allow-all", "--unstable-net", bundle];
+}
+
+async function measure({ name, run, packages }: Group, bench: Bench): Promise<Findings> {
+  bench.note(`${name} …`);
+  const start = performance.now();
+  const parts = (await run(bench)).map(rounded);
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    seconds: Math.round((performance.now() - start) / 1000),
+    machine: readMachine(packages),
+    parts,
+  };
+}
+
+/** A short run judges nothing. */
+function withoutAims(findings: Findings): Findings {
+  const parts = findings.parts.map((part) => ({
+    ...part,
+    claims: part.claims.map(({ what, values, unit }) => ({ what, values, unit })),
+  }));
+  return { ...findings, parts };
+}
+
+function print({ title }: Group, { parts, seconds }: Findings): void {
+  console.log(`\n## ${title} (${seconds} s)`);
+  for (const part of parts) {
+    console.log(`\n### ${part.title}\n\n${formatTable(part)}`);
+    const claims = formatClaims(part.claims);
+    if (claims !== "") console.log(`\n${claims}`);
+  }
+}
+
+function writePage({ name }: Group, findings: Findings): void {
+  const results: Results = { ...readResults(), [name]: findings };
+  Deno.writeTextFileSync(RESULTS, `${JSON.stringify(results)}\n`);
+  for (const [path, text] of filesOf(results)) {
+    Deno.mkdirSync(path.replace(/[^/]*$/, ""), { recursive: true });
+    Deno.writeTextFileSync(path, text);
+  }
+}
+
+export function readResults(): Results {
+  try {
+    return JSON.parse(Deno.readTextFileSync(RESULTS));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return {};
+    throw error;
+  }
+}
+
+/** The page and its pictures: path and text of each. */
+export function filesOf(results: Results): readonly (readonly [path: string, text: string])[] {
+  if (Object.keys(results).length === 0) return [];
+  const parts = Object.values(results).flatMap(({ parts }) => parts);
+  const folder = PAGE.replace(/[^/]*$/, PICTURES);
+  return [
+    [PAGE, formatPage(results, GROUPS)],
+    ...parts.map((part) => [`${folder}/${part.id}.svg`, formatPicture(part)] as const),
+  ];
+}
+
+function note(text: string): void {
+  console.error(`bench: ${text}`);
+}

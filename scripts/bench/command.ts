@@ -1,0 +1,116 @@
+// Listen mode with a filter that does nothing, beside what that costs at the least: the same without a filter, and a bare
+// start of /bin/true by the same runtime.
+
+import { end, startProgram, startProxy } from "./bed.ts";
+import { ratios, takeTurns } from "./compare.ts";
+import { costOf } from "./cost.ts";
+import type { Bar, Claim } from "./findings.ts";
+import type { Bench, Group, Program } from "./group.ts";
+import { proxsmtpWithFile } from "./peers/proxsmtp.ts";
+import { processorTime } from "./processor_time.ts";
+
+const AT_MOST = 1.4;
+
+/** Something that is measured: the milliseconds of processor time for a message or a start. */
+interface Measured {
+  readonly name: string;
+  readonly isOurs: boolean;
+  readonly measure: (count: number) => Promise<number>;
+  readonly stop: () => Promise<void>;
+}
+
+export const command: Group = {
+  name: "command",
+  title: "Listen mode with a filter command",
+  packages: ["postfix", "proxsmtp"],
+  run: async (bench) => {
+    const all = await startAll(bench);
+    const count = bench.pick(1_000, 20);
+    for (const { measure } of all) await measure(count);
+    const values = await takeTurns(all, ({ measure }) => measure(count), bench.pick(7, 1));
+    for (const { stop } of all) await stop();
+    const of = (name: string) => values[all.findIndex((one) => one.name === name)]!;
+    const claims = bench.programs.map(({ runtime }): Claim => {
+      const { none, bare, filter } = namesOf(runtime);
+      const least = of(none).map((cost, round) => cost + of(bare)[round]!);
+      return {
+        what: `listen mode on ${runtime}, \`-c /bin/true\`: CPU beside no filter + a bare start of \`/bin/true\``,
+        values: ratios(of(filter), least),
+        unit: "times",
+        wanted: { atMost: AT_MOST },
+      };
+    });
+    return [{
+      kind: "bars",
+      id: "command",
+      title: "Processor time for a message with a filter that does nothing",
+      about:
+        "Messages of 5 kB on 10 connections. A bare start is a program that starts `/bin/true` and waits for its end, ten " +
+        "at a time, without a shell, a pipe or a process group. postprox runs `sh -c`, reads what the command writes to " +
+        "standard error, and can kill all that it has started.",
+      unit: "ms of CPU for a message",
+      better: "less",
+      claims,
+      bars: all.map(({ name, isOurs }, at): Bar => ({ name, isOurs, values: values[at]! })),
+    }];
+  },
+};
+
+const namesOf = (runtime: string) => ({
+  none: `postprox, ${runtime}, no filter`,
+  bare: `bare start, ${runtime}`,
+  filter: `postprox, ${runtime}, -c /bin/true`,
+});
+
+async function startAll(bench: Bench): Promise<Measured[]> {
+  const all: Measured[] = [];
+  for (const program of bench.programs) {
+    const { none, bare, filter } = namesOf(program.runtime);
+    all.push(await startOurs(bench, program, { name: none, options: [] }));
+    all.push(await startBare(bench, program, bare));
+    all.push(await startOurs(bench, program, { name: filter, options: ["-c", "/bin/true"] }));
+  }
+  const way = await proxsmtpWithFile.start(bench.directory, bench.sink.port);
+  if (!way) bench.note(`proxsmtp is left out: apt-get install ${proxsmtpWithFile.package}`);
+  for (const other of way ? [way] : []) {
+    // It is slow: it lets a client wait for each message.
+    const share = 4;
+    const measure = async (count: number) => await cpu(other, Math.ceil(count / share));
+    all.push({ name: other.name, isOurs: false, stop: other.stop, measure });
+  }
+  return all;
+}
+
+async function startOurs(
+  { sink, directory }: Bench,
+  { words }: Program,
+  { name, options }: { name: string; options: readonly string[] },
+): Promise<Measured> {
+  const way = await startProxy(sink.port, ["-d", directory, ...options], words);
+  return { name, isOurs: true, stop: way.stop, measure: async (count) => await cpu(way, count) };
+}
+
+async function cpu(way: Parameters<typeof costOf>[0], count: number): Promise<number> {
+  return (await costOf(way, { size: 5_000, count, connections: 10 })).cpu;
+}
+
+async function startBare(bench: Bench, { runtime }: Program, name: string): Promise<Measured> {
+  const child = startProgram(await bench.compiled(runtime, "bare_start.ts"), { talks: true });
+  const writer = child.stdin.getWriter();
+  const reader = child.stdout.getReader();
+  return {
+    name,
+    isOurs: false,
+    measure: async (count) => {
+      const before = processorTime([child.pid]);
+      await writer.write(new TextEncoder().encode(`${count}\n`));
+      if ((await reader.read()).done) throw new Error(`${name} has ended`);
+      return (processorTime([child.pid]) - before) / count;
+    },
+    stop: async () => {
+      await writer.close();
+      await reader.cancel();
+      await end(child);
+    },
+  };
+}

@@ -1,0 +1,22 @@
+// All groups of the benchmarks, in the order of the page.
+
+import { command } from "./command.ts";
+import type { Group } from "./group.ts";
+import { growth } from "./growth.ts";
+import { helper } from "./helper.ts";
+import { large } from "./large.ts";
+import { latency } from "./latency.ts";
+import { memory } from "./memory.ts";
+import { proxies } from "./proxies.ts";
+import { spawn } from "./spawn.ts";
+
+export const GROUPS: readonly Group[] = [
+  spawn,
+  command,
+  proxies,
+  helper,
+  large,
+  latency,
+  memory,
+  growth,
+];

@@ -1,0 +1,126 @@
+// The time that listen mode adds to a message: one connection, one message after the other, each of them timed.
+//
+// The client waits for each reply, because not every proxy here knows PIPELINING. The time of a message goes from MAIL to the
+// reply to its final dot: four replies.
+
+import { startProxy } from "./bed.ts";
+import { quantile, takeTurns } from "./compare.ts";
+import type { Bar, Claim } from "./findings.ts";
+import type { Group } from "./group.ts";
+import { clamsmtp } from "./peers/clamsmtp.ts";
+import { socat } from "./peers/socat.ts";
+import type { Way } from "./way.ts";
+
+const DIRECT = "direct, no proxy";
+const WANTED = { p50: { atMost: 0.4 }, p99: { atMost: 1 } };
+
+const ENVELOPE = ["MAIL FROM:<a@a.example>\r\n", "RCPT TO:<b@b.example>\r\n"];
+const MESSAGE = "From: A Sender <a@a.example>\r\nTo: b@b.example\r\nSubject: bench\r\n\r\n" +
+  "A line of an ordinary message of five kilobytes, in words.\r\n".repeat(82) + ".\r\n";
+
+interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+export const latency: Group = {
+  name: "latency",
+  title: "Added latency",
+  packages: ["postfix", "clamsmtp", "socat"],
+  run: async (bench) => {
+    const ways: Way[] = [{ ...bench.sink, name: DIRECT }];
+    for (const { runtime, words } of bench.programs) {
+      ways.push({ ...await startProxy(bench.sink.port, ["-d", bench.directory], words), name: `postprox, ${runtime}` });
+    }
+    for (const peer of [clamsmtp, socat]) {
+      const way = await peer.start(bench.directory, bench.sink.port);
+      if (way) ways.push(way);
+      else bench.note(`${peer.name} is left out: apt-get install ${peer.package}`);
+    }
+    ways.push(...bench.others);
+    const messages = bench.pick(1_000, 20);
+    for (const { port } of ways) await timeMany(port, messages);
+    const found = await takeTurns(ways, ({ port }) => timeMany(port, messages), bench.pick(7, 1));
+    for (const way of ways) if (way.name !== DIRECT) await way.stop();
+
+    const direct = found[0]!;
+    const added = (way: number, what: keyof Latency) =>
+      found[way]!.map((latency, round) => latency[what] - direct[round]![what]);
+    const bars = (what: keyof Latency) =>
+      ways.flatMap(({ name }, way): Bar[] =>
+        name === DIRECT ? [] : [{ name, values: added(way, what), isOurs: name.startsWith("postprox") }]
+      );
+    return ([["p50", "half of the messages add less"], ["p99", "99 of 100 messages add less"]] as const).map((
+      [what, words],
+    ) => ({
+      kind: "bars" as const,
+      id: `latency-${what}`,
+      title: `Time that is added to a message of 5 kB: ${words}`,
+      about: what === "p50"
+        ? `One connection, ${messages} messages one after the other in each round, through listen mode without a filter. The figure ` +
+          "is the median through the proxy less the median without one. The client waits for each reply."
+        : "The same run. The figure is the 99th percentile through the proxy less the 99th percentile without one.",
+      unit: "ms",
+      better: "less" as const,
+      claims: bench.programs.map(({ runtime }): Claim => ({
+        what: `added latency, listen mode on ${runtime}, 5 kB, one connection, ${what}`,
+        values: added(ways.findIndex(({ name }) => name === `postprox, ${runtime}`), what),
+        unit: "ms",
+        wanted: WANTED[what],
+      })),
+      bars: bars(what),
+    }));
+  },
+};
+
+/** Milliseconds of messages on one new connection. */
+async function timeMany(port: number, messages: number): Promise<Latency> {
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  conn.setNoDelay(true);
+  const client = new Client(conn);
+  await client.expect("220");
+  await client.ask("EHLO client.example\r\n", "250");
+  const times: number[] = [];
+  for (let count = 0; count < messages; count++) {
+    const start = performance.now();
+    for (const command of ENVELOPE) await client.ask(command, "250");
+    await client.ask("DATA\r\n", "354");
+    await client.ask(MESSAGE, "250");
+    times.push(performance.now() - start);
+  }
+  await client.ask("QUIT\r\n", "221");
+  return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+}
+
+/** As small as it can be: its own time is a part of what is measured. */
+class Client {
+  readonly #conn: Deno.TcpConn;
+  readonly #room = new Uint8Array(4096);
+  #text = "";
+
+  constructor(conn: Deno.TcpConn) {
+    this.#conn = conn;
+  }
+
+  async ask(words: string, code: string): Promise<void> {
+    const octets = new TextEncoder().encode(words);
+    for (let at = 0; at < octets.length;) at += await this.#conn.write(octets.subarray(at));
+    await this.expect(code);
+  }
+
+  /** Reads one whole reply. */
+  async expect(code: string): Promise<void> {
+    for (;;) {
+      const last = /^\d{3}(?: .*)?\r\n/m.exec(this.#text);
+      if (last) {
+        const reply = this.#text.slice(0, last.index + last[0].length);
+        this.#text = this.#text.slice(reply.length);
+        if (!reply.startsWith(code)) throw new Error(`expected ${code}, heard ${reply}`);
+        return;
+      }
+      const count = await this.#conn.read(this.#room);
+      if (count === null) throw new Error(`expected ${code}, and the connection ended`);
+      this.#text += new TextDecoder().decode(this.#room.subarray(0, count));
+    }
+  }
+}
