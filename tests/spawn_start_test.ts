@@ -53,3 +53,20 @@ for (const entry of ["main.ts", "main_bun.ts"]) {
     assert.ok(octets <= OCTETS, `${octets} octets are loaded, ${OCTETS} are allowed. ${hint}.`);
   });
 }
+
+Deno.test("no file for Deno imports a module of node statically: in a bundle that would load it at each start", () => {
+  const found: string[] = [];
+  const look = (directory: URL) => {
+    for (const { name, isDirectory } of Deno.readDirSync(directory)) {
+      const entry = new URL(isDirectory ? `${name}/` : name, directory);
+      if (isDirectory && name !== "bun") look(entry);
+      else if (
+        name.endsWith(".ts") && /^(?:import|export) (?!type )[^;"(]*"node:/m.test(Deno.readTextFileSync(entry))
+      ) {
+        found.push(entry.href.slice(ROOT.href.length));
+      }
+    }
+  };
+  look(new URL("lib/", ROOT));
+  assert.deepEqual(found, []);
+});

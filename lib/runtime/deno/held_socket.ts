@@ -1,6 +1,5 @@
 // Listening sockets for workers, on Deno. This process never accepts on them.
 
-import { getSystemErrorMap } from "node:util";
 import { formatAddress } from "../../ports/address.ts";
 import { IoError, kindOfCode } from "../../ports/io_error.ts";
 import type { Address, HeldSocket } from "../../ports/runtime.ts";
@@ -8,11 +7,11 @@ import { indexFile, makeListeningSocket, type SocketCalls } from "../shared/list
 import { EVERYBODY } from "../shared/socket_mode.ts";
 
 /** Throws `IoError`. */
-export function hold(at: Address, mode = EVERYBODY): HeldSocket {
+export async function hold(at: Address, mode = EVERYBODY): Promise<HeldSocket> {
   const calls = socketCalls();
   // Deno passes on its descriptors only under the same numbers.
   const made = makeListeningSocket(calls, at, { isInherited: true, mode, indexOf });
-  if ("errno" in made) throw systemError(made.errno, `cannot listen at ${formatAddress(at)}`);
+  if ("errno" in made) throw await systemError(made.errno, `cannot listen at ${formatAddress(at)}`);
   const alive = setInterval(() => {}, 1 << 30);
   let isClosed = false;
   return {
@@ -51,7 +50,8 @@ function socketCalls(): SocketCalls {
   throw new IoError("other", "cannot load libc", { cause: failure });
 }
 
-function systemError(number: number, what: string): IoError {
+async function systemError(number: number, what: string): Promise<IoError> {
+  const { getSystemErrorMap } = await import("node:util");
   const [code, words] = getSystemErrorMap().get(-number) ?? [`errno ${number}`, "failed"];
   return new IoError(kindOfCode(code), `${what}: ${words} (${code})`);
 }

@@ -3,7 +3,7 @@
 // Only a process that got a socket loads this file. A connection here costs more than one of Deno's own: to read 20 MB takes
 // 50 ms instead of 8.
 
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { IoError } from "../../ports/io_error.ts";
 import type { Address, Conn, HeldSocket, Listener } from "../../ports/runtime.ts";
 import { Arrivals } from "../shared/arrivals.ts";
@@ -21,6 +21,8 @@ export async function inherit(fd: number): Promise<Address> {
 export async function listenInherited(fd: number): Promise<Listener> {
   keepFromChildren(fd);
   const arrivals = new Arrivals();
+  // A static import would be one of the whole bundle, and load node:net at each start.
+  const { createServer } = await import("node:net");
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => arrivals.add(new NodeConn(socket)));
   const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
   server.on("error", (error) => {
