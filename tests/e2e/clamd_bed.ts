@@ -69,6 +69,11 @@ export class Clamd implements AsyncDisposable {
     return `${this.#dir}/clamd.conf`;
   }
 
+  /** Of the process that runs now. */
+  get pid(): number {
+    return this.#child!.pid;
+  }
+
   get log(): string {
     return Deno.readTextFileSync(`${this.#dir}/log`);
   }

@@ -1,4 +1,4 @@
-// A Postfix of the test's own, on the loopback interface, in its own directory under /tmp.
+// A Postfix of the test's own, on the loopback interface, in its own directory, mostly under /tmp.
 //
 // createPostfix() makes the directory. start() writes the configuration and starts master(8) with `postfix -c DIR/etc
 // start`. stop() ends it in the same way and removes the directory. The test neither reads nor touches /etc/postfix and
@@ -60,12 +60,12 @@ export class Postfix {
     this.#keeper = new Deno.Command("sh", options).spawn();
   }
 
-  /** Starts master(8); its sockets are open when this returns. */
-  async start(masterEntries: readonly string[]): Promise<void> {
+  /** Starts master(8); its sockets are open when this returns. `mainLines` is the end of main.cf. */
+  async start(masterEntries: readonly string[], mainLines = ""): Promise<void> {
     const { dir } = this;
     const owner = { uid: userId(USER), gid: groupOfUser(USER) };
     Deno.mkdirSync(`${dir}/etc`);
-    Deno.writeTextFileSync(`${dir}/etc/main.cf`, mainCf({ dir, ...owner }));
+    Deno.writeTextFileSync(`${dir}/etc/main.cf`, mainCf({ dir, ...owner }) + mainLines);
     Deno.writeTextFileSync(`${dir}/etc/master.cf`, masterCf(masterEntries));
     Deno.writeTextFileSync(`${dir}/etc/header_checks`, headerChecks());
     makeDirectory(`${dir}/data`, { uid: userId("postfix"), gid: 0, mode: 0o700 });
@@ -90,6 +90,11 @@ export class Postfix {
       await writer.close();
       await this.#keeper.status;
     }
+  }
+
+  /** Of master(8), which is the parent of all its servers. */
+  get pid(): number {
+    return Number(Deno.readTextFileSync(`${this.dir}/queue/pid/master.pid`));
   }
 
   /** The log from `mark` on; the length of what log() gave is a mark. */
@@ -136,12 +141,12 @@ export class Postfix {
   }
 }
 
-/** A directory for one instance, and the instance, not started yet. */
-export function createPostfix(): Postfix {
+/** A directory for one instance, below `parent`, and the instance, not started yet. */
+export function createPostfix(parent = "/tmp"): Postfix {
   const program = findProgram("postfix");
   if (Deno.uid() !== 0) throw new Error("Only root can start Postfix: run these tests as root.");
   Deno.umask(0o022); // Others have to read what is written here.
-  const dir = Deno.makeTempDirSync({ dir: "/tmp", prefix: "postprox-e2e-" });
+  const dir = Deno.makeTempDirSync({ dir: parent, prefix: "postprox-e2e-" });
   Deno.chmodSync(dir, 0o755);
   return new Postfix(dir, program);
 }

@@ -75,25 +75,27 @@ export interface BeforeFilter {
   speedAdjust: boolean;
   /** smtpd_proxy_timeout, where it is not Postfix's own 100 s. */
   patience?: string;
+  /** How many connections one client may have. There are twice as many processes. */
+  connections?: number;
 }
 
 /** The server that strangers talk to. */
-export function beforeFilter({ port, proxy, speedAdjust, patience }: BeforeFilter): string {
-  return `127.0.0.1:${port} inet n - n - 20 smtpd
+export function beforeFilter({ port, proxy, speedAdjust, patience, connections = 10 }: BeforeFilter): string {
+  return `127.0.0.1:${port} inet n - n - ${2 * connections} smtpd
     -o syslog_name=postfix/before
     -o smtpd_proxy_filter=${proxy}
-    -o smtpd_client_connection_count_limit=10
+    -o smtpd_client_connection_count_limit=${connections}
 ` + (speedAdjust ? "    -o smtpd_proxy_options=speed_adjust\n" : "") +
     (patience === undefined ? "" : `    -o smtpd_proxy_timeout=${patience}\n`);
 }
 
 /** A server for strangers with a milter at `HOST:PORT`, and no proxy. */
-export function milterServer(port: number, milter: string): string {
-  return `127.0.0.1:${port} inet n - n - 20 smtpd
+export function milterServer(port: number, milter: string, connections = 10): string {
+  return `127.0.0.1:${port} inet n - n - ${2 * connections} smtpd
     -o syslog_name=postfix/milter
     -o smtpd_milters=inet:${milter}
     -o milter_default_action=tempfail
-    -o smtpd_client_connection_count_limit=10
+    -o smtpd_client_connection_count_limit=${connections}
 `;
 }
 

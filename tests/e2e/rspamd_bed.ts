@@ -47,6 +47,11 @@ export class Rspamd {
     this.milter = milter!;
   }
 
+  /** Of the process that has started the workers. */
+  get pid(): number {
+    return this.#child!.pid;
+  }
+
   get log(): string {
     return Deno.readTextFileSync(`${this.#dir}/log`);
   }
