@@ -7,6 +7,7 @@ import { helper } from "./helper.ts";
 import { large } from "./large.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
+import { relays, spamScanners, virusScanners } from "./postfix.ts";
 import { proxies } from "./proxies.ts";
 import { spawn } from "./spawn.ts";
 
@@ -14,6 +15,9 @@ export const GROUPS: readonly Group[] = [
   spawn,
   command,
   proxies,
+  relays,
+  virusScanners,
+  spamScanners,
   helper,
   large,
   latency,
