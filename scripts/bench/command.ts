@@ -25,9 +25,9 @@ export const command: Group = {
   packages: ["postfix", "proxsmtp"],
   run: async (bench) => {
     const all = await startAll(bench);
-    const count = bench.pick(1_000, 20);
+    const count = bench.pick(400, 20);
     for (const { measure } of all) await measure(count);
-    const values = await takeTurns(all, ({ measure }) => measure(count), bench.pick(7, 1));
+    const values = await takeTurns(all, ({ measure }) => measure(count), bench.pick(5, 1));
     for (const { stop } of all) await stop();
     const of = (name: string) => values[all.findIndex((one) => one.name === name)]!;
     const claims = bench.programs.map(({ runtime }): Claim => {
@@ -74,7 +74,7 @@ async function startAll(bench: Bench): Promise<Measured[]> {
   if (!way) bench.note(`proxsmtp is left out: apt-get install ${proxsmtpWithFile.package}`);
   for (const other of way ? [way] : []) {
     // It is slow: it lets a client wait for each message.
-    const share = 4;
+    const share = 2;
     const measure = async (count: number) => await cpu(other, Math.ceil(count / share));
     all.push({ name: other.name, isOurs: false, stop: other.stop, measure });
   }
@@ -95,7 +95,7 @@ async function cpu(way: Parameters<typeof costOf>[0], count: number): Promise<nu
 }
 
 async function startBare(bench: Bench, { runtime }: Program, name: string): Promise<Measured> {
-  const child = startProgram(await bench.compiled(runtime, "bare_start.ts"), { talks: true });
+  const child = startProgram([...await bench.compiled(runtime, "bare.ts"), "start"], { talks: true });
   const writer = child.stdin.getWriter();
   const reader = child.stdout.getReader();
   return {

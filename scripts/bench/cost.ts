@@ -11,7 +11,7 @@ export interface Cost {
 }
 
 /** Milliseconds that one turn may take. */
-const TURN = 3_000;
+const TURN = 2_000;
 
 const FEWEST = 20;
 

@@ -1,11 +1,13 @@
 // Listen mode without a filter, beside other proxies, a bare relay, and no proxy at all.
 
 import { freePort } from "../../tests/rig/ports.ts";
+import { bareRelay, startBareRelays } from "./bare_relay.ts";
 import { startProxy, startServer } from "./bed.ts";
 import { ratios, takeTurns } from "./compare.ts";
 import { costOf, countsFor, valuesOf } from "./cost.ts";
 import type { Claim } from "./findings.ts";
 import type { Bench, Group } from "./group.ts";
+import { formatSpread } from "./numbers.ts";
 import { startProven } from "./peers/all.ts";
 import { clamsmtp } from "./peers/clamsmtp.ts";
 import { proxsmtp } from "./peers/proxsmtp.ts";
@@ -24,7 +26,7 @@ export const proxies: Group = {
     const load = { size: 5_000, count: bench.pick(3_000, 20), connections: 10 };
     const counts = await countsFor(ways, load);
     const measure = (way: Way) => costOf(way, { ...load, count: counts[ways.indexOf(way)]! });
-    const costs = await takeTurns(ways, measure, bench.pick(7, 1));
+    const costs = await takeTurns(ways, measure, bench.pick(5, 1));
     for (const way of ways) if (way.name !== DIRECT) await way.stop();
 
     const cpu = costs.map((some) => valuesOf(some, "cpu"));
@@ -40,12 +42,14 @@ export const proxies: Group = {
         values,
         unit: "times",
         wanted: { atMost: AT_MOST },
+        bound: `a bare relay on ${runtime}: ${formatSpread(ratios(cpu[at(bareRelay(runtime))]!, beside))} times`,
       }];
     });
     const about =
       "Messages of 5 kB on 10 connections go to a server that throws them away. The filter of clamsmtpd is a clamd " +
-      "that answers OK at once; its time does not count. socat passes octets on and knows no SMTP. The naive proxy is " +
-      "`scripts/bench/naive_proxy.ts`, which an hour's work gives: it has no checks, no limits and no spool, and runs on Deno.";
+      "that answers OK at once; its time does not count. socat passes octets on and knows no SMTP. So do the bare relays " +
+      "(`scripts/bench/bare.ts`): they are the least that a runtime can do. The naive proxy (`naive_proxy.ts`) is an hour's " +
+      "work: it has no checks, no limits and no spool, and runs on Deno.";
     return [
       {
         kind: "bars",
@@ -88,7 +92,7 @@ async function startWays(bench: Bench): Promise<Way[]> {
     if (way) ways.push(way);
     else bench.note(`${peer.name} is left out: apt-get install ${peer.package}`);
   }
-  ways.push(await startNaive(sink.port), ...bench.others);
+  ways.push(...await startBareRelays(bench), await startNaive(sink.port), ...bench.others);
   return ways;
 }
 

@@ -3,6 +3,7 @@
 // A process starts as Postfix's spawn(8) starts it, and gets one whole message of 5 kB. spawner.py does that, because it can
 // tell the processor time and the page faults of one process and its children.
 
+import { formatSpread } from "./numbers.ts";
 import { ratios, takeTurns, type Values } from "./compare.ts";
 import type { Bar, Claim } from "./findings.ts";
 import type { Bench, Group } from "./group.ts";
@@ -58,6 +59,9 @@ export const spawn: Group = {
         values: ratios(valuesOf(at(ourName(runtime)), "alone", "cpu"), beside),
         unit: "times",
         wanted: WANTED[runtime].cpu,
+        bound: `a bare program on ${runtime}: ${
+          formatSpread(ratios(valuesOf(at(bareOf(runtime)), "alone", "cpu"), beside))
+        } times`,
       };
     });
     const faultClaims = bench.programs.flatMap(({ runtime }): Claim[] => {
@@ -68,6 +72,7 @@ export const spawn: Group = {
         values,
         unit: "faults",
         wanted: WANTED.Bun.faults,
+        bound: `a bare program: ${formatSpread(valuesOf(at(bareOf(runtime)), "alone", "faults"))}`,
       }];
     });
     return [
@@ -77,8 +82,10 @@ export const spawn: Group = {
         title: "Processor time of a process that carries one message",
         about:
           "A message of 5 kB with `-c /bin/true`. On Bun, postprox is the executable; on Deno, it is the bundle. The " +
-          "empty programs of the two runtimes are made and started in the same way. The time of the filter is part of " +
-          "it. All executables of Bun were read into the page cache anew before the first round.",
+          "empty programs of the two runtimes are made and started in the same way. So are the bare programs, which start " +
+          "`/bin/true`, read the greeting of the server, and end (`scripts/bench/bare.ts`): they are the least that a runtime " +
+          "can do. The time of the filter counts. All executables of Bun were read into the page cache anew before the " +
+          "first round.",
         unit: "ms of CPU",
         better: "less",
         claims: cpuClaims,
@@ -110,6 +117,7 @@ export const spawn: Group = {
   },
 };
 
+const bareOf = (runtime: string) => `bare program, ${runtime}`;
 const emptyOf = (runtime: string) => `empty program, ${runtime}`;
 const ourName = (runtime: string) => `postprox, ${runtime}`;
 
@@ -118,6 +126,8 @@ async function programsOf(bench: Bench): Promise<Started[]> {
   const programs: Started[] = [];
   for (const { runtime, words } of bench.programs) {
     programs.push({ name: emptyOf(runtime), argv: await bench.empty(runtime), size: 0 });
+    const bare = await bench.compiled(runtime, "bare.ts");
+    programs.push({ name: bareOf(runtime), argv: [...bare, "once", String(bench.sink.port)], size: 0 });
     programs.push({ name: ourName(runtime), argv: [...words, ...args], size: SIZE });
   }
   return [...programs, ...bench.spawned.map(({ name, argv }) => ({ name, argv, size: SIZE }))];
