@@ -11,6 +11,7 @@ import { ratios, takeTurns } from "./compare.ts";
 import { type Cost, valuesOf } from "./cost.ts";
 import type { Claim, Part } from "./findings.ts";
 import type { Bench, Group } from "./group.ts";
+import { formatSpread } from "./numbers.ts";
 import { amavis } from "./peers/amavis.ts";
 import { clamavMilterWith } from "./peers/clamav_milter.ts";
 import { clamsmtpWith } from "./peers/clamsmtp.ts";
@@ -66,7 +67,7 @@ export const relays: Group = {
           ...claim(
             `through Postfix, listen mode on ${runtime}: rate of smtpd to smtpd`,
             [rateOf(nameOf(runtime, "")), rateOf(STRAIGHT)],
-            0.85,
+            { atLeast: 0.85 },
           ),
           ...claim(`through Postfix, listen mode on ${runtime}: rate of smtpd to smtpd, both with speed_adjust`, [
             rateOf(nameOf(runtime, ADJUSTED)),
@@ -114,7 +115,7 @@ export const virusScanners: Group = {
               claim(
                 `through Postfix, --clamd on ${runtime}, connections: ${connections}: rate beside ${name}`,
                 [rateOf(nameOf(runtime, SCAN_VIRUS), connections), rateOf(name, connections)],
-                at === 0 ? 3 : 1,
+                { atLeast: at === 0 ? 3 : 1, without: rateOf(STRAIGHT, connections) },
               )
             )
           )
@@ -150,7 +151,7 @@ export const spamScanners: Group = {
               claim(
                 `through Postfix, --rspamd on ${runtime}, connections: ${connections}: rate beside ${milter.name}`,
                 [rateOf(nameOf(runtime, SCAN_SPAM), connections), rateOf(milter.name, connections)],
-                0.9,
+                { atLeast: 0.9, without: rateOf(STRAIGHT, connections) },
               )
             )
           ),
@@ -270,18 +271,25 @@ function nameOf(runtime: string, suffix: string): string {
   return `postprox, ${runtime}${suffix}`;
 }
 
+interface Aim {
+  readonly atLeast?: number;
+  /** The rates without any program between the servers: none can be better. */
+  readonly without?: readonly number[] | undefined;
+}
+
 /** A claim about the ratio of two rates; none if one of them was not measured. */
 function claim(
   what: string,
-  [values, base]: readonly (readonly number[] | undefined)[],
-  atLeast?: number,
+  [values, beside]: readonly (readonly number[] | undefined)[],
+  { atLeast, without }: Aim = {},
 ): Claim[] {
-  if (!values || !base) return [];
+  if (!values || !beside) return [];
   return [{
     what,
-    values: ratios(values, base),
+    values: ratios(values, beside),
     unit: "times",
     ...atLeast === undefined ? {} : { wanted: { atLeast } },
+    ...without ? { bound: `${STRAIGHT}, without a scanner: ${formatSpread(ratios(without, beside))}` } : {},
   }];
 }
 

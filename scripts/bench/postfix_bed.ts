@@ -74,7 +74,7 @@ export class PostfixBed {
       for (const one of started) await prove(postfix, one);
       return bed();
     } catch (error) {
-      await bed().stop();
+      await bed().stop().catch(() => {}); // Why it began is what matters.
       throw error;
     }
   }
