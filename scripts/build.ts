@@ -20,24 +20,28 @@ export async function runBuild(task: string, build: () => Promise<void>): Promis
   }
 }
 
-/** Splits `[--NAME=VALUE...] [TARGET...]`. Throws a `BuildError` for an unknown name or target. */
+/** Splits `[--NAME=VALUE...] [--FLAG...] [TARGET...]`. Throws a `BuildError` for an unknown name, flag or target. */
 export function readArguments(
   args: readonly string[],
-  known: { options: readonly string[]; targets: readonly string[] },
-): { options: ReadonlyMap<string, string>; targets: readonly string[] } {
+  known: { options: readonly string[]; flags?: readonly string[]; targets: readonly string[] },
+): { options: ReadonlyMap<string, string>; flags: ReadonlySet<string>; targets: readonly string[] } {
+  const { flags: knownFlags = [] } = known;
   const options = new Map<string, string>();
+  const flags = new Set<string>();
   const targets: string[] = [];
   for (const arg of args) {
     const [, name, value] = /^--([a-z-]+)=(.+)$/s.exec(arg) ?? [];
     if (name !== undefined && known.options.includes(name)) options.set(name, value!);
+    else if (knownFlags.includes(arg.slice(2)) && arg.startsWith("--")) flags.add(arg.slice(2));
     else if (arg.startsWith("-")) {
-      const there = known.options.map((option) => `--${option}=...`).join(", ");
+      const there = [...known.options.map((option) => `--${option}=...`), ...knownFlags.map((flag) => `--${flag}`)]
+        .join(", ");
       throw new BuildError(`unknown option ${arg}: there are ${there}`);
     } else if (known.targets.includes(arg)) targets.push(arg);
     else if (known.targets.length === 0) throw new BuildError(`unknown argument ${arg}: it takes options only`);
     else throw new BuildError(`unknown target ${arg}: there are ${known.targets.join(", ")}`);
   }
-  return { options, targets };
+  return { options, flags, targets };
 }
 
 /**

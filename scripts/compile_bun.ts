@@ -1,7 +1,7 @@
 // Makes the single-file executable with Bun: dist/postprox for this machine, dist/postprox-TARGET for each target
 // named.
 //
-//     deno task compile:bun [--outdir=DIR] [TARGET...]
+//     deno task compile:bun [--outdir=DIR] [--huge-pages] [TARGET...]
 //
 // It needs npm, whose npx runs the pinned Bun. For another target, Bun fetches its runtime as an npm package. If these
 // cannot be had, the script fails with one line and leaves nothing behind. Two runs on one source give the same octets.
@@ -10,11 +10,14 @@
 // changes the names of the environment variables that Bun's runtime asks for: BUN_BE_BUN=1 would make it Bun's own
 // command line, and BUN_OPTIONS could load code. Known gap: Bun finds BUN_JSC_*, the switches of the JavaScript engine,
 // in another way.
+//
+// With --huge-pages the executable's own memory consists of huge pages (page_faults.ts). docs/hacking.md says when that
+// pays.
 
 import { Buffer } from "node:buffer";
 import { cpSync } from "node:fs";
 import { BuildError, glibcOf, inWorkshop, readArguments, ROOT, runBuild, runTool } from "./build.ts";
-import { alignToHugePages } from "./page_faults.ts";
+import { alignToHugePages, allowHugePages } from "./page_faults.ts";
 
 export const BUN_VERSION = "1.4.5";
 
@@ -40,7 +43,12 @@ const FLAGS = [
 if (import.meta.main) await runBuild("compile:bun", main);
 
 async function main(): Promise<void> {
-  const { options, targets } = readArguments(Deno.args, { options: ["outdir"], targets: TARGETS });
+  const { options, flags, targets } = readArguments(Deno.args, {
+    options: ["outdir"],
+    flags: ["huge-pages"],
+    targets: TARGETS,
+  });
+  const hugePages = flags.has("huge-pages");
   const outdir = options.get("outdir") ?? `${ROOT}dist`;
   // Settings here for Bun or for npm's own node must not get into the executable. NODE_EXTRA_CA_CERTS stays: in a
   // network with its own certificate authority npm needs it to reach a registry.
@@ -48,14 +56,14 @@ async function main(): Promise<void> {
     if (/^(BUN|NODE)_(?!EXTRA_CA_CERTS$)/.test(name)) Deno.env.delete(name);
   }
   for (const target of targets.length > 0 ? targets : [undefined]) {
-    const path = await inWorkshop(outdir, (workshop) => compile(target, { workshop, outdir }));
+    const path = await inWorkshop(outdir, (workshop) => compile(target, { workshop, outdir, hugePages }));
     console.log(`${path}: ${(Deno.statSync(path).size / 1e6).toFixed(0)} MB, Bun ${BUN_VERSION}`);
   }
 }
 
 async function compile(
   target: string | undefined,
-  { workshop, outdir }: { workshop: string; outdir: string },
+  { workshop, outdir, hugePages }: { workshop: string; outdir: string; hugePages: boolean },
 ): Promise<string> {
   // The executable contains the name of this file, so the name must always be the same.
   const built = `${workshop}/postprox`;
@@ -67,7 +75,7 @@ async function compile(
   await compileWithBun(`${workshop}/source/main_bun.ts`, built, { cwd: workshop, flags: cross });
   spoilNames(built);
   checkGlibc(built);
-  alignParts(built);
+  editForPages(built, hugePages);
   const path = `${outdir}/postprox${target === undefined ? "" : `-${target}`}`;
   Deno.renameSync(built, path);
   return path;
@@ -111,11 +119,16 @@ function spoilNames(path: string): void {
   }
 }
 
-// Another version of Bun, and another target, may look otherwise. Then the executable starts more slowly, and works.
-function alignParts(path: string): void {
-  const aligned = alignToHugePages(Deno.readFileSync(path));
-  if (aligned) Deno.writeFileSync(path, aligned);
-  else console.error("compile:bun: the parts of the executable are not as expected: they stay where they are");
+// Another version of Bun, and another target, may look otherwise. Then the executable starts more slowly, and works. But
+// whoever asks for huge pages has a reason to.
+function editForPages(path: string, hugePages: boolean): void {
+  const octets = Deno.readFileSync(path);
+  if (hugePages && !allowHugePages(octets)) {
+    throw new BuildError("mimalloc's option allow_thp is not found in this Bun: build without --huge-pages");
+  }
+  const aligned = alignToHugePages(octets);
+  if (!aligned) console.error("compile:bun: the parts of the executable are not as expected: they stay where they are");
+  if (aligned || hugePages) Deno.writeFileSync(path, aligned ?? octets);
 }
 
 function exists(path: string): boolean {

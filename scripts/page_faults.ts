@@ -1,8 +1,10 @@
 // Makes an executable start with fewer page faults. On some virtual machines a fault costs 12 to 17 microseconds. There they
 // are most of what the start of a Bun executable costs.
 //
-// The edit is for ELF executables of 64 bits that are loaded at a fixed address (elf(5)). It looks first whether the file
-// is as it expects. If it is not, as another Bun's may be, it changes nothing and says so.
+// Both edits are for ELF executables of 64 bits that are loaded at a fixed address (elf(5)). They look first whether the file
+// is as they expect. If it is not, as another Bun's may be, they change nothing and say so.
+
+import { Buffer } from "node:buffer";
 
 /** The size of a huge page on Linux, on all machines that Bun runs on. */
 const HUGE_PAGE = 0x20_0000;
@@ -40,6 +42,31 @@ function readHeaders(octets: Uint8Array): readonly Header[] | undefined {
 }
 
 /**
+ * Sets the default of mimalloc's option `allow_thp` from 0 to 1, in place. Its memory then consists of huge pages. The
+ * environment's MIMALLOC_ALLOW_THP=0 takes that back. Returns false if the option is not found as expected.
+ */
+export function allowHugePages(octets: Uint8Array): boolean {
+  const loaded = readHeaders(octets)?.filter(({ type }) => type === LOAD) ?? [];
+  const file = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
+  const places: number[] = [];
+  for (const before of indexesOf(file, Buffer.from("\0allow_thp\0"))) {
+    const name = before + 1;
+    const part = loaded.find(({ offset, size }) => name >= offset && name < offset + size);
+    if (!part) continue;
+    const pointer = Buffer.alloc(8);
+    pointer.writeBigUInt64LE(BigInt(name - part.offset + part.address));
+    // A description of an option (mimalloc, src/options.c): its value, whether it was set, its number, its name.
+    for (const at of indexesOf(file, pointer)) if (at % 8 === 0) places.push(at - 16);
+  }
+  const [place] = places;
+  if (place === undefined || places.length > 1 || place < 0) return false;
+  const view = viewOf(octets);
+  if (view.getBigInt64(place, true) !== 0n || view.getInt32(place + 8, true) !== 0) return false;
+  view.setBigInt64(place, 1n, true);
+  return true;
+}
+
+/**
  * The same executable with each loaded part at an offset in the file that equals its address, in units of huge pages.
  * So the kernel can map large pieces of the page cache at once. It has no section table and no symbols any more.
  * Undefined if the file is not as expected.
@@ -72,4 +99,8 @@ export function alignToHugePages(octets: Uint8Array): Uint8Array | undefined {
 
 function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, byteLength);
+}
+
+function* indexesOf(file: Buffer, wanted: Buffer): Generator<number> {
+  for (let at = file.indexOf(wanted); at >= 0; at = file.indexOf(wanted, at + 1)) yield at;
 }

@@ -109,6 +109,20 @@ Deno.test("the Bun executable does the same under every BUN_ and NODE_ variable,
     }
   }));
 
+Deno.test("the Bun executable uses huge pages if it was built for them, and only then", () =>
+  inDirectory(async (dir) => {
+    const { status, stderr } = await compile([`--outdir=${dir}`, "--huge-pages"]);
+    assert.equal(status, 0, stderr);
+    assert.equal(stderr, "", "an edit was left out");
+    assertAligned(`${dir}/postprox`);
+    assert.equal(await asksForHugePages(`${dir}/postprox`, dir), hasHugePages());
+    // The environment decides first.
+    assert.equal(await asksForHugePages(`${dir}/postprox`, dir, { MIMALLOC_ALLOW_THP: "0" }), false);
+    assert.equal((await compile([`--outdir=${dir}`])).status, 0);
+    assert.equal(await asksForHugePages(`${dir}/postprox`, dir), false);
+    assert.equal(await asksForHugePages(`${dir}/postprox`, dir, { MIMALLOC_ALLOW_THP: "1" }), hasHugePages());
+  }));
+
 /** Each part that is loaded lies at an offset in the file that fits its address in huge pages. */
 function assertAligned(path: string): void {
   using file = Deno.openSync(path);
@@ -120,4 +134,36 @@ function assertAligned(path: string): void {
     .map((at) => [8, 16].map((field) => Number(view.getBigUint64(at + field, true)) % 0x20_0000));
   assert.equal(parts.length, 3);
   for (const [offset, address] of parts) assert.equal(offset, address);
+}
+
+/** Whether the kernel has huge pages for whoever asks. mimalloc asks no other kernel. */
+function hasHugePages(): boolean {
+  try {
+    return !Deno.readTextFileSync("/sys/kernel/mm/transparent_hugepage/enabled").includes("[never]");
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the process asks the kernel for huge pages (madvise(2), proc(5)). */
+async function asksForHugePages(path: string, dir: string, env: Record<string, string> = {}): Promise<boolean> {
+  // It waits for the greeting of a server that says nothing.
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const server = `127.0.0.1:${(silent.addr as Deno.NetAddr).port}`;
+  const child = new Deno.Command(path, {
+    args: [server, "-d", dir],
+    env,
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  })
+    .spawn();
+  try {
+    using _conn = await silent.accept();
+    return / hg\b/.test(Deno.readTextFileSync(`/proc/${child.pid}/smaps`));
+  } finally {
+    child.kill("SIGKILL");
+    await child.stdin.close().catch(() => {});
+    await child.status;
+  }
 }

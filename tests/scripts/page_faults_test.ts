@@ -1,8 +1,8 @@
-// The edit that saves page faults, on small executables made here: it changes what it should, and leaves alone what looks
-// otherwise. tests/runtime/executable_test.ts has the real one.
+// The two edits that save page faults, on small executables made here: they change what they should, and leave alone what
+// looks otherwise. tests/runtime/executable_test.ts has the real one.
 
 import assert from "node:assert/strict";
-import { alignToHugePages } from "../../scripts/page_faults.ts";
+import { alignToHugePages, allowHugePages } from "../../scripts/page_faults.ts";
 
 const BASE = 0x20_0000;
 const PART = 0x1000;
@@ -10,13 +10,20 @@ const PART = 0x1000;
 interface Shape {
   readonly type?: number;
   readonly base?: number;
+  /** The options of mimalloc: their values, and whether each was set. */
+  readonly options?: readonly { readonly value: bigint; readonly wasSet: number }[];
 }
+
+const OPTION = { value: 0n, wasSet: 0 };
 
 /** Where the second part begins in the file. */
 const SECOND = 0x800;
 
-/** An executable with two loaded parts. In memory there is a gap between them. */
-function executable({ type = 2, base = BASE }: Shape = {}): Uint8Array {
+/**
+ * An executable with two loaded parts: its header with the name of the option, and after it in the file the options. In
+ * memory there is a gap between them.
+ */
+function executable({ type = 2, base = BASE, options = [OPTION] }: Shape = {}): Uint8Array {
   const octets = new Uint8Array(SECOND + PART);
   const view = new DataView(octets.buffer);
   octets.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
@@ -41,8 +48,23 @@ function executable({ type = 2, base = BASE }: Shape = {}): Uint8Array {
   // The content of the parts.
   octets.fill(1, 0x400, SECOND);
   octets.fill(2, SECOND);
+  octets.set(new TextEncoder().encode("\0allow_thp\0"), 0x400);
+  for (const [number, { value, wasSet }] of options.entries()) {
+    const at = SECOND + 0x100 + 0x28 * number;
+    view.setBigInt64(at, value, true);
+    view.setInt32(at + 8, wasSet, true);
+    view.setBigUint64(at + 16, BigInt(base + 0x401), true);
+  }
   return octets;
 }
+
+Deno.test("allowHugePages sets the one option, and nothing else", () => {
+  const octets = executable();
+  const expected = octets.slice();
+  expected[SECOND + 0x100] = 1;
+  assert.equal(allowHugePages(octets), true);
+  assert.deepEqual(octets, expected);
+});
 
 Deno.test("alignToHugePages puts each part where its address says, and forgets the sections", () => {
   const before = executable();
@@ -69,6 +91,17 @@ const OTHERS: readonly (readonly [name: string, octets: Uint8Array])[] = [
 ];
 
 Deno.test("Other files stay as they are", () => {
+  const options: typeof OTHERS = [
+    ["no option of that name", executable({ options: [] })],
+    ["two of them", executable({ options: [OPTION, OPTION] })],
+    ["another default", executable({ options: [{ ...OPTION, value: 1n }] })],
+    ["an option that was set", executable({ options: [{ ...OPTION, wasSet: 1 }] })],
+  ];
+  for (const [name, octets] of [...OTHERS, ...options]) {
+    const before = octets.slice();
+    assert.equal(allowHugePages(octets), false, name);
+    assert.deepEqual(octets, before, name);
+  }
   for (const [name, octets] of [...OTHERS, ["a base inside a huge page", executable({ base: BASE + PART })] as const]) {
     assert.equal(alignToHugePages(octets), undefined, name);
   }
