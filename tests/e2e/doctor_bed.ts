@@ -8,7 +8,6 @@ import { install, type Installed, startListening, stop } from "./installed.ts";
 import { cleanUp } from "./postfix_bed.ts";
 import { createPostfix, type Postfix, USER } from "./postfix.ts";
 import { afterFilter, beforeFilter, spawnedProxy } from "./postfix_config.ts";
-import { until } from "../rig/wait.ts";
 import { runCommand } from "./start.ts";
 import { greet } from "./stranger.ts";
 
@@ -33,14 +32,12 @@ export async function withSite(mode: Site["mode"], test: (site: Site) => Promise
     const [frontPort = 0, proxyPort = 0, afterPort = 0] = await freePorts(3);
     const words = ["-c", installed.filter, "-d", installed.spool, `--log=${installed.logs}/${mode}.log`];
     const all = [...words, `127.0.0.1:${afterPort}`];
-    await postfix.start([
+    const entries = [
       beforeFilter({ port: frontPort, proxy: `127.0.0.1:${proxyPort}`, speedAdjust: false }),
       ...mode === "spawn" ? [spawnedProxy(proxyPort, USER, [installed.program, ...all])] : [],
       afterFilter(afterPort),
-    ]);
-    const limit = `127.0.0.1:${proxyPort}_time_limit = 3620s\n`;
-    Deno.writeTextFileSync(`${postfix.dir}/etc/main.cf`, limit, { append: true });
-    await reload(postfix, frontPort);
+    ];
+    await postfix.start(entries, `127.0.0.1:${proxyPort}_time_limit = 3620s\n`);
     if (mode === "listen") listening = await startListening(installed, all, proxyPort);
     await test({ postfix, installed, mode, frontPort, proxyPort, afterPort, words: all });
   } finally {
@@ -62,17 +59,17 @@ export async function withFault(
   { main = "", master = (text) => text, isRead = true }: Fault,
   test: () => Promise<void>,
 ): Promise<void> {
-  const [mainFile, masterFile] = ["main.cf", "master.cf"].map((name) => `${postfix.dir}/etc/${name}`);
-  const before = [mainFile!, masterFile!].map((path) => Deno.readTextFileSync(path));
-  try {
-    replaceFile(mainFile!, withLines(before[0]!, main));
-    replaceFile(masterFile!, master(before[1]!));
+  const before = { main: postfix.configuration("main.cf"), master: postfix.configuration("master.cf") };
+  const configure = async (files: typeof before) => {
+    postfix.configure("main.cf", files.main);
+    postfix.configure("master.cf", files.master);
     if (isRead) await reload(postfix, frontPort);
+  };
+  try {
+    await configure({ main: withLines(before.main, main), master: master(before.master) });
     await test();
   } finally {
-    replaceFile(mainFile!, before[0]!);
-    replaceFile(masterFile!, before[1]!);
-    if (isRead) await reload(postfix, frontPort);
+    await configure(before);
   }
 }
 
@@ -96,17 +93,8 @@ export interface Fault {
 
 /** Lets Postfix read its files, and waits until it has: a server that master(8) starts after that answers. */
 async function reload(postfix: Postfix, frontPort: number): Promise<void> {
-  const mark = postfix.log().length;
-  const { status, stderr } = await runCommand(["/usr/sbin/postfix", "-c", `${postfix.dir}/etc`, "reload"]);
-  if (status !== 0) throw new Error(`postfix reload failed: ${stderr}`);
-  await until(() => postfix.log(mark).includes(": reload -- version"), "the reload of Postfix");
+  await postfix.reload();
   const client = await greet(frontPort);
   await client.quit();
   client.close();
-}
-
-/** Writes a file whole: master(8) ends if it reads half of its own. */
-function replaceFile(path: string, text: string): void {
-  Deno.writeTextFileSync(`${path}.new`, text);
-  Deno.renameSync(`${path}.new`, path);
 }

@@ -1,14 +1,16 @@
 // A Postfix of the test's own, on the loopback interface, in its own directory, mostly under /tmp.
 //
 // createPostfix() makes the directory. start() writes the configuration and starts master(8) with `postfix -c DIR/etc
-// start`. stop() ends it in the same way and removes the directory. The test neither reads nor touches /etc/postfix and
-// the machine's own mail system. If the test process itself dies, a waiting shell (the keeper) does the work of stop().
+// start`. configure() writes a file of the configuration, and reload() lets Postfix read it. stop() ends Postfix and
+// removes the directory. The test neither reads nor touches /etc/postfix and the machine's own mail system. If the test
+// process itself dies, a waiting shell (the keeper) does the work of stop().
 // Needs Debian's package postfix and root, and says so in one line: without them the tests that ask for it fail.
 // Messages and log are read as binary strings (one character, one octet).
 
 import { Buffer } from "node:buffer";
 import { headerChecks, MAILBOXES, mainCf, masterCf } from "./postfix_config.ts";
 import { until } from "../rig/wait.ts";
+import { isAlive } from "./start.ts";
 
 /** Neither root nor Postfix: who owns the Maildirs and runs the proxy. */
 export const USER = "nobody";
@@ -65,8 +67,8 @@ export class Postfix {
     const { dir } = this;
     const owner = { uid: userId(USER), gid: groupOfUser(USER) };
     Deno.mkdirSync(`${dir}/etc`);
-    Deno.writeTextFileSync(`${dir}/etc/main.cf`, mainCf({ dir, ...owner }) + mainLines);
-    Deno.writeTextFileSync(`${dir}/etc/master.cf`, masterCf(masterEntries));
+    this.configure("main.cf", mainCf({ dir, ...owner }) + mainLines);
+    this.configure("master.cf", masterCf(masterEntries));
     Deno.writeTextFileSync(`${dir}/etc/header_checks`, headerChecks());
     makeDirectory(`${dir}/data`, { uid: userId("postfix"), gid: 0, mode: 0o700 });
     makeDirectory(`${dir}/mail`, { ...owner, mode: 0o700 });
@@ -79,10 +81,34 @@ export class Postfix {
     await this.#postfix("start");
   }
 
+  /**
+   * Writes main.cf or master.cf whole: master(8) ends if it reads half of its own. The file is dated back. While main.cf
+   * is younger than two seconds, each program of Postfix reads it again, a second later: it may be half written.
+   */
+  configure(name: "main.cf" | "master.cf", text: string): void {
+    const path = `${this.dir}/etc/${name}`;
+    Deno.writeTextFileSync(`${path}.new`, text);
+    const past = new Date(Date.now() - 60_000);
+    Deno.utimeSync(`${path}.new`, past, past);
+    Deno.renameSync(`${path}.new`, path);
+  }
+
+  /** The text of main.cf or master.cf. */
+  configuration(name: "main.cf" | "master.cf"): string {
+    return Deno.readTextFileSync(`${this.dir}/etc/${name}`);
+  }
+
+  /** Lets Postfix read its files. It has read them when this returns. */
+  async reload(): Promise<void> {
+    const mark = this.log().length;
+    await this.#postfix("reload");
+    await until(() => this.log(mark).includes(": reload -- version"), "the reload of Postfix");
+  }
+
   /** Ends Postfix and removes the directory. */
   async stop(): Promise<void> {
     try {
-      if (isDirectory(`${this.dir}/etc`)) await this.#postfix("stop");
+      if (isDirectory(`${this.dir}/etc`)) await this.#end();
     } finally {
       await until(() => remove(this.dir), `the removal of ${this.dir}`, 10_000);
       const writer = this.#keeper.stdin.getWriter();
@@ -131,6 +157,14 @@ export class Postfix {
       const found = recipient.slice(recipient.indexOf("+") + 1, recipient.indexOf("@"));
       return found === tag || found.startsWith(`${tag}.`);
     });
+  }
+
+  /** Does what `postfix stop` does, without the second that it sleeps before it looks again. */
+  async #end(): Promise<void> {
+    const pid = Number(Deno.readTextFileSync(`${this.dir}/queue/pid/master.pid`));
+    if (!isAlive(pid)) throw new Error(`master(8) has ended before: ${this.log()}`);
+    Deno.kill(pid, "SIGTERM");
+    await until(() => !isAlive(pid), `the end of master(8), process ${pid}`);
   }
 
   async #postfix(word: string): Promise<void> {

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { freePorts } from "../rig/ports.ts";
 import { install, type Installed, isAlive, stop } from "./installed.ts";
-import { createPostfix, filesBelow, findProgram, type Postfix, readOctets } from "./postfix.ts";
+import { createPostfix, filesBelow, type Postfix, readOctets } from "./postfix.ts";
 import { beforeFilter, DOMAIN } from "./postfix_config.ts";
 import { isListening, runCommand } from "./start.ts";
 import { sendMail } from "./stranger.ts";
@@ -133,15 +133,13 @@ async function runCommands(part: string): Promise<void> {
  */
 async function paste({ postfix, isUp }: Site, parts: Map<string, string>): Promise<void> {
   const demands = DEMANDS.map(([name, everywhere]) => `${name} = ${everywhere}\n`).join("");
-  Deno.writeTextFileSync(`${postfix.dir}/etc/main.cf`, demands, { append: true });
-  for (const name of ["main.cf", "master.cf"]) {
+  for (const name of ["main.cf", "master.cf"] as const) {
     const lines = parts.get(`/etc/postfix/${name}`);
     assert.ok(lines, `${name} of ${[...parts.keys()]}`);
-    Deno.writeTextFileSync(`${postfix.dir}/etc/${name}`, lines, { append: true });
+    postfix.configure(name, `${postfix.configuration(name)}${name === "main.cf" ? demands : ""}${lines}`);
   }
   assert.ok(parts.has("then"));
-  const { status, stderr } = await runCommand([findProgram("postfix"), "-c", `${postfix.dir}/etc`, "reload"]);
-  assert.equal(status, 0, stderr);
+  await postfix.reload();
   await until(isUp, "both new servers");
 }
 
@@ -198,8 +196,7 @@ function installFilter({ postfix, open }: Site): { command: string; seen: string
     filter,
     `#!/bin/sh
 printf '%s' "$1" >"$2"
-sleep 2
-grep -q '^Subject: spam' "$EMAIL" || exit 0
+grep -q '^Subject: spam' "$EMAIL" || exec sleep 2
 echo "550 5.7.1 No spam, please" >&2
 exit 1
 `,

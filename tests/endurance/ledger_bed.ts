@@ -73,7 +73,7 @@ export async function openLedgerBed(): Promise<LedgerBed> {
     Deno.copyFileSync(fromFileUrl(new URL("./filter.sh", import.meta.url)), filter);
     Deno.chmodSync(filter, 0o755);
     const bed = await layOut(before, after, { installed, filter });
-    await Promise.all([startPostfix(after, [afterFilter(bed.afterPort)]), startPostfix(before, bed.entries)]);
+    await Promise.all([after.start([afterFilter(bed.afterPort)], TUNING), before.start(bed.entries, TUNING)]);
     await startListeners(bed);
     return bed;
   } catch (error) {
@@ -113,12 +113,6 @@ async function layOut(
     ),
   ]);
   return { before, after, installed, afterPort, listeners: new Map(), kills: [], port, words, entries };
-}
-
-async function startPostfix(postfix: Postfix, entries: readonly string[]): Promise<void> {
-  await postfix.start(entries);
-  Deno.writeTextFileSync(`${postfix.dir}/etc/main.cf`, TUNING, { append: true });
-  await tellPostfix(postfix, "reload");
 }
 
 async function tellPostfix(postfix: Postfix, word: string): Promise<void> {
