@@ -3,19 +3,16 @@
 
 import assert from "node:assert/strict";
 import { rspamdCheck } from "../../../lib/checks/rspamd/rspamd.ts";
-import type { Verdict } from "../../../lib/mail/verdict.ts";
-import { type Mail, messageOf } from "../../../lib/mail/message.ts";
-import { parseScanner } from "../../../lib/ports/address.ts";
+import type { Mail } from "../../../lib/mail/message.ts";
+import type { Address } from "../../../lib/ports/runtime.ts";
 import { denoRuntime } from "../../../lib/runtime/deno/runtime.ts";
 import { replyText } from "../../../lib/smtp/reply.ts";
 import { bytesOf, textOf } from "../../../lib/text/octets.ts";
 import { SharedTurn } from "../../../lib/wire/shared_turn.ts";
 import { fieldsOf, httpAnswer, messageIn, RSPAMD } from "../../fakes/rspamd.ts";
-import { FakeRuntime } from "../../fakes/runtime.ts";
-import { FakeScanner, FAULTS_AT, type Protocol } from "../../fakes/scanner.ts";
-import { fillSpool, MAIL, newSpool } from "../../fakes/spool.ts";
-import { freePort } from "../../rig/ports.ts";
-import { until } from "../../rig/wait.ts";
+import { FakeScanner, type Protocol } from "../../fakes/scanner.ts";
+import { MAIL } from "../../fakes/spool.ts";
+import { judgeBy, type Judged, parseServers, testScanner } from "../scanner.ts";
 
 const PLAIN = bytesOf("Subject: hello\n\nworld\n.\n");
 const SPAM = bytesOf(`X-Rspamd: {"action":"reject","score":20}\nSubject: hello\n\nworld\n`);
@@ -23,33 +20,26 @@ const SPAM = bytesOf(`X-Rspamd: {"action":"reject","score":20}\nSubject: hello\n
 /** A message of more than what is kept in memory: it goes through a file, in several chunks. */
 const LARGE = bytesOf(`Subject: large\n\n${"A line.\n\r\n".repeat(70_000)}`);
 
-// A fault that is told by time alone is over then.
-const SHORT = 400;
-
 const { clock, network } = denoRuntime();
 const turn = new SharedTurn(clock);
 
-interface Options {
-  readonly servers: readonly string[];
-  readonly timeout?: number;
-  readonly signal?: AbortSignal;
-  readonly password?: string;
-  readonly mail?: Mail;
-}
+const make = (servers: readonly Address[], timeout: number, password?: string) =>
+  rspamdCheck({ clock, network }, { servers, timeout, password, turn });
 
-async function judge(
+testScanner({
+  name: "rspamd",
+  protocol: RSPAMD,
+  make,
+  small: SPAM,
+  large: LARGE,
+  isJudged: ({ kind }, octets) => kind === (octets === SPAM ? "reject" : "accept"),
+});
+
+function judge(
   octets: Uint8Array,
-  { servers, timeout = 30_000, signal = new AbortController().signal, password, mail = MAIL }: Options,
-): Promise<{ verdict: Verdict; notices: string[] }> {
-  const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
-  await fillSpool(spool, octets);
-  const addresses = servers.map((server) => parseScanner(server, "127.0.0.1:11333"));
-  const check = rspamdCheck({ clock, network }, { servers: addresses, timeout, password, turn });
-  const notices: string[] = [];
-  const notice = (text: string) => void notices.push(text);
-  const verdict = await check.judge(messageOf(mail, spool), { signal, limit: 80_000, notice, files });
-  await spool.remove();
-  return { verdict, notices };
+  { servers, password, mail = MAIL }: { servers: readonly string[]; password?: string; mail?: Mail },
+): Promise<Judged> {
+  return judgeBy(make(parseServers(servers), 30_000, password), octets, { mail });
 }
 
 /** A rspamd that says this of everything. */
@@ -167,20 +157,13 @@ Deno.test("rspamd: a server that allows another request gets it on the same conn
     answer: () => httpAnswer('{"action":"no action"}').replace("Connection: close\r\n", ""),
     closes: false,
   });
-  const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
-  await fillSpool(spool, PLAIN);
-  const servers = [parseScanner(server.address, "")];
-  const check = rspamdCheck({ clock, network }, { servers, timeout: 30_000, password: undefined, turn });
-  const options = { signal: new AbortController().signal, limit: 80_000, notice: () => {}, files };
-  for (let count = 0; count < 3; count++) {
-    assert.equal((await check.judge(messageOf(MAIL, spool), options)).kind, "accept");
-  }
+  const check = make(parseServers([server.address]), 30_000);
+  for (let count = 0; count < 3; count++) assert.equal((await judgeBy(check, PLAIN)).verdict.kind, "accept");
   assert.deepEqual([server.connections, server.questions.length], [1, 3]);
-  server.dropAll();
-  assert.equal((await check.judge(messageOf(MAIL, spool), options)).kind, "accept");
+  await server.dropAll();
+  assert.equal((await judgeBy(check, PLAIN)).verdict.kind, "accept");
   assert.equal(server.connections, 2);
-  server.dropAll();
-  await spool.remove();
+  await server.dropAll();
 });
 
 Deno.test("rspamd: a malformed answer is no opinion", async () => {
@@ -220,59 +203,4 @@ Deno.test("rspamd: an answer counts that comes in the middle of the message", as
     const { verdict } = await judge(LARGE, { servers });
     assert.equal(verdict.why, `rspamd could not tell: ${servers[0]} answered with HTTP status 413`);
   }
-});
-
-Deno.test("rspamd: a fault at any point is no opinion, and another server has one", async () => {
-  await using faulty = await FakeScanner.start(RSPAMD);
-  await using healthy = await FakeScanner.start(RSPAMD);
-  for (const fault of FAULTS_AT) {
-    for (const message of [SPAM, LARGE]) {
-      const what = `${fault.does} at ${fault.at}, ${message.length} octets`;
-      faulty.fault = message === LARGE ? { ...fault, half: 300_000 } : fault;
-      const alone = await judge(message, { servers: [faulty.address], timeout: SHORT });
-      assert.equal(alone.verdict.kind, "unsure", `${what}: ${alone.verdict.why}`);
-      const which = `(cannot connect to )?${faulty.address}:? .`;
-      assert.match(alone.verdict.why, new RegExp(`^rspamd could not tell: ${which}`), what);
-      assert.deepEqual(alone.notices, [], what);
-      const both = await judge(message, { servers: [faulty.address, healthy.address], timeout: 2 * SHORT });
-      assert.equal(both.verdict.kind, message === SPAM ? "reject" : "accept", `${what}: ${both.verdict.why}`);
-      assert.equal(both.notices.length, 1, what);
-      assert.match(both.notices[0]!, new RegExp(`^rspamd at ${healthy.address} answered, because ${which}`), what);
-    }
-  }
-});
-
-Deno.test("rspamd: a server that refuses connections is no opinion, and another server has one", async () => {
-  await using healthy = await FakeScanner.start(RSPAMD);
-  const refusing = `127.0.0.1:${await freePort()}`;
-  const alone = await judge(SPAM, { servers: [refusing, "unix:/nowhere"] });
-  assert.match(
-    alone.verdict.why,
-    /^rspamd could not tell: cannot connect to 127.*; cannot connect to unix:\/nowhere: /,
-  );
-  assert.equal((await judge(SPAM, { servers: [refusing, healthy.address] })).verdict.kind, "reject");
-});
-
-Deno.test("rspamd: when nobody waits any more its connection is closed at once", async () => {
-  await using server = await FakeScanner.start(RSPAMD, { fault: { at: "reply", does: "silent" } });
-  const aborter = new AbortController();
-  const judged = judge(PLAIN, { servers: [server.address], signal: aborter.signal });
-  await until(() => server.questions.length === 1, "the question");
-  aborter.abort();
-  assert.equal((await judged).verdict.kind, "unsure");
-  await until(() => server.open === 0, "the end of the connection");
-});
-
-Deno.test("rspamd: a message that cannot be read is not the scanner's failure", async () => {
-  await using server = await FakeScanner.start(RSPAMD);
-  const runtime = new FakeRuntime();
-  const { spool, files } = newSpool(runtime.files, { named: false });
-  await fillSpool(spool, LARGE);
-  runtime.files.fail("read", "other");
-  const servers = [parseScanner(server.address, "")];
-  const check = rspamdCheck({ clock, network }, { servers, timeout: 1000, password: undefined, turn });
-  const options = { signal: new AbortController().signal, limit: 1000, notice: () => {}, files };
-  await assert.rejects(async () => await check.judge(messageOf(MAIL, spool), options), { name: "IoError" });
-  assert.equal(server.questions.length, 0);
-  await spool.remove();
 });

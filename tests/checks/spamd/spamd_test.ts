@@ -5,18 +5,14 @@ import assert from "node:assert/strict";
 import { HEADER_LIMIT } from "../../../lib/checks/spamd/protocol.ts";
 import { spamdCheck } from "../../../lib/checks/spamd/spamd.ts";
 import type { Verdict } from "../../../lib/mail/verdict.ts";
-import { messageOf } from "../../../lib/mail/message.ts";
-import { parseScanner } from "../../../lib/ports/address.ts";
+import type { Address } from "../../../lib/ports/runtime.ts";
 import { denoRuntime } from "../../../lib/runtime/deno/runtime.ts";
 import { replyText } from "../../../lib/smtp/reply.ts";
 import { bytesOf, textOf } from "../../../lib/text/octets.ts";
 import { SharedTurn } from "../../../lib/wire/shared_turn.ts";
-import { FakeRuntime } from "../../fakes/runtime.ts";
-import { FakeScanner, FAULTS_AT, type Protocol } from "../../fakes/scanner.ts";
+import { FakeScanner, type Protocol } from "../../fakes/scanner.ts";
 import { scannedIn, SPAMD, spamdAnswer } from "../../fakes/spamd.ts";
-import { fillSpool, MAIL, newSpool } from "../../fakes/spool.ts";
-import { freePort } from "../../rig/ports.ts";
-import { until } from "../../rig/wait.ts";
+import { judgeBy, type Judged, parseServers, testScanner } from "../scanner.ts";
 
 const HAM = bytesOf("Subject: hello\n\nworld\n.\n");
 const SPAM = bytesOf(`X-Score: 7.5\nSubject: hello\n\nworld\n`);
@@ -24,32 +20,25 @@ const SPAM = bytesOf(`X-Score: 7.5\nSubject: hello\n\nworld\n`);
 /** A message of more than what is kept in memory: it goes through a file, in several chunks. */
 const LARGE = bytesOf(`Subject: large\n\n${"A line.\n\r\n".repeat(70_000)}`);
 
-// A fault that is told by time alone is over then.
-const SHORT = 400;
-
 const { clock, network } = denoRuntime();
 
-interface Options {
-  readonly servers: readonly string[];
-  readonly timeout?: number;
-  readonly reject?: number;
-  readonly signal?: AbortSignal;
-}
+const make = (servers: readonly Address[], timeout: number, reject?: number) =>
+  spamdCheck({ clock, network }, { servers, timeout, reject, turn: new SharedTurn(clock) });
 
-async function judge(
+testScanner({
+  name: "spamd",
+  protocol: SPAMD,
+  make,
+  small: SPAM,
+  large: LARGE,
+  isJudged: (verdict) => /^X-Spam-/.test(headerIn(verdict) ?? ""),
+});
+
+function judge(
   octets: Uint8Array,
-  { servers, timeout = 30_000, reject, signal = new AbortController().signal }: Options,
-): Promise<{ verdict: Verdict; notices: string[] }> {
-  const { spool, files } = newSpool(new FakeRuntime().files, { named: false });
-  await fillSpool(spool, octets);
-  const addresses = servers.map((server) => parseScanner(server, "127.0.0.1:783"));
-  const turn = new SharedTurn(clock);
-  const check = spamdCheck({ clock, network }, { servers: addresses, timeout, reject, turn });
-  const notices: string[] = [];
-  const notice = (text: string) => void notices.push(text);
-  const verdict = await check.judge(messageOf(MAIL, spool), { signal, limit: 80_000, notice, files });
-  await spool.remove();
-  return { verdict, notices };
+  { servers, reject }: { servers: readonly string[]; reject?: number },
+): Promise<Judged> {
+  return judgeBy(make(parseServers(servers), 30_000, reject), octets);
 }
 
 /** A spamd that says this of everything. */
@@ -170,57 +159,4 @@ Deno.test("spamd: an answer counts that comes in the middle of the message", asy
       `spamd could not tell: ${servers[0]} answered 74 EX_IOERR`,
     );
   }
-});
-
-Deno.test("spamd: a fault at any point is no opinion, and another server has one", async () => {
-  await using faulty = await FakeScanner.start(SPAMD);
-  await using healthy = await FakeScanner.start(SPAMD);
-  for (const fault of FAULTS_AT) {
-    for (const message of [SPAM, LARGE]) {
-      const what = `${fault.does} at ${fault.at}, ${message.length} octets`;
-      faulty.fault = message === LARGE ? { ...fault, half: 300_000 } : fault;
-      const alone = await judge(message, { servers: [faulty.address], timeout: SHORT });
-      assert.equal(alone.verdict.kind, "unsure", `${what}: ${alone.verdict.why}`);
-      const which = `(cannot connect to )?${faulty.address}:? .`;
-      assert.match(alone.verdict.why, new RegExp(`^spamd could not tell: ${which}`), what);
-      assert.deepEqual(alone.notices, [], what);
-      const both = await judge(message, { servers: [faulty.address, healthy.address], timeout: 2 * SHORT });
-      assert.match(headerIn(both.verdict) ?? "", /^X-Spam-/, `${what}: ${both.verdict.why}`);
-      assert.equal(both.notices.length, 1, what);
-      assert.match(both.notices[0]!, new RegExp(`^spamd at ${healthy.address} answered, because ${which}`), what);
-    }
-  }
-});
-
-Deno.test("spamd: a server that refuses connections is no opinion, and another server has one", async () => {
-  await using healthy = await FakeScanner.start(SPAMD);
-  const refusing = `127.0.0.1:${await freePort()}`;
-  const alone = await judge(SPAM, { servers: [refusing, "unix:/nowhere"] });
-  assert.match(alone.verdict.why, /^spamd could not tell: cannot connect to 127.*; cannot connect to unix:\/nowhere: /);
-  assert.equal((await judge(SPAM, { servers: [refusing, healthy.address], reject: 5 })).verdict.kind, "reject");
-});
-
-Deno.test("spamd: when nobody waits any more its connection is closed at once", async () => {
-  await using server = await FakeScanner.start(SPAMD, { fault: { at: "reply", does: "silent" } });
-  const aborter = new AbortController();
-  const judged = judge(HAM, { servers: [server.address], signal: aborter.signal });
-  await until(() => server.questions.length === 1, "the question");
-  aborter.abort();
-  assert.equal((await judged).verdict.kind, "unsure");
-  await until(() => server.open === 0, "the end of the connection");
-});
-
-Deno.test("spamd: a message that cannot be read is not the scanner's failure", async () => {
-  await using server = await FakeScanner.start(SPAMD);
-  const runtime = new FakeRuntime();
-  const { spool, files } = newSpool(runtime.files, { named: false });
-  await fillSpool(spool, LARGE);
-  runtime.files.fail("read", "other");
-  const servers = [parseScanner(server.address, "")];
-  const turn = new SharedTurn(clock);
-  const check = spamdCheck({ clock, network }, { servers, timeout: 1000, reject: undefined, turn });
-  const options = { signal: new AbortController().signal, limit: 1000, notice: () => {}, files };
-  await assert.rejects(async () => await check.judge(messageOf(MAIL, spool), options), { name: "IoError" });
-  assert.equal(server.questions.length, 0);
-  await spool.remove();
 });
