@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { runProgram } from "../e2e/start.ts";
 import { CLAMD, EICAR } from "../fakes/clamd.ts";
-import { FakeScanner, type FaultAt, FAULTS_AT } from "../fakes/scanner.ts";
+import { FakeScanner, FAULTS_AT } from "../fakes/scanner.ts";
 import { show } from "../rig/octets.ts";
-import { until } from "../rig/wait.ts";
-import { type Case, CONTENT, deliver, expectRecovered, expectUsable, startMessage, table } from "./rig.ts";
+import { CONTENT, deliver, expectUsable, table } from "./rig.ts";
+import { clientLeaves, faultTables, faulty } from "./scanner_faults.ts";
 
 const VIRUS = `Subject: hello\r\n\r\n${EICAR}\r\n`;
 const FOUND = "550 5.7.1 virus found: Eicar-Test\r\n";
@@ -27,22 +27,6 @@ Deno.test.afterAll(async () => {
   await first.stop();
   await second.stop();
 });
-
-/** A case in which the first server has this fault. */
-function faulty(fault: FaultAt | undefined, row: Case): Case {
-  return {
-    ...row,
-    play: async (talk) => {
-      first.fault = fault;
-      try {
-        await row.play(talk);
-      } finally {
-        first.isHealthy();
-        await first.dropAll();
-      }
-    },
-  };
-}
 
 table("--clamd", { options: () => [`--clamd=${first.address}`, "-v"] }, [
   {
@@ -75,7 +59,12 @@ table("--clamd", { options: () => [`--clamd=${first.address}`, "-v"] }, [
       assert.ok(first.questions.at(-1)!.length > LARGE.length * 0.9);
     },
   },
-  faulty({ at: "half request", half: 1_000_000, does: "reset", says: "INSTREAM size limit exceeded. ERROR\0" }, {
+  faulty(() => first, {
+    at: "half request",
+    half: 1_000_000,
+    does: "reset",
+    says: "INSTREAM size limit exceeded. ERROR\0",
+  }, {
     name: "a message that clamd does not take passes, and the log says why",
     play: async (talk) => {
       const client = await talk.open();
@@ -84,66 +73,17 @@ table("--clamd", { options: () => [`--clamd=${first.address}`, "-v"] }, [
       await expectUsable(client);
     },
   }),
-  faulty({ at: "reply", does: "silent" }, {
-    name: "a client that leaves ends the question",
-    play: async (talk) => {
-      const client = await talk.open();
-      await startMessage(client);
-      const asked = first.questions.length;
-      await client.say(`${CONTENT}.\r\n`);
-      await until(() => first.questions.length > asked, "the question");
-      client.close();
-      await until(() => first.open === 0, "the end of the connection to clamd");
-      talk.nothingPassed();
-    },
-  }),
+  clientLeaves(() => first),
 ]);
 
-// A fault that is told by time alone is over then.
-const SHORT = "--scan-timeout=0.4";
-
-const FAULTS: readonly FaultAt[] = FAULTS_AT;
-
-table("Faults of --clamd", { options: () => [`--clamd=${first.address}`, SHORT] }, [
-  ...FAULTS.map((fault) =>
-    faulty(fault, {
-      name: `${fault.does} at ${fault.at}: the message passes`,
-      play: async (talk) => {
-        const client = await talk.open();
-        assert.equal((await deliver(client, VIRUS)).code, 250);
-        talk.passed(VIRUS);
-        // One that hangs up in place of it may not have heard the reply, and that has a line of its own, now or later.
-        await client.quit();
-        await talk.logged(/error: \w+: message not checked reason="clamd could not tell: /);
-        assert.equal(talk.log.match(/error:|warning:/g)?.length, 1, talk.log);
-      },
-    })
-  ),
-]);
-
-table("Faults of --clamd with -r", { options: () => [`--clamd=${first.address}`, SHORT, "-r"] }, [
-  ...FAULTS.map((fault) =>
-    faulty(fault, {
-      name: `${fault.does} at ${fault.at}: the message is deferred`,
-      play: async (talk) => {
-        const client = await talk.open();
-        const reply = await deliver(client, VIRUS);
-        assert.equal(reply.raw, "451 4.3.0 Message could not be checked, try again later\r\n");
-        talk.nothingPassed();
-        await talk.logged(/error: \w+: message not checked reason="clamd could not tell: /);
-        first.isHealthy();
-        await expectRecovered(client);
-      },
-    })
-  ),
-]);
+faultTables({ name: "clamd", server: () => first, message: VIRUS, passesIn: "spawn" });
 
 table("Several --clamd", {
-  options: () => [`--clamd=${first.address}`, `--clamd=inet:${second.address}`, "--scan-timeout=3"],
+  options: () => [`--clamd=${first.address}`, `--clamd=inet:${second.address}`, "--scan-timeout=2"],
   modes: ["spawn"],
 }, [
-  ...FAULTS.map((fault) =>
-    faulty(fault, {
+  ...FAULTS_AT.map((fault) =>
+    faulty(() => first, fault, {
       name: `${fault.does} at ${fault.at}: the other one answers`,
       play: async (talk) => {
         const client = await talk.open();
@@ -160,7 +100,7 @@ table("A --clamd that has failed", {
   options: () => [`--clamd=${first.address}`, `--clamd=${second.address}`],
   modes: ["listen"],
 }, [
-  faulty({ at: "reply", does: "close" }, {
+  faulty(() => first, { at: "reply", does: "close" }, {
     name: "is not asked by the next session either",
     play: async (talk) => {
       const before = first.connections;

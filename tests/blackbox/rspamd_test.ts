@@ -4,10 +4,11 @@
 import assert from "node:assert/strict";
 import { runProgram } from "../e2e/start.ts";
 import { fieldsOf, messageIn, RSPAMD } from "../fakes/rspamd.ts";
-import { FakeScanner, type FaultAt, FAULTS_AT } from "../fakes/scanner.ts";
+import { FakeScanner } from "../fakes/scanner.ts";
 import { show, utf8 } from "../rig/octets.ts";
 import { until } from "../rig/wait.ts";
-import { type Case, CONTENT, deliver, expectRecovered, expectUsable, startMessage, table } from "./rig.ts";
+import { type Case, deliver, expectUsable, table } from "./rig.ts";
+import { clientLeaves, faultTables, faulty } from "./scanner_faults.ts";
 
 /** A message for which the fake rspamd answers so. */
 function mailFor(answer: object): string {
@@ -49,21 +50,6 @@ Deno.test.afterAll(async () => {
   await second.stop();
   await keeping.stop();
 });
-
-/** A case in which the first server has this fault. */
-function faulty(fault: FaultAt, row: Case): Case {
-  return {
-    ...row,
-    play: async (talk) => {
-      first.fault = fault;
-      try {
-        await row.play(talk);
-      } finally {
-        first.isHealthy();
-      }
-    },
-  };
-}
 
 /** A message that rspamd refuses. */
 function refusal(name: string, answer: object, reply: string, log: RegExp): Case {
@@ -191,58 +177,13 @@ table("--rspamd", { options: () => [`--rspamd=${first.address}`, "-v"] }, [
       assert.ok(talk.downstream.messages[0]?.text === expected, "it came otherwise");
     },
   },
-  faulty({ at: "reply", does: "silent" }, {
-    name: "a client that leaves ends the question",
-    play: async (talk) => {
-      const client = await talk.open();
-      await startMessage(client);
-      const asked = first.questions.length;
-      await client.say(`${CONTENT}.\r\n`);
-      await until(() => first.questions.length > asked, "the question");
-      client.close();
-      await until(() => first.open === 0, "the end of the connection to rspamd");
-      talk.nothingPassed();
-    },
-  }),
+  clientLeaves(() => first),
 ]);
 
-// A fault that is told by time alone is over then.
-const SHORT = "--scan-timeout=0.4";
-
-table("Faults of --rspamd", { options: () => [`--rspamd=${first.address}`, SHORT], modes: ["listen"] }, [
-  ...FAULTS_AT.map((fault) =>
-    faulty(fault, {
-      name: `${fault.does} at ${fault.at}: the message passes`,
-      play: async (talk) => {
-        const client = await talk.open();
-        assert.equal((await deliver(client, mailFor(REJECT))).code, 250);
-        talk.passed(mailFor(REJECT));
-        await talk.logged(/error: \w+: message not checked reason="rspamd could not tell: /);
-        assert.equal(talk.log.match(/ error: /g)?.length, 1, talk.log);
-      },
-    })
-  ),
-]);
-
-table("Faults of --rspamd with -r", { options: () => [`--rspamd=${first.address}`, SHORT, "-r"], modes: ["spawn"] }, [
-  ...FAULTS_AT.map((fault) =>
-    faulty(fault, {
-      name: `${fault.does} at ${fault.at}: the message is deferred`,
-      play: async (talk) => {
-        const client = await talk.open();
-        const reply = await deliver(client, mailFor(REJECT));
-        assert.equal(reply.raw, "451 4.3.0 Message could not be checked, try again later\r\n");
-        talk.nothingPassed();
-        await talk.logged(/error: \w+: message not checked reason="rspamd could not tell: /);
-        first.isHealthy();
-        await expectRecovered(client);
-      },
-    })
-  ),
-]);
+faultTables({ name: "rspamd", server: () => first, message: mailFor(REJECT), passesIn: "listen" });
 
 table("Several --rspamd", { options: () => [`--rspamd=${first.address}`, `--rspamd=${second.address}`] }, [
-  faulty({ at: "reply", does: "nonsense", says: "HTTP/1.1 500 Oops\r\n\r\n" }, {
+  faulty(() => first, { at: "reply", does: "nonsense", says: "HTTP/1.1 500 Oops\r\n\r\n" }, {
     name: "the second one answers where the first one fails",
     play: async (talk) => {
       const client = await talk.open();

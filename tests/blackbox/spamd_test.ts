@@ -4,11 +4,12 @@
 import assert from "node:assert/strict";
 import { runProgram } from "../e2e/start.ts";
 import { RSPAMD } from "../fakes/rspamd.ts";
-import { FakeScanner, type FaultAt, FAULTS_AT } from "../fakes/scanner.ts";
+import { FakeScanner } from "../fakes/scanner.ts";
 import { SPAMD } from "../fakes/spamd.ts";
 import { show } from "../rig/octets.ts";
 import { until } from "../rig/wait.ts";
-import { type Case, CONTENT, deliver, expectRecovered, expectUsable, startMessage, table } from "./rig.ts";
+import { CONTENT, deliver, expectUsable, table } from "./rig.ts";
+import { clientLeaves, faultTables, faulty } from "./scanner_faults.ts";
 
 const SPAM = "X-Score: 7.5\r\nSubject: hello\r\n\r\nX-Score: body\r\n";
 const MARKED = `X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=7.5\r\n\ttests=A\r\n${SPAM}`;
@@ -30,21 +31,6 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(async () => {
   for (const server of [first, second, rspamd]) await server.stop();
 });
-
-/** A case in which the first server has this fault. */
-function faulty(fault: FaultAt, row: Case): Case {
-  return {
-    ...row,
-    play: async (talk) => {
-      first.fault = fault;
-      try {
-        await row.play(talk);
-      } finally {
-        first.isHealthy();
-      }
-    },
-  };
-}
 
 table("--spamd", { options: () => [`--spamd=${first.address}`, "-v"] }, [
   {
@@ -74,19 +60,7 @@ table("--spamd", { options: () => [`--spamd=${first.address}`, "-v"] }, [
       assert.ok(talk.downstream.messages[0]?.text === `X-Spam-Status: No, score=0.1\r\n\ttests=A\r\n${LARGE}`);
     },
   },
-  faulty({ at: "reply", does: "silent" }, {
-    name: "a client that leaves ends the question",
-    play: async (talk) => {
-      const client = await talk.open();
-      await startMessage(client);
-      const asked = first.questions.length;
-      await client.say(`${CONTENT}.\r\n`);
-      await until(() => first.questions.length > asked, "the question");
-      client.close();
-      await until(() => first.open === 0, "the end of the connection to spamd");
-      talk.nothingPassed();
-    },
-  }),
+  clientLeaves(() => first),
 ]);
 
 table("--spamd-reject", { options: () => [`--spamd=${first.address}`, "--spamd-reject=7.5", "-v"] }, [
@@ -122,7 +96,7 @@ table("--rspamd and --spamd", { options: () => [`--rspamd=${rspamd.address}`, `-
       talk.passed(`${marks}${header}\r\nX-Spam: Yes\r\n\r\n${body}`);
     },
   },
-  faulty({ at: "reply", does: "silent" }, {
+  faulty(() => first, { at: "reply", does: "silent" }, {
     name: "a refusal of one does not wait for the other",
     play: async (talk) => {
       const client = await talk.open();
@@ -133,43 +107,10 @@ table("--rspamd and --spamd", { options: () => [`--rspamd=${rspamd.address}`, `-
   }),
 ]);
 
-// A fault that is told by time alone is over then.
-const SHORT = "--scan-timeout=0.4";
-
-table("Faults of --spamd", { options: () => [`--spamd=${first.address}`, SHORT], modes: ["listen"] }, [
-  ...FAULTS_AT.map((fault) =>
-    faulty(fault, {
-      name: `${fault.does} at ${fault.at}: the message passes`,
-      play: async (talk) => {
-        const client = await talk.open();
-        assert.equal((await deliver(client, SPAM)).code, 250);
-        talk.passed(SPAM);
-        await talk.logged(/error: \w+: message not checked reason="spamd could not tell: /);
-        assert.equal(talk.log.match(/ error: /g)?.length, 1, talk.log);
-      },
-    })
-  ),
-]);
-
-table("Faults of --spamd with -r", { options: () => [`--spamd=${first.address}`, SHORT, "-r"], modes: ["spawn"] }, [
-  ...FAULTS_AT.map((fault) =>
-    faulty(fault, {
-      name: `${fault.does} at ${fault.at}: the message is deferred`,
-      play: async (talk) => {
-        const client = await talk.open();
-        const reply = await deliver(client, SPAM);
-        assert.equal(reply.raw, "451 4.3.0 Message could not be checked, try again later\r\n");
-        talk.nothingPassed();
-        await talk.logged(/error: \w+: message not checked reason="spamd could not tell: /);
-        first.isHealthy();
-        await expectRecovered(client);
-      },
-    })
-  ),
-]);
+faultTables({ name: "spamd", server: () => first, message: SPAM, passesIn: "listen" });
 
 table("Several --spamd", { options: () => [`--spamd=${first.address}`, `--spamd=${second.address}`] }, [
-  faulty({ at: "reply", does: "nonsense", says: "SPAMD/1.1 69 EX_UNAVAILABLE\r\n\r\n" }, {
+  faulty(() => first, { at: "reply", does: "nonsense", says: "SPAMD/1.1 69 EX_UNAVAILABLE\r\n\r\n" }, {
     name: "the second one answers where the first one fails",
     play: async (talk) => {
       const client = await talk.open();
