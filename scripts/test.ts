@@ -4,25 +4,17 @@
 // has no means for (tests/needs.ts), and names them before and after. With --install it first installs the means
 // (Debian or Ubuntu, root) and leaves nothing out. Then a suite that does not run is a failure.
 //
-// One more file runs at a time than there are processors. Files that change something that a machine has only once run
-// one at a time. The last line is the sum. The exit status is 0 if nothing failed, 1 if something did, 64 for wrong
-// use, and 130 after an interrupt. Even then it leaves no process of its own behind.
+// One more file runs at a time than there are processors, and beside them one that mostly waits. With --jobs=N it is N
+// files in all. Files that change something that a machine has only once run one at a time. The last line is the sum.
+// The exit status is 0 if nothing failed, 1 if something did, 64 for wrong use, and 130 after an interrupt. Even then it
+// leaves no process of its own behind.
 
 import { existsSync } from "node:fs";
-import {
-  isAlone,
-  isHere,
-  isIn,
-  MEANS,
-  type Means,
-  type MeansName,
-  missing,
-  type Suite,
-  SUITES,
-} from "../tests/needs.ts";
+import { isHere, isIn, MEANS, type Means, type MeansName, missing, type Suite, SUITES } from "../tests/needs.ts";
 import { ROOT } from "./build.ts";
 import { installPackages } from "./debian.ts";
 import { type Outcome, TestFile } from "./test_file.ts";
+import { type Place, TestQueue } from "./test_queue.ts";
 
 const USAGE = "usage: deno task test [--install] [--fail-fast] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER ...]";
 
@@ -37,8 +29,8 @@ interface Options {
   readonly install: boolean;
   /** After a failure no other file begins. */
   readonly failFast: boolean;
-  /** How many files run at a time. */
-  readonly jobs: number;
+  /** A file runs at each of these. */
+  readonly places: readonly Place[];
   /** Seconds after which a file is killed. */
   readonly limit: number;
   /** Absolute paths of files and folders. */
@@ -76,21 +68,25 @@ report();
 function readOptions(args: readonly string[]): Options {
   let install = false;
   let failFast = false;
-  // One more than there are processors: a third of the files waits for servers and time limits.
-  let jobs = navigator.hardwareConcurrency + 1;
+  // One more than there are processors: all files wait now and then. And one for those that mostly wait.
+  let places: Place[] = [...anyPlaces(navigator.hardwareConcurrency + 1), "waiting"];
   let limit = 600;
   const paths: string[] = [];
   for (const arg of args) {
     const [, name, digits] = /^--(jobs|limit)=([1-9]\d*)$/.exec(arg) ?? [];
     if (arg === "--install") install = true;
     else if (arg === "--fail-fast") failFast = true;
-    else if (name === "jobs") jobs = Number(digits);
+    else if (name === "jobs") places = anyPlaces(Number(digits));
     else if (name === "limit") limit = Number(digits);
     else if (arg.startsWith("-")) die(`unknown option ${arg}\n${USAGE}`);
     // `deno task` changes to the repository. INIT_CWD says where it came from.
     else paths.push(arg.startsWith("/") ? arg : `${Deno.env.get("INIT_CWD") ?? Deno.cwd()}/${arg}`);
   }
-  return { install, failFast, jobs, limit, paths: paths.length > 0 ? paths : [TESTS] };
+  return { install, failFast, places, limit, paths: paths.length > 0 ? paths : [TESTS] };
+}
+
+function anyPlaces(count: number): Place[] {
+  return Array.from({ length: count }, () => "any");
 }
 
 function testFiles(path: string): string[] {
@@ -138,29 +134,24 @@ async function install(): Promise<void> {
 // --- The run
 
 async function runAll(files: readonly string[]): Promise<void> {
-  console.log(`${counted(files.length, "test file")}, ${options.jobs} at a time`);
+  console.log(`${counted(files.length, "test file")}, ${options.places.length} at a time`);
   sayLeftOut();
   for (const signal of SIGNALS) Deno.addSignalListener(signal, interrupt);
-  // The files that take longest go first: those that run alone, then those that need something.
-  const rank = (file: string) =>
-    isAlone(nameOf(file)) ? 0 : SUITES.some(({ where }) => isIn(where, nameOf(file))) ? 1 : 2;
-  const queue = files.toSorted((a, b) => rank(a) - rank(b));
-  let isOneAlone = false;
-  const lane = async (_: unknown, number: number) => {
-    const width = Math.floor(PORTS.count / options.jobs);
+  const { places } = options;
+  const byName = new Map(files.map((file) => [nameOf(file), file]));
+  const queue = new TestQueue([...byName.keys()], places);
+  const run = async (place: Place, number: number) => {
+    const width = Math.floor(PORTS.count / places.length);
     const first = PORTS.first + number * width;
     while (!isInterrupted && !(options.failFast && outcomes.some(({ complaint }) => complaint))) {
-      // If only files that run alone are left, the lane that runs one takes the next.
-      const at = queue.findIndex((file) => !isOneAlone || !isAlone(nameOf(file)));
-      const [file] = at < 0 ? [] : queue.splice(at, 1);
-      if (file === undefined) return;
-      if (isAlone(nameOf(file))) isOneAlone = true;
-      await runFile(file, `${first}-${first + width - 1}`);
-      if (isAlone(nameOf(file))) isOneAlone = false;
+      const name = queue.take(place);
+      if (name === undefined) return;
+      await runFile(byName.get(name)!, `${first}-${first + width - 1}`);
+      queue.release(name);
     }
   };
   const ticking = setInterval(() => sayStatus(status()), 1000);
-  await Promise.all(Array.from({ length: options.jobs }, lane));
+  await Promise.all(places.map(run));
   clearInterval(ticking);
   for (const signal of SIGNALS) Deno.removeSignalListener(signal, interrupt);
 }

@@ -162,6 +162,46 @@ export function isAlone(file: string): boolean {
   return ALONE.some((where) => isIn(where, file));
 }
 
+/** Files that take more than 20 seconds. They begin first, so that no processor has nothing to do at the end. */
+export const LONG: readonly string[] = [
+  "endurance/",
+  "faults/faults_test.ts",
+  "hostile/hostile_test.ts",
+  "e2e/postfix_test.ts",
+  "runtime/contract_test.ts",
+  "blackbox/gone_test.ts",
+  "blackbox/clamd_test.ts",
+  "blackbox/content_checks_test.ts",
+  "e2e/doctor_test.ts",
+];
+
+export function isLong(file: string): boolean {
+  return LONG.some((where) => isIn(where, file));
+}
+
+/**
+ * Files that mostly wait: all their processes together take less than a third of a processor's time. One of them runs
+ * beside the others.
+ */
+export const WAITING: readonly string[] = [
+  ...ALONE,
+  "runtime/contract_test.ts",
+  "blackbox/gone_test.ts",
+  "blackbox/clamd_test.ts",
+  "blackbox/content_checks_test.ts",
+  "blackbox/deterrent_test.ts",
+  "blackbox/doctor_test.ts",
+  "blackbox/metrics_test.ts",
+  "blackbox/notify_test.ts",
+  "dns/stub_resolver_test.ts",
+  "e2e/deterrent_dns_test.ts",
+  "e2e/urls_test.ts",
+];
+
+export function isWaiting(file: string): boolean {
+  return WAITING.some((where) => isIn(where, file));
+}
+
 const known = new Set<MeansName>();
 
 /** Whether the machine has it. Means that are there are asked for once. Missing ones may be installed meanwhile. */

@@ -1,0 +1,42 @@
+// Tests of scripts/test_queue.ts: which file a place takes next.
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { type Place, TestQueue } from "../../scripts/test_queue.ts";
+import { fromFileUrl } from "../e2e/paths.ts";
+import { ALONE, LONG, WAITING } from "../needs.ts";
+
+const [FIRST_ALONE = "", SECOND_ALONE = ""] = ALONE;
+const SHORT = "smtp/reply_test.ts";
+const LONG_ONE = "faults/faults_test.ts";
+const WAITS = "dns/stub_resolver_test.ts";
+const FILES = [SHORT, WAITS, SECOND_ALONE, FIRST_ALONE, LONG_ONE];
+
+/** What these places take, one after the other, while nothing ends. */
+function take(queue: TestQueue, ...places: readonly Place[]): (string | undefined)[] {
+  return places.map((place) => queue.take(place));
+}
+
+Deno.test("the files that take longest go first, and no two at a time that run alone", () => {
+  const queue = new TestQueue(FILES, ["any", "any"]);
+  assert.deepEqual(take(queue, "any", "any", "any", "any"), [SECOND_ALONE, LONG_ONE, SHORT, WAITS]);
+  assert.equal(queue.take("any"), undefined);
+  queue.release(SHORT);
+  assert.equal(queue.take("any"), undefined);
+  queue.release(SECOND_ALONE);
+  assert.deepEqual(take(queue, "any", "any"), [FIRST_ALONE, undefined]);
+});
+
+Deno.test("a place for files that mostly wait takes nothing else, and the others take those last", () => {
+  const queue = new TestQueue(FILES, ["any", "waiting"]);
+  assert.deepEqual(take(queue, "waiting", "any", "any"), [SECOND_ALONE, LONG_ONE, SHORT]);
+  assert.deepEqual(take(queue, "waiting", "waiting"), [WAITS, undefined]);
+  queue.release(SECOND_ALONE);
+  assert.deepEqual(take(queue, "any", "any"), [FIRST_ALONE, undefined]);
+});
+
+Deno.test("the files that tests/needs.ts names are there", () => {
+  for (const name of [...ALONE, ...LONG, ...WAITING]) {
+    assert.ok(existsSync(fromFileUrl(new URL(`../${name}`, import.meta.url))), name);
+  }
+});
