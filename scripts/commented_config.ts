@@ -26,7 +26,8 @@ const INTRODUCTION =
 #
 # The service needs "next-hop" and "listen" (or POSTPROX_OPTIONS in /etc/default/postprox, which has precedence):
 # systemctl enable --now postprox
-# After a change: systemctl reload postprox. If a setting is wrong then, it fails, and the old settings stay in force.
+# After a change: systemctl reload postprox. When it returns, the new settings are in force. If one is wrong or cannot be in
+# force, it fails, says why in the journal, and the old settings stay.
 #
 # This shows the lines for main.cf and master.cf:
 # postprox --postfix-config=listen --config=/etc/postprox/postprox.conf

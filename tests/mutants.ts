@@ -94,6 +94,49 @@ const ROWS: readonly Row[] = [
     "commands/postfix_config/",
   ],
 
+  [
+    "a reload of one process is right, whatever it says",
+    "commands/listen.ts",
+    "if (made instanceof StartError) return { outcome: { isDone: false, why: made.message } };",
+    "if (made instanceof StartError) return { outcome: { isDone: true, needsRestart: [] } };",
+    "blackbox/reload_test.ts",
+  ],
+  [
+    "a reload with workers is right, whatever they say",
+    "commands/supervise.ts",
+    "return { isDone: false, why: made.message };",
+    "return { isDone: true, needsRestart: [] };",
+    "blackbox/reload_test.ts",
+  ],
+  [
+    "a reload that the end of postprox has overtaken is right",
+    "modes/listen.ts",
+    "return end.isNear ? ENDING : outcome;",
+    "return outcome;",
+    "modes/listen_test.ts",
+  ],
+  [
+    "a reload that is meant for another process is done",
+    "modes/reload_server.ts",
+    "asked.pid !== undefined && asked.pid !== pid ? { pid } : await reload()",
+    "await reload()",
+    "modes/reload_server_test.ts",
+  ],
+  [
+    "every user may ask for a reload",
+    "modes/reload_server.ts",
+    '{ transport: "unix", path }, OWNER_ONLY',
+    '{ transport: "unix", path }',
+    "modes/reload_server_test.ts",
+  ],
+  [
+    "the unit's reload waits for nothing",
+    "commands/postfix_config/systemd_unit.ts",
+    "ExecReload=${parts.program} reload $MAINPID\n",
+    "ExecReload=/bin/kill -HUP $MAINPID\n",
+    "commands/postfix_config/",
+  ],
+
   // --- the user
   [
     "root stays root in spite of --user",

@@ -30,6 +30,10 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./quarantine.ts")).quarantine,
   },
   {
+    word: "reload",
+    load: async () => (await import("./reload.ts")).reload,
+  },
+  {
     option: {
       long: "postfix-config",
       kind: choice("spawn", "listen"),

@@ -8,6 +8,7 @@ const USAGE = `Usage: postprox HOST:PORT [-c COMMAND] [-d DIR] [-t SEC] [-rv] [-
        postprox check [OPTION...] FILE|DIR|-...
        postprox doctor [HOST:PORT] [OPTION...] [--send=ADDRESS]
        postprox quarantine list|show|release|delete|expire --quarantine=DIR ...
+       postprox reload [PID]
        postprox --check-config|--print-config[=changed] [HOST:PORT] [OPTION...]
        postprox --postfix-config[=spawn|listen] [HOST:PORT] [OPTION...]
        postprox -hLV

@@ -10,6 +10,7 @@ import { listenMode, type Remade } from "../modes/listen.ts";
 import { isOwnServer, isReachable } from "../modes/own_server.ts";
 import { removePidFile, writePidFile } from "../modes/pid_file.ts";
 import { OwnPlaces } from "../modes/places.ts";
+import type { ReloadServer } from "../modes/reload_server.ts";
 import type { Service } from "../modes/service.ts";
 import { formatAddress } from "../ports/address.ts";
 import type { IoError } from "../ports/io_error.ts";
@@ -52,6 +53,7 @@ export async function startListening(
   const { pidFile, metrics } = settings.listen;
   let current = settings;
   const shown = metrics && await startCounts(parts, metrics, () => ({ ...loaded, settings: current }));
+  let reloadServer: ReloadServer | undefined;
   const listening = listenMode(parts, {
     listen: () =>
       socket
@@ -64,6 +66,7 @@ export async function startListening(
       if (address.transport === "unix") await refuseOwnServer(parts, address);
       // Root may have to make it.
       await startPidFile(runtime, pidFile);
+      reloadServer = await newReloadServer(parts);
       if (account) {
         await giveUpRoot(parts, settings, account);
         await prepare(parts, settings);
@@ -77,6 +80,7 @@ export async function startListening(
       shown?.counts.serves(state);
       sayReady(runtime, address);
       watch?.ask();
+      reloadServer?.serve(state.reload);
     },
     remake: async () => {
       service?.notifier.reloading();
@@ -95,13 +99,15 @@ export async function startListening(
         for (const why of made.message.split("\n")) tell(logger, "notReloaded", { why });
       }
       service?.notifier.ready();
-      return made instanceof StartError ? undefined : made;
+      if (made instanceof StartError) return { outcome: { isDone: false, why: made.message } };
+      return { made, outcome: { isDone: true, needsRestart: made?.needsRestart ?? [] } };
     },
   });
   try {
     return await orTempfail("-l, --listen", listening, listenHint(address));
   } finally {
     shown?.status.close();
+    await reloadServer?.close();
     if (pidFile !== undefined) await removePidFile(runtime, pidFile);
     await service?.notifier.end();
   }
@@ -110,6 +116,14 @@ export async function startListening(
 async function newService({ runtime, logger }: SessionParts): Promise<Service | undefined> {
   if (!runtime.variable("NOTIFY_SOCKET")) return undefined;
   return (await import("../modes/service.ts")).newService(runtime, logger);
+}
+
+/** Loaded only if there is a directory for its socket. */
+export async function newReloadServer(
+  { runtime, logger }: Pick<SessionParts, "runtime" | "logger">,
+): Promise<ReloadServer | undefined> {
+  if (!runtime.variable("RUNTIME_DIRECTORY")) return undefined;
+  return await (await import("../modes/reload_server.ts")).openReloadServer(runtime, logger);
 }
 
 /** The work before the first session. The user that serves mail must be able to do it. Throws a `StartError`. */
@@ -247,7 +261,7 @@ export interface Reread extends Pick<SessionParts, "options"> {
 async function reload(
   parts: SessionParts & Checks,
   { settings: before, reread }: Reloading,
-): Promise<(Remade & Checks & Reread) | StartError> {
+): Promise<(Remade & Checks & Reread & { readonly needsRestart: readonly string[] }) | StartError> {
   const { logger } = parts;
   let placed: Reread["placed"] | undefined;
   try {
@@ -257,10 +271,11 @@ async function reload(
     const checks = await loadChecks(parts, settings);
     checks.judge.start?.();
     tell(logger, "reloaded", {});
-    const changed = restartOptions(before, settings);
-    if (changed.length > 0) tell(logger, "needsRestart", { options: changed });
+    const needsRestart = restartOptions(before, settings);
+    if (needsRestart.length > 0) tell(logger, "needsRestart", { options: needsRestart });
     await noteMissingFilter(parts, settings);
-    return { ...checks, options, placed, settings: inForce(before, settings), ...limitsOf(settings) };
+    const limits = limitsOf(settings);
+    return { ...checks, options, placed, settings: inForce(before, settings), ...limits, needsRestart };
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     return placed?.(error) ?? error;

@@ -10,6 +10,8 @@ import type { InheritedSocket } from "../modes/inherited.ts";
 import type { Notifier } from "../modes/notifier.ts";
 import { isReachable } from "../modes/own_server.ts";
 import { removePidFile } from "../modes/pid_file.ts";
+import { BUG, ENDING, type ReloadOutcome } from "../modes/reload_words.ts";
+import type { ReloadServer } from "../modes/reload_server.ts";
 import type { Plan } from "../modes/generation.ts";
 import { LAST_WORDS as WORKER_LAST_WORDS, Supervisor } from "../modes/supervisor.ts";
 import { startWorker } from "../modes/worker_start.ts";
@@ -22,6 +24,7 @@ import {
   giveUpRoot,
   inForce,
   listenHint,
+  newReloadServer,
   refuseOwnServer,
   type Reread,
   restartOptions,
@@ -90,9 +93,11 @@ export async function supervise(parts: Supervising): Promise<number> {
   let isEnding = false;
   // One at a time, so that the last one counts.
   let reloaded: Promise<unknown> = Promise.resolve();
-  const reload = async () => {
+  const renew = async (): Promise<ReloadOutcome> => {
+    if (isEnding) return ENDING;
     notifier?.reloading();
     const made = await renewed(parts, supervisor, serving.settings);
+    if (isEnding) return ENDING;
     if (!(made instanceof StartError)) {
       plan = made.plan;
       serving = { ...made.serving, settings: inForce(serving.settings, made.serving.settings) };
@@ -102,20 +107,30 @@ export async function supervise(parts: Supervising): Promise<number> {
     if (made instanceof StartError) {
       // It comes last, because nobody may take the line before it for a success.
       for (const why of made.message.split("\n")) tell(logger, "notReloaded", { why });
-    } else {
-      tell(logger, "reloaded", {});
-      const changed = restartOptions(started, made.serving.settings);
-      if (changed.length > 0) tell(logger, "needsRestart", { options: changed });
-      await noteMissingFilter(parts, serving.settings);
+      notifier?.ready();
+      return { isDone: false, why: made.message };
     }
+    tell(logger, "reloaded", {});
+    const needsRestart = restartOptions(started, made.serving.settings);
+    if (needsRestart.length > 0) tell(logger, "needsRestart", { options: needsRestart });
+    await noteMissingFilter(parts, serving.settings);
     notifier?.ready();
+    return { isDone: true, needsRestart };
   };
-  runtime.onBug((error) => tell(logger, "bug", { error }));
-  runtime.signals.on("SIGHUP", () => {
+  // Never throws.
+  const reload = (): Promise<ReloadOutcome> => {
     logger.reopen();
     supervisor.reopen();
-    if (!isEnding) reloaded = reloaded.then(reload).catch((error) => tell(logger, "bug", { error }));
-  });
+    const outcome = reloaded.then(renew).catch((error) => {
+      tell(logger, "bug", { error });
+      return BUG;
+    });
+    reloaded = outcome;
+    return outcome;
+  };
+  let reloadServer: ReloadServer | undefined;
+  runtime.onBug((error) => tell(logger, "bug", { error }));
+  runtime.signals.on("SIGHUP", () => void reload());
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
     runtime.signals.on(signal, () => {
       const isDrain = !isEnding && signal !== "SIGQUIT";
@@ -133,6 +148,7 @@ export async function supervise(parts: Supervising): Promise<number> {
     if (address.transport === "unix") await refuseOwnServer({ runtime, ...serving }, address);
     // Root may have to make it.
     await startPidFile(runtime, pidFile);
+    reloadServer = await newReloadServer(parts);
     if (account) await giveUpRoot(parts, serving.settings, account);
     await sweep(parts, serving.settings);
     await noteMissingFilter(parts, serving.settings);
@@ -148,6 +164,7 @@ export async function supervise(parts: Supervising): Promise<number> {
       phase = "serving";
       await begin(parts, setup());
       notifier?.ready();
+      reloadServer?.serve(reload);
     }
     await supervisor.over;
     return 0;
@@ -156,6 +173,7 @@ export async function supervise(parts: Supervising): Promise<number> {
     for (const socket of sockets) socket.close();
     await supervisor.over;
     shown?.status?.close();
+    await reloadServer?.close();
     await notifier?.end();
     if (pidFile !== undefined) await removePidFile(runtime, pidFile);
   }

@@ -35,7 +35,7 @@ export async function work(
     // New settings come with new workers. The signal opens the log file again.
     remake: async () => {
       watch?.ask();
-      return undefined;
+      return { outcome: { isDone: true, needsRestart: [] } };
     },
   });
   const status = await orTempfail("--workers", listening, () => "try again");

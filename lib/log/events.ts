@@ -248,6 +248,8 @@ export const EVENTS = {
   ),
   reloaded: row<object>("info", "reloaded: new sessions use the files of settings and rules as they are now"),
   notReloaded: row("error", "not reloaded: settings and rules stay as they were", reason),
+  /** Nothing else depends on it: SIGHUP works. */
+  noReloadSocket: row("warning", "postprox reload gets no answer from this process", reason),
   notNotified: row("error", "cannot send notices to the service manager", reason),
   notSwept: row("warning", "cannot clean up the spool directory", reason),
   swept: row("warning", "removed a spool file that was left over", ({ file }: { file: string }) => ({ file })),

@@ -12,6 +12,7 @@ import { IoError } from "../ports/io_error.ts";
 import type { Clock, Conn, Listener } from "../ports/runtime.ts";
 import { OWN_REPLIES } from "../session/own_replies.ts";
 import type { Places } from "./places.ts";
+import { BUG, ENDING, type ReloadOutcome } from "./reload_words.ts";
 import { Session, type SessionChecks, type SessionParts, SHUTDOWN_GRACE } from "../session/session.ts";
 
 export interface ListenOptions {
@@ -24,8 +25,8 @@ export interface ListenOptions {
   readonly drainTimeout: number;
   /** Called when connections are accepted, and awaited. An error that it throws ends listen mode. */
   readonly onReady: (state: ListenState) => unknown;
-  /** Loads the checks again from the files as they are now; undefined if it cannot. It has then logged why. */
-  readonly remake: () => Promise<Remade | undefined>;
+  /** Loads the checks again from the files as they are now. If it cannot, nothing is made, and it has logged why. */
+  readonly remake: () => Promise<{ readonly made?: Remade | undefined; readonly outcome: ReloadOutcome }>;
 }
 
 /** How listen mode stands. It changes. */
@@ -35,6 +36,8 @@ export interface ListenState {
   readonly maxClients: number;
   /** No connections are accepted any more. */
   readonly isStopping: boolean;
+  /** Does what SIGHUP does. When it has done so, sessions that begin have the new checks. Never throws. */
+  reload(): Promise<ReloadOutcome>;
 }
 
 // The pause after an accept that failed because we have no descriptors.
@@ -61,27 +64,36 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
   const waiting = new Set<Promise<void>>();
   // Sessions may still ask these.
   const judges = new Set([parts.judge]);
-  let remade = Promise.resolve();
+  let remade: Promise<unknown> = Promise.resolve();
   const retire = async (judge: Judge) => {
     if (judges.delete(judge)) await judge.retire?.();
   };
   runtime.onBug((error) => tell(logger, "bug", { error }));
-  runtime.signals.on("SIGHUP", () => {
-    logger.reopen();
+  const remake = async (): Promise<ReloadOutcome> => {
     // No session begins any more.
-    if (end.isNear) return;
-    // One at a time, so that the last one counts.
-    remade = remade.then(async () => {
-      const before = current.judge;
-      const made = await options.remake();
-      if (!made) return;
+    if (end.isNear) return ENDING;
+    const before = current.judge;
+    const { made, outcome } = await options.remake();
+    if (made) {
       current = { ...current, newAdmission: undefined, ...made };
       ({ maxClients: places.limit, drainTimeout } = made);
       judges.add(current.judge);
       // A session keeps the judge that it began with.
       void Promise.allSettled(sessions.values()).then(() => retire(before));
-    }).catch((error) => tell(logger, "bug", { error }));
-  });
+    }
+    return end.isNear ? ENDING : outcome;
+  };
+  const reload = (): Promise<ReloadOutcome> => {
+    logger.reopen();
+    // One at a time, so that the last one counts.
+    const outcome = remade.then(remake).catch((error) => {
+      tell(logger, "bug", { error });
+      return BUG;
+    });
+    remade = outcome;
+    return outcome;
+  };
+  runtime.signals.on("SIGHUP", () => void reload());
   const stop = () => {
     end.come();
     for (const session of sessions.keys()) session.shutDown();
@@ -119,6 +131,7 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
       get isStopping() {
         return end.isNear;
       },
+      reload,
     });
   } catch (error) {
     listener.close();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { isAlive, isListening, kill, Listening, runCommand, runProgram } from "../e2e/start.ts";
-import { programWords } from "../e2e/program.ts";
+import { programWords, reachableProgram } from "../e2e/program.ts";
 import { isLeftOut } from "../needs.ts";
 import { connectTo } from "../rig/client.ts";
 import { Server } from "../rig/server.ts";
@@ -195,7 +195,7 @@ Deno.test({
       // Only root may read it. Workers need it.
       Deno.writeTextFileSync(`${dir}/rules`, "allow:ALL:ALL:ALL\n", { mode: 0o600 });
       const port = await freePort();
-      const [program, ...words] = reachableProgram(bed);
+      const [program, ...words] = reachableProgram(bed.dir);
       const options = ["--workers=2", `--user=${USER}`, `--check-rules=${dir}/rules`, "-c", `${dir}/filter filter`];
       const child = new Deno.Command(program!, {
         args: [...words, "--foreground", "-l", String(port), ...args, ...options],
@@ -234,14 +234,6 @@ Deno.test({
     }),
 });
 
-/** The words that start the program. The user can reach all of it: Deno may be in root's home. */
-function reachableProgram({ dir }: Bed): string[] {
-  const [program, ...words] = programWords();
-  if (program !== Deno.execPath()) return [program!, ...words];
-  Deno.copyFileSync(program, `${dir}/deno`);
-  return [`${dir}/deno`, ...words];
-}
-
 /** A free port that only root may listen on. */
 function lowPort(): number {
   for (let port = 1023; port > 600; port--) if (!isListening(port)) return port;
@@ -276,7 +268,7 @@ Deno.test({
   fn: () =>
     withBed(async (bed) => {
       const path = `${bed.dir}/socket`;
-      const program = reachableProgram(bed);
+      const program = reachableProgram(bed.dir);
       const run = async (...workers: string[]) => {
         const options = [
           ...workers,

@@ -35,6 +35,8 @@ Deno.test("readWords finds the command by its first word or its option, and othe
     ["doctor:25", undefined, ["doctor:25"]],
     ["quarantine list", "quarantine", ["list"]],
     ["quarantine:25", undefined, ["quarantine:25"]],
+    ["reload 4711", "reload", ["4711"]],
+    ["reload:25", undefined, ["reload:25"]],
   ];
   for (const [args, named, operands] of rows) {
     const { command, line } = readWords(args.split(" "), { commands: TABLE });

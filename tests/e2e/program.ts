@@ -12,3 +12,11 @@ export function programWords(): string[] {
   if (executable) return [executable];
   return [Deno.execPath(), "run", "--quiet", "-A", `${ROOT}main.ts`];
 }
+
+/** The same, for another user than root, who can reach all of it: Deno may be in root's home. It may be copied into `dir`. */
+export function reachableProgram(dir: string): string[] {
+  const [program, ...words] = programWords();
+  if (program !== Deno.execPath()) return [program!, ...words];
+  Deno.copyFileSync(program, `${dir}/deno`);
+  return [`${dir}/deno`, ...words];
+}

@@ -144,9 +144,10 @@ export class Listening {
     args: readonly string[],
     env: Environment = {},
     under: readonly string[] = [],
+    program: readonly string[] = programWords(),
   ): Promise<Listening> {
     const port = await freePort();
-    const [command, ...words] = [...under, ...programWords()];
+    const [command, ...words] = [...under, ...program];
     const child = new Deno.Command(command!, {
       args: [...words, "--foreground", "-l", `127.0.0.1:${port}`, ...args],
       env,

@@ -90,6 +90,7 @@ const FACTS: { readonly [Name in EventName]: FactsOf<Name> } = {
   drained: { sessions: 1 },
   reloaded: {},
   notReloaded: { why: EVIL },
+  noReloadSocket: { why: EVIL },
   notNotified: { why: EVIL },
   notSwept: { why: EVIL },
   swept: { file: EVIL },

@@ -5,7 +5,7 @@ import { chain } from "../../lib/checks/chain.ts";
 import { policyOf } from "../../lib/checks/policy.ts";
 import { bind } from "../../lib/modes/bind.ts";
 import { OwnPlaces } from "../../lib/modes/places.ts";
-import { listenMode, type Remade } from "../../lib/modes/listen.ts";
+import { listenMode, type ListenState, type Remade } from "../../lib/modes/listen.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Address } from "../../lib/ports/runtime.ts";
 import type { SessionChecks } from "../../lib/session/session.ts";
@@ -20,12 +20,15 @@ import { settled } from "../fakes/settled.ts";
 
 const ADDRESS = { transport: "tcp", host: "127.0.0.1", port: 10025 } as const;
 const DRAIN = 20_000;
+const DONE = { isDone: true, needsRestart: [] } as const;
+const NOT_DONE = { isDone: false, why: "a mistake" } as const;
 const SHUTTING_DOWN = "421 4.3.2 Service shutting down, closing connection\r\n";
 
 class Listening {
   readonly runtime = new FakeRuntime();
   readonly logger = new FakeLogger();
   ready = 0;
+  state: ListenState | undefined;
   remake: () => Promise<SessionChecks & Partial<Remade> | undefined> = async () => undefined;
   status: number | undefined;
 
@@ -40,14 +43,19 @@ class Listening {
     };
     const remake = async () => {
       const made = await this.remake();
-      return made && { options: OPTIONS, maxClients, drainTimeout: DRAIN, ...made };
+      return made
+        ? { made: { options: OPTIONS, maxClients, drainTimeout: DRAIN, ...made }, outcome: DONE }
+        : { outcome: NOT_DONE };
     };
     void listenMode(parts, {
       listen: () => bind(this.runtime, this.logger, address),
       places: new OwnPlaces(maxClients),
       maxClients,
       drainTimeout: DRAIN,
-      onReady: () => this.ready++,
+      onReady: (state) => {
+        this.ready++;
+        this.state = state;
+      },
       remake,
     })
       .then((status) => this.status = status, (error) => this.failure = error);
@@ -416,6 +424,47 @@ Deno.test("listenMode obeys the last of several SIGHUPs, however long each one t
   slow.resolve(refusing("550 slow"));
   await settled();
   assert.equal(await refusalOf(await listening.client()), "550 last");
+});
+
+Deno.test("listenMode: who asks for a reload hears of its own, when the next session has what it made", async () => {
+  const listening = new Listening();
+  await listening.start();
+  const slow = Promise.withResolvers<SessionChecks>();
+  const remakes = [
+    () => slow.promise,
+    async () => undefined,
+    () => Promise.reject(new TypeError("oops")),
+    async () => refusing("550 last"),
+  ];
+  listening.remake = () => remakes.shift()!();
+  const heard: unknown[] = [];
+  // The first is another's.
+  listening.runtime.signal("SIGHUP");
+  for (let count = 0; count < 3; count++) void listening.state!.reload().then((outcome) => heard.push(outcome));
+  await settled();
+  assert.deepEqual(heard, []);
+  slow.resolve(refusing("550 slow"));
+  await settled();
+  assert.deepEqual(heard, [NOT_DONE, { isDone: false, why: "internal error: see the log" }, DONE]);
+  assert.equal(await refusalOf(await listening.client()), "550 last");
+  assert.equal(listening.logger.reopened, 4);
+});
+
+Deno.test("listenMode: a reload while postprox ends is not done, also one that has begun before", async () => {
+  const listening = new Listening();
+  await listening.start();
+  await listening.client();
+  const slow = Promise.withResolvers<SessionChecks>();
+  listening.remake = () => slow.promise;
+  const begun = listening.state!.reload();
+  await settled();
+  listening.runtime.signal("SIGTERM");
+  const next = listening.state!.reload();
+  listening.remake = () => assert.fail("nobody asked");
+  slow.resolve(refusing("550 slow"));
+  const ends = { isDone: false, why: "postprox ends" };
+  assert.deepEqual([await begun, await next], [ends, ends]);
+  await listening.runtime.clock.advance(DRAIN);
 });
 
 Deno.test("listenMode logs an error that nothing caught, and serves on", async () => {

@@ -33,6 +33,7 @@ const COMPLETED: readonly [typed: string, words: readonly string[]][] = [
   ["--postfix-config=li", ["--postfix-config=listen"]],
   ["qua", ["quarantine"]],
   ["quarantine rel", ["quarantine", "release"]],
+  ["rel", ["reload"]],
   ["che", ["check"]],
   ["check places/fi", ["check", "places/filter"]],
   ["check x places/fi", ["check", "x", "places/filter"]],

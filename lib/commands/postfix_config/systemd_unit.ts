@@ -95,10 +95,11 @@ ${environment}# The journal has all that is wrong. What follows from it, the sta
 # after status 75 systemd tries again, after 64 it does not.
 ExecStartPre=-${parts.program} --check-config ${parts.options}
 ExecStart=${parts.program} --foreground ${parts.options}
-# A reload fails if settings, rules or lists are wrong, and nothing changes. It
-# does not wait until postprox has read them: the log says "reloaded" then.
+# A reload ends when the new settings, rules and lists hold. If they are wrong,
+# or cannot hold, it fails, and nothing changes. The first line also looks at
+# options that only a start reads. The second one waits for postprox.
 ExecReload=${parts.program} --check-config ${parts.options}
-ExecReload=/bin/kill -HUP $MAINPID
+ExecReload=${parts.program} reload $MAINPID
 Restart=always
 RestartSec=2
 # Wrong options stay wrong.
@@ -126,6 +127,7 @@ StateDirectory=${USER} ${USER}/quarantine
 StateDirectoryMode=0700
 # For a socket: -l unix:${RUNTIME_DIRECTORY}/postprox.sock
 # For other programs: --pid-file=${RUNTIME_DIRECTORY}/postprox.pid
+# A reload needs the first directory: it asks postprox at reload.sock there.
 RuntimeDirectory=${[...new Set([USER, ...parts.runtimeDirectories ?? []])].join(" ")}
 
 CapabilityBoundingSet=${capability}

@@ -416,7 +416,7 @@ Deno.test("the unit says when it is ready, and its reload checks the same words 
     `ExecStartPre=-/usr/sbin/postprox --check-config ${words}`,
     `ExecStart=/usr/sbin/postprox --foreground ${words}`,
     `ExecReload=/usr/sbin/postprox --check-config ${words}`,
-    "ExecReload=/bin/kill -HUP $MAINPID",
+    "ExecReload=/usr/sbin/postprox reload $MAINPID",
   ]);
 });
 
