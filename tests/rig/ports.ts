@@ -12,6 +12,12 @@ const [FIRST = 20_000, LAST = 31_999] = (process.env["POSTPROX_TEST_PORTS"] ?? "
 
 let next = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
 
+/** A part of our range, for another process that looks for free ports: the `at`th of `count` parts, as FIRST-LAST. */
+export function rangeOf(at: number, count: number): string {
+  const width = Math.floor((LAST - FIRST + 1) / count);
+  return `${FIRST + at * width}-${FIRST + (at + 1) * width - 1}`;
+}
+
 /** A port of 127.0.0.1 on which nobody listens. None comes twice before all others of the range have come. */
 export async function freePort(): Promise<number> {
   for (let tries = LAST - FIRST; tries >= 0; tries--) {

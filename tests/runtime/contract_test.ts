@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { BUN_VERSION } from "../../scripts/compile_bun.ts";
 import { isAlive, kill, runCommand } from "../e2e/start.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
+import { rangeOf } from "../rig/ports.ts";
 import { until } from "../rig/wait.ts";
 import { isLeftOut } from "../needs.ts";
 import { SOCKETS_WANTED } from "./contract.ts";
@@ -38,36 +39,55 @@ const PARTS: Readonly<Record<string, string>> = {
   [UNREACHABLE]: "hosts that cannot be reached",
 };
 
-for (const [name, find] of Object.entries(RUNTIMES)) {
-  const ignore = name === "Bun" && isLeftOut("the runtime adapter for Bun");
-  Deno.test(`the runtime adapter for ${name}`, { ignore }, async (test) => {
-    const words = await find();
-    const dir = Deno.makeTempDirSync({ prefix: "postprox_contract_" });
-    try {
-      await playContract(test, words);
-      for (const [title, play] of Object.entries(CASES)) {
-        await test.step({
-          name: title,
-          ignore: title in PARTS && isLeftOut(PARTS[title]!),
-          fn: () => play([...words, here("program.ts")], dir),
-        });
-        for (const entry of [...Deno.readDirSync(dir)]) Deno.removeSync(`${dir}/${entry.name}`);
-      }
-    } finally {
-      Deno.removeSync(dir, { recursive: true });
+/** Steps of both runtimes run at the same time, so the sanitizers look only at the whole. */
+const UNWATCHED = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
+
+// Most cases wait for another process, so both runtimes have their turn at the same time.
+Deno.test("the runtime adapters keep one contract", async (test) => {
+  await Promise.all(
+    Object.entries(RUNTIMES).map(([name, find], at, { length }) =>
+      test.step({
+        ...UNWATCHED,
+        name: `the runtime adapter for ${name}`,
+        ignore: name === "Bun" && isLeftOut("the runtime adapter for Bun"),
+        fn: async (test) => await playRuntime(test, await find(), rangeOf(at, length)),
+      })
+    ),
+  );
+});
+
+async function playRuntime(test: Deno.TestContext, words: readonly string[], ports: string): Promise<void> {
+  const dir = Deno.makeTempDirSync({ prefix: "postprox_contract_" });
+  try {
+    await playContract(test, words, ports);
+    for (const [title, play] of Object.entries(CASES)) {
+      await test.step({
+        ...UNWATCHED,
+        name: title,
+        ignore: title in PARTS && isLeftOut(PARTS[title]!),
+        fn: () => play([...words, here("program.ts")], dir),
+      });
+      for (const entry of [...Deno.readDirSync(dir)]) Deno.removeSync(`${dir}/${entry.name}`);
     }
-  });
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
 }
 
-async function playContract(test: Deno.TestContext, words: readonly string[]): Promise<void> {
+/** Plays the cases of contract.ts in the runtime. Both runtimes look for free ports, each in its own range. */
+async function playContract(test: Deno.TestContext, words: readonly string[], ports: string): Promise<void> {
   const argv = [here("with_sockets.py"), String(SOCKETS_WANTED), ...words, here("contract_main.ts")];
-  const command = new Deno.Command("python3", { args: argv });
+  const command = new Deno.Command("python3", { args: argv, env: { POSTPROX_TEST_PORTS: ports } });
   const { stdout, stderr } = await command.output();
   const lines = new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
   for (const line of lines) {
     const { name, failure } = JSON.parse(line) as { name: string; failure?: string };
-    await test.step(name, () => {
-      if (failure !== undefined) throw new Error(failure);
+    await test.step({
+      ...UNWATCHED,
+      name,
+      fn: () => {
+        if (failure !== undefined) throw new Error(failure);
+      },
     });
   }
   assert.ok(lines.length > 50, `only ${lines.length} cases ran: ${new TextDecoder().decode(stderr)}`);
