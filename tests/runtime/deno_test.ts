@@ -235,9 +235,23 @@ Deno.test("network.listen on TCP gives the peer's address", async () => {
   listener.close();
 });
 
+// --- clock
+
+Deno.test("clock.after calls once, unless it is cancelled; now never goes back", async () => {
+  const before = clock.now();
+  let cancelled = true;
+  clock.after(0, () => cancelled = false)();
+  await new Promise<void>((resolve) => clock.after(1, resolve));
+  assert.ok(cancelled);
+  assert.ok(clock.now() >= before);
+});
+
 // --- processes
 
-/** The adapter listens for SIGCHLD from the first process on, for the life of the program: no leak. */
+/**
+ * The adapter listens for SIGCHLD from the first process on, for the life of the program: no leak. The signal of the last
+ * process may come late. So these tests are the last ones here.
+ */
 function testProcess(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 }
@@ -291,15 +305,4 @@ testProcess("Child.closeStderr ends a read that waits", async () => {
   assert.equal(await reading, null);
   child.signalGroup("SIGKILL");
   assert.deepEqual(await child.ended, { signal: "SIGKILL" });
-});
-
-// --- clock
-
-Deno.test("clock.after calls once, unless it is cancelled; now never goes back", async () => {
-  const before = clock.now();
-  let cancelled = true;
-  clock.after(0, () => cancelled = false)();
-  await new Promise<void>((resolve) => clock.after(1, resolve));
-  assert.ok(cancelled);
-  assert.ok(clock.now() >= before);
 });
