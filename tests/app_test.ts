@@ -492,6 +492,28 @@ Deno.test("run asks the DNS lists that the configuration file names now for thei
   await running;
 });
 
+Deno.test("run asks for the test entries of DNS lists at the name server that the configuration file names now", async () => {
+  const runtime = new FakeRuntime();
+  const write = (server: string) =>
+    runtime.files.replace("/conf", bytesOf(`dnsbl = a.example\ndns-server = ${server}\n`));
+  const isAskedAt = async (server: string) => {
+    const { resolver } = runtime;
+    await until(() => resolver.server?.address === server, () => `${server}, and not ${resolver.server?.address}`);
+  };
+  write("192.0.2.1");
+  const running = run(runtime, ["-l", "10025", "mx", "--foreground", "--log=stderr", "--config=/conf"]);
+  await isAskedAt("192.0.2.1");
+  write("192.0.2.2");
+  runtime.signal("SIGHUP");
+  await isAskedAt("192.0.2.2");
+  runtime.resolver.server = undefined;
+  // Every hour, too.
+  await runtime.clock.advance(3_600_000);
+  await isAskedAt("192.0.2.2");
+  runtime.signal("SIGTERM");
+  await running;
+});
+
 Deno.test("run with --foreground serves even if its first line cannot be written", async () => {
   const runtime = new FakeRuntime();
   runtime.stdio.writeOut = () => {

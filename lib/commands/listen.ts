@@ -93,7 +93,7 @@ export async function startListening(
       }
       // After a rotation, the new log file begins with this line.
       tell(logger, "listening", setup);
-      watch?.ask();
+      watch?.ask(loaded.dns);
       if (made instanceof StartError) {
         // It comes last, because nobody may take the line before it for a success.
         for (const why of made.message.split("\n")) tell(logger, "notReloaded", { why });

@@ -37,7 +37,7 @@ export interface ListWatchParts extends LookupsParts {
 
 export class ListWatch {
   readonly #parts: ListWatchParts;
-  readonly #options: DnsOptions;
+  #options: DnsOptions;
   /** The zones without their test entry at the last try. */
   readonly #incomplete = new Set<string>();
   #round = 0;
@@ -48,8 +48,9 @@ export class ListWatch {
     this.#options = options;
   }
 
-  /** Asks the lists in use now, and then every hour. */
-  ask(): void {
+  /** Asks the lists in use now, and then every hour. After a reload, `options` are those that hold from now on. */
+  ask(options: DnsOptions = this.#options): void {
+    this.#options = options;
     const { clock, logger } = this.#parts;
     this.#cancel();
     this.#cancel = clock.after(HOUR, () => this.ask());
