@@ -39,7 +39,8 @@ promise about your machine. So what is claimed is a ratio of two things that wer
 - Processor time is that of the processes of a way and of all that they have started, user and system.
 - All ways are sent some mail before the first round. The compilers of the runtimes need it.
 
-"Wanted" is the aim that was set before the measurement. A claim that misses its aim stays here and says so.`;
+"Wanted" is the aim that was set before the measurement. A claim that misses its aim stays here and says so. "Bound" is what a program
+that does nearly nothing costs on the same runtime, in the same run: postprox cannot be better than that.`;
 
 const REPEATING = `    deno task bench                   # all groups: half an hour; prints the tables
     deno task bench --page            # the same, and writes this page, its pictures and scripts/bench/results.json

@@ -7,7 +7,7 @@ import { formatSpread } from "./numbers.ts";
 import { ratios, takeTurns, type Values } from "./compare.ts";
 import type { Bar, Claim } from "./findings.ts";
 import type { Bench, Group } from "./group.ts";
-import { type Spawned, Spawner } from "./spawner.ts";
+import { type Spawnable, type Spawned, Spawner } from "./spawner.ts";
 
 const TOGETHER = 10;
 const SIZE = 5_000;
@@ -18,10 +18,8 @@ const WANTED = {
   Deno: { cpu: { atMost: 1.45 } },
 };
 
-interface Started {
+interface Started extends Spawnable {
   readonly name: string;
-  readonly argv: readonly string[];
-  readonly size: number;
 }
 
 type Figures = { readonly alone: Spawned; readonly together: Spawned };
@@ -66,14 +64,15 @@ export const spawn: Group = {
     });
     const faultClaims = bench.programs.flatMap(({ runtime }): Claim[] => {
       if (runtime !== "Bun") return [];
-      const values = valuesOf(at(ourName(runtime)), "alone", "faults");
-      return [{
-        what: "spawn mode on Bun, `-c /bin/true`: page faults",
-        values,
+      return [ourName(runtime), HUGE].map((name) => ({
+        what: `spawn mode on Bun, \`-c /bin/true\`${name === HUGE ? ", with huge pages" : ""}: page faults`,
+        values: valuesOf(at(name), "alone", "faults"),
         unit: "faults",
         wanted: WANTED.Bun.faults,
-        bound: `a bare program: ${formatSpread(valuesOf(at(bareOf(runtime)), "alone", "faults"))}`,
-      }];
+        ...name === HUGE
+          ? {}
+          : { bound: `a bare program: ${formatSpread(valuesOf(at(bareOf(runtime)), "alone", "faults"))}` },
+      }));
     });
     return [
       {
@@ -84,8 +83,8 @@ export const spawn: Group = {
           "A message of 5 kB with `-c /bin/true`. On Bun, postprox is the executable; on Deno, it is the bundle. The " +
           "empty programs of the two runtimes are made and started in the same way. So are the bare programs, which start " +
           "`/bin/true`, read the greeting of the server, and end (`scripts/bench/bare.ts`): they are the least that a runtime " +
-          "can do. The time of the filter counts. All executables of Bun were read into the page cache anew before the " +
-          "first round.",
+          "can do. Huge pages come with `MIMALLOC_ALLOW_THP=1` in the environment. The time of the filter counts. All " +
+          "executables of Bun were read into the page cache anew before the first round.",
         unit: "ms of CPU",
         better: "less",
         claims: cpuClaims,
@@ -117,6 +116,7 @@ export const spawn: Group = {
   },
 };
 
+const HUGE = "postprox, Bun, huge pages";
 const bareOf = (runtime: string) => `bare program, ${runtime}`;
 const emptyOf = (runtime: string) => `empty program, ${runtime}`;
 const ourName = (runtime: string) => `postprox, ${runtime}`;
@@ -128,7 +128,9 @@ async function programsOf(bench: Bench): Promise<Started[]> {
     programs.push({ name: emptyOf(runtime), argv: await bench.empty(runtime), size: 0 });
     const bare = await bench.compiled(runtime, "bare.ts");
     programs.push({ name: bareOf(runtime), argv: [...bare, "once", String(bench.sink.port)], size: 0 });
-    programs.push({ name: ourName(runtime), argv: [...words, ...args], size: SIZE });
+    const ours = { argv: [...words, ...args], size: SIZE };
+    programs.push({ ...ours, name: ourName(runtime) });
+    if (runtime === "Bun") programs.push({ ...ours, name: HUGE, env: { MIMALLOC_ALLOW_THP: "1" } });
   }
   return [...programs, ...bench.spawned.map(({ name, argv }) => ({ name, argv, size: SIZE }))];
 }

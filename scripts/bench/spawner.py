@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # Starts programs as Postfix's spawn(8) does, with a TCP socket as descriptors 0, 1 and 2, and measures the cost of each.
-# Standard input has one line of JSON per turn: {"argv": [...], "together": N, "size": OCTETS}. N programs start at a time.
+# Standard input has one line of JSON per turn: {"argv": [...], "env": {...}, "together": N, "size": OCTETS}. N
+# programs start at a time. "env" is added to the environment.
 # Each gets one whole message of that size, or none if it is 0. Standard output has one line of JSON per turn, a list of
 # {"wall": ms, "cpu": ms, "faults": page faults, "memory": peak MB}. All but the first are of the program and its children
 # (wait4(2)).
@@ -43,7 +44,7 @@ def talk(client, size):
     expect(b"221")
 
 
-def run(argv, size, results):
+def run(argv, env, size, results):
     server = socket.socket()
     server.bind(("127.0.0.1", 0))
     server.listen(1)
@@ -53,7 +54,7 @@ def run(argv, size, results):
     theirs, _ = server.accept()
     server.close()
     start = time.perf_counter()
-    pid = os.posix_spawn(argv[0], argv, os.environ,
+    pid = os.posix_spawn(argv[0], argv, {**os.environ, **env},
                          file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), number) for number in (0, 1, 2)])
     theirs.close()
     try:
@@ -92,7 +93,8 @@ for line in sys.stdin:
     for path in turn.get("read", []):
         read_anew(path)
     threads = [
-        threading.Thread(target=run, args=(turn["argv"], turn["size"], results)) for _ in range(turn.get("together", 0))
+        threading.Thread(target=run, args=(turn["argv"], turn["env"], turn["size"], results))
+        for _ in range(turn.get("together", 0))
     ]
     for thread in threads:
         thread.start()

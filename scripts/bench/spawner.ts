@@ -13,6 +13,14 @@ export interface Spawned {
   readonly memory: number;
 }
 
+export interface Spawnable {
+  readonly argv: readonly string[];
+  /** Of the message that it gets. If that is 0, it gets none. */
+  readonly size: number;
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export class Spawner implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
@@ -25,9 +33,9 @@ export class Spawner implements AsyncDisposable {
     this.#lines = linesOf(this.#child.stdout);
   }
 
-  /** Starts so many processes at a time. Each gets a message of `size` octets; if that is 0, it gets none. */
-  async run(program: { argv: readonly string[]; size: number }, together: number): Promise<readonly Spawned[]> {
-    return await this.#ask({ argv: program.argv, size: program.size, together });
+  /** Starts so many processes at a time. */
+  async run({ argv, size, env = {} }: Spawnable, together: number): Promise<readonly Spawned[]> {
+    return await this.#ask({ argv, size, env, together });
   }
 
   /** Brings executables into the same state of the page cache. */

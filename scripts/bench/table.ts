@@ -14,7 +14,7 @@ export function formatClaims(claims: readonly Claim[]): string {
   if (claims.length === 0) return "";
   const hasWanted = claims.some(({ wanted }) => wanted);
   const hasBound = claims.some(({ bound }) => bound);
-  const title = ["Claim", "Measured", ...hasWanted ? ["Wanted", ""] : [], ...hasBound ? ["Bound"] : []];
+  const title = ["Claim", "Measured", ...hasWanted ? ["Wanted", "Reached"] : [], ...hasBound ? ["Bound"] : []];
   const rows = claims.map((claim) => [
     claim.what,
     `${formatSpread(claim.values)} ${claim.unit}`,
@@ -24,7 +24,7 @@ export function formatClaims(claims: readonly Claim[]): string {
   return formatRows(title, rows);
 }
 
-/** A table. The first column is text, and so are those whose title is empty. A `|` in a cell is no border. */
+/** A table. A `|` in a cell is no border. */
 export function formatRows(title: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return [line(title), `|${"---|".repeat(title.length)}`, ...rows.map(line)].join("\n");
@@ -58,5 +58,5 @@ function formatWanted(wanted: Wanted): string {
 
 function formatReached(claim: Claim): string {
   const reached = isReached(claim);
-  return reached === undefined ? "" : reached ? "reached" : "**not reached**";
+  return reached === undefined ? "" : reached ? "yes" : "**no**";
 }

@@ -63,10 +63,10 @@ Deno.test("a claim says what was measured, what is wanted, and whether that is s
   assert.equal(
     formatClaims([CLAIM, missed, free]),
     [
-      "| Claim | Measured | Wanted |  | Bound |",
+      "| Claim | Measured | Wanted | Reached | Bound |",
       "|---|---|---|---|---|",
-      "| a \\| b | 2.00 (1.00 to 3.00) times | ≤ 2 | reached |  |",
-      "| missed | 2.00 (1.00 to 3.00) times | ≥ 9 | **not reached** | the runtime alone |",
+      "| a \\| b | 2.00 (1.00 to 3.00) times | ≤ 2 | yes |  |",
+      "| missed | 2.00 (1.00 to 3.00) times | ≥ 9 | **no** | the runtime alone |",
       "| free | 7.00 ms |  |  |  |",
     ].join("\n"),
   );
