@@ -8,9 +8,8 @@ import { FRAME, frameChunk } from "../../lib/checks/clamd/protocol.ts";
 import { EICAR } from "../fakes/clamd.ts";
 import { octets, spelled } from "../rig/octets.ts";
 import { freePort } from "../rig/ports.ts";
-import { until } from "../rig/wait.ts";
+import { askServer, Daemon } from "./daemon.ts";
 import { findProgram } from "./postfix.ts";
-import { kill } from "./start.ts";
 
 /** The name under which the database has EICAR. clamd adds that it is no official signature. */
 export const VIRUS = "Eicar-Test";
@@ -22,23 +21,18 @@ export const STREAM_MAX = 1024 * 1024;
 export class Clamd implements AsyncDisposable {
   readonly tcp: string;
   readonly unix: string;
-  readonly #dir: string;
+  readonly #daemon = new Daemon("clamd");
   readonly #port: number;
   readonly #program: string;
-  #child: Deno.ChildProcess | undefined;
 
   static async start(): Promise<Clamd> {
-    const program = findProgram("clamd", "clamav-daemon");
-    const dir = Deno.makeTempDirSync({ dir: "/tmp", prefix: "postprox-clamd-" });
-    // Others connect to the socket.
-    Deno.chmodSync(dir, 0o755);
-    const clamd = new Clamd(dir, program, await freePort());
+    const clamd = new Clamd(findProgram("clamd", "clamav-daemon"), await freePort());
     await clamd.restart();
     return clamd;
   }
 
-  private constructor(dir: string, program: string, port: number) {
-    this.#dir = dir;
+  private constructor(program: string, port: number) {
+    const { dir } = this.#daemon;
     this.#program = program;
     this.#port = port;
     this.tcp = `127.0.0.1:${port}`;
@@ -66,16 +60,16 @@ export class Clamd implements AsyncDisposable {
 
   /** The path of its configuration, for clamdscan(1). */
   get config(): string {
-    return `${this.#dir}/clamd.conf`;
+    return `${this.#daemon.dir}/clamd.conf`;
   }
 
   /** Of the process that runs now. */
   get pid(): number {
-    return this.#child!.pid;
+    return this.#daemon.pid;
   }
 
   get log(): string {
-    return Deno.readTextFileSync(`${this.#dir}/log`);
+    return this.#daemon.log;
   }
 
   /**
@@ -86,7 +80,7 @@ export class Clamd implements AsyncDisposable {
     const room = new Uint8Array(message.length + FRAME);
     const question = frameChunk(octets(message), room, { isFirst: true, isLast: true });
     const answer = new Uint8Array(1024);
-    using conn = await Deno.connect({ transport: "unix", path: `${this.#dir}/socket` });
+    using conn = await Deno.connect({ transport: "unix", path: `${this.#daemon.dir}/socket` });
     const start = performance.now();
     for (let at = 0; at < question.length;) at += await conn.write(question.subarray(at));
     const count = await conn.read(answer) ?? 0;
@@ -94,18 +88,13 @@ export class Clamd implements AsyncDisposable {
   }
 
   async restart(): Promise<void> {
-    const args = ["-c", this.config];
-    this.#child = new Deno.Command(this.#program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
-    await until(() => this.#answers(), () => `clamd to answer: ${this.log}`);
+    const ping = async () => await askServer({ port: this.#port }, octets("zPING\0")) === "PONG\0";
+    await this.#daemon.run(this.#program, ["-c", this.config], ping);
   }
 
   /** Ends it at once, in the middle of anything. */
   async kill(): Promise<void> {
-    const child = this.#child;
-    this.#child = undefined;
-    if (!child) return;
-    kill(child.pid);
-    await child.status;
+    await this.#daemon.kill();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -114,18 +103,6 @@ export class Clamd implements AsyncDisposable {
 
   async stop(): Promise<void> {
     await this.kill();
-    Deno.removeSync(this.#dir, { recursive: true });
-  }
-
-  async #answers(): Promise<boolean> {
-    try {
-      using conn = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
-      await conn.write(octets("zPING\0"));
-      const answer = new Uint8Array(16);
-      const count = await conn.read(answer);
-      return count !== null && new TextDecoder().decode(answer.subarray(0, count)) === "PONG\0";
-    } catch {
-      return false;
-    }
+    await this.#daemon.stop();
   }
 }

@@ -6,9 +6,10 @@
 // password, and for the milter. It is ended by its pid.
 
 import { freePorts } from "../rig/ports.ts";
-import { until, within } from "../rig/wait.ts";
+import { within } from "../rig/wait.ts";
+import { Daemon } from "./daemon.ts";
 import { findProgram, groupOfUser, USER, userId } from "./postfix.ts";
-import { isAlive, isListening, kill } from "./start.ts";
+import { isListening } from "./start.ts";
 
 /** A line of a message that is spam to rspamd and to SpamAssassin. It has two parts, so that this file is not spam. */
 export const GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-" + "ANTI-UBE-TEST-EMAIL*C.34X";
@@ -20,17 +21,16 @@ export class Rspamd {
   readonly normal: string;
   readonly controller: string;
   readonly milter: string;
-  readonly #dir: string;
+  readonly #daemon = new Daemon("rspamd");
   readonly #ports: readonly number[];
-  #child: Deno.ChildProcess | undefined;
 
   static async start(): Promise<Rspamd> {
     const program = ["/usr/bin/rspamd", "/usr/sbin/rspamd"].find(isFile) ?? findProgram("rspamd", "rspamd");
-    const dir = Deno.makeTempDirSync({ dir: "/tmp", prefix: "postprox-rspamd-" });
-    const rspamd = new Rspamd(dir, await freePorts(3));
+    const rspamd = new Rspamd(await freePorts(3));
     try {
       rspamd.#configure();
-      await rspamd.#run(program);
+      const args = ["-f", "-c", `${rspamd.#daemon.dir}/rspamd.conf`, "-u", USER, "-g", "nogroup"];
+      await rspamd.#daemon.run(program, args, () => rspamd.#isUp());
       return rspamd;
     } catch (error) {
       await rspamd.stop();
@@ -38,8 +38,7 @@ export class Rspamd {
     }
   }
 
-  private constructor(dir: string, ports: readonly number[]) {
-    this.#dir = dir;
+  private constructor(ports: readonly number[]) {
     this.#ports = ports;
     const [normal, controller, milter] = ports.map((port) => `127.0.0.1:${port}`);
     this.normal = normal!;
@@ -49,26 +48,19 @@ export class Rspamd {
 
   /** Of the process that has started the workers. */
   get pid(): number {
-    return this.#child!.pid;
+    return this.#daemon.pid;
   }
 
   get log(): string {
-    return Deno.readTextFileSync(`${this.#dir}/log`);
+    return this.#daemon.log;
   }
 
   async stop(): Promise<void> {
-    const child = this.#child;
-    if (child) {
-      kill(child.pid, "SIGTERM");
-      const cancel = setTimeout(() => kill(child.pid), 10_000);
-      await child.status;
-      clearTimeout(cancel);
-    }
-    Deno.removeSync(this.#dir, { recursive: true });
+    await this.#daemon.stop();
   }
 
   #configure(): void {
-    const dir = this.#dir;
+    const { dir } = this.#daemon;
     const key = new Deno.Command("openssl", {
       args: ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024", "-out", `${dir}/key.pem`],
       stdin: "null",
@@ -79,14 +71,13 @@ export class Rspamd {
     Deno.writeTextFileSync(`${dir}/rspamd.conf`, this.#configuration());
     Deno.writeTextFileSync(`${dir}/rules.lua`, RULES.replaceAll("DIR", dir));
     Deno.writeTextFileSync(`${dir}/tld`, "example\norg\n");
-    Deno.chmodSync(dir, 0o755);
     for (const name of [".", "rspamd.conf", "rules.lua", "tld", "key.pem"]) {
       Deno.chownSync(`${dir}/${name}`, userId(USER), groupOfUser(USER));
     }
   }
 
   #configuration(): string {
-    const dir = this.#dir;
+    const { dir } = this.#daemon;
     return `options {
   pidfile = "${dir}/pid"; tempdir = "${dir}"; hs_cache_dir = "${dir}"; url_tld = "${dir}/tld";
   control_socket = "${dir}/control mode=0600"; disable_hyperscan = true; filters = "dkim";
@@ -107,27 +98,10 @@ lua = "${dir}/rules.lua";
 `;
   }
 
-  async #run(program: string): Promise<void> {
-    const child = this.#child = new Deno.Command(program, {
-      args: ["-f", "-c", `${this.#dir}/rspamd.conf`, "-u", USER, "-g", "nogroup"],
-      cwd: this.#dir,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    await until(async () => {
-      if (!isAlive(child.pid)) throw new Error(`rspamd has ended: ${this.log}`);
-      return this.#ports.every(isListening) && await this.#answers();
-    }, () => `rspamd to answer: ${this.log}`);
-  }
-
-  async #answers(): Promise<boolean> {
-    try {
-      const answer = await within(fetch(`http://${this.normal}/ping`), () => "rspamd");
-      return (await answer.text()).startsWith("pong");
-    } catch {
-      return false;
-    }
+  async #isUp(): Promise<boolean> {
+    if (!this.#ports.every(isListening)) return false;
+    const answer = await within(fetch(`http://${this.normal}/ping`), () => "rspamd");
+    return (await answer.text()).startsWith("pong");
   }
 }
 

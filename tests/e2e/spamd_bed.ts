@@ -5,9 +5,8 @@
 
 import { freePort } from "../rig/ports.ts";
 import { octets } from "../rig/octets.ts";
-import { until } from "../rig/wait.ts";
+import { askServer, Daemon } from "./daemon.ts";
 import { findProgram, groupOfUser, USER, userId } from "./postfix.ts";
-import { isAlive, kill } from "./start.ts";
 
 export interface SpamdOptions {
   /** Over a unix socket. */
@@ -19,19 +18,17 @@ export interface SpamdOptions {
 export class Spamd {
   /** As an option has it. */
   readonly address: string;
-  readonly #dir: string;
+  readonly #daemon = new Daemon("spamd");
   readonly #port: number | undefined;
-  #child: Deno.ChildProcess | undefined;
 
   static async start({ unix = false, reportSafe = 0 }: SpamdOptions = {}): Promise<Spamd> {
     const program = findProgram("spamd", "spamd");
-    const dir = Deno.makeTempDirSync({ dir: "/tmp", prefix: "postprox-spamd-" });
-    const spamd = new Spamd(dir, unix ? undefined : await freePort());
+    const spamd = new Spamd(unix ? undefined : await freePort());
+    const { dir } = spamd.#daemon;
     try {
       for (const name of ["rules", "site", "home"]) Deno.mkdirSync(`${dir}/${name}`);
       Deno.writeTextFileSync(`${dir}/site/init.pre`, "loadplugin Mail::SpamAssassin::Plugin::Check\n");
       Deno.writeTextFileSync(`${dir}/rules/test.cf`, `report_safe ${reportSafe}\n${RULES}`);
-      Deno.chmodSync(dir, 0o755);
       for (const name of [".", "home"]) Deno.chownSync(`${dir}/${name}`, userId(USER), groupOfUser(USER));
       await spamd.#run(program);
       return spamd;
@@ -41,62 +38,33 @@ export class Spamd {
     }
   }
 
-  private constructor(dir: string, port: number | undefined) {
-    this.#dir = dir;
+  private constructor(port: number | undefined) {
     this.#port = port;
-    this.address = port === undefined ? `unix:${dir}/socket` : `127.0.0.1:${port}`;
+    this.address = port === undefined ? `unix:${this.#daemon.dir}/socket` : `127.0.0.1:${port}`;
   }
 
   get log(): string {
-    return Deno.readTextFileSync(`${this.#dir}/log`);
+    return this.#daemon.log;
   }
 
   async stop(): Promise<void> {
-    const child = this.#child;
-    if (child) {
-      kill(child.pid, "SIGTERM");
-      const cancel = setTimeout(() => kill(child.pid), 10_000);
-      await child.status;
-      clearTimeout(cancel);
-    }
-    Deno.removeSync(this.#dir, { recursive: true });
+    await this.#daemon.stop();
   }
 
   async #run(program: string): Promise<void> {
-    const dir = this.#dir;
+    const { dir } = this.#daemon;
     Deno.writeTextFileSync(`${dir}/log`, "");
     Deno.chmodSync(`${dir}/log`, 0o666);
     const where = this.#port === undefined
       ? [`--socketpath=${dir}/socket`, "--socketmode=666"]
       : ["-i", "127.0.0.1", "-p", String(this.#port)];
-    const child = this.#child = new Deno.Command(program, {
-      args: [
-        ...["--local", "--nouser-config", "-u", USER, "-g", "nogroup", "-s", `${dir}/log`, "--max-children=3"],
-        ...["-C", `${dir}/rules`, `--siteconfigpath=${dir}/site`, `--helper-home-dir=${dir}/home`, ...where],
-      ],
-      cwd: dir,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    await until(async () => {
-      if (!isAlive(child.pid)) throw new Error(`spamd has ended: ${this.log}`);
-      return await this.#answers();
-    }, () => `spamd to answer: ${this.log}`);
-  }
-
-  async #answers(): Promise<boolean> {
-    try {
-      using conn = this.#port === undefined
-        ? await Deno.connect({ transport: "unix", path: `${this.#dir}/socket` })
-        : await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
-      await conn.write(octets("PING SPAMC/1.5\r\n\r\n"));
-      const answer = new Uint8Array(64);
-      const count = await conn.read(answer);
-      return count !== null && new TextDecoder().decode(answer.subarray(0, count)).includes(" 0 PONG");
-    } catch {
-      return false;
-    }
+    const args = [
+      ...["--local", "--nouser-config", "-u", USER, "-g", "nogroup", "-s", `${dir}/log`, "--max-children=3"],
+      ...["-C", `${dir}/rules`, `--siteconfigpath=${dir}/site`, `--helper-home-dir=${dir}/home`, ...where],
+    ];
+    const to = this.#port === undefined ? { path: `${dir}/socket` } : { port: this.#port };
+    const ping = async () => (await askServer(to, octets("PING SPAMC/1.5\r\n\r\n"))).includes(" 0 PONG");
+    await this.#daemon.run(program, args, ping);
   }
 }
 
