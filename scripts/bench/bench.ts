@@ -1,9 +1,11 @@
 // Measures postprox beside what people would use instead.
 //
 //     deno task bench [--short] [--page] [--only=GROUP,…] [NAME=listen:PORT | NAME=spawn:COMMAND]…
+//     deno task bench --rewrite
 //
 // It prints the tables. --page also writes docs/proofs/benchmarks.md, which says how everything is measured, its pictures, and
-// results.json, of which both are made. --short does little of everything and judges nothing. A further program takes part by
+// results.json, of which both are made. --rewrite makes the page and its pictures of the kept results, after a change of their
+// text or looks. --short does little of everything and judges nothing. A further program takes part by
 // NAME=listen:PORT, if it relays to port 10026 of 127.0.0.1, or by NAME=spawn:COMMAND, whose words are separated by blanks.
 //
 // The executable of Bun is built, which needs npm, or POSTPROX names it. The short form has it only if POSTPROX does. On Deno,
@@ -32,10 +34,12 @@ const EMPTY = "empty";
 
 export const RESULTS = `${ROOT}scripts/bench/results.json`;
 const PAGE = `${ROOT}docs/proofs/benchmarks.md`;
+const FOLDER = PAGE.replace(/[^/]*$/, PICTURES);
 
 if (import.meta.main) {
   await runBuild("bench", async () => {
     const commandLine = parseCommandLine(Deno.args, GROUPS.map(({ name }) => name));
+    if (commandLine.isRewrite) return writeFiles(readResults());
     await inWorkshop(Deno.env.get("TMPDIR") ?? "/tmp", (workshop) => runBench(() => main(commandLine, workshop)));
   });
 }
@@ -137,10 +141,17 @@ async function writePage({ name }: Group, findings: Findings): Promise<void> {
   Deno.writeTextFileSync(RESULTS, JSON.stringify(results));
   // Readable, and as the gate wants it.
   await runTool([Deno.execPath(), "fmt", "--quiet", RESULTS], { install: "deno" });
-  for (const [path, text] of filesOf(results)) {
-    Deno.mkdirSync(path.replace(/[^/]*$/, ""), { recursive: true });
-    Deno.writeTextFileSync(path, text);
+  writeFiles(results);
+}
+
+/** Also removes pictures that no result has any more. */
+function writeFiles(results: Results): void {
+  const files = filesOf(results);
+  Deno.mkdirSync(FOLDER, { recursive: true });
+  for (const { name } of Deno.readDirSync(FOLDER)) {
+    if (!files.some(([path]) => path === `${FOLDER}/${name}`)) Deno.removeSync(`${FOLDER}/${name}`);
   }
+  for (const [path, text] of files) Deno.writeTextFileSync(path, text);
 }
 
 export function readResults(): Results {
@@ -156,10 +167,9 @@ export function readResults(): Results {
 export function filesOf(results: Results): readonly (readonly [path: string, text: string])[] {
   if (Object.keys(results).length === 0) return [];
   const parts = Object.values(results).flatMap(({ parts }) => parts);
-  const folder = PAGE.replace(/[^/]*$/, PICTURES);
   return [
     [PAGE, formatPage(results, GROUPS)],
-    ...parts.map((part) => [`${folder}/${part.id}.svg`, formatPicture(part)] as const),
+    ...parts.map((part) => [`${FOLDER}/${part.id}.svg`, formatPicture(part)] as const),
   ];
 }
 

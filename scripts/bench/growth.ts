@@ -88,7 +88,7 @@ function kindsFor(bench: Bench): Growth[] {
       measure: async (way, x) => {
         const { processorTime = () => 0 } = way;
         const before = processorTime();
-        const sessions = Math.max(1, Math.round(count(1_500) / (10 * x)));
+        const sessions = Math.max(1, Math.round(count(4_000) / (10 * x)));
         for (let number = 0; number < sessions; number++) {
           await send(way.port, { size, count: 10 * x, connections: 10, keepsOpen: true });
         }

@@ -240,12 +240,20 @@ Deno.test("the page and its pictures are what the kept results make", () => {
 });
 
 const GROUPS = ["spawn", "latency"];
-const PLAIN: CommandLine = { isShort: false, makesPage: false, groups: GROUPS, listening: [], spawned: [] };
+const PLAIN: CommandLine = {
+  isShort: false,
+  makesPage: false,
+  isRewrite: false,
+  groups: GROUPS,
+  listening: [],
+  spawned: [],
+};
 
 const COMMAND_LINES: [args: string[], read: Partial<CommandLine>][] = [
   [[], {}],
   [["--short"], { isShort: true }],
   [["--page", "--only=latency"], { makesPage: true, groups: ["latency"] }],
+  [["--rewrite"], { isRewrite: true }],
   [["mine=listen:10025"], { listening: [{ name: "mine", port: 10025 }] }],
   [["an old one=spawn:/bin/x  -c a=b "], { spawned: [{ name: "an old one", argv: ["/bin/x", "-c", "a=b"] }] }],
 ];
@@ -265,6 +273,7 @@ const WRONG: [args: string[], says: RegExp][] = [
   [["mine=spawn:"], /unknown argument/],
   [["=listen:25"], /unknown argument/],
   [["--short", "--page"], /whole run/],
+  [["--rewrite", "--only=spawn"], /measures nothing/],
   [["--page", "mine=listen:25"], /everybody can repeat/],
 ];
 
