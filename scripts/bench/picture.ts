@@ -16,10 +16,12 @@ const STYLE = `
   .quiet { fill: #59636e; font-size: 12px } .axis { stroke: #d1d9e0 } .spread { stroke: #1f2328; stroke-width: 1.5 }
   .other { fill: #afb8c1 } .ours { fill: #4493f8 }
   .line { fill: none; stroke-width: 2 } .s0 { --c: #0969da } .s1 { --c: #bc4c00 } .s2 { --c: #1a7f37 } .s3 { --c: #8250df }
+  .s4 { --c: #0b7285 } .s5 { --c: #bf3989 }
   .line { stroke: var(--c) } .mark { fill: var(--c) }
   @media (prefers-color-scheme: dark) {
     .ground { fill: #0d1117 } text { fill: #e6edf3 } .quiet { fill: #9198a1 } .axis { stroke: #3d444d } .spread { stroke: #e6edf3 }
     .other { fill: #656c76 } .ours { fill: #1f6feb } .s0 { --c: #58a6ff } .s1 { --c: #f0883e } .s2 { --c: #3fb950 } .s3 { --c: #bc8cff }
+    .s4 { --c: #39c5cf } .s5 { --c: #f778ba }
   }
 `;
 
@@ -39,15 +41,16 @@ function pictureOfBars(part: Bars): string {
   const rows = part.bars.map((bar) => ({ ...bar, ...spreadOf(bar.values) }));
   const most = Math.max(...rows.map(({ high }) => high)) || 1;
   const start = Math.ceil(MARGIN + 12 + LETTER * Math.max(...rows.map(({ name }) => name.length)));
-  const scale = (WIDTH - start - VALUES - MARGIN) / most;
+  // A difference may be less than 0 by chance. Then it has no bar.
+  const scale = (value: number) => Math.max(0, value) * (WIDTH - start - VALUES - MARGIN) / most;
   const top = 58;
   const shapes = rows.flatMap(({ name, isOurs, middle, low, high }, at) => {
     const y = top + at * ROW;
     const centre = y + 9;
-    const [from, to] = [start + low * scale, start + high * scale];
+    const [from, to] = [start + scale(low), start + scale(high)];
     return [
       text(start - 8, y + 13, name, { anchor: "end" }),
-      `<rect class="${isOurs ? "ours" : "other"}" x="${start}" y="${y}" width="${fixed(middle * scale)}" height="18"/>`,
+      `<rect class="${isOurs ? "ours" : "other"}" x="${start}" y="${y}" width="${fixed(scale(middle))}" height="18"/>`,
       ...high > low
         ? [
           `<path class="spread" d="M${fixed(from)} ${centre}H${fixed(to)}M${fixed(from)} ${centre - 4}v8M${fixed(to)} ${
@@ -63,9 +66,7 @@ function pictureOfBars(part: Bars): string {
   const said = rows.map(({ name, middle, low, high }) =>
     `${name}: ${formatNumber(middle)}, from ${formatNumber(low)} to ${formatNumber(high)}`
   );
-  const legend = `${
-    unitOf(part)
-  }. A bar is the median of the rounds, and its line goes from the least to the greatest.`;
+  const legend = `${unitOf(part)} Bar: median of the rounds. Line: least to greatest.`;
   return document(part, { height: bottom + MARGIN - 4, legend, said, shapes });
 }
 
@@ -88,7 +89,8 @@ function pictureOfLines(part: Lines): string {
     ),
   }));
   const all = lines.flatMap(({ points }) => points);
-  const top = 92;
+  const names = placeNames(lines.map(({ name }) => name));
+  const top = names.at(-1)!.y + 14;
   const bottom = top + PLOT;
   const places = [...new Set(all.map(({ x }) => x))];
   const across = scaleOf(places, MARGIN + LEFT, WIDTH - MARGIN);
@@ -106,21 +108,20 @@ function pictureOfLines(part: Lines): string {
     ]),
     text((WIDTH + LEFT) / 2, bottom + 38, part.x.title, { anchor: "middle" }),
   ];
-  let legendAt = MARGIN + LEFT;
   for (const [at, { name, points }] of lines.entries()) {
     const marks = points.map(({ x, middle }) => [across.place(x), up.place(middle)] as const);
     const path = marks.map(([x, y], step) => `${step === 0 ? "M" : "L"}${fixed(x)} ${fixed(y)}`).join("");
-    const series = `s${at % 4}`;
+    const series = `s${at % SHAPES.length}`;
+    const label = names[at]!;
     const spreads = points.filter(({ low, high }) => high > low).map(({ x, low, high }) =>
       `M${fixed(across.place(x))} ${fixed(up.place(low))}V${fixed(up.place(high))}`
     ).join("");
     shapes.push(
       `<g class="${series}"><path class="line" d="${path}"/>${spreads && `<path class="line" d="${spreads}"/>`}${
         marks.map(([x, y]) => mark(at, x, y)).join("")
-      }${mark(at, legendAt, 74)}</g>`,
-      text(legendAt + 12, 78, name),
+      }${mark(at, label.x, label.y - 4)}</g>`,
+      text(label.x + 12, label.y, name),
     );
-    legendAt += 40 + LETTER * name.length;
   }
   const said = lines.map(({ name, points }) =>
     `${name}: ${points.map(({ x, middle }) => `${formatNumber(middle)} at ${showX(x)}`).join(", ")}`
@@ -128,7 +129,7 @@ function pictureOfLines(part: Lines): string {
   const logarithmic = { 0: "", 1: " One axis is logarithmic.", 2: " Both axes are logarithmic." }[
     [across, up].filter(({ isLogarithmic }) => isLogarithmic).length
   ];
-  const legend = `${unitOf(part)}. A point is the median of the rounds.${logarithmic}`;
+  const legend = `${unitOf(part)} Point: median of the rounds.${logarithmic}`;
   return document(part, { height: bottom + 38 + MARGIN, legend, said, shapes });
 }
 
@@ -158,12 +159,30 @@ function ticksOf(values: readonly number[], { isLogarithmic }: Scale): number[] 
   return Array.from({ length: Math.floor(high / step) + 1 }, (_, at) => Number((at * step).toPrecision(6)));
 }
 
-/** A circle, a square, a triangle or a diamond. */
+/** Where the names of the lines stand, in as many rows as they need. */
+function placeNames(names: readonly string[]): { x: number; y: number }[] {
+  let [x, y] = [MARGIN + 8, 74];
+  return names.map((name) => {
+    const width = 36 + LETTER * name.length;
+    if (x + width > WIDTH && x > MARGIN + 8) [x, y] = [MARGIN + 8, y + 22];
+    const place = { x, y };
+    x += width;
+    return place;
+  });
+}
+
+/** A circle, a square, a triangle, a diamond, a cross, and a triangle on its head. */
+const SHAPES = [
+  "m-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",
+  "m-4 -4h8v8h-8z",
+  "m0 -5l5 9h-10z",
+  "m0 -6l6 6l-6 6l-6 -6z",
+  "m-5 -3l2 -2l3 3l3 -3l2 2l-3 3l3 3l-2 2l-3 -3l-3 3l-2 -2l3 -3z",
+  "m0 5l5 -9h-10z",
+];
+
 function mark(series: number, x: number, y: number): string {
-  const at = `${fixed(x)} ${fixed(y)}`;
-  const shape = ["", "m-4 -4h8v8h-8z", "m0 -5l5 9h-10z", "m0 -6l6 6l-6 6l-6 -6z"][series % 4];
-  if (!shape) return `<circle class="mark" cx="${fixed(x)}" cy="${fixed(y)}" r="4.5"/>`;
-  return `<path class="mark" d="M${at}${shape}"/>`;
+  return `<path class="mark" d="M${fixed(x)} ${fixed(y)}${SHAPES[series % SHAPES.length]}"/>`;
 }
 
 // --- both
@@ -191,7 +210,7 @@ ${shapes.join("\n")}
 }
 
 function unitOf({ unit, better }: Part): string {
-  return `In ${unit}; ${better} is better`;
+  return `Unit: ${unit}. ${better === "less" ? "Less" : "More"} is better.`;
 }
 
 function text(

@@ -164,9 +164,24 @@ Deno.test("a picture of lines has a mark for each point that has a place, and ti
   const { texts } = read(svg);
   for (const text of ["one", "two", "size", "1 kB", "1 MB", "100"]) assert.ok(texts.includes(text), text);
   // Each line has one mark more, for its name. Nothing has a place for 0.
-  assert.equal(svg.match(/<circle class="mark"/g)!.length, 3);
-  assert.equal(svg.match(/<path class="mark"/g)!.length, 2);
+  assert.equal(svg.match(/<path class="mark"/g)!.length, 3 + 2);
   assert.doesNotMatch(svg, /NaN|Infinity|undefined/);
+});
+
+Deno.test("a picture of many lines has all their names inside it, and no two lines look alike", () => {
+  const lines = Array.from({ length: 6 }, (_, at) => ({ ...LINES.lines[0]!, name: `a line with the number ${at}` }));
+  const svg = formatPicture({ ...LINES, lines });
+  const places = [...svg.matchAll(/<text x="([\d.]+)" y="([\d.]+)">a line/g)].map(([, x, y]) => `${x} ${y}`);
+  assert.equal(new Set(places).size, 6);
+  for (const place of places) assert.ok(Number(place.split(" ")[0]) < 800 - 170, place);
+  const shapes = [...svg.matchAll(/class="mark" d="M[\d.]+ [\d.]+(m[^"]+)"/g)].map(([, shape]) => shape);
+  assert.equal(new Set(shapes).size, 6);
+});
+
+Deno.test("a difference below 0 has no bar", () => {
+  const svg = formatPicture({ ...BARS, bars: [{ name: "a", values: [-3, -2, 1], isOurs: true }, BARS.bars[1]!] });
+  assert.deepEqual([...svg.matchAll(/(?:width|x)="-[^"]*"/g)], []);
+  assert.match(svg, /width="0" height="18"/);
 });
 
 for (const part of [BARS, LINES]) {
@@ -185,6 +200,7 @@ for (const part of [BARS, LINES]) {
     for (const kind of [".ground", "text", ".axis", ".other", ".ours"]) {
       assert.ok(light.includes(`${kind} {`) && dark.includes(`${kind} {`), kind);
     }
+    assert.doesNotMatch(svg, /\.\./);
     // Nothing comes from elsewhere.
     assert.doesNotMatch(svg.replace('xmlns="http://www.w3.org/2000/svg"', ""), /https?:|href|url\(|@import/);
   });
