@@ -287,6 +287,42 @@ testProcess(
   },
 );
 
+testProcess(
+  "processes.start ends in the same way for the first program and for later ones, which need no shell",
+  async () => {
+    const dir = Deno.makeTempDirSync({ prefix: "postprox_processes_" });
+    const file = (name: string, text: string, mode = 0o755) => {
+      const path = `${dir}/${name}`;
+      Deno.writeTextFileSync(path, text);
+      Deno.chmodSync(path, mode);
+      return path;
+    };
+    const rows: readonly (readonly [words: string[], exit: number, says: RegExp])[] = [
+      [["/bin/sh", "-c", "echo $1 >&2; exit 7", "", "one  two"], 7, /^one two\n$/],
+      [[file("script", '#!/bin/sh\necho "$1" >&2; exit 5\n'), "a  '$b'"], 5, /^a {2}'\$b'\n$/],
+      [["/usr/bin/env", "sh", "-c", "exit 4"], 4, /^$/],
+      [[file("plain", 'echo "$1" >&2; exit 3\n'), "a  '$b'"], 3, /^a {2}'\$b'\n$/],
+      [[file("empty", "")], 0, /^$/],
+      [[`${dir}/none`], 127, /none/],
+      [[dir], 126, /./],
+      [[file("closed", "#!/bin/sh\n", 0o644)], 126, /closed/],
+      [[file("lost", "#!/no/such/interpreter\n")], 127, /lost/],
+    ];
+    try {
+      for (let round = 0; round < 3; round++) {
+        for (const [words, exit, says] of rows) {
+          const child = await processes.start(words, {});
+          const said = await stderrOf(child);
+          assert.deepEqual(await child.ended, { exit }, `${round}: ${words}: ${said}`);
+          assert.match(said, says, `${round}: ${words}`);
+        }
+      }
+    } finally {
+      Deno.removeSync(dir, { recursive: true });
+    }
+  },
+);
+
 testProcess("Child.signalGroup reaches the grandchildren, and nobody left is no error", async () => {
   // The grandchild holds standard error open: that it ends shows that both are gone.
   const child = await processes.start(["sh", "-c", "cat /dev/zero > /dev/null & echo ready >&2; wait"], {});

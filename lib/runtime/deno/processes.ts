@@ -8,6 +8,7 @@ import { ERR_TO_OUT, isOurs, successorWords } from "../shared/children.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "../../ports/runtime.ts";
 
 const SHELL = "/bin/sh";
+const SETSID = "/usr/bin/setsid";
 
 const STDERR_READ = 65536;
 
@@ -133,16 +134,19 @@ function killAlone(child: Deno.ChildProcess, signal: Deno.Signal): void {
 
 // setsid(1) makes the process the leader of its own group and then becomes the program. Deno's `detached` does that,
 // too, but it forks this whole process and takes five times as long. So it is only for systems without util-linux. The
-// shell finds out if the program cannot be executed, and then exits with 126 or 127. An older setsid would exit with 1,
-// and for a filter that means "reject the message".
+// shell finds out if the program cannot be executed, and then exits with 126 or 127. An older setsid exits with 1, and for a
+// filter that means "reject the message". A new one needs no shell.
 function spawnGroupLeader(
   words: readonly string[],
   pipes: Pick<Deno.CommandOptions, "env" | "stdin" | "stdout">,
 ): Deno.ChildProcess {
   const options = { ...place(), ...pipes, stderr: "piped" } as const;
   try {
-    const args = words[0] === SHELL ? [...words] : [SHELL, "-c", 'exec "$0" "$@"', ...words];
-    return new Deno.Command("/usr/bin/setsid", { ...options, args }).spawn();
+    const args = words[0] === SHELL || setsidTells && isExecutable(words[0])
+      ? [...words]
+      : [SHELL, "-c", 'exec "$0" "$@"', ...words];
+    if (++started === 2) askSetsid();
+    return new Deno.Command(SETSID, { ...options, args }).spawn();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw ioError(error, `cannot run ${words[0]}`);
   }
@@ -151,6 +155,36 @@ function spawnGroupLeader(
     return new Deno.Command(program, { ...options, args, detached: true }).spawn();
   } catch (error) {
     throw ioError(error, `cannot run ${program}`);
+  }
+}
+
+// Whether setsid tells by its exit status that it cannot execute a program (util-linux from 2.33 on, busybox). It is asked
+// when a process starts its second program: a process for one message would pay for the answer and not use it.
+let setsidTells = false;
+let started = 0;
+
+function askSetsid(): void {
+  // A directory is no program.
+  void new Deno.Command(SETSID, { args: ["/"], stdin: "null", stdout: "null", stderr: "null" }).output().then(
+    ({ code }) => setsidTells = code === 126 || code === 127,
+    () => {},
+  );
+}
+
+const ELF = 0x7f45_4c46;
+const HASH_BANG = 0x2321;
+
+// Whether the kernel itself can execute the file. A script without #! needs the shell, and what is not there as well.
+function isExecutable(path = ""): boolean {
+  try {
+    // To open a pipe would wait.
+    if (!Deno.statSync(path).isFile) return false;
+    using file = Deno.openSync(path);
+    const beginning = new DataView(new ArrayBuffer(4));
+    file.readSync(new Uint8Array(beginning.buffer));
+    return beginning.getUint32(0) === ELF || beginning.getUint16(0) === HASH_BANG;
+  } catch {
+    return false;
   }
 }
 
