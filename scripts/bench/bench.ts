@@ -18,6 +18,7 @@ import { compileWithBun } from "../compile_bun.ts";
 import { alignToHugePages } from "../page_faults.ts";
 import { runBench, startSink } from "./bed.ts";
 import { type CommandLine, parseCommandLine } from "./command_line.ts";
+import { LEAST_ROUNDS } from "./compare.ts";
 import { type Findings, type Results, rounded } from "./findings.ts";
 import type { Bench, Group, Program } from "./group.ts";
 import { GROUPS } from "./groups.ts";
@@ -137,6 +138,9 @@ function print({ title }: Group, { parts, seconds }: Findings): void {
 }
 
 async function writePage({ name }: Group, findings: Findings): Promise<void> {
+  for (const { what, values } of findings.parts.flatMap(({ claims }) => claims)) {
+    if (values.length < LEAST_ROUNDS) throw new Error(`too few rounds for a claim: ${what}`);
+  }
   const results: Results = { ...readResults(), [name]: findings };
   Deno.writeTextFileSync(RESULTS, JSON.stringify(results));
   // Readable, and as the gate wants it.

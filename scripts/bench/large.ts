@@ -37,9 +37,9 @@ export const large: Group = {
         }
       }
       ways.push(...bench.others);
-      const load = { size: SIZE, count: bench.pick(12, 1), connections: 1 };
+      const load = { size: SIZE, count: bench.pick(8, 1), connections: 1 };
       for (const way of ways) await costOf(way, load);
-      const costs = await takeTurns(ways, (way) => costOf(way, load), bench.pick(9, 1));
+      const costs = await takeTurns(ways, (way) => costOf(way, load), bench.pick(7, 1));
       for (const way of ways) if (way.name !== DIRECT) await way.stop();
 
       const at = (name: string) => ways.findIndex((way) => way.name === name);

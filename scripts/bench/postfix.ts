@@ -24,7 +24,7 @@ import type { Peer } from "./way.ts";
 
 const SIZE = 5_000;
 /** Seconds that one way's turn should take. */
-const TURN = 4;
+const TURN = 2;
 const LEAST = 100;
 /** The other numbers of connections. */
 const FEWER = [1, 5];
