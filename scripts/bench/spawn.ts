@@ -31,8 +31,8 @@ export const spawn: Group = {
   run: async (bench) => {
     const programs = await programsOf(bench);
     await using spawner = new Spawner();
-    // The executables of Bun are 90 MB each. What they cost depends on how the page cache got them.
-    const executables = programs.map(({ argv }) => argv[0]!).filter((path) => path.startsWith(bench.directory));
+    // The executables of Bun have 90 MB each. What they cost depends on how the page cache got them.
+    const executables = programs.map(({ argv }) => argv[0]!).filter((path) => path !== Deno.execPath());
     await spawner.readAnew([...new Set(executables)]);
     const measure = async (program: Started): Promise<Figures> => ({
       alone: mean(await spawner.run(program, 1)),
