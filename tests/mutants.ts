@@ -34,9 +34,16 @@ const ROWS: readonly Row[] = [
   [
     "a bare LF inside a command line is no fault of it",
     "smtp/line_buffer.ts",
-    "spoilt: !(crlf || this.#lfEnds) || isSpoilt(bytes)",
-    "spoilt: !(crlf || this.#lfEnds)",
+    "!(crlf || this.#lfEnds) || isSpoilt(raw, length)",
+    "!(crlf || this.#lfEnds)",
     "smtp/line_buffer_test.ts",
+  ],
+  [
+    "a room is kept by its old owner",
+    "text/rooms.ts",
+    "kept.pop()",
+    "kept[0]",
+    "text/rooms_test.ts",
   ],
   ["CHUNKING is offered", "smtp/ehlo.ts", '  "CHUNKING",\n', "", "smtp/ehlo_test.ts"],
   ["SIZE is not lowered", "smtp/ehlo.ts", "theirs > 0 && theirs <= maxSize ? text : ours", "text", "smtp/ehlo_test.ts"],

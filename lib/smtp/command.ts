@@ -41,24 +41,26 @@ const SHOWN_LIMIT = 20;
 
 /** The command in a line. `raw` is the line as received, `bytes` is it without its line end. */
 export function parseCommand(raw: Uint8Array, bytes: Uint8Array): Command {
-  const { word, end } = firstWord(bytes);
-  return { verb: KNOWN.has(word) ? word as Verb : "OTHER", raw, argument: textOf(bytes.subarray(end)) };
+  const text = textOf(bytes);
+  const { word, end } = firstWord(text);
+  return { verb: KNOWN.has(word) ? word as Verb : "OTHER", raw, argument: text.slice(end) };
 }
 
 /** The verb for the log, in capitals and cut. It may hold any octets of a stranger. */
 export function shownVerb({ raw }: Command): string {
-  const { word } = firstWord(raw);
+  const { word } = firstWord(textOf(raw));
   if (word === "") return "an empty line";
   return word.length > SHOWN_LIMIT ? `${word.slice(0, SHOWN_LIMIT)}...` : word;
 }
 
-// The first word in capitals, and where it ends.
-function firstWord(bytes: Uint8Array): { word: string; end: number } {
+// The first word in capitals, and where it ends. White space is ASCII, so text and octets have the same words.
+function firstWord(text: string): { word: string; end: number } {
   let start = 0;
-  while (start < bytes.length && isSpace(bytes[start]!)) start++;
+  while (start < text.length && isSpace(text.charCodeAt(start))) start++;
   let end = start;
-  while (end < bytes.length && !isSpace(bytes[end]!)) end++;
+  while (end < text.length && !isSpace(text.charCodeAt(end))) end++;
+  const word = text.slice(start, end);
+  if (KNOWN.has(word)) return { word, end };
   // Only ASCII letters: some other letters have one of these as their upper case.
-  const word = textOf(bytes.subarray(start, end)).replace(/[a-z]+/g, (letters) => letters.toUpperCase());
-  return { word, end };
+  return { word: word.replace(/[a-z]+/g, (letters) => letters.toUpperCase()), end };
 }

@@ -211,10 +211,11 @@ export class DotDecoder {
 export type LineEnds = "lf" | "lf-or-crlf";
 
 /**
- * The room that `encode` may need for `length` octets: an LF becomes two octets, and each other octet may get a dot.
+ * The room that `encode` may need for `length` octets: an LF becomes two octets, and each other octet may get a dot. The
+ * octets of `end` fit in after them.
  */
 export function encodedRoom(length: number): number {
-  return 2 * length + 4;
+  return 2 * length + 12;
 }
 
 /** From the spool, or from a filter's output, to the wire. */

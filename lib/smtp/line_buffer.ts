@@ -8,9 +8,10 @@
 // A line past the limit is `tooLong`. The buffer drops its octets as they come, so it never holds more than the limit
 // and one read. It reports a command line that is too long when the line ends, and a reply line at once.
 //
-// The octets of a line are a view into the buffer: use them before the next call of `space`.
+// A line has octets of its own. A copy of a short line costs less than a view into the buffer.
 
 import { CR, LF, NUL } from "../text/octets.ts";
+import { giveRoom, takeRoom } from "../text/rooms.ts";
 
 export interface Line {
   /** As received, with its line end. Empty for a line that was too long. */
@@ -22,6 +23,17 @@ export interface Line {
   readonly tooLong: boolean;
 }
 
+/** A line that has come whole. The part without its line end is made only for those who ask for it. */
+class WholeLine implements Line {
+  readonly tooLong = false;
+
+  constructor(readonly raw: Uint8Array, readonly length: number, readonly spoilt: boolean) {}
+
+  get bytes(): Uint8Array {
+    return this.raw.subarray(0, this.length);
+  }
+}
+
 const NOTHING = new Uint8Array(0);
 const TOO_LONG: Line = { raw: NOTHING, bytes: NOTHING, spoilt: false, tooLong: true };
 
@@ -30,7 +42,9 @@ const SMALLEST_READ = 2048;
 
 export class LineBuffer {
   readonly #lfEnds: boolean;
-  #octets = new Uint8Array(SMALLEST_READ);
+  // It is used again after each large message.
+  readonly #small = new Uint8Array(SMALLEST_READ);
+  #octets = this.#small;
   #start = 0;
   #end = 0;
   #searched = 0;
@@ -52,7 +66,7 @@ export class LineBuffer {
     if (this.#octets.length - this.#end < atLeast || (this.#end > 0 && this.#octets.length - this.#end < 512)) {
       this.#makeRoom(atLeast);
     }
-    return this.#octets.subarray(this.#end);
+    return this.#end === 0 ? this.#octets : this.#octets.subarray(this.#end);
   }
 
   /** Says that `space()` now holds `count` more octets. */
@@ -103,8 +117,8 @@ export class LineBuffer {
 
   /** Gives back the room that a large message took, if nothing waits in it. */
   shrinkIfIdle(): void {
-    if (this.length > 0 || this.#octets.length === SMALLEST_READ) return;
-    this.#octets = new Uint8Array(SMALLEST_READ);
+    if (this.length > 0 || this.#octets === this.#small) return;
+    this.#replaceBy(this.#small);
     this.#start = this.#end = this.#searched = 0;
   }
 
@@ -121,15 +135,16 @@ export class LineBuffer {
   }
 
   #line(end: number, limit: number): Line {
-    const raw = this.#octets.subarray(this.#start, end);
+    const start = this.#start;
     this.#start = end;
-    if (this.#dropping || raw.length > limit) {
+    if (this.#dropping || end - start > limit) {
       this.#dropping = false;
       return TOO_LONG;
     }
+    const raw = this.#octets.slice(start, end);
     const crlf = raw.length > 1 && raw[raw.length - 2] === CR;
-    const bytes = raw.subarray(0, raw.length - (crlf ? 2 : 1));
-    return { raw, bytes, spoilt: !(crlf || this.#lfEnds) || isSpoilt(bytes), tooLong: false };
+    const length = raw.length - (crlf ? 2 : 1);
+    return new WholeLine(raw, length, !(crlf || this.#lfEnds) || isSpoilt(raw, length));
   }
 
   #drop(until: number): void {
@@ -140,14 +155,19 @@ export class LineBuffer {
     this.#searched = until;
   }
 
+  #replaceBy(octets: Uint8Array<ArrayBuffer>): void {
+    giveRoom(this.#octets);
+    this.#octets = octets;
+  }
+
   #makeRoom(atLeast: number): void {
     const waiting = this.peek();
     const needed = waiting.length + Math.max(atLeast, 512);
     const searched = Math.max(0, this.#searched - this.#start);
     if (needed > this.#octets.length) {
-      const larger = new Uint8Array(Math.max(needed, SMALLEST_READ));
+      const larger = takeRoom(needed);
       larger.set(waiting);
-      this.#octets = larger;
+      this.#replaceBy(larger);
     } else {
       this.#octets.copyWithin(0, this.#start, this.#end);
     }
@@ -157,6 +177,10 @@ export class LineBuffer {
   }
 }
 
-function isSpoilt(bytes: Uint8Array): boolean {
-  return bytes.includes(LF) || bytes.includes(CR) || bytes.includes(NUL);
+function isSpoilt(line: Uint8Array, length: number): boolean {
+  for (let at = 0; at < length; at++) {
+    const octet = line[at];
+    if (octet === LF || octet === CR || octet === NUL) return true;
+  }
+  return false;
 }

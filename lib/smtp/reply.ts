@@ -5,7 +5,7 @@
 // length. It throws a `MalformedReply` for anything else, because nobody could then say which command the next line
 // answers.
 
-import { bytesOf, concat, CRLF, textOf } from "../text/octets.ts";
+import { bytesOf, concat, CR, CRLF, LF, SP, textOf } from "../text/octets.ts";
 import type { Line } from "./line_buffer.ts";
 
 export interface Reply {
@@ -26,6 +26,8 @@ export const REPLY_LINE_LIMIT = 4096;
 // An EHLO reply has about 20 lines, and a HELP text a hundred. Anything longer is a flood.
 const REPLY_LINES_LIMIT = 1000;
 const REPLY_OCTETS_LIMIT = 65536;
+
+const HYPHEN = 0x2d;
 
 /** RFC 5321 s.4.5.3.1.5: a reply line has at most 512 octets, CRLF included. */
 const OWN_LINE_LIMIT = 512;
@@ -86,8 +88,9 @@ export class ReplyReader {
       throw new MalformedReply(`reply that mixes ${this.#code} and ${code}`);
     }
     this.#code = code;
-    const last = line.bytes[3] !== 0x2d;
-    const octets = concat([line.bytes, CRLF]);
+    const { raw } = line;
+    const last = raw[3] !== HYPHEN;
+    const octets = raw.at(-2) === CR ? raw : concat([line.bytes, CRLF]);
     if (first && last) return { code, bytes: octets };
     this.#parts.push(octets);
     this.#octets += octets.length;
@@ -105,9 +108,17 @@ export class ReplyReader {
 // Reads "250", "250 text" and "250-text". RFC 5321 s.4.2 makes servers send a blank after the code, but clients
 // must accept a code without it.
 function parseCode(line: Line): number {
-  const text = textOf(line.bytes.subarray(0, 4));
-  if (line.spoilt || !/^[2-5][0-9][0-9](?:[ -]|$)/.test(text)) {
-    throw new MalformedReply(`no SMTP reply: ${textOf(line.bytes.subarray(0, 80))}`);
-  }
-  return Number(text.slice(0, 3));
+  const { raw, spoilt } = line;
+  const first = digit(raw[0]);
+  const second = digit(raw[1]);
+  const third = digit(raw[2]);
+  const isCode = first >= 2 && first <= 5 && second >= 0 && third >= 0;
+  const isEnd = raw[3] === SP || raw[3] === HYPHEN || raw[3] === CR || raw[3] === LF || raw.length === 3;
+  if (spoilt || !isCode || !isEnd) throw new MalformedReply(`no SMTP reply: ${textOf(line.bytes.subarray(0, 80))}`);
+  return 100 * first + 10 * second + third;
+}
+
+// The value of an octet that is a digit; otherwise -1.
+function digit(octet = 0): number {
+  return octet >= 0x30 && octet <= 0x39 ? octet - 0x30 : -1;
 }

@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { LineBuffer } from "../../lib/smtp/line_buffer.ts";
+import { ROOM } from "../../lib/text/rooms.ts";
 import { everyCut, octets, randomCut, randomText, SEED, seeded, spelled } from "../rig/octets.ts";
 
 const LIMIT = 10;
@@ -179,13 +180,13 @@ Deno.test("takeLine agrees with a slow reader on random octets", () => {
   }
 });
 
-Deno.test("takeLine gives lines as views that hold until the next reading", () => {
+Deno.test("takeLine gives lines that keep their octets", () => {
   const buffer = new LineBuffer();
   put(buffer, "first\r\nsecond\r\n");
   const first = buffer.takeLine(100)!;
   const second = buffer.takeLine(100)!;
+  put(buffer, "another one\r\n");
   assert.equal(spelled(first.raw) + spelled(second.raw), "first\r\nsecond\r\n");
-  assert.equal(first.raw.buffer, second.raw.buffer);
 });
 
 Deno.test("takeLine takes each line with the limit of that call", () => {
@@ -208,7 +209,7 @@ Deno.test("a line without end takes no more room than the limit and one read", (
       assert.ok(buffer.length < limit, "no more than the limit waits");
       most = Math.max(most, buffer.space().buffer.byteLength);
     }
-    assert.ok(most < limit + 3 * chunk.length, `${most} octets for ${JSON.stringify(noise)}`);
+    assert.ok(most <= Math.max(ROOM, limit + 3 * chunk.length), `${most} octets for ${JSON.stringify(noise)}`);
     put(buffer, "\r\nQUIT\r\n");
     assert.equal(take(buffer, limit), "too long");
     assert.equal(take(buffer, limit), "line QUIT\r\n");
