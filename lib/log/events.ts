@@ -9,6 +9,7 @@ import type { Envelope } from "../mail/envelope.ts";
 import { type Failure, failureIn, type Finding, type Judgement, type Refused } from "../mail/judgement.ts";
 import type { Address } from "../ports/runtime.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
+import { textOf } from "../text/octets.ts";
 import { type Fields, isWanted, type Level, type Logger } from "./logger.ts";
 
 // The stack of a bug is longer than any other field, and worth its room.
@@ -76,8 +77,8 @@ export const EVENTS = {
     downstream: formatAddress(downstream),
   })),
   /** A command of the client, and the reply to it. To DATA, it is the reply to the message. */
-  dialogue: row("debug", "dialogue", ({ said, reply }: { said: string; reply: Reply }) => ({
-    said: said.trimEnd(),
+  dialogue: row("debug", "dialogue", ({ said, reply }: { said: Uint8Array; reply: Reply }) => ({
+    said: textOf(said).trimEnd(),
     reply: replyText(reply),
   })),
   /** We ended the session. */
@@ -106,8 +107,8 @@ export const EVENTS = {
   unasked3xx: row(
     "error",
     "downstream answered with an unexpected 3xx",
-    ({ command, reply }: { command: string; reply: Reply }, subject) => ({
-      command: command.trimEnd(),
+    ({ command, reply }: { command: Uint8Array; reply: Reply }, subject) => ({
+      command: textOf(command).trimEnd(),
       ...about(subject),
       reply: replyText(reply),
     }),

@@ -113,7 +113,7 @@ async function serveClient(serving: Serving, conn: Conn, answer: Answer): Promis
     const question = await within(readQuestion(conn));
     if (question === undefined) return;
     const said = await answer(serving, question);
-    await within(conn.write(bytesOf(formatAnswer(said))));
+    await within(Promise.resolve(conn.write(bytesOf(formatAnswer(said)))));
   } catch (error) {
     // It does not want to hear the answer.
     if (!(error instanceof IoError)) throw error;

@@ -52,7 +52,7 @@ export async function beWorker(
   sockets: readonly number[],
 ): Promise<{ readonly runtime: Runtime; readonly worker: WorkerSide }> {
   const conn = runtime.stdio.conn();
-  const writer = new WordWriter((octets) => conn.write(octets));
+  const writer = new WordWriter(async (octets) => await conn.write(octets));
   const signals = new WorkerSignals(runtime, (signal) => writer.say({ say: "leaving", signal }));
   const places = new LeasedPlaces((count) => writer.say({ say: "wantPlaces", count }));
   const turns = new LinkedTurns(runtime.clock, {

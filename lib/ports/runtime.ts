@@ -92,8 +92,8 @@ export interface Conn {
   readonly peer?: string | undefined;
   /** Reads into `into`. Gives the count of octets, or null at the end. Only one read at a time. */
   read(into: Uint8Array): Promise<number | null>;
-  /** Writes all of `octets`. */
-  write(octets: Uint8Array): Promise<void>;
+  /** Writes all of `octets`. Undefined if that is done already. Never throws: a failure rejects the promise. */
+  write(octets: Uint8Array): Promise<void> | undefined;
   /** Ends the connection. It also ends a read that waits, if the runtime can do that. */
   close(): void;
 }

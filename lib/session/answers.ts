@@ -6,7 +6,7 @@
 
 import type { Refusal, Ruling } from "../restrictions/restriction.ts";
 import type { Envelope } from "../mail/envelope.ts";
-import { bytesOf, textOf } from "../text/octets.ts";
+import { bytesOf } from "../text/octets.ts";
 import type { Command } from "../smtp/command.ts";
 import type { Dialogue } from "../smtp/dialogue.ts";
 import { filterEhlo } from "../smtp/ehlo.ts";
@@ -39,6 +39,8 @@ const RECIPIENT_LIMIT = 20000;
 // Lines that are not commands, and commands that we refuse. A correct client sends hardly any.
 const ERROR_LIMIT = 100;
 
+const SHOWN_AUTH = bytesOf("AUTH ...");
+
 const CANCEL_AUTH = bytesOf("*\r\n");
 
 export class Answers {
@@ -55,7 +57,8 @@ export class Answers {
 
   /** The reply to `command`. In the tar pit it comes later. */
   async answer(command: Command | BadLine): Promise<Reply> {
-    await this.#slowDown(command);
+    const delay = this.#tarPit.delayOf(command.verb, this.envelope.client.address);
+    if (delay > 0) await this.#slowDown(delay);
     const reply = await this.#answer(command);
     if (reply.code === 421) this.#parts.dialogue.move("last");
     return reply;
@@ -71,15 +74,13 @@ export class Answers {
     return this.#transaction.delivered;
   }
 
-  async #slowDown({ verb }: Command | BadLine): Promise<void> {
-    const delay = this.#tarPit.delayOf(verb, this.envelope.client.address);
-    if (delay === 0) return;
+  async #slowDown(delay: number): Promise<void> {
     const { log } = this.#parts;
     if (this.#tarPit.waits === 1) log.tell("tarPit", { recipients: this.#tarPit.recipients });
     await pause(this.#parts, delay);
   }
 
-  async #answer(command: Command | BadLine): Promise<Reply> {
+  #answer(command: Command | BadLine): Reply | Promise<Reply> {
     switch (command.verb) {
       case "SPOILT":
         return this.#refuse(OWN_REPLIES.lineSpoilt, "a line with a bare CR, LF or NUL");
@@ -111,27 +112,30 @@ export class Answers {
     }
   }
 
-  async #mail(command: Command): Promise<Reply> {
+  #mail(command: Command): Reply | Promise<Reply> {
     const parameters = parsePath(command.argument, "FROM")?.parameters;
     // BINARYMIME (RFC 3030 s.3) and CHECKPOINT (RFC 1845 s.4): we do not offer them.
     if (parameters?.get("BODY")?.toUpperCase() === "BINARYMIME" || parameters?.has("TRANSID")) {
       return this.#refuse(OWN_REPLIES.parameterUnknown, "MAIL with BODY=BINARYMIME or TRANSID");
     }
     if (this.#isTooLarge(parameters)) return this.#bounded(OWN_REPLIES.messageTooLarge, "MAIL with a large SIZE");
-    return this.#admit(command, await this.#parts.admission?.sender(this.#transaction.afterMail(command)));
+    const { admission } = this.#parts;
+    if (!admission) return this.#relay(command);
+    return admission.sender(this.#transaction.afterMail(command)).then((ruling) => this.#admit(command, ruling));
   }
 
-  async #rcpt(command: Command): Promise<Reply> {
+  #rcpt(command: Command): Reply | Promise<Reply> {
     const { envelope } = this.#transaction;
     if (envelope.recipients.length >= RECIPIENT_LIMIT) {
       return this.#bounded(OWN_REPLIES.tooManyRecipients, "RCPT beyond the limit");
     }
-    if (this.#parts.dialogue.phase === "idle") return this.#relay(command);
-    return this.#admit(command, await this.#parts.admission?.recipient(recipientOf(command), envelope));
+    const { admission, dialogue } = this.#parts;
+    if (!admission || dialogue.phase === "idle") return this.#relay(command);
+    return admission.recipient(recipientOf(command), envelope).then((ruling) => this.#admit(command, ruling));
   }
 
-  async #admit(command: Command, ruling: Ruling | undefined): Promise<Reply> {
-    if (ruling?.kind !== "refuse" || this.#parts.options.deferRcptRefusals) return this.#relay(command, ruling);
+  #admit(command: Command, ruling: Ruling): Reply | Promise<Reply> {
+    if (ruling.kind !== "refuse" || this.#parts.options.deferRcptRefusals) return this.#relay(command, ruling);
     return this.#say(ruling);
   }
 
@@ -141,15 +145,16 @@ export class Answers {
   }
 
   async #relay(command: Command, ruling?: Ruling): Promise<Reply> {
-    const reply = this.#refuseUnasked3xx(await this.#parts.downstream.ask(command.raw), textOf(command.raw));
-    this.#parts.log.tell("dialogue", { said: textOf(command.raw), reply });
+    const { downstream, log } = this.#parts;
+    const reply = this.#refuseUnasked3xx(await downstream.ask(command.raw), command.raw);
+    log.tell("dialogue", { said: command.raw, reply });
     this.#transaction.learn(command, reply, ruling);
     return command.verb === "EHLO" ? filterEhlo(reply, this.#parts.options.maxMessageSize) : reply;
   }
 
   // Only DATA, and AUTH with 334, lead to a 3xx. So no command that only downstream knows can carry content past the
   // checks.
-  #refuseUnasked3xx(reply: Reply, command: string): Reply {
+  #refuseUnasked3xx(reply: Reply, command: Uint8Array): Reply {
     if (replyClass(reply) !== 3) return reply;
     this.#parts.log.tell("unasked3xx", { command, reply });
     this.#parts.downstream.abandon("unasked 3xx reply");
@@ -165,7 +170,7 @@ export class Answers {
     dialogue.move("started");
     // If this throws, the session ends. The transaction has not ended then, so the log still names the message.
     const { reply, delivered } = await takeMessage(this.#parts, { envelope, refusal, asked }, stop);
-    log.tell("dialogue", { said: textOf(command.raw), reply });
+    log.tell("dialogue", { said: command.raw, reply });
     this.#transaction.end(delivered ? "delivered" : "dropped");
     if (refusal?.ends) dialogue.move("last");
     return reply;
@@ -184,9 +189,9 @@ export class Answers {
       }
       reply = await this.#parts.downstream.ask(line);
     }
-    this.#refuseUnasked3xx(reply, "AUTH ...");
+    this.#refuseUnasked3xx(reply, SHOWN_AUTH);
     // The log shows nothing that the client said: it is a password.
-    this.#parts.log.tell("dialogue", { said: "AUTH ...", reply });
+    this.#parts.log.tell("dialogue", { said: SHOWN_AUTH, reply });
     return reply;
   }
 
@@ -207,8 +212,8 @@ export class Answers {
   async #quit(command: Command): Promise<Reply> {
     const { dialogue, downstream, log } = this.#parts;
     try {
-      const reply = this.#refuseUnasked3xx(await downstream.quit(command.raw), textOf(command.raw));
-      log.tell("dialogue", { said: textOf(command.raw), reply });
+      const reply = this.#refuseUnasked3xx(await downstream.quit(command.raw), command.raw);
+      log.tell("dialogue", { said: command.raw, reply });
       // A server may refuse a QUIT, for example one with an argument.
       if (replyClass(reply) === 2) dialogue.move("QUIT");
       return reply;

@@ -53,6 +53,10 @@ export class Client {
   #heldOctets = 0;
   #flushing: Promise<void> | undefined;
   readonly #soon: Deadline;
+  readonly #watches = () => this.watch();
+  readonly #looks = () => {
+    if (this.#conn.ended) this.onEnded();
+  };
   /** Called if the client leaves, or closes its sending side, while it is watched. */
   onEnded: () => void = () => {};
 
@@ -73,7 +77,7 @@ export class Client {
     const line = await this.#nextLine();
     if (line === null || line.tooLong) return line && TOO_LONG;
     if (line.spoilt) return SPOILT;
-    const command = parseCommand(line.raw.slice(), line.bytes);
+    const command = parseCommand(line.raw, line.bytes);
     return command.verb !== "AUTH" && line.raw.length > COMMAND_LINE_LIMIT ? TOO_LONG : command;
   }
 
@@ -81,7 +85,7 @@ export class Client {
   async nextAuthLine(): Promise<Uint8Array | BadLine> {
     const line = await this.#nextLine();
     if (line === null) throw new ClientLost("client ended the session during AUTH");
-    return line.tooLong ? TOO_LONG : line.spoilt ? SPOILT : line.raw.slice();
+    return line.tooLong ? TOO_LONG : line.spoilt ? SPOILT : line.raw;
   }
 
   /** The part of the message that has come. Use it and `consume` it before the next call. */
@@ -97,24 +101,21 @@ export class Client {
     this.#conn.consume(count);
   }
 
-  async say(reply: Reply): Promise<void> {
+  /** Says a reply, or holds it back. */
+  say(reply: Reply): Promise<void> | undefined {
     this.#held.push(reply.bytes);
     this.#heldOctets += reply.bytes.length;
-    if (!this.#conn.hasInput || this.#heldOctets > HELD_LIMIT) await this.flush();
+    return this.#conn.hasInput && this.#heldOctets <= HELD_LIMIT ? undefined : this.flush();
   }
 
-  /** Sends the replies that were held back, after those that are being sent. */
-  async flush(): Promise<void> {
-    await this.#flushing;
-    if (this.#held.length === 0) return;
+  /** Sends the replies that were held back, after those that are being sent. Undefined if there is nothing to wait for. */
+  flush(): Promise<void> | undefined {
+    if (this.#flushing) return this.#flushing.then(() => this.flush());
+    if (this.#held.length === 0) return undefined;
     const octets = concat(this.#held);
     this.#held = [];
     this.#heldOctets = 0;
-    try {
-      await (this.#flushing = this.#conn.write(octets, this.#due()));
-    } finally {
-      this.#flushing = undefined;
-    }
+    return this.#flushing = this.#conn.write(octets, this.#due())?.finally(() => this.#flushing = undefined);
   }
 
   get presence(): Presence {
@@ -138,16 +139,13 @@ export class Client {
 
   /** Reads ahead until the next read from the client. Calls `onEnded` if the client has left, or leaves. */
   watch(): void {
-    const look = () => {
-      if (this.#conn.ended) this.onEnded();
-    };
-    this.#conn.watch(look);
-    look();
+    this.#conn.watch(this.#looks);
+    this.#looks();
   }
 
   /** Does the same a moment later, unless a read from the client comes first. */
   watchSoon(): void {
-    this.#soon.start(this.#clock.now() + WATCH_DELAY, () => this.watch());
+    this.#soon.start(this.#clock.now() + WATCH_DELAY, this.#watches);
   }
 
   /** Makes the current wait, and every later one, throw `reason`. `say` and `flush` still work. */
@@ -164,12 +162,12 @@ export class Client {
     return this.#clock.now() + this.#timeout;
   }
 
-  async #nextLine(): Promise<Line | null> {
+  #nextLine(): Line | Promise<Line | null> {
     this.#soon.stop();
     const line = this.#conn.takeLine(AUTH_LINE_LIMIT);
     if (line) return line;
-    await this.flush();
-    return this.#conn.readLine(AUTH_LINE_LIMIT, this.#due());
+    const read = () => this.#conn.readLine(AUTH_LINE_LIMIT, this.#due());
+    return this.flush()?.then(read) ?? read();
   }
 }
 

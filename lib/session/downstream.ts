@@ -8,10 +8,11 @@
 
 import { IoError } from "../ports/io_error.ts";
 import type { Clock } from "../ports/runtime.ts";
-import { bytesOf, concat, textOf } from "../text/octets.ts";
+import { bytesOf, textOf } from "../text/octets.ts";
 import { DotEncoder, encodedRoom } from "../smtp/dot_codec.ts";
 import { MalformedReply, type Reply, REPLY_LINE_LIMIT, replyClass, ReplyReader, replyText } from "../smtp/reply.ts";
 import type { Content } from "../mail/message.ts";
+import { giveRoom, takeRoom } from "../text/rooms.ts";
 import { Deadline } from "../wire/deadline.ts";
 import type { End, LineConn } from "../wire/line_conn.ts";
 import { DownstreamLeft, DownstreamLost, isForeseen } from "./smtp_error.ts";
@@ -44,10 +45,16 @@ export class Downstream {
   /** The end of our own NOOP or RSET, until its reply has come. */
   #own: Promise<void> | undefined;
   /** Reads replies without a command; and the first one that is not a 421. */
-  #unasked = new ReplyReader();
+  readonly #unasked = new ReplyReader();
+  readonly #reader = new ReplyReader();
   #outOfTurn: string | undefined;
+  /** The room of the last octets of a message. */
+  #content: Uint8Array<ArrayBuffer> | undefined;
   #onLeft: ((why: DownstreamLeft) => void) | undefined;
   #lost: Error | undefined;
+  // These are called for each command, so they are made once.
+  readonly #looks = () => this.#look();
+  readonly #staysHere = () => this.#askInOwnName(NOOP);
 
   constructor(conn: LineConn, clock: Clock, options: DownstreamOptions) {
     this.#conn = conn;
@@ -72,12 +79,16 @@ export class Downstream {
    * caller that does not say it has to `abandon` downstream.
    */
   async ask(command: Uint8Array, due: number = this.#replyDue()): Promise<Reply> {
-    return this.#goOn(await this.#exchange(command, due));
+    const saying = this.#begin(command, due);
+    if (saying) await saying;
+    return this.#goOn(await this.#hear(due));
   }
 
   /** Says the client's QUIT and hears the reply. The connection is closed then, unless downstream refused the QUIT. */
   async quit(command: Uint8Array): Promise<Reply> {
-    const reply = await this.#exchange(command, this.#replyDue());
+    const due = this.#replyDue();
+    await this.#begin(command, due);
+    const reply = await this.#hear(due);
     if (replyClass(reply) !== 2) return this.#goOn(reply);
     this.abandon("downstream has accepted a QUIT");
     return reply;
@@ -106,24 +117,31 @@ export class Downstream {
   ): Promise<Uint8Array> {
     this.#asked = true;
     const encoder = new DotEncoder(source.lineEnds);
-    let out = new Uint8Array(0);
+    let out: Uint8Array<ArrayBuffer> | undefined;
     let filled = 0;
     for await (const chunk of source.chunks()) {
       mayGoOn();
-      if (filled > 0) await this.#say(out.subarray(0, filled), due);
+      if (out && filled > 0) await this.#say(out.subarray(0, filled), due);
       const room = encodedRoom(chunk.length);
-      if (out.length < room) out = new Uint8Array(room);
+      if (!out || out.length < room) out = takeRoom(room);
       filled = encoder.encode(chunk, out);
     }
     mayGoOn();
     const wrong = this.#saidUnasked();
     if (wrong) throw wrong;
-    return concat([out.subarray(0, filled), encoder.end()]);
+    const end = encoder.end();
+    out ??= takeRoom(end.length);
+    out.set(end, filled);
+    this.#content = out;
+    return out.subarray(0, filled + end.length);
   }
 
   /** Says the last octets of a message and hears what became of it. */
   async sendFinalDot(last: Uint8Array, due: number): Promise<Reply> {
     await this.#say(last, due);
+    // All of it is written now. After an error somebody may still read it.
+    if (this.#content) giveRoom(this.#content);
+    this.#content = undefined;
     const reply = await this.#hear(due);
     this.#rest();
     return reply;
@@ -162,12 +180,14 @@ export class Downstream {
     else this.#conn.interrupt(reason);
   }
 
-  async #exchange(command: Uint8Array, due: number): Promise<Reply> {
+  // Says a command. Undefined if that is done already.
+  #begin(command: Uint8Array, due: number): Promise<void> | undefined {
     this.#asked = true;
-    if (this.#own) await this.#ownEnded(due);
-    this.#idle.stop();
-    await this.#say(command, due);
-    return await this.#hear(due);
+    const say = () => {
+      this.#idle.stop();
+      return this.#say(command, due);
+    };
+    return this.#own ? this.#ownEnded(due).then(say) : say();
   }
 
   async #ownEnded(due: number): Promise<void> {
@@ -178,13 +198,13 @@ export class Downstream {
   }
 
   #rest(): void {
-    this.#idle.start(this.#clock.now() + this.#options.keepalive, () => this.#askInOwnName(NOOP));
+    this.#idle.start(this.#clock.now() + this.#options.keepalive, this.#staysHere);
     this.#listen();
   }
 
   #listen(): void {
     this.#asked = false;
-    this.#conn.watch(() => this.#look());
+    this.#conn.watch(this.#looks);
     this.#look();
   }
 
@@ -193,7 +213,7 @@ export class Downstream {
     if (!this.#onLeft || this.#asked || this.#own || this.isLost) return;
     const wrong = this.#saidUnasked();
     if (wrong instanceof DownstreamLeft || (wrong && !isForeseen(wrong))) this.#failUnasked(wrong);
-    else this.#conn.watch(() => this.#look());
+    else this.#conn.watch(this.#looks);
   }
 
   #askInOwnName(command: Uint8Array): void {
@@ -228,15 +248,19 @@ export class Downstream {
     return this.#clock.now() + this.#options.replyTimeout;
   }
 
-  async #say(octets: Uint8Array, due: number): Promise<void> {
+  // Undefined if all is written already.
+  #say(octets: Uint8Array, due: number): Promise<void> | undefined {
     if (this.#lost) throw this.#lost;
+    const lose = (error: unknown) => {
+      throw this.#lose(error);
+    };
     try {
       // A reply that has come before the command is not the reply to it.
       const wrong = this.#saidUnasked();
       if (wrong) throw wrong;
-      await this.#conn.write(octets, due);
+      return this.#conn.write(octets, due)?.catch(lose);
     } catch (error) {
-      throw this.#lose(error);
+      return lose(error);
     }
   }
 
@@ -261,12 +285,11 @@ export class Downstream {
 
   async #hear(due: number): Promise<Reply> {
     if (this.#lost) throw this.#lost;
-    const reader = new ReplyReader();
     try {
       for (;;) {
         const line = this.#conn.takeLine(REPLY_LINE_LIMIT) ?? await this.#conn.readLine(REPLY_LINE_LIMIT, due);
         if (line === null) throw leftBy("closed");
-        const reply = reader.push(line);
+        const reply = this.#reader.push(line);
         if (reply) return reply;
       }
     } catch (error) {

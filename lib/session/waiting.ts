@@ -61,7 +61,8 @@ export async function whileDownstreamStays<Said>(
   { client, downstream }: { readonly client: Client; readonly downstream: Downstream },
   hear: () => Promise<Said>,
 ): Promise<Said> {
-  if (!client.hasLine) downstream.heed((why) => client.interrupt(why));
+  if (client.hasLine) return await hear();
+  downstream.heed((why) => client.interrupt(why));
   try {
     return await hear();
   } finally {

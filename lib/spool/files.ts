@@ -47,7 +47,13 @@ export class SpoolFiles {
     this.#open.push(file);
   }
 
-  async remove(): Promise<void> {
+  /** Undefined if there is nothing to remove. */
+  remove(): Promise<void> | undefined {
+    const hasFiles = this.#open.length > 0 || this.#paths.length > 0 || this.#mark !== undefined;
+    return hasFiles ? this.#removeAll() : undefined;
+  }
+
+  async #removeAll(): Promise<void> {
     for (const file of this.#open.splice(0)) file.close();
     // If one removal fails, the others still happen.
     const removals = await Promise.allSettled(this.#paths.splice(0).map((path) => this.disk.remove(path)));

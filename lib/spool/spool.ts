@@ -23,7 +23,7 @@ export class Spool implements Content {
   readonly lineEnds = "lf";
   readonly #files: SpoolFiles;
   // The content that is not in a file yet. It is all content as long as no file was needed.
-  #memory = new Uint8Array(4096);
+  #memory = new Uint8Array(0);
   #inMemory = 0;
   #size = 0;
   #file: File | undefined;
@@ -59,11 +59,12 @@ export class Spool implements Content {
    * Room for more content: for `wanted` octets, or as many as fit at a time. Call `filled` afterwards. Throws the error
    * of an earlier write.
    */
-  async space(wanted: number): Promise<Uint8Array> {
+  space(wanted: number): Uint8Array | Promise<Uint8Array> {
     const needed = this.#inMemory + Math.min(wanted, LEAST_SPACE);
-    if (needed > MEMORY_LIMIT) await this.#writeBehind();
-    else if (needed > this.#memory.length) this.#grow(this.#inMemory + wanted);
-    return this.#memory.subarray(this.#inMemory);
+    const rest = () => this.#memory.subarray(this.#inMemory);
+    if (needed > MEMORY_LIMIT) return this.#writeBehind().then(rest);
+    if (needed > this.#memory.length) this.#grow(this.#inMemory + wanted);
+    return rest();
   }
 
   /** Says that `space` now holds `count` more octets. */
@@ -74,12 +75,12 @@ export class Spool implements Content {
   }
 
   /**
-   * Waits until all content is in its place. Throws the error of a write. `crLines` of its lines have a CR of their own
-   * before the line end.
+   * Waits until all content is in its place. Undefined if it is there. Throws the error of a write. `crLines` of its lines
+   * have a CR of their own before the line end.
    */
-  async settle(crLines: number): Promise<void> {
+  settle(crLines: number): Promise<void> | undefined {
     this.#crLines = crLines;
-    if (this.#inMemory < this.#size) await this.#writeAll();
+    return this.#isInMemory ? undefined : this.#writeAll();
   }
 
   /** Gives up the content and keeps nothing that comes later: `space` gives the same room again and again. */
@@ -104,9 +105,9 @@ export class Spool implements Content {
   }
 
   /** Forgets the message and removes its files. */
-  async remove(): Promise<void> {
-    await this.#writing?.catch(() => {});
-    await this.#files.remove();
+  remove(): Promise<void> | undefined {
+    const removeFiles = () => this.#files.remove();
+    return this.#writing ? this.#writing.then(removeFiles, removeFiles) : removeFiles();
   }
 
   get #isInMemory(): boolean {

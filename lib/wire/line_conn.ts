@@ -36,8 +36,10 @@ export interface LineConnOptions {
 /** How the input of a connection ended: the peer closed it, or it broke. An error that is no `IoError` is a bug. */
 export type End = "closed" | Error;
 
+type Came = "more" | "end" | "late";
+
 interface Waiter {
-  resolve: (came: "something" | "late") => void;
+  resolve: (came: Came) => void;
   reject: (error: unknown) => void;
 }
 
@@ -55,6 +57,10 @@ export class LineConn {
   #waiter: Waiter | undefined;
   #onArrival: (() => void) | undefined;
   #contentRoom = SMALL_CONTENT_READ;
+  // These are called for each line, so they are made once.
+  readonly #onRead = (count: number | null) => this.#arrived(count ?? "closed");
+  readonly #onReadFailed = (error: unknown) => this.#arrived(error instanceof Error ? error : new Error(String(error)));
+  readonly #onSilence = () => this.#settle((waiter) => waiter.resolve("late"));
 
   constructor(conn: Conn, clock: Clock, { holds, translate = (error) => error }: LineConnOptions = {}) {
     this.#conn = conn;
@@ -123,7 +129,7 @@ export class LineConn {
   async readChunk(due: number): Promise<Uint8Array | null> {
     this.unwatch();
     this.#throwIfInterrupted();
-    if (this.#buffer.length === 0) {
+    while (this.#buffer.length === 0) {
       const came = await this.#wait(due, this.#contentRoom);
       if (came === "end") return null;
       if (came === "late") throw this.#translate(new IoError("timeout", "silent for too long"));
@@ -138,16 +144,21 @@ export class LineConn {
     this.#buffer.consume(count);
   }
 
-  /** Writes all of `octets`. If that is not done by `due`, it closes the connection. */
-  async write(octets: Uint8Array, due: number): Promise<void> {
+  /** Writes all of `octets`. Undefined if that is done already. If it is not done by `due`, it closes the connection. */
+  write(octets: Uint8Array, due: number): Promise<void> | undefined {
     if (this.#closed) throw this.#translate(new IoError("closed", "connection is closed"));
+    const writing = this.#conn.write(octets);
+    return writing && this.#finish(writing, due);
+  }
+
+  async #finish(writing: Promise<void>, due: number): Promise<void> {
     let late = false;
     this.#deadline.start(due, () => {
       late = true;
       this.close();
     });
     try {
-      await this.#conn.write(octets);
+      await writing;
     } catch (error) {
       throw this.#translate(late ? new IoError("timeout", "taking no data for too long") : error);
     } finally {
@@ -186,20 +197,20 @@ export class LineConn {
     if (this.#closed) throw this.#translate(new IoError("closed", "connection is closed"));
   }
 
-  async #wait(due: number, room: number): Promise<"more" | "end" | "late"> {
+  #wait(due: number, room: number): Promise<Came> {
     if (this.#waiter) throw new Error("two waits on one connection");
-    const had = this.#buffer.length;
-    while (!this.#ended && this.#buffer.length === had) {
-      const came = await new Promise<"something" | "late">((resolve, reject) => {
-        this.#waiter = { resolve, reject };
-        this.#deadline.start(due, () => this.#settle((waiter) => waiter.resolve("late")));
-        if (!this.#reading) this.#read(room);
-      });
-      if (came === "late") return "late";
-    }
-    if (this.#buffer.length > had) return "more";
-    if (this.#ended !== "closed") throw this.#translate(this.#ended);
-    return "end";
+    return new Promise((resolve, reject) => {
+      const waiter = { resolve, reject };
+      if (this.#ended) return this.#tellEnd(waiter, this.#ended);
+      this.#waiter = waiter;
+      this.#deadline.start(due, this.#onSilence);
+      if (!this.#reading) this.#read(room);
+    });
+  }
+
+  #tellEnd({ resolve, reject }: Waiter, ended: End): void {
+    if (ended === "closed") resolve("end");
+    else reject(this.#translate(ended));
   }
 
   #readAhead(): void {
@@ -211,23 +222,19 @@ export class LineConn {
 
   #read(room: number): void {
     this.#reading = true;
-    this.#conn.read(this.#buffer.space(room)).then(
-      (count) => {
-        this.#reading = false;
-        if (count === null) this.#ended = "closed";
-        else this.#buffer.filled(count);
-        this.#arrived();
-      },
-      (error) => {
-        this.#reading = false;
-        this.#ended = error instanceof Error ? error : new Error(String(error));
-        this.#arrived();
-      },
-    );
+    this.#conn.read(this.#buffer.space(room)).then(this.#onRead, this.#onReadFailed);
   }
 
-  #arrived(): void {
-    this.#settle((waiter) => waiter.resolve("something"));
+  // Gets the count of octets that came, or how the input ended.
+  #arrived(what: number | End): void {
+    this.#reading = false;
+    if (typeof what === "number") {
+      this.#buffer.filled(what);
+      this.#settle((waiter) => waiter.resolve("more"));
+    } else {
+      this.#ended = what;
+      this.#settle((waiter) => this.#tellEnd(waiter, what));
+    }
     this.#readAhead();
     this.#onArrival?.();
   }

@@ -61,7 +61,7 @@ export class ServerConn {
     this.#throwIfFailed();
     if (!this.#isOpen) return false;
     this.#isWriting = true;
-    const written = this.#conn.write(octets).then(() => {
+    const written = Promise.resolve(this.#conn.write(octets)).then(() => {
       this.#isWriting = false;
     }, (error) => {
       // The octets that the server sent before that can still be read.

@@ -16,6 +16,7 @@ import type { Decision, Finding } from "../../lib/mail/judgement.ts";
 import type { Facts } from "../../lib/mail/verdict.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import { messageOf } from "../../lib/mail/message.ts";
+import { bytesOf, textOf } from "../../lib/text/octets.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { MAIL, newSpool } from "../fakes/spool.ts";
@@ -45,14 +46,14 @@ const PASSING = {
 // An event that is missing here does not pass the type check.
 const FACTS: { readonly [Name in EventName]: FactsOf<Name> } = {
   connected: { downstream: SOCKET },
-  dialogue: { said: EVIL, reply: REPLY },
+  dialogue: { said: bytesOf(EVIL), reply: REPLY },
   ended: BROKEN,
   clientLost: BROKEN,
   clientRefused: { what: EVIL, reply: REPLY },
   downstreamUnreachable: { downstream: HOST, why: EVIL },
   turnedAway: { downstream: SOCKET, greeting: REPLY },
   downstreamLost: BROKEN,
-  unasked3xx: { command: EVIL, reply: REPLY },
+  unasked3xx: { command: bytesOf(EVIL), reply: REPLY },
   clientNotKnown: { why: EVIL },
   tarPit: { recipients: 5 },
   restricted: { ruling: { why: EVIL, reply: REPLY }, envelope: ENVELOPE, recipient: EVIL, deferred: true },
@@ -160,7 +161,7 @@ Deno.test("each event is one object of JSON with the same fields, and no field t
 Deno.test("an event that -v does not ask for has no line, and nobody formats it", () => {
   const logger = new FakeLogger(1);
   const subject = () => assert.fail("it was formatted");
-  tell(logger, "dialogue", { said: "NOOP", reply: REPLY }, { id: ID, subject });
+  tell(logger, "dialogue", { said: bytesOf("NOOP"), reply: REPLY }, { id: ID, subject });
   assert.deepEqual(logger.lines, []);
 });
 
@@ -168,12 +169,12 @@ Deno.test("each witness hears of each event that it asks for, with or without a 
   const logger = new FakeLogger(0);
   const heard: unknown[] = [];
   const from = source(ENVELOPE);
-  addWitness(logger, { dialogue: ({ said }, at) => heard.push(["first", said, at, logger.lines.length]) });
+  addWitness(logger, { dialogue: ({ said }, at) => heard.push(["first", textOf(said), at, logger.lines.length]) });
   addWitness(logger, {
-    dialogue: ({ said }, at) => heard.push(["second", said, at, logger.lines.length]),
+    dialogue: ({ said }, at) => heard.push(["second", textOf(said), at, logger.lines.length]),
     spoolFailed: ({ why }, at) => heard.push([why, at, logger.lines.length]),
   });
-  tell(logger, "dialogue", { said: "NOOP", reply: REPLY }, from);
+  tell(logger, "dialogue", { said: bytesOf("NOOP"), reply: REPLY }, from);
   tell(logger, "swept", { file: "left" });
   tell(logger, "spoolFailed", { why: "disk" });
   assert.deepEqual(heard, [["first", "NOOP", from, 0], ["second", "NOOP", from, 0], ["disk", undefined, 1]]);

@@ -82,7 +82,7 @@ Deno.test("Client tells how its connection ends", async () => {
   const reset = newClient();
   reset.peer.reset();
   await assert.rejects(reset.client.nextCommand(), ClientLost);
-  await assert.rejects(reset.client.say(OK), ClientLost);
+  await assert.rejects(async () => await reset.client.say(OK), ClientLost);
   reset.client.close();
 
   // The end of input is no failure where a command may be missing, and one inside AUTH or a message.
@@ -97,7 +97,7 @@ Deno.test("Client tells how its connection ends", async () => {
 Deno.test("Client.say gives up on a client that takes nothing", async () => {
   const { client, peer, clock } = newClient();
   peer.stallWrites();
-  const saying = assert.rejects(client.say(OK), (error) => error instanceof SmtpError);
+  const saying = assert.rejects(async () => await client.say(OK), (error) => error instanceof SmtpError);
   await clock.advance(1000);
   await saying;
   assert.ok(peer.closed);

@@ -112,14 +112,14 @@ Deno.test("LineConn translates its errors for its owner", async () => {
   await reading;
   peer.reset();
   await assert.rejects(line(), new Lost("reset"));
-  await assert.rejects(conn.write(bytesOf("x"), due()), new Lost("reset"));
+  await assert.rejects(async () => await conn.write(bytesOf("x"), due()), new Lost("reset"));
   conn.close();
 });
 
 Deno.test("LineConn.write closes the connection when the peer takes nothing within its patience", async () => {
   const { clock, conn, due, peer } = newConn();
   peer.stallWrites();
-  const writing = assert.rejects(conn.write(bytesOf("x"), due()), isKind("timeout"));
+  const writing = assert.rejects(async () => await conn.write(bytesOf("x"), due()), isKind("timeout"));
   await clock.advance(999);
   assert.ok(!peer.closed);
   await clock.advance(1);

@@ -24,17 +24,20 @@ export async function connect(to: Address, limit: number): Promise<Conn> {
 // Bun would try all addresses of a host side by side, and so open several connections to a server.
 async function connectInTurn(to: Address, attempts: Attempts): Promise<Conn> {
   if (to.transport === "unix") return await connectTo({ unix: to.path }, attempts);
-  const addresses = await addressesOf(to.host);
+  const addresses = isAddress(to.host) ? [to.host] : await addressesOf(to.host);
   return await attempts.first(addresses, (hostname) => connectTo({ hostname, port: to.port }, attempts));
 }
 
 async function connectTo(target: Target, attempts: Attempts): Promise<Conn> {
-  const conn = await openConn(target).catch(async (error) => {
+  let conn: SocketConn;
+  try {
+    conn = await openConn(target);
+  } catch (error) {
     const { connectByLibc } = await import("./connect.ts");
     const fd = await connectByLibc(target, () => attempts.isOver);
     if (fd === undefined) throw ioError(error);
-    return await openConn({ fd });
-  });
+    conn = await openConn({ fd });
+  }
   if (attempts.isOver) conn.close();
   return conn;
 }
@@ -45,10 +48,12 @@ async function openConn(target: Target | { readonly fd: number }): Promise<Socke
   return conn;
 }
 
-const ADDRESS = /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$|:/;
+function isAddress(host: string): boolean {
+  return /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$|:/.test(host);
+}
 
 export async function addressesOf(host: string): Promise<string[]> {
-  if (ADDRESS.test(host)) return [host];
+  if (isAddress(host)) return [host];
   try {
     // The backend libc knows /etc/hosts and nsswitch.conf.
     const found = await bun.dns.lookup(host, { backend: "libc", socketType: "tcp" });
@@ -105,13 +110,20 @@ export class SocketConn implements Conn, SocketUser {
     });
   }
 
-  async write(octets: Uint8Array): Promise<void> {
-    for (let rest = octets; rest.length > 0;) {
+  // The kernel nearly always takes all octets at once.
+  write(octets: Uint8Array): Promise<void> | undefined {
+    const written = this.#broken || octets.length === 0 ? 0 : this.#socket!.write(octets);
+    return written === octets.length ? undefined : this.#writeRest(octets, written);
+  }
+
+  async #writeRest(octets: Uint8Array, written: number): Promise<void> {
+    for (let done = written, last = written;;) {
       if (this.#broken) throw this.#broken;
-      const written = this.#socket!.write(rest);
-      if (written < 0) throw this.#broken ?? new IoError("reset", "cannot write: connection is closed");
-      rest = rest.subarray(written);
-      if (rest.length > 0) await new Promise<void>((resolve, reject) => this.#writer = { resolve, reject });
+      if (last < 0) throw new IoError("reset", "cannot write: connection is closed");
+      if (done === octets.length) return;
+      await new Promise<void>((resolve, reject) => this.#writer = { resolve, reject });
+      last = this.#socket!.write(octets.subarray(done));
+      done += last;
     }
   }
 
@@ -126,8 +138,16 @@ export class SocketConn implements Conn, SocketUser {
   arrived(octets: Uint8Array): void {
     // `close` has ended reading, maybe in this very turn.
     if (this.#end !== "no") return;
-    this.#ahead.push(octets);
     const reader = this.#reader;
+    const { length } = octets;
+    if (reader && this.#ahead.length === 0 && length <= reader.into.length) {
+      this.#reader = undefined;
+      reader.into.set(octets);
+      giveBack(octets);
+      reader.resolve(length);
+      return;
+    }
+    this.#ahead.push(octets);
     if (reader) {
       this.#reader = undefined;
       reader.resolve(this.#take(reader.into));
