@@ -34,6 +34,8 @@ export function slowDecode(wire: string): Decoded | undefined {
 
 /** A spool's text with a second dot in each line that is one dot only to lenient eyes: after a CR, or after NULs. */
 export function guarded(spool: string): string {
+  // Most texts have neither, and the expression is slow.
+  if (!spool.includes("\r") && !spool.includes("\0")) return spool;
   return spool.replace(/(?<=\r\0*|(?:^|\n)\0+)\.\0*(?=[\r\n]|$)/g, "$&.");
 }
 
