@@ -1,4 +1,5 @@
-// Runs the tests: `deno task test [--install] [--fail-fast] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER ...]`.
+// Runs the tests: `deno task test [--install] [--fail-fast] [--trace-leaks] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER
+// ...]`.
 //
 // Without --install it changes nothing on this machine and runs as any user. It leaves out the tests that this machine
 // has no means for (tests/needs.ts), and names them before and after. With --install it first installs the means
@@ -16,7 +17,8 @@ import { installPackages } from "./debian.ts";
 import { type Outcome, TestFile } from "./test_file.ts";
 import { type Place, TestQueue } from "./test_queue.ts";
 
-const USAGE = "usage: deno task test [--install] [--fail-fast] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER ...]";
+const USAGE =
+  "usage: deno task test [--install] [--fail-fast] [--trace-leaks] [--jobs=N] [--limit=SECONDS] [FILE or FOLDER ...]";
 
 const TESTS = `${ROOT}tests/`;
 
@@ -29,6 +31,8 @@ interface Options {
   readonly install: boolean;
   /** After a failure no other file begins. */
   readonly failFast: boolean;
+  /** A leak is told with the line that made it. */
+  readonly traceLeaks: boolean;
   /** A file runs at each of these. */
   readonly places: readonly Place[];
   /** Seconds after which a file is killed. */
@@ -68,6 +72,7 @@ report();
 function readOptions(args: readonly string[]): Options {
   let install = false;
   let failFast = false;
+  let traceLeaks = false;
   // One more than there are processors: all files wait now and then. And one for those that mostly wait.
   let places: Place[] = [...anyPlaces(navigator.hardwareConcurrency + 1), "waiting"];
   let limit = 600;
@@ -76,13 +81,14 @@ function readOptions(args: readonly string[]): Options {
     const [, name, digits] = /^--(jobs|limit)=([1-9]\d*)$/.exec(arg) ?? [];
     if (arg === "--install") install = true;
     else if (arg === "--fail-fast") failFast = true;
+    else if (arg === "--trace-leaks") traceLeaks = true;
     else if (name === "jobs") places = anyPlaces(Number(digits));
     else if (name === "limit") limit = Number(digits);
     else if (arg.startsWith("-")) die(`unknown option ${arg}\n${USAGE}`);
     // `deno task` changes to the repository. INIT_CWD says where it came from.
     else paths.push(arg.startsWith("/") ? arg : `${Deno.env.get("INIT_CWD") ?? Deno.cwd()}/${arg}`);
   }
-  return { install, failFast, places, limit, paths: paths.length > 0 ? paths : [TESTS] };
+  return { install, failFast, traceLeaks, places, limit, paths: paths.length > 0 ? paths : [TESTS] };
 }
 
 function anyPlaces(count: number): Place[] {
@@ -159,7 +165,7 @@ async function runAll(files: readonly string[]): Promise<void> {
 async function runFile(file: string, ports: string): Promise<void> {
   const test = new TestFile(file);
   running.set(test, file);
-  const outcome = judge(await test.run({ limit: options.limit, ports }));
+  const outcome = judge(await test.run({ limit: options.limit, ports, traceLeaks: options.traceLeaks }));
   running.delete(test);
   if (isInterrupted) return;
   outcomes.push(outcome);

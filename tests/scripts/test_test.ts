@@ -88,6 +88,12 @@ Deno.test("the test runner ends all its processes when a signal comes", () =>
     assert.ok(!isAlive(pid));
   }));
 
+Deno.test("the test runner shows the line that leaks, if it is asked to", () =>
+  inFolder({ leaks: FILES["leaks_a_timer"]![0] }, async (dir) => {
+    const { stdout } = await runCommand([...WORDS, "--trace-leaks", dir]);
+    assert.match(stdout, /The operation was started here:\n(?: +at .*\n)*? +at \S+leaks_test\.ts:1:27\n/);
+  }));
+
 const WRONG: readonly (readonly [word: string, says: RegExp])[] = [
   ["--instal", /^test: unknown option --instal\nusage: /],
   ["--limit=0", /^test: unknown option --limit=0\nusage: /],
