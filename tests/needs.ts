@@ -185,7 +185,7 @@ export function isLong(file: string): boolean {
  * beside the others.
  */
 export const WAITING: readonly string[] = [
-  ...ALONE,
+  "e2e/postfix_config_lines_test.ts",
   "runtime/contract_test.ts",
   "blackbox/gone_test.ts",
   "blackbox/clamd_test.ts",

@@ -6,11 +6,12 @@ import { type Place, TestQueue } from "../../scripts/test_queue.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
 import { ALONE, LONG, WAITING } from "../needs.ts";
 
-const [FIRST_ALONE = "", SECOND_ALONE = ""] = ALONE;
+const ALONE_ONE = "e2e/package_test.ts";
+const ALONE_WAITS = "e2e/postfix_config_lines_test.ts";
 const SHORT = "smtp/reply_test.ts";
 const LONG_ONE = "faults/faults_test.ts";
 const WAITS = "dns/stub_resolver_test.ts";
-const FILES = [SHORT, WAITS, SECOND_ALONE, FIRST_ALONE, LONG_ONE];
+const FILES = [SHORT, WAITS, ALONE_ONE, ALONE_WAITS, LONG_ONE];
 
 /** What these places take, one after the other, while nothing ends. */
 function take(queue: TestQueue, ...places: readonly Place[]): (string | undefined)[] {
@@ -19,20 +20,25 @@ function take(queue: TestQueue, ...places: readonly Place[]): (string | undefine
 
 Deno.test("the files that take longest go first, and no two at a time that run alone", () => {
   const queue = new TestQueue(FILES, ["any", "any"]);
-  assert.deepEqual(take(queue, "any", "any", "any", "any"), [SECOND_ALONE, LONG_ONE, SHORT, WAITS]);
+  assert.deepEqual(take(queue, "any", "any", "any", "any"), [ALONE_ONE, LONG_ONE, SHORT, WAITS]);
   assert.equal(queue.take("any"), undefined);
   queue.release(SHORT);
   assert.equal(queue.take("any"), undefined);
-  queue.release(SECOND_ALONE);
-  assert.deepEqual(take(queue, "any", "any"), [FIRST_ALONE, undefined]);
+  queue.release(ALONE_ONE);
+  assert.deepEqual(take(queue, "any", "any"), [ALONE_WAITS, undefined]);
 });
 
 Deno.test("a place for files that mostly wait takes nothing else, and the others take those last", () => {
   const queue = new TestQueue(FILES, ["any", "waiting"]);
-  assert.deepEqual(take(queue, "waiting", "any", "any"), [SECOND_ALONE, LONG_ONE, SHORT]);
+  assert.deepEqual(take(queue, "waiting", "any", "any"), [ALONE_WAITS, LONG_ONE, SHORT]);
   assert.deepEqual(take(queue, "waiting", "waiting"), [WAITS, undefined]);
-  queue.release(SECOND_ALONE);
-  assert.deepEqual(take(queue, "any", "any"), [FIRST_ALONE, undefined]);
+  queue.release(ALONE_WAITS);
+  assert.deepEqual(take(queue, "any", "any"), [ALONE_ONE, undefined]);
+});
+
+Deno.test("a file that must run alone holds up no other file that waits", () => {
+  const queue = new TestQueue(FILES, ["any", "waiting"]);
+  assert.deepEqual(take(queue, "any", "waiting", "waiting"), [ALONE_ONE, WAITS, undefined]);
 });
 
 Deno.test("the files that tests/needs.ts names are there", () => {
