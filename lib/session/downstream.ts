@@ -33,6 +33,9 @@ const QUIT = bytesOf("QUIT\r\n");
 // The connection is closed in any case. In milliseconds.
 const QUIT_PATIENCE = 1000;
 
+// One for all sessions, because its stack tells nothing and costs time.
+const HAS_QUIT = new DownstreamLost("downstream has accepted a QUIT");
+
 const UNASKED = "downstream replied without a command";
 
 export class Downstream {
@@ -90,7 +93,7 @@ export class Downstream {
     await this.#begin(command, due);
     const reply = await this.#hear(due);
     if (replyClass(reply) !== 2) return this.#goOn(reply);
-    this.abandon("downstream has accepted a QUIT");
+    this.#lose(HAS_QUIT);
     return reply;
   }
 

@@ -102,8 +102,8 @@ export class Session {
   }
 
   async #live(): Promise<void> {
-    const tooLong = new SmtpError(OWN_REPLIES.sessionTooLong, "session took too long");
-    this.#after("session", this.#parts.options.sessionTimeout, () => this.#end(tooLong));
+    const tooLong = () => this.#end(new SmtpError(OWN_REPLIES.sessionTooLong, "session took too long"));
+    this.#after("session", this.#parts.options.sessionTimeout, tooLong);
     try {
       const downstream = await this.#open();
       if (downstream) {

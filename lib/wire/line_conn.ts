@@ -222,7 +222,9 @@ export class LineConn {
 
   #read(room: number): void {
     this.#reading = true;
-    this.#conn.read(this.#buffer.space(room)).then(this.#onRead, this.#onReadFailed);
+    const space = this.#buffer.space(room);
+    if (this.#conn.receive) this.#conn.receive(space, this.#onRead, this.#onReadFailed);
+    else this.#conn.read(space).then(this.#onRead, this.#onReadFailed);
   }
 
   // Gets the count of octets that came, or how the input ended.

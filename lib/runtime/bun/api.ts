@@ -138,7 +138,7 @@ function isExhausted(): boolean {
 }
 
 // It is not worth the work to free less.
-const WORTH_FREEING = 4096;
+const WORTH_FREEING = 32_768;
 
 /**
  * Frees the memory of `octets` that were read, if it is much. Nobody may use them after that. Otherwise Bun's garbage

@@ -78,6 +78,19 @@ export const HANDLERS: SocketHandlers = {
   connectError: () => {},
 };
 
+/** Who waits for octets. */
+interface Reader {
+  readonly into: Uint8Array;
+  readonly resolve: (count: number | null) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Makes the error of a connection that has failed. Most connections end without a need for it, and its stack costs time. */
+type Failure = () => IoError;
+
+const closedByUs: Failure = () => new IoError("closed", "connection is closed");
+const closedByPeer: Failure = () => new IoError("reset", "connection is closed");
+
 /** A connection over a socket of Bun's. The socket pushes the octets that it reads. */
 export class SocketConn implements Conn, SocketUser {
   peer?: string;
@@ -86,10 +99,10 @@ export class SocketConn implements Conn, SocketUser {
   readonly #ahead: Uint8Array[] = [];
   #taken = 0;
   #paused = false;
-  #end: "no" | "end" | IoError = "no";
+  #end: "no" | "end" | Failure = "no";
   // Why no more can be written.
-  #broken: IoError | undefined;
-  #reader: { into: Uint8Array; resolve: (count: number | null) => void; reject: (error: unknown) => void } | undefined;
+  #broken: Failure | undefined;
+  #reader: Reader | undefined;
   #writer: { resolve: () => void; reject: (error: unknown) => void } | undefined;
 
   attach(socket: BunSocket): void {
@@ -101,13 +114,20 @@ export class SocketConn implements Conn, SocketUser {
   read(into: Uint8Array): Promise<number | null> {
     if (this.#ahead.length > 0) return Promise.resolve(this.#take(into));
     if (this.#end === "end") return Promise.resolve(null);
-    if (this.#end !== "no") return Promise.reject(this.#end);
-    return new Promise((resolve, reject) => {
-      this.#reader = { into, resolve, reject };
-      if (!this.#paused) return;
-      this.#paused = false;
-      this.#socket?.resume();
-    });
+    if (this.#end !== "no") return Promise.reject(this.#end());
+    return new Promise((resolve, reject) => this.#await({ into, resolve, reject }));
+  }
+
+  receive(into: Uint8Array, onRead: (count: number | null) => void, onFailed: (error: unknown) => void): void {
+    if (this.#ahead.length > 0 || this.#end !== "no") this.read(into).then(onRead, onFailed);
+    else this.#await({ into, resolve: onRead, reject: onFailed });
+  }
+
+  #await(reader: Reader): void {
+    this.#reader = reader;
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket?.resume();
   }
 
   // The kernel nearly always takes all octets at once.
@@ -118,7 +138,7 @@ export class SocketConn implements Conn, SocketUser {
 
   async #writeRest(octets: Uint8Array, written: number): Promise<void> {
     for (let done = written, last = written;;) {
-      if (this.#broken) throw this.#broken;
+      if (this.#broken) throw this.#broken();
       if (last < 0) throw new IoError("reset", "cannot write: connection is closed");
       if (done === octets.length) return;
       await new Promise<void>((resolve, reject) => this.#writer = { resolve, reject });
@@ -128,7 +148,7 @@ export class SocketConn implements Conn, SocketUser {
   }
 
   close(): void {
-    this.#fail(new IoError("closed", "connection is closed"));
+    this.#fail(closedByUs);
     this.#ahead.length = 0;
     this.#socket?.close();
   }
@@ -166,14 +186,18 @@ export class SocketConn implements Conn, SocketUser {
   ended(): void {
     if (this.#end !== "no") return;
     this.#end = "end";
-    this.#reader?.resolve(null);
+    const reader = this.#reader;
     this.#reader = undefined;
+    reader?.resolve(null);
   }
 
   closed(error: unknown): void {
-    if (error) this.#fail(ioError(error, "connection is lost"));
+    if (error) {
+      const failure = ioError(error, "connection is lost");
+      this.#fail(() => failure);
+    }
     this.ended();
-    this.#fail(new IoError("reset", "connection is closed"));
+    this.#fail(closedByPeer);
   }
 
   #take(into: Uint8Array): number {
@@ -189,13 +213,14 @@ export class SocketConn implements Conn, SocketUser {
     return count;
   }
 
-  #fail(error: IoError): void {
-    if (this.#end === "no") this.#end = error;
-    this.#broken ??= error;
-    this.#reader?.reject(error);
-    this.#reader = undefined;
-    this.#writer?.reject(error);
-    this.#writer = undefined;
+  #fail(failure: Failure): void {
+    if (this.#end === "no") this.#end = failure;
+    this.#broken ??= failure;
+    const reader = this.#reader;
+    const writer = this.#writer;
+    this.#reader = this.#writer = undefined;
+    reader?.reject(failure());
+    writer?.reject(failure());
   }
 }
 
