@@ -110,10 +110,12 @@ function onDeno(bundle: string): readonly string[] {
 async function measure({ name, run, packages }: Group, bench: Bench): Promise<Findings> {
   bench.note(`${name} …`);
   const start = performance.now();
+  const [load = 0] = Deno.loadavg();
   const parts = (await run(bench)).map(rounded);
   return {
     date: new Date().toISOString().slice(0, 10),
     seconds: Math.round((performance.now() - start) / 1000),
+    load: Number(load.toFixed(1)),
     machine: readMachine(packages),
     parts,
   };

@@ -10,6 +10,8 @@ export interface Findings {
   readonly date: string;
   /** How long the group took. */
   readonly seconds: number;
+  /** The load average of the last minute before it began: what else the machine had to do. */
+  readonly load: number;
   readonly machine: Machine;
   readonly parts: readonly Part[];
 }

@@ -78,7 +78,10 @@ function formatMachines(findings: readonly Findings[]): string {
   const texts = [...machines].map(([machine, some]) => {
     const dates = [...new Set(some.map(({ date }) => date))].sort();
     const minutes = Math.ceil(some.reduce((sum, { seconds }) => sum + seconds, 0) / 60);
-    return `${machine} Measured on ${dates.join(", ")}, in ${minutes} minutes.`;
+    const loads = some.map(({ load }) => load).sort((a, b) => a - b);
+    return `${machine} Measured on ${
+      dates.join(", ")
+    }, in ${minutes} minutes. The load average before a group began was ${loads[0]} to ${loads.at(-1)}.`;
   });
   const rows = [...versions].map(([name, some]) => [name, [...some].join(", ")]);
   return `${texts.join("\n\n")}\n\n${formatRows(["Program", "Version"], rows)}`;

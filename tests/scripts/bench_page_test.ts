@@ -209,6 +209,7 @@ for (const part of [BARS, LINES]) {
 const FINDINGS: Findings = {
   date: "2026-11-29",
   seconds: 61,
+  load: 0.4,
   machine: {
     processor: "A processor",
     cores: 2,
@@ -222,7 +223,7 @@ const FINDINGS: Findings = {
 };
 
 Deno.test("the page has the groups in their order, all claims, the machines and the versions", () => {
-  const other = { ...FINDINGS, date: "2026-11-30", parts: [LINES] };
+  const other = { ...FINDINGS, date: "2026-11-30", load: 2.5, parts: [LINES] };
   const titles = [{ name: "b", title: "Group B" }, { name: "a", title: "Group A" }, { name: "c", title: "Group C" }];
   const page = formatPage({ a: FINDINGS, b: other, gone: FINDINGS, c: { ...FINDINGS, parts: [] } }, titles);
   const headings = [...page.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading);
@@ -234,7 +235,7 @@ Deno.test("the page has the groups in their order, all claims, the machines and 
       "A processor, 2 cores, 4 GiB of memory, a virtual machine; Linux 6.18, Debian 12. Measured on 2026-11-29",
     ),
   );
-  assert.ok(page.includes("2026-11-30, in 3 minutes"), page);
+  assert.ok(page.includes("2026-11-30, in 3 minutes. The load average before a group began was 0.4 to 2.5."), page);
   assert.ok(page.includes("| Deno | 2.9.6 |"));
 });
 
