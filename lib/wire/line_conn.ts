@@ -97,7 +97,7 @@ export class LineConn {
 
   /** The next line, if a whole one has come already. */
   takeLine(limit: number): Line | undefined {
-    // A line is a view into the buffer, so the buffer must not move.
+    // Who takes a line says again whether the connection reads ahead.
     this.unwatch();
     this.#throwIfInterrupted();
     return this.#buffer.takeLine(limit);
