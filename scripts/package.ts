@@ -1,12 +1,13 @@
 // Makes the packages: dist/postprox_VERSION_ARCH.deb, dist/postprox-VERSION-linux-ARCH.tar.gz, and dist/SHA256SUMS. The
 // sums are of all packages and of executables with a target in their name that are then in dist/.
 //
-//     deno task package [--outdir=DIR] [--executable=FILE]
+//     deno task package [--outdir=DIR] [--executable=FILE] [--compression=none]
 //
 // It takes the executable dist/postprox, from compile or compile:bun. If that is missing or older than the source, it
 // makes it. FILE may be an executable for another machine. It needs dpkg-deb, tar and gzip. Two runs at one commit with
 // one executable give the same octets: every file has the time of the commit (or of SOURCE_DATE_EPOCH) and belongs to
-// root, and files are in order of their names. The texts for dpkg and systemd are in scripts/package/.
+// root, and files are in order of their names. Without compression it takes a second, not twenty: to compare two builds.
+// The texts for dpkg and systemd are in scripts/package/.
 
 import { createHash } from "node:crypto";
 import { allOptions, readWords } from "../lib/commands/commands.ts";
@@ -49,6 +50,13 @@ interface Item {
   readonly program?: boolean;
 }
 
+interface Making {
+  readonly workshop: string;
+  /** The time of all files, in seconds. */
+  readonly epoch: number;
+  readonly isCompressed: boolean;
+}
+
 interface Executable {
   readonly path: string;
   readonly architecture: string;
@@ -59,12 +67,17 @@ interface Executable {
 if (import.meta.main) await runBuild("package", main);
 
 async function main(): Promise<void> {
-  const { options } = readArguments(Deno.args, { options: ["outdir", "executable"], targets: [] });
+  const { options } = readArguments(Deno.args, { options: ["outdir", "executable", "compression"], targets: [] });
   const outdir = options.get("outdir") ?? `${ROOT}dist`;
+  const compression = options.get("compression");
+  if (compression !== undefined && compression !== "none") {
+    throw new BuildError(`--compression=${compression}: give none, or leave it out`);
+  }
   const epoch = await commitTime();
   await inWorkshop(outdir, async (workshop) => {
     const executable = await lookAt(options.get("executable") ?? await ownExecutable());
-    const made = [await makeDeb(executable, workshop, epoch), await makeTarball(executable, workshop, epoch)];
+    const making = { workshop, epoch, isCompressed: compression === undefined };
+    const made = [await makeDeb(executable, making), await makeTarball(executable, making)];
     for (const name of made) {
       Deno.renameSync(`${workshop}/${name}`, `${outdir}/${name}`);
       console.log(`${outdir}/${name}: ${(Deno.statSync(`${outdir}/${name}`).size / 1e6).toFixed(0)} MB`);
@@ -245,7 +258,7 @@ Description: content filter proxy for Postfix
 
 // --- The packages
 
-async function makeDeb(executable: Executable, workshop: string, epoch: number): Promise<string> {
+async function makeDeb(executable: Executable, { workshop, epoch, isCompressed }: Making): Promise<string> {
   const tree = `${workshop}/deb`;
   const items = debItems(executable);
   for (const item of items) await put(tree, item);
@@ -262,18 +275,28 @@ async function makeDeb(executable: Executable, workshop: string, epoch: number):
   const name = `postprox_${VERSION}_${executable.architecture}.deb`;
   // The first level of xz takes a fifth of the time of its default level, and gives an eighth more octets. The number
   // of threads changes the result, so it is fixed.
-  const words = ["dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--threads-max=1", "-b", tree, `${workshop}/${name}`];
+  const how = isCompressed ? ["-Zxz", "-z1", "--threads-max=1"] : ["-Znone"];
+  const words = ["dpkg-deb", "--root-owner-group", ...how, "-b", tree, `${workshop}/${name}`];
   await make(words, "dpkg", { SOURCE_DATE_EPOCH: String(epoch) });
   return name;
 }
 
-async function makeTarball(executable: Executable, workshop: string, epoch: number): Promise<string> {
+async function makeTarball(executable: Executable, { workshop, epoch, isCompressed }: Making): Promise<string> {
   const folder = `postprox-${VERSION}-linux-${executable.architecture}`;
   for (const item of tarballItems(executable)) await put(`${workshop}/${folder}`, item);
   setTimes(`${workshop}/${folder}`, epoch);
-  const name = `${folder}.tar.gz`;
+  const name = `${folder}.tar${isCompressed ? ".gz" : ""}`;
   const same = ["--sort=name", "--format=ustar", "--owner=root:0", "--group=root:0"];
-  const words = ["tar", "-C", workshop, ...same, "-I", "gzip -n", "-cf", `${workshop}/${name}`, folder];
+  const words = [
+    "tar",
+    "-C",
+    workshop,
+    ...same,
+    ...isCompressed ? ["-I", "gzip -n"] : [],
+    "-cf",
+    `${workshop}/${name}`,
+    folder,
+  ];
   await make(words, "tar and gzip");
   return name;
 }

@@ -29,8 +29,13 @@ Deno.test("package: wrong use is one line, status 1, and nothing half-made", asy
   const dir = Deno.makeTempDirSync({ prefix: "postprox_test_" });
   Deno.writeTextFileSync(`${dir}/text`, "no executable\n");
   const rows: readonly [name: string, args: readonly string[], says: RegExp, env?: Record<string, string>][] = [
-    ["an unknown option", ["--exe=x"], /unknown option --exe=x: there are --outdir=\.\.\., --executable=\.\.\.$/],
+    [
+      "an unknown option",
+      ["--exe=x"],
+      /unknown option --exe=x: there are --outdir=\.\.\., --executable=\.\.\., --compression=\.\.\.$/,
+    ],
     ["an argument", ["deb"], /unknown argument deb/],
+    ["another compression", ["--compression=zstd"], /--compression=zstd: give none, or leave it out$/],
     ["a directory that cannot be made", ["--outdir=/proc/dist"], /cannot write in \/proc\/dist: /],
     ["an executable that is not there", [`--executable=${dir}/none`], /none: there is no such file$/],
     ["a file that is no executable", [`--executable=${dir}/text`], /text is no executable for Linux with glibc/],
@@ -69,16 +74,22 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
   try {
     await test.step("two builds give the same octets", async () => {
       await takeExecutable(dir);
-      await Promise.all(["022", "077"].map((umask) => build(dir, umask)));
+      // Compression takes far longer than all else, and is the same for the same octets.
+      for (const umask of ["022", "077"]) await build(dir, { umask, to: umask, options: ["--compression=none"] });
       const names = listNames(`${dir}/022`).sort();
       assert.equal(names.length, 3, String(names));
-      assert.match(names.join(" "), /^SHA256SUMS postprox-[0-9.]+-linux-\w+\.tar\.gz postprox_[0-9.]+_\w+\.deb$/);
       for (const name of names) {
         const [first, second] = ["022", "077"].map((umask) => Deno.readFileSync(`${dir}/${umask}/${name}`));
         assert.ok(first!.every((octet, at) => octet === second![at]) && first!.length === second!.length, name);
       }
-      await must(["sha256sum", "--check", "--quiet", "SHA256SUMS"], { cwd: `${dir}/077` });
-      deb = `${dir}/022/${names[2]}`;
+    });
+
+    await test.step("a build is a .deb, a tarball and the sums of both", async () => {
+      await build(dir, { umask: "077", to: "packages", options: [] });
+      const names = listNames(`${dir}/packages`).sort();
+      assert.match(names.join(" "), /^SHA256SUMS postprox-[0-9.]+-linux-\w+\.tar\.gz postprox_[0-9.]+_\w+\.deb$/);
+      await must(["sha256sum", "--check", "--quiet", "SHA256SUMS"], { cwd: `${dir}/packages` });
+      deb = `${dir}/packages/${names[2]}`;
     });
 
     await test.step("the .deb holds root's files, in Debian's places", async () => {
@@ -104,8 +115,8 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
     });
 
     await test.step("the tarball holds the same program, and one folder", async () => {
-      const names = listNames(`${dir}/022`).filter((name) => name.endsWith(".tar.gz"));
-      const listing = (await must(["tar", "-tzf", `${dir}/022/${names[0]}`])).trimEnd().split("\n");
+      const names = listNames(`${dir}/packages`).filter((name) => name.endsWith(".tar.gz"));
+      const listing = (await must(["tar", "-tzf", `${dir}/packages/${names[0]}`])).trimEnd().split("\n");
       const folder = names[0]!.replace(".tar.gz", "/");
       assert.ok(listing.every((path) => path.startsWith(folder)), String(listing));
       for (const name of ["postprox", "postprox.8", "postprox.conf", "LICENSE", "completions/_postprox"]) {
@@ -115,7 +126,7 @@ async function usePackage(test: Deno.TestContext): Promise<void> {
         assert.ok(listing.includes(`${folder}systemd/${name}`), name);
       }
       for (const path of listing.filter((path) => /\/(?:systemd|examples)\/.|\/logrotate$/.test(path))) {
-        const text = await must(["tar", "-xzOf", `${dir}/022/${names[0]}`, path]);
+        const text = await must(["tar", "-xzOf", `${dir}/packages/${names[0]}`, path]);
         assert.doesNotMatch(text, /\/usr\/share\/doc/, path);
       }
       const links = [...read(`${ROOT}README.md`).matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => path!);
@@ -221,8 +232,15 @@ async function takeExecutable(dir: string): Promise<void> {
   else await must([Deno.execPath(), "run", "--quiet", "-A", `${ROOT}scripts/compile_bun.ts`, `--outdir=${dir}`]);
 }
 
-async function build(dir: string, umask: string): Promise<void> {
-  const words = [...task(), `--outdir=${dir}/${umask}`, `--executable=${dir}/postprox`];
+interface Build {
+  readonly umask: string;
+  /** The folder in `dir`. */
+  readonly to: string;
+  readonly options: readonly string[];
+}
+
+async function build(dir: string, { umask, to, options }: Build): Promise<void> {
+  const words = [...task(), `--outdir=${dir}/${to}`, `--executable=${dir}/postprox`, ...options];
   await must(["sh", "-c", `umask ${umask}; exec "$@"`, "sh", ...words], { env: DATE });
 }
 
