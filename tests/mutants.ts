@@ -441,7 +441,7 @@ const ROWS: readonly Row[] = [
   [
     "a session may last for ever",
     "session/session.ts",
-    'this.#after("session", this.#parts.options.sessionTimeout, () => this.#end(tooLong));',
+    'this.#after("session", this.#parts.options.sessionTimeout, tooLong);',
     "",
     "dialogs/",
   ],
