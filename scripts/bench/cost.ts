@@ -13,7 +13,14 @@ export interface Cost {
 /** Milliseconds that one turn may take. */
 const TURN = 2_000;
 
-const FEWEST = 20;
+/**
+ * A slow way gets so many all the same. Its cost is what others are compared with, and the clock that counts processor time
+ * is coarse.
+ */
+const FEWEST = 400;
+
+/** How many show the rate. */
+const SOME = 100;
 
 /**
  * How many messages each way gets, in the order of `ways`: `most`, or fewer if it is slow. It sends each of them some, which
@@ -23,10 +30,10 @@ export async function countsFor(ways: readonly Way[], load: Load): Promise<numbe
   const counts: number[] = [];
   for (const { port } of ways) {
     const most = load.count;
-    await send(port, { ...load, count: Math.min(most, 5 * FEWEST) });
-    const rate = await send(port, { ...load, count: Math.min(most, 5 * FEWEST) });
-    const count = Math.max(FEWEST, Math.min(most, Math.round(rate * TURN / 1000)));
-    if (count > 5 * FEWEST) await send(port, { ...load, count: Math.round(count / 2) });
+    await send(port, { ...load, count: Math.min(most, SOME) });
+    const rate = await send(port, { ...load, count: Math.min(most, SOME) });
+    const count = Math.min(most, Math.max(FEWEST, Math.round(rate * TURN / 1000)));
+    if (count > FEWEST) await send(port, { ...load, count: Math.round(count / 2) });
     counts.push(count);
   }
   return counts;

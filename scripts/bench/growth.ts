@@ -52,7 +52,7 @@ function kindsFor(bench: Bench): Growth[] {
       better: "less",
       places: places([1e3, 1e4, 1e5, 1e6, 1e7, 1e8], [1e3, 1e5]),
       measure: (way, x) =>
-        cpu(way, { size: x, count: Math.min(count(1_500), Math.ceil(2e8 / x)), connections: 1, keepsOpen: true }),
+        cpu(way, { size: x, count: Math.min(count(5_000), Math.ceil(2e8 / x)), connections: 1, keepsOpen: true }),
     },
     {
       id: "growth-recipients",

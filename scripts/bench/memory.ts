@@ -7,6 +7,8 @@ import type { Group } from "./group.ts";
 
 const LARGE = { size: 25_000_000, count: 50, connections: 50 };
 const IDLE = 500;
+/** KiB by which the memory of a process may change in a second when it does nothing. */
+const SETTLED = 64;
 const WANTED = { large: { atMost: 100 }, idle: { atMost: 16 } };
 
 export const memory: Group = {
@@ -28,6 +30,7 @@ export const memory: Group = {
         const options = ["-d", bench.directory, "--max-clients", String(IDLE + 100)];
         const server = await startProxy(bench.sink.port, options, words);
         await send(server.port, { size: 5_000, count: bench.pick(2_000, 20), connections: 10 });
+        if (!bench.isShort) await settled(server);
         figures.push(await measure(server));
         await server.stop();
       }
@@ -96,6 +99,17 @@ async function addedByIdle({ pid, port }: Server, count: number): Promise<number
     return (kibOf(pid, "VmRSS") - before) / count;
   } finally {
     for (const client of clients) client.close();
+  }
+}
+
+/** Waits until the process has given back what it needed for the mail before. */
+async function settled({ pid }: Server): Promise<void> {
+  let before = Infinity;
+  for (let looks = 0; looks < 10; looks++) {
+    const now = kibOf(pid, "VmRSS");
+    if (Math.abs(before - now) < SETTLED) return;
+    before = now;
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
   }
 }
 
