@@ -1,17 +1,12 @@
 // Through Postfix: what a mail system takes with each thing between its two servers (postfix_bed.ts).
 //
-// Three groups: programs that only pass mail on, or run a filter; programs that ask clamd; programs that ask rspamd. The ways
-// of a group take turns with the same load. A load is so large that it takes a way some seconds.
+// Three groups: programs that only pass mail on, or run a filter; programs that ask clamd; programs that ask rspamd.
 
 import { Clamd } from "../../tests/e2e/clamd_bed.ts";
 import { GTUBE, Rspamd } from "../../tests/e2e/rspamd_bed.ts";
 import { EICAR } from "../../tests/fakes/clamd.ts";
-import { type Load, startProxy } from "./bed.ts";
-import { ratios, takeTurns } from "./compare.ts";
-import { type Cost, valuesOf } from "./cost.ts";
-import type { Claim, Part } from "./findings.ts";
+import { startProxy } from "./bed.ts";
 import type { Bench, Group } from "./group.ts";
-import { formatSpread } from "./numbers.ts";
 import { amavis } from "./peers/amavis.ts";
 import { clamavMilterWith } from "./peers/clamav_milter.ts";
 import { clamsmtpWith } from "./peers/clamsmtp.ts";
@@ -19,18 +14,11 @@ import { pathOf } from "./peers/program.ts";
 import { proxsmtp, proxsmtpWithFile } from "./peers/proxsmtp.ts";
 import { rspamdMilterOf } from "./peers/rspamd.ts";
 import { socat } from "./peers/socat.ts";
-import { type Between, CONNECTIONS, PostfixBed } from "./postfix_bed.ts";
+import { type Between, CONNECTIONS } from "./postfix_bed.ts";
+import { claim, FEWER, measure, missing, STRAIGHT } from "./postfix_turns.ts";
 import type { Peer } from "./way.ts";
 
-const SIZE = 5_000;
-/** Seconds that one way's turn should take. */
-const TURN = 2;
-const LEAST = 100;
-/** The other numbers of connections. */
-const FEWER = [1, 5];
-
 const ALONE = "one smtpd, nothing else";
-const STRAIGHT = "smtpd to smtpd";
 const STRAIGHT_ADJUSTED = `${STRAIGHT}, speed_adjust`;
 const ADJUSTED = ", speed_adjust";
 const FILTER = ", -c /bin/true";
@@ -107,7 +95,8 @@ export const virusScanners: Group = {
       scanners: [clamd.pid],
       about: `${ABOUT}All ask one clamd, whose database has one signature. Each refused a message with it. ` +
         "clamsmtpd writes line by line, and so it waits 40 ms in each message for an acknowledgement of TCP (Nagle's " +
-        "algorithm). The same is true of proxsmtpd. ",
+        "algorithm). The queue of its new connections is short (listen(2) with 5), so that some of them wait for seconds " +
+        "and some for ever. proxsmtpd is the same in both. ",
       claims: (rateOf) =>
         bench.programs.flatMap(({ runtime }) =>
           [CONNECTIONS, ...FEWER].flatMap((connections) =>
@@ -162,99 +151,6 @@ export const spamScanners: Group = {
   },
 };
 
-/** The rates of a way, one of each round; undefined if it was not measured. */
-type RateOf = (name: string, connections?: number) => readonly number[] | undefined;
-
-interface Plan {
-  readonly id: string;
-  readonly about: string;
-  readonly scanners?: readonly number[];
-  /** It is also measured with fewer connections. */
-  readonly grows?: true;
-  readonly claims: (rateOf: RateOf) => readonly Claim[];
-}
-
-interface Turn {
-  readonly name: string;
-  readonly load: Load;
-}
-
-async function measure(bench: Bench, betweens: readonly Between[], plan: Plan): Promise<Part[]> {
-  if (Deno.uid() !== 0 || !pathOf("postfix")) return missing(bench, "a real Postfix, and root", "postfix");
-  const { directory, note } = bench;
-  const bed = await PostfixBed.start(betweens, { directory, note, scanners: plan.scanners ?? [] });
-  const turns: Turn[] = [];
-  let costs: Cost[][];
-  try {
-    for (const connections of [CONNECTIONS, ...plan.grows ? FEWER : []]) {
-      for (const name of bed.names) turns.push({ name, load: await loadFor(bench, bed, { name, connections }) });
-    }
-    costs = await takeTurns(turns, ({ name, load }) => bed.costOf(name, load), bench.pick(5, 1));
-  } finally {
-    await bed.stop();
-  }
-  const valuesFor = (figure: keyof Cost) => (name: string, connections = CONNECTIONS) => {
-    const at = turns.findIndex((turn) => turn.name === name && turn.load.connections === connections);
-    return at < 0 ? undefined : valuesOf(costs[at]!, figure);
-  };
-  const [rateOf, cpuOf] = [valuesFor("rate"), valuesFor("cpu")];
-  const bars = (valuesOf: (name: string) => readonly number[]) =>
-    bed.names.map((name) => ({ name, values: valuesOf(name), isOurs: name.startsWith("postprox") }));
-  const parts: Part[] = [
-    {
-      kind: "bars",
-      id: `${plan.id}-rate`,
-      title: `Rate at which Postfix takes mail, of the rate of ${STRAIGHT}`,
-      about: plan.about,
-      unit: `share of the rate of ${STRAIGHT}`,
-      better: "more",
-      claims: plan.claims(rateOf),
-      bars: bars((name) => ratios(rateOf(name)!, rateOf(STRAIGHT)!)),
-    },
-    {
-      kind: "bars",
-      id: `${plan.id}-cpu`,
-      title: "Processor time of the whole mail system for a message",
-      about:
-        "The same run: all processes of Postfix until the queue is empty, of the program and its filters, and of the " +
-        "scanner.",
-      unit: "ms of CPU for a message",
-      better: "less",
-      claims: [],
-      bars: bars((name) => cpuOf(name)!),
-    },
-  ];
-  if (!plan.grows) return parts;
-  const growth: Part = {
-    kind: "lines",
-    id: `${plan.id}-connections`,
-    title: "Rate by connections",
-    about: "The same run, with fewer connections too. With one connection the rate shows how long a message takes.",
-    unit: "messages/s",
-    better: "more",
-    claims: [],
-    x: { title: "connections", isSize: false },
-    lines: bed.names.map((name) => ({
-      name,
-      points: [...FEWER, CONNECTIONS].map((x) => ({ x, values: rateOf(name, x)! })),
-    })),
-  };
-  return [...parts, growth];
-}
-
-/** Warms up, and finds how many messages take some seconds. */
-async function loadFor(
-  bench: Bench,
-  bed: PostfixBed,
-  { name, connections }: { readonly name: string; readonly connections: number },
-): Promise<Load> {
-  const load = { size: SIZE, connections, count: bench.pick(LEAST, CONNECTIONS) };
-  if (bench.isShort) return load;
-  await bed.costOf(name, load);
-  const { rate } = await bed.costOf(name, { ...load, count: connections === CONNECTIONS ? 4 * LEAST : LEAST });
-  return { ...load, count: Math.max(LEAST, Math.round(rate * TURN / LEAST) * LEAST) };
-}
-
 /** postprox in listen mode, on each runtime. */
 function ours(bench: Bench, suffix: string, options: readonly string[]): Between[] {
   return bench.programs.map(({ runtime, words }) => {
@@ -269,31 +165,4 @@ function ours(bench: Bench, suffix: string, options: readonly string[]): Between
 
 function nameOf(runtime: string, suffix: string): string {
   return `postprox, ${runtime}${suffix}`;
-}
-
-interface Aim {
-  readonly atLeast?: number;
-  /** The rates without any program between the servers: none can be better. */
-  readonly without?: readonly number[] | undefined;
-}
-
-/** A claim about the ratio of two rates; none if one of them was not measured. */
-function claim(
-  what: string,
-  [values, beside]: readonly (readonly number[] | undefined)[],
-  { atLeast, without }: Aim = {},
-): Claim[] {
-  if (!values || !beside) return [];
-  return [{
-    what,
-    values: ratios(values, beside),
-    unit: "times",
-    ...atLeast === undefined ? {} : { wanted: { atLeast } },
-    ...without ? { bound: `${STRAIGHT}, without a scanner: ${formatSpread(ratios(without, beside))}` } : {},
-  }];
-}
-
-function missing(bench: Bench, what: string, debian: string): never[] {
-  bench.note(`left out: it needs ${what}: apt-get install ${debian}`);
-  return [];
 }
