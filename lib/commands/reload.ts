@@ -53,6 +53,8 @@ interface NotKnown {
   readonly notKnown: string;
 }
 
+const ENDED: NotKnown = { notKnown: "the service ended before it answered" };
+
 function parsePid([text, second]: readonly string[]): number | undefined {
   if (second !== undefined) throw new UsageError(`reload: one process is enough, ${quote(second)} is a second one`);
   if (text === undefined || /^[1-9][0-9]{0,9}$/.test(text)) return text === undefined ? undefined : Number(text);
@@ -70,6 +72,8 @@ async function ask(
     conn = await network.connect({ transport: "unix", path }, LIMIT);
   } catch (error) {
     if (!(error instanceof IoError)) throw error;
+    // The connection waited in the queue of a service that ended.
+    if (error.kind === "reset") return ENDED;
     return { isDone: false, why: `${error.message}: ${hintFor(error, directory)}` };
   }
   let isLate = false;
@@ -90,7 +94,7 @@ async function ask(
     conn.close();
   }
   if (isLate) return { notKnown: `no answer within ${LIMIT / 1000} s: the log of the service says what becomes of it` };
-  return { notKnown: "the service ended before it answered" };
+  return ENDED;
 }
 
 function hintFor({ kind }: IoError, directory: string): string {

@@ -64,14 +64,21 @@ Deno.test("reload names the process that it is for", async () => {
   assert.equal(heard.err, `postprox: not reloaded: process 17 answers at ${WHERE}, and not process 4711\n`);
 });
 
+const ENDED = "postprox: the service ended before it answered\n";
+
 Deno.test("reload: a service that ends before it answers, and one that gives no answer", async () => {
   for (const end of [(service: Peer) => service.end(), (service: Peer) => service.reset()]) {
     const { status, err } = await reload((service) => {
       service.say('{"isDone":true,');
       end(service);
     });
-    assert.deepEqual([status, err], [1, "postprox: the service ended before it answered\n"]);
+    assert.deepEqual([status, err], [1, ENDED]);
   }
+  // It ends while the connection is in its queue.
+  const queued = new FakeRuntime();
+  queued.network.downstream = "reset";
+  assert.equal(await run(queued, ["reload"]), 1);
+  assert.equal(queued.err, ENDED);
   const { status, err } = await reload(async (service, { clock }) => {
     await clock.advance(79_999);
     assert.ok(!service.closed);
