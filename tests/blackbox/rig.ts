@@ -399,8 +399,10 @@ export class Rig {
     ];
     if (this.#mode === "listen") {
       this.#program = await Listening.start(args, this.#setup.env);
-      // The line about the start comes when the port is open already. It is no case's own.
-      await until(() => /[ "]listening[ "].*\n/.test(readLog(`${this.dir}/log`)), "the first line of the log");
+      // The lines about the start come when the port is open already. They are no case's own.
+      const isRoot = Deno.uid() === 0 && !args.some((arg) => arg.startsWith("--user="));
+      const last = isRoot ? /run as root.*\n/ : /[ "]listening[ "].*\n/;
+      await until(() => last.test(readLog(`${this.dir}/log`)), () => `the lines of the start: ${last}`);
     } else {
       const spawner = await Spawner.start();
       await spawner.use(args, this.#setup.env);
