@@ -11,6 +11,7 @@ import {
   formatQuestion,
   type OtherProcess,
   parseAnswer,
+  readLine,
   type ReloadOutcome,
   reloadSocket,
   runtimeDirectory,
@@ -18,7 +19,7 @@ import {
 import { IoError } from "../ports/io_error.ts";
 import type { Conn, Runtime } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
-import { bytesOf, LF, textOf } from "../text/octets.ts";
+import { bytesOf } from "../text/octets.ts";
 import { escapeText, quote } from "../text/quoting.ts";
 import type { Command } from "./command.ts";
 import { RUNTIME_DIRECTORY } from "./postfix_config/systemd_unit.ts";
@@ -83,7 +84,7 @@ async function ask(
   });
   try {
     await conn.write(bytesOf(formatQuestion(pid)));
-    const line = await readLine(conn);
+    const line = await readLine(conn, ANSWER_LIMIT);
     if (line !== undefined) {
       return parseAnswer(line) ?? { notKnown: "the answer of the service is not understood: see its log" };
     }
@@ -108,19 +109,6 @@ function hintFor({ kind }: IoError, directory: string): string {
     default:
       return "try again";
   }
-}
-
-/** The line without its end; undefined if the service ends before. */
-async function readLine(conn: Conn): Promise<string | undefined> {
-  const room = new Uint8Array(ANSWER_LIMIT);
-  let size = 0;
-  while (size < room.length) {
-    const count = await conn.read(room.subarray(size));
-    if (count === null) return undefined;
-    size += count;
-    if (room[size - 1] === LF) return textOf(room.subarray(0, size - 1));
-  }
-  return textOf(room);
 }
 
 function say({ stdio }: Runtime, level: Level, text: string): void {

@@ -9,6 +9,7 @@ import type { Logger } from "../log/logger.ts";
 import { formatResponse, plainText, type Request, RequestReader, type Response } from "../metrics/http.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Clock, Conn, Listener } from "../ports/runtime.ts";
+import { acceptNext } from "./accept.ts";
 
 /** The clients at a time. */
 export const CLIENTS_LIMIT = 100;
@@ -19,9 +20,6 @@ export const CLIENT_LIMIT = 30_000;
 // So many clients are accepted at once. After that, there is a pause before each.
 const BURST = 100;
 const PAUSE = 5;
-
-// The pause after an accept that failed because we have no descriptors.
-const ACCEPT_PAUSE = 100;
 
 // If octets of a request are still on their way when we close, the client may lose the response. So we read so many of them,
 // for so many milliseconds.
@@ -58,15 +56,8 @@ export async function serveHttp(
       await pause(PAUSE);
       continue;
     }
-    let conn: Conn;
-    try {
-      conn = await listener.accept();
-    } catch (error) {
-      if (!(error instanceof IoError)) throw error;
-      if (error.kind === "closed") return;
-      await pause(ACCEPT_PAUSE);
-      continue;
-    }
+    const conn = await acceptNext(listener, clock);
+    if (!conn) return;
     room--;
     const isOne = serving < CLIENTS_LIMIT;
     serving++;

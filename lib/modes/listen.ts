@@ -11,6 +11,7 @@ import { tell } from "../log/events.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Clock, Conn, Listener } from "../ports/runtime.ts";
 import { OWN_REPLIES } from "../session/own_replies.ts";
+import { acceptNext } from "./accept.ts";
 import type { Places } from "./places.ts";
 import { BUG, ENDING, type ReloadOutcome } from "./reload_words.ts";
 import { Session, type SessionChecks, type SessionParts, SHUTDOWN_GRACE } from "../session/session.ts";
@@ -39,9 +40,6 @@ export interface ListenState {
   /** Does what SIGHUP does. When it has done so, sessions that begin have the new checks. Never throws. */
   reload(): Promise<ReloadOutcome>;
 }
-
-// The pause after an accept that failed because we have no descriptors.
-const ACCEPT_PAUSE = 100;
 
 // The time for replies and log lines of sessions that gave up downstream.
 const LAST_WORDS = 1000;
@@ -153,7 +151,9 @@ export async function listenMode(parts: SessionParts, options: ListenOptions): P
     // The signal came after the accept, but before this.
     if (end.isHere) session.shutDown();
   };
-  for (let conn = await accept(listener, parts); conn; conn = await accept(listener, parts)) {
+  const accept = () =>
+    acceptNext(listener, parts.runtime.clock, ({ message }) => tell(parts.logger, "acceptFailed", { why: message }));
+  for (let conn = await accept(); conn; conn = await accept()) {
     const here = conn;
     const hasPlace = places.take();
     if (typeof hasPlace === "boolean") begin(here, hasPlace);
@@ -212,19 +212,6 @@ class End {
 
   cancel(): void {
     this.#cancel?.();
-  }
-}
-
-async function accept(listener: Listener, { runtime, logger }: SessionParts): Promise<Conn | undefined> {
-  for (;;) {
-    try {
-      return await listener.accept();
-    } catch (error) {
-      if (!(error instanceof IoError)) throw error;
-      if (error.kind === "closed") return undefined;
-      tell(logger, "acceptFailed", { why: error.message });
-      await new Promise<void>((resolve) => runtime.clock.after(ACCEPT_PAUSE, resolve));
-    }
   }
 }
 

@@ -8,12 +8,14 @@ import { tell } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Clock, Conn, Listener, Runtime } from "../ports/runtime.ts";
-import { bytesOf, textOf } from "../text/octets.ts";
+import { bytesOf } from "../text/octets.ts";
+import { acceptNext } from "./accept.ts";
 import { bind } from "./bind.ts";
 import {
   formatAnswer,
   type OtherProcess,
   parseQuestion,
+  readLine,
   type ReloadOutcome,
   reloadSocket,
   runtimeDirectory,
@@ -25,9 +27,6 @@ const CLIENTS_LIMIT = 8;
 
 // How long a client may take for its question, and to hear the answer. In milliseconds.
 const PATIENCE = 5000;
-
-// The pause after an accept that failed because we have no descriptors.
-const ACCEPT_PAUSE = 100;
 
 // No question is longer. In octets.
 const QUESTION_LIMIT = 64;
@@ -76,18 +75,10 @@ interface Serving {
 }
 
 async function serve(serving: Serving, listener: Listener): Promise<void> {
-  const { clock } = serving;
   let clients = 0;
   for (;;) {
-    let conn: Conn;
-    try {
-      conn = await listener.accept();
-    } catch (error) {
-      if (!(error instanceof IoError)) throw error;
-      if (error.kind === "closed") return;
-      await new Promise<void>((resolve) => clock.after(ACCEPT_PAUSE, resolve));
-      continue;
-    }
+    const conn = await acceptNext(listener, serving.clock);
+    if (!conn) return;
     clients++;
     const answer = clients > CLIENTS_LIMIT ? tooMany : answerTo;
     void serveClient(serving, conn, answer).finally(() => clients--);
@@ -110,7 +101,7 @@ async function serveClient(serving: Serving, conn: Conn, answer: Answer): Promis
     return await work.finally(cancel);
   };
   try {
-    const question = await within(readQuestion(conn));
+    const question = await within(readLine(conn, QUESTION_LIMIT));
     if (question === undefined) return;
     const said = await answer(serving, question);
     await within(Promise.resolve(conn.write(bytesOf(formatAnswer(said)))));
@@ -120,18 +111,4 @@ async function serveClient(serving: Serving, conn: Conn, answer: Answer): Promis
   } finally {
     conn.close();
   }
-}
-
-/** The line without its end; undefined if the client leaves before. */
-async function readQuestion(conn: Conn): Promise<string | undefined> {
-  const room = new Uint8Array(QUESTION_LIMIT);
-  let size = 0;
-  while (size < room.length) {
-    const count = await conn.read(room.subarray(size));
-    if (count === null) return undefined;
-    size += count;
-    const [line, ...more] = textOf(room.subarray(0, size)).split("\n");
-    if (more.length > 0) return line;
-  }
-  return textOf(room);
 }

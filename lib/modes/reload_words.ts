@@ -1,8 +1,11 @@
-// The words between `postprox reload` and the process that serves. Pure.
+// The words between `postprox reload` and the process that serves.
 //
 // They talk over a unix socket in the first directory of RUNTIME_DIRECTORY (systemd.exec(5)). A connection has one question and
 // its answer, so no answer can be that of another reload or of an earlier process. The question is a line of words. The answer
 // is a line of JSON. The two sides may be of different versions.
+
+import type { Conn } from "../ports/runtime.ts";
+import { LF, textOf } from "../text/octets.ts";
 
 /** What has become of a reload. */
 export type ReloadOutcome =
@@ -68,4 +71,20 @@ export function parseAnswer(line: string): ReloadOutcome | OtherProcess | undefi
   if (isDone === true && Array.isArray(needsRestart)) return { isDone, needsRestart: needsRestart.map(String) };
   if (isDone === false && typeof why === "string") return { isDone, why };
   return typeof pid === "number" ? { pid } : undefined;
+}
+
+/**
+ * The first line, without its end; undefined if the other side ends before. If `limit` octets have no end of a line, it is all of
+ * them. Throws `IoError`.
+ */
+export async function readLine(conn: Pick<Conn, "read">, limit: number): Promise<string | undefined> {
+  const room = new Uint8Array(limit);
+  for (let size = 0; size < limit;) {
+    const count = await conn.read(room.subarray(size));
+    if (count === null) return undefined;
+    const end = room.subarray(0, size + count).indexOf(LF, size);
+    if (end >= 0) return textOf(room.subarray(0, end));
+    size += count;
+  }
+  return textOf(room);
 }

@@ -9,6 +9,7 @@ import {
   formatQuestion,
   parseAnswer,
   parseQuestion,
+  readLine,
   runtimeDirectory,
 } from "../../lib/modes/reload_words.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
@@ -68,5 +69,27 @@ Deno.test("an answer has a bound, whatever the reasons are", () => {
     assert.ok(bytesOf(line).length <= ANSWER_LIMIT, character);
     const answer = parseAnswer(line.slice(0, -1));
     assert.ok(answer && "why" in answer && answer.why.endsWith("...\nthe log has more"), character);
+  }
+});
+
+Deno.test("readLine takes the first line, in whatever pieces it comes", async () => {
+  const rows: readonly [pieces: readonly string[], limit: number, line: string | undefined][] = [
+    [["reload 17\n"], 64, "reload 17"],
+    [["rel", "oad\nmore\n"], 64, "reload"],
+    [["\n"], 64, ""],
+    [["reload"], 64, undefined],
+    [[], 64, undefined],
+    [["rel", "oad 1"], 8, "reload 1"],
+    [["reload\n"], 7, "reload"],
+  ];
+  for (const [pieces, limit, line] of rows) {
+    const left = pieces.map((piece) => bytesOf(piece));
+    const read = async (into: Uint8Array) => {
+      const piece = left.shift();
+      if (!piece) return null;
+      into.set(piece);
+      return piece.length;
+    };
+    assert.equal(await readLine({ read }, limit), line, pieces.join("|"));
   }
 });
