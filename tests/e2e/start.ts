@@ -133,10 +133,13 @@ export class Spawner {
 export class Listening {
   readonly port: number;
   readonly process: Process;
+  /** Standard error has ended. */
+  readonly #silent: Promise<void>;
 
-  private constructor(process: Process, port: number) {
+  private constructor(process: Process, port: number, silent: Promise<void>) {
     this.process = process;
     this.port = port;
+    this.#silent = silent;
   }
 
   /** Starts it and waits until it accepts connections. `under` are words that start it as their only child. */
@@ -156,7 +159,7 @@ export class Listening {
       stderr: "piped",
     }).spawn();
     let said = "";
-    void (async () => {
+    const silent = (async () => {
       for await (const line of readLines(child.stderr)) said += `${line}\n`;
     })();
     const ended = child.status.then((end) => end.signal ? -1 : end.code);
@@ -165,18 +168,20 @@ export class Listening {
     await until(() => status !== undefined || isListening(port), () => `port ${port}; it said ${said}`);
     if (status !== undefined) throw new Error(`The program ended with status ${status}: ${said}`);
     const pid = under.length === 0 ? child.pid : onlyChildOf(child.pid);
-    return new Listening({ pid, ended }, port);
+    return new Listening({ pid, ended }, port, silent);
   }
 
   async connect(): Promise<{ client: Client; process: Process }> {
     return { client: await connectTo({ port: this.port }), process: this.process };
   }
 
-  /** Ends it, and its sessions, at once; its exit status. */
+  /** Ends it, and its sessions, at once; its exit status. Its workers have ended, too: they have its standard error. */
   async stop(signal: Deno.Signal = "SIGQUIT"): Promise<number> {
     kill(this.process.pid, signal);
     try {
-      return await within(this.process.ended, () => `the end of process ${this.process.pid}`);
+      const status = await within(this.process.ended, () => `the end of process ${this.process.pid}`);
+      await within(this.#silent, () => `the end of all that writes to the standard error of ${this.process.pid}`);
+      return status;
     } finally {
       kill(this.process.pid);
     }
