@@ -1,13 +1,14 @@
 // Listen mode with a filter that does nothing, beside what that costs at the least: the same without a filter, and a bare
 // start of /bin/true by the same runtime.
 
-import { end, startProgram, startProxy } from "./bed.ts";
+import { startCounted } from "./bare_programs.ts";
+import { startProxy } from "./bed.ts";
 import { ratios, takeTurns } from "./compare.ts";
 import { costOf } from "./cost.ts";
 import type { Bar, Claim } from "./findings.ts";
 import type { Bench, Group, Program } from "./group.ts";
+import { formatSpread } from "./numbers.ts";
 import { proxsmtpWithFile } from "./peers/proxsmtp.ts";
-import { processorTime } from "./processor_time.ts";
 
 const AT_MOST = 1.4;
 
@@ -33,13 +34,15 @@ export const command: Group = {
     for (const { stop } of all) await stop();
     const of = (name: string) => values[all.findIndex((one) => one.name === name)]!;
     const claims = bench.programs.map(({ runtime }): Claim => {
-      const { none, bare, filter } = namesOf(runtime);
-      const least = of(none).map((cost, round) => cost + of(bare)[round]!);
+      const { none, bare, bareFilter, filter } = namesOf(runtime);
+      const withNone = (name: string) => of(none).map((cost, round) => cost + of(name)[round]!);
+      const least = withNone(bare);
       return {
         what: `listen mode on ${runtime}, \`-c /bin/true\`: CPU beside no filter + a bare start of \`/bin/true\``,
         values: ratios(of(filter), least),
         unit: "times",
         wanted: { atMost: AT_MOST },
+        bound: `no filter + a bare filter on ${runtime}: ${formatSpread(ratios(withNone(bareFilter), least))} times`,
       };
     });
     return [{
@@ -48,8 +51,9 @@ export const command: Group = {
       title: "Processor time for a message with a filter that does nothing",
       about:
         "Messages of 5 kB on 10 connections. A bare start is a program that starts `/bin/true` and waits for its end, ten " +
-        "at a time, without a shell, a pipe or a process group. postprox runs `sh -c`, reads what the command writes to " +
-        "standard error, and can kill all that it has started.",
+        "at a time. A bare filter has what a filter must have, too: the message in a file, an empty file for its own " +
+        "version, a pipe as its standard error, and a process group, so that all that it starts can be killed " +
+        "(`scripts/bench/bare/`).",
       unit: "ms of CPU for a message",
       better: "less",
       claims,
@@ -61,15 +65,18 @@ export const command: Group = {
 const namesOf = (runtime: string) => ({
   none: `postprox, ${runtime}, no filter`,
   bare: `bare start, ${runtime}`,
+  bareFilter: `bare filter, ${runtime}`,
   filter: `postprox, ${runtime}, -c /bin/true`,
 });
 
 async function startAll(bench: Bench): Promise<Measured[]> {
   const all: Measured[] = [];
   for (const program of bench.programs) {
-    const { none, bare, filter } = namesOf(program.runtime);
+    const { none, bare, bareFilter, filter } = namesOf(program.runtime);
     all.push(await startOurs(bench, program, { name: none, options: [], times: 4 }));
-    all.push(await startBare(bench, program, bare));
+    const start = await bench.compiled(program.runtime, "bare/start.ts");
+    all.push(startBare(bare, start));
+    all.push(startBare(bareFilter, [...start, bench.directory]));
     all.push(await startOurs(bench, program, { name: filter, options: ["-c", "/bin/true"], times: 1 }));
   }
   const way = await proxsmtpWithFile.start(bench.directory, bench.sink.port);
@@ -95,24 +102,7 @@ async function cpu(way: Parameters<typeof costOf>[0], count: number): Promise<nu
   return (await costOf(way, { size: 5_000, count, connections: 10 })).cpu;
 }
 
-async function startBare(bench: Bench, { runtime }: Program, name: string): Promise<Measured> {
-  const child = startProgram([...await bench.compiled(runtime, "bare.ts"), "start"], { talks: true });
-  const writer = child.stdin.getWriter();
-  const reader = child.stdout.getReader();
-  return {
-    name,
-    times: 2,
-    isOurs: false,
-    measure: async (count) => {
-      const before = processorTime([child.pid]);
-      await writer.write(new TextEncoder().encode(`${count}\n`));
-      if ((await reader.read()).done) throw new Error(`${name} has ended`);
-      return (processorTime([child.pid]) - before) / count;
-    },
-    stop: async () => {
-      await writer.close();
-      await reader.cancel();
-      await end(child);
-    },
-  };
+function startBare(name: string, words: readonly string[]): Measured {
+  const { run, stop } = startCounted(words);
+  return { name, times: 2, isOurs: false, stop, measure: async (count) => (await run(count)).cpu };
 }

@@ -49,6 +49,11 @@ export function spreadOf(values: Values): Spread {
   return { middle, low: sorted[0]!, high: sorted.at(-1)! };
 }
 
+/** The rate of two things that are done one after the other. A program that does both, and nothing else, has this rate. */
+export function rateOfBoth(one: Values, other: Values): number[] {
+  return one.map((rate, round) => 1 / (1 / rate + 1 / other[round]!));
+}
+
 /** The value below which this share (0 to 1) of the values is. For 0.99: all but the greatest hundredth. */
 export function quantile(values: Values, share: number): number {
   const sorted = values.toSorted((a, b) => a - b);

@@ -3,7 +3,8 @@
 // The client waits for each reply, because not every proxy here knows PIPELINING. The time of a message goes from MAIL to the
 // reply to its final dot: four replies.
 
-import { bareRelay, startBareRelays } from "./bare_relay.ts";
+import { Asker } from "./asker.ts";
+import { bareRelayName, startBareRelays } from "./bare_programs.ts";
 import { startProxy } from "./bed.ts";
 import { quantile, takeTurns } from "./compare.ts";
 import type { Bar, Claim } from "./findings.ts";
@@ -15,10 +16,6 @@ import type { Way } from "./way.ts";
 
 const DIRECT = "direct, no proxy";
 const WANTED = { p50: { atMost: 0.4 }, p99: { atMost: 1 } };
-
-const ENVELOPE = ["MAIL FROM:<a@a.example>\r\n", "RCPT TO:<b@b.example>\r\n"];
-const MESSAGE = "From: A Sender <a@a.example>\r\nTo: b@b.example\r\nSubject: bench\r\n\r\n" +
-  "A line of an ordinary message of five kilobytes, in words.\r\n".repeat(82) + ".\r\n";
 
 interface Latency {
   readonly p50: number;
@@ -71,7 +68,7 @@ export const latency: Group = {
         values: added(at(`postprox, ${runtime}`), what),
         unit: "ms",
         wanted: WANTED[what],
-        bound: `a bare relay on ${runtime}: ${formatSpread(added(at(bareRelay(runtime)), what))} ms`,
+        bound: `a bare relay on ${runtime}: ${formatSpread(added(at(bareRelayName(runtime)), what))} ms`,
       })),
       bars: bars(what),
     }));
@@ -83,53 +80,15 @@ const TURN = 2_000;
 
 /** Milliseconds of messages on one new connection. */
 async function timeMany(port: number, messages: number): Promise<Latency> {
-  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
-  conn.setNoDelay(true);
-  const client = new Client(conn);
-  await client.expect("220");
-  await client.ask("EHLO client.example\r\n", "250");
+  using asker = await Asker.connect(port);
   const times: number[] = [];
   const end = performance.now() + TURN;
   for (let count = 0; count < messages && performance.now() < end; count++) {
     const start = performance.now();
-    for (const command of ENVELOPE) await client.ask(command, "250");
-    await client.ask("DATA\r\n", "354");
-    await client.ask(MESSAGE, "250");
+    await asker.sayEnvelope();
+    await asker.sayMessage();
     times.push(performance.now() - start);
   }
-  await client.ask("QUIT\r\n", "221");
+  await asker.quit();
   return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
-}
-
-/** As small as it can be: its own time is a part of what is measured. */
-class Client {
-  readonly #conn: Deno.TcpConn;
-  readonly #room = new Uint8Array(4096);
-  #text = "";
-
-  constructor(conn: Deno.TcpConn) {
-    this.#conn = conn;
-  }
-
-  async ask(words: string, code: string): Promise<void> {
-    const octets = new TextEncoder().encode(words);
-    for (let at = 0; at < octets.length;) at += await this.#conn.write(octets.subarray(at));
-    await this.expect(code);
-  }
-
-  /** Reads one whole reply. */
-  async expect(code: string): Promise<void> {
-    for (;;) {
-      const last = /^\d{3}(?: .*)?\r\n/m.exec(this.#text);
-      if (last) {
-        const reply = this.#text.slice(0, last.index + last[0].length);
-        this.#text = this.#text.slice(reply.length);
-        if (!reply.startsWith(code)) throw new Error(`expected ${code}, heard ${reply}`);
-        return;
-      }
-      const count = await this.#conn.read(this.#room);
-      if (count === null) throw new Error(`expected ${code}, and the connection ended`);
-      this.#text += new TextDecoder().decode(this.#room.subarray(0, count));
-    }
-  }
 }

@@ -1,9 +1,11 @@
 // The memory of listen mode: many large messages at once, and connections that are open and say nothing.
 
+import { bareRelayName, startBareRelay } from "./bare_programs.ts";
 import { send, type Server, startProxy } from "./bed.ts";
 import { takeTurns } from "./compare.ts";
 import type { Bar, Claim } from "./findings.ts";
-import type { Group } from "./group.ts";
+import type { Bench, Group } from "./group.ts";
+import { formatSpread } from "./numbers.ts";
 
 const LARGE = { size: 25_000_000, count: 50, connections: 50 };
 const IDLE = 500;
@@ -18,38 +20,21 @@ export const memory: Group = {
   run: async (bench) => {
     const large = { ...LARGE, size: bench.pick(LARGE.size, 100_000), count: bench.pick(LARGE.count, 5) };
     const idle = bench.pick(IDLE, 20);
-    const found = await takeTurns(bench.programs, async ({ words }) => {
-      // A new process for each figure: memory that was used once stays with a process.
-      const figures: number[] = [];
-      for (
-        const measure of [
-          (server: Server) => addedByLarge(server, large),
-          (server: Server) => addedByIdle(server, idle),
-        ]
-      ) {
+    const ours = bench.programs.map(({ runtime, words }): Measured => ({
+      name: ourName(runtime),
+      isOurs: true,
+      start: () => {
         const options = ["-d", bench.directory, "--max-clients", String(IDLE + 100)];
-        const server = await startProxy(bench.sink.port, options, words);
-        await send(server.port, { size: 5_000, count: bench.pick(2_000, 20), connections: 10 });
-        if (!bench.isShort) await settled(server);
-        figures.push(await measure(server));
-        await server.stop();
-      }
-      return figures;
-    }, bench.pick(3, 1));
-    const valuesOf = (program: number, figure: number) => found[program]!.map((figures) => figures[figure]!);
-    const bars = (figure: number) =>
-      bench.programs.map(({ runtime }, program): Bar => ({
-        name: `postprox, ${runtime}`,
-        values: valuesOf(program, figure),
-        isOurs: true,
-      }));
-    const claims = (figure: number, what: string, { unit, wanted }: { unit: string; wanted: { atMost: number } }) =>
-      bench.programs.map(({ runtime }, program): Claim => ({
-        what: `listen mode on ${runtime}: ${what}`,
-        values: valuesOf(program, figure),
-        unit,
-        wanted,
-      }));
+        return startProxy(bench.sink.port, options, words);
+      },
+    }));
+    const bare = bench.programs.map(({ runtime }): Measured => ({
+      name: bareRelayName(runtime),
+      isOurs: false,
+      start: () => startBareRelay(bench, runtime, bench.sink.port),
+    }));
+    const addedLarge = await measureAll(bench, ours, (server) => addedByLarge(server, large));
+    const addedIdle = await measureAll(bench, [...ours, ...bare], (server) => addedByIdle(server, idle));
     return [
       {
         kind: "bars",
@@ -59,23 +44,64 @@ export const memory: Group = {
           "Without a filter, after 2,000 messages of 5 kB. The figure is the highest resident memory meanwhile, less that before.",
         unit: "MB",
         better: "less",
-        claims: claims(0, "memory added by 50 messages of 25 MB at once", { unit: "MB", wanted: WANTED.large }),
-        bars: bars(0),
+        claims: bench.programs.map(({ runtime }): Claim => ({
+          what: `listen mode on ${runtime}: memory added by 50 messages of 25 MB at once`,
+          values: valuesOf(addedLarge, ourName(runtime)),
+          unit: "MB",
+          wanted: WANTED.large,
+        })),
+        bars: addedLarge,
       },
       {
         kind: "bars",
         id: "memory-idle",
         title: "Memory of an idle connection",
         about:
-          `${IDLE} clients were greeted and say nothing. Each of them has a connection to the server behind postprox, too.`,
+          `${IDLE} clients were greeted and say nothing. Each of them has a connection to the server behind postprox, too. A ` +
+          "bare relay has the same connections, waits for octets on both, and keeps nothing else (`scripts/bench/bare/relay.ts`).",
         unit: "KiB for a connection",
         better: "less",
-        claims: claims(1, "memory of an idle connection", { unit: "KiB", wanted: WANTED.idle }),
-        bars: bars(1),
+        claims: bench.programs.map(({ runtime }): Claim => ({
+          what: `listen mode on ${runtime}: memory of an idle connection`,
+          values: valuesOf(addedIdle, ourName(runtime)),
+          unit: "KiB",
+          wanted: WANTED.idle,
+          bound: `a bare relay on ${runtime}: ${formatSpread(valuesOf(addedIdle, bareRelayName(runtime)))} KiB`,
+        })),
+        bars: addedIdle,
       },
     ];
   },
 };
+
+interface Measured {
+  readonly name: string;
+  readonly isOurs: boolean;
+  readonly start: () => Promise<Server>;
+}
+
+const ourName = (runtime: string) => `postprox, ${runtime}`;
+
+function valuesOf(bars: readonly Bar[], name: string): Bar["values"] {
+  return bars.find((bar) => bar.name === name)!.values;
+}
+
+/** Each value is that of a new process: memory that was used once stays with a process. */
+async function measureAll(
+  bench: Bench,
+  all: readonly Measured[],
+  measure: (server: Server) => Promise<number>,
+): Promise<Bar[]> {
+  const found = await takeTurns(all, async ({ start }) => {
+    const server = await start();
+    await send(server.port, { size: 5_000, count: bench.pick(2_000, 20), connections: 10 });
+    if (!bench.isShort) await settled(server);
+    const value = await measure(server);
+    await server.stop();
+    return value;
+  }, bench.pick(3, 1));
+  return all.map(({ name, isOurs }, one) => ({ name, isOurs, values: found[one]! }));
+}
 
 /** MB. */
 async function addedByLarge({ pid, port }: Server, load: typeof LARGE): Promise<number> {

@@ -5,7 +5,9 @@
 import { Clamd } from "../../tests/e2e/clamd_bed.ts";
 import { GTUBE, Rspamd } from "../../tests/e2e/rspamd_bed.ts";
 import { EICAR } from "../../tests/fakes/clamd.ts";
-import { startProxy } from "./bed.ts";
+import { bareRelay, bareRelayName } from "./bare_programs.ts";
+import { type Load, startProxy } from "./bed.ts";
+import { rateOfBoth } from "./compare.ts";
 import type { Bench, Group } from "./group.ts";
 import { amavis } from "./peers/amavis.ts";
 import { clamavMilterWith } from "./peers/clamav_milter.ts";
@@ -23,6 +25,7 @@ const STRAIGHT_ADJUSTED = `${STRAIGHT}, speed_adjust`;
 const ADJUSTED = ", speed_adjust";
 const FILTER = ", -c /bin/true";
 const SCAN_VIRUS = ", --clamd";
+const CLAMD_ALONE = "clamd alone";
 const SCAN_SPAM = ", --rspamd";
 
 const ABOUT =
@@ -39,6 +42,7 @@ export const relays: Group = {
       { name: STRAIGHT, join: "straight" },
       { name: ALONE, join: "alone" },
       ...ours(bench, "", []),
+      ...bareRelays(bench),
       ...[socat, proxsmtp, amavis].map((peer): Between => ({ name: peer.name, join: "proxy", peer })),
       ...ours(bench, FILTER, ["-c", "/bin/true"]),
       { name: proxsmtpWithFile.name, join: "proxy", peer: proxsmtpWithFile },
@@ -49,13 +53,13 @@ export const relays: Group = {
       id: "postfix",
       about:
         `${ABOUT}"${STRAIGHT}" has the second smtpd as the filter of the first one, and no program between. "${ALONE}" ` +
-        "is a mail server without any filter. ",
+        "is a mail server without any filter. A bare relay passes octets on (`scripts/bench/bare/relay.ts`). ",
       claims: (rateOf) =>
         bench.programs.flatMap(({ runtime }) => [
           ...claim(
             `through Postfix, listen mode on ${runtime}: rate of smtpd to smtpd`,
             [rateOf(nameOf(runtime, "")), rateOf(STRAIGHT)],
-            { atLeast: 0.85 },
+            { atLeast: 0.85, bound: [`a bare relay on ${runtime}`, rateOf(bareRelayName(runtime))] },
           ),
           ...claim(`through Postfix, listen mode on ${runtime}: rate of smtpd to smtpd, both with speed_adjust`, [
             rateOf(nameOf(runtime, ADJUSTED)),
@@ -83,11 +87,13 @@ export const virusScanners: Group = {
     await using clamd = await Clamd.start();
     const unix = clamd.unix.replace(/^unix:/, "");
     const beside = [clamsmtpWith(unix), clamavMilterWith(unix)] as const;
-    const betweens = [
-      { name: STRAIGHT, join: "straight" } as const,
+    const betweens: Between[] = [
+      { name: STRAIGHT, join: "straight" },
+      ...bareRelays(bench),
+      { name: CLAMD_ALONE, join: "alone", works: (load) => askClamd(clamd, load), isBound: true },
       ...ours(bench, SCAN_VIRUS, [`--clamd=${clamd.unix}`]).map((between) => ({ ...between, refuses: EICAR })),
-      { name: beside[0].name, join: "proxy", peer: beside[0], refuses: EICAR } as const,
-      { name: beside[1].name, join: "milter", peer: beside[1], refuses: EICAR } as const,
+      { name: beside[0].name, join: "proxy", peer: beside[0], refuses: EICAR },
+      { name: beside[1].name, join: "milter", peer: beside[1], refuses: EICAR },
     ];
     return await measure(bench, betweens, {
       id: "postfix-clamd",
@@ -96,7 +102,9 @@ export const virusScanners: Group = {
       about: `${ABOUT}All ask one clamd, whose database has one signature. Each refused a message with it. ` +
         "clamsmtpd writes line by line, and so it waits 40 ms in each message for an acknowledgement of TCP (Nagle's " +
         "algorithm). The queue of its new connections is short (listen(2) with 5), so that some of them wait for seconds " +
-        "and some for ever. proxsmtpd is the same in both. ",
+        "and some for ever. proxsmtpd is the same in both. A bare relay passes octets on and asks nobody " +
+        "(`scripts/bench/bare/relay.ts`). clamd alone gets the messages without any mail server. A program that is a " +
+        "bare relay and asks clamd has the time of both: that is the bound. ",
       claims: (rateOf) =>
         bench.programs.flatMap(({ runtime }) =>
           [CONNECTIONS, ...FEWER].flatMap((connections) =>
@@ -104,7 +112,13 @@ export const virusScanners: Group = {
               claim(
                 `through Postfix, --clamd on ${runtime}, connections: ${connections}: rate beside ${name}`,
                 [rateOf(nameOf(runtime, SCAN_VIRUS), connections), rateOf(name, connections)],
-                { atLeast: at === 0 ? 3 : 1, without: rateOf(STRAIGHT, connections) },
+                {
+                  atLeast: at === 0 ? 3 : 1,
+                  bound: [
+                    "a bare relay, and then clamd alone",
+                    bothOf(rateOf(bareRelayName(runtime), connections), rateOf(CLAMD_ALONE, connections)),
+                  ],
+                },
               )
             )
           )
@@ -140,7 +154,7 @@ export const spamScanners: Group = {
               claim(
                 `through Postfix, --rspamd on ${runtime}, connections: ${connections}: rate beside ${milter.name}`,
                 [rateOf(nameOf(runtime, SCAN_SPAM), connections), rateOf(milter.name, connections)],
-                { atLeast: 0.9, without: rateOf(STRAIGHT, connections) },
+                { atLeast: 0.9, bound: [`${STRAIGHT}, without a scanner`, rateOf(STRAIGHT, connections)] },
               )
             )
           ),
@@ -150,6 +164,28 @@ export const spamScanners: Group = {
     }
   },
 };
+
+function bareRelays(bench: Bench): Between[] {
+  return bench.programs.map(({ runtime }) => {
+    const peer = bareRelay(bench, runtime);
+    return { name: peer.name, join: "proxy", peer, isBound: true };
+  });
+}
+
+/** Asks about so many messages, and returns how many a second were answered. */
+async function askClamd(clamd: Clamd, { size, count, connections }: Load): Promise<number> {
+  const message = "x".repeat(size);
+  const start = performance.now();
+  let left = count;
+  await Promise.all(Array.from({ length: connections }, async () => {
+    while (left-- > 0) await clamd.ask(message);
+  }));
+  return count / ((performance.now() - start) / 1000);
+}
+
+function bothOf(one: readonly number[] | undefined, other: readonly number[] | undefined): number[] | undefined {
+  return one && other && rateOfBoth(one, other);
+}
 
 /** postprox in listen mode, on each runtime. */
 function ours(bench: Bench, suffix: string, options: readonly string[]): Between[] {

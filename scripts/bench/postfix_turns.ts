@@ -120,7 +120,7 @@ export async function measure(bench: Bench, betweens: readonly Between[], plan: 
     better: "more",
     claims: [],
     x: { title: "connections", isSize: false },
-    lines: bed.names.map((name) => ({
+    lines: bed.names.filter((name) => !betweens.some((one) => one.isBound && one.name === name)).map((name) => ({
       name,
       points: [...FEWER, CONNECTIONS].flatMap((x) => {
         const values = rateOf(name, x);
@@ -146,15 +146,15 @@ async function loadFor(
 
 interface Aim {
   readonly atLeast?: number;
-  /** The rates without any program between the servers: none can be better. */
-  readonly without?: readonly number[] | undefined;
+  /** Something that no program can exceed, and its rates. */
+  readonly bound?: readonly [what: string, rates: readonly number[] | undefined];
 }
 
 /** A claim about the ratio of two rates; none if one of them was not measured. */
 export function claim(
   what: string,
   [values, beside]: readonly (readonly number[] | undefined)[],
-  { atLeast, without }: Aim = {},
+  { atLeast, bound: [bound, rates] = ["", undefined] }: Aim = {},
 ): Claim[] {
   if (!values || !beside) return [];
   return [{
@@ -162,7 +162,7 @@ export function claim(
     values: ratios(values, beside),
     unit: "times",
     ...atLeast === undefined ? {} : { wanted: { atLeast } },
-    ...without ? { bound: `${STRAIGHT}, without a scanner: ${formatSpread(ratios(without, beside))}` } : {},
+    ...rates ? { bound: `${bound}: ${formatSpread(ratios(rates, beside))}` } : {},
   }];
 }
 

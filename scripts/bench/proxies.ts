@@ -1,7 +1,7 @@
 // Listen mode without a filter, beside other proxies, a bare relay, and no proxy at all.
 
 import { freePort } from "../../tests/rig/ports.ts";
-import { bareRelay, startBareRelays } from "./bare_relay.ts";
+import { bareRelayName, startBareRelays } from "./bare_programs.ts";
 import { startProxy, startServer } from "./bed.ts";
 import { ratios, takeTurns } from "./compare.ts";
 import { costOf, countsFor, valuesOf } from "./cost.ts";
@@ -42,13 +42,13 @@ export const proxies: Group = {
         values,
         unit: "times",
         wanted: { atMost: AT_MOST },
-        bound: `a bare relay on ${runtime}: ${formatSpread(ratios(cpu[at(bareRelay(runtime))]!, beside))} times`,
+        bound: `a bare relay on ${runtime}: ${formatSpread(ratios(cpu[at(bareRelayName(runtime))]!, beside))} times`,
       }];
     });
     const about =
       "Messages of 5 kB on 10 connections go to a server that throws them away. The filter of clamsmtpd is a clamd " +
       "that answers OK at once; its time does not count. socat passes octets on and knows no SMTP. So do the bare relays " +
-      "(`scripts/bench/bare.ts`): they are the least that a runtime can do. The naive proxy (`naive_proxy.ts`) is an hour's " +
+      "(`scripts/bench/bare/`): they are the least that a runtime can do. The naive proxy (`naive_proxy.ts`) is an hour's " +
       "work: it has no checks, no limits and no spool, and runs on Deno.";
     return [
       {

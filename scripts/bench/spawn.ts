@@ -64,14 +64,13 @@ export const spawn: Group = {
     });
     const faultClaims = bench.programs.flatMap(({ runtime }): Claim[] => {
       if (runtime !== "Bun") return [];
-      return [ourName(runtime), HUGE].map((name) => ({
-        what: `spawn mode on Bun, \`-c /bin/true\`${name === HUGE ? ", with huge pages" : ""}: page faults`,
-        values: valuesOf(at(name), "alone", "faults"),
+      const faultsOf = (name: string) => valuesOf(at(name), "alone", "faults");
+      return ([["", (name) => name], [", with huge pages", huge]] as [string, typeof huge][]).map(([how, named]) => ({
+        what: `spawn mode on Bun, \`-c /bin/true\`${how}: page faults`,
+        values: faultsOf(named(ourName(runtime))),
         unit: "faults",
         wanted: WANTED.Bun.faults,
-        ...name === HUGE
-          ? {}
-          : { bound: `a bare program: ${formatSpread(valuesOf(at(bareOf(runtime)), "alone", "faults"))}` },
+        bound: `a bare program${how}: ${formatSpread(faultsOf(named(bareOf(runtime))))}`,
       }));
     });
     return [
@@ -81,9 +80,9 @@ export const spawn: Group = {
         title: "Processor time of a process that carries one message",
         about:
           "A message of 5 kB with `-c /bin/true`. On Bun, postprox is the executable; on Deno, it is the bundle. The " +
-          "empty programs of the two runtimes are made and started in the same way. So are the bare programs, which start " +
-          "`/bin/true`, read the greeting of the server, and end (`scripts/bench/bare.ts`): they are the least that a runtime " +
-          "can do. Huge pages come with `MIMALLOC_ALLOW_THP=1` in the environment. The time of the filter counts. All " +
+          "empty programs of the two runtimes are made and started in the same way. So are the bare programs, which pass the " +
+          "message on and run `/bin/true` with it (`scripts/bench/bare/message.ts`): they are the least that a runtime can " +
+          "do. They know nothing of SMTP, and have no limits, no log and no answer to a failure. Huge pages come with `MIMALLOC_ALLOW_THP=1` in the environment. The time of the filter counts. All " +
           "executables of Bun were read into the page cache anew before the first round.",
         unit: "ms of CPU",
         better: "less",
@@ -116,7 +115,7 @@ export const spawn: Group = {
   },
 };
 
-const HUGE = "postprox, Bun, huge pages";
+const huge = (name: string) => `${name}, huge pages`;
 const bareOf = (runtime: string) => `bare program, ${runtime}`;
 const emptyOf = (runtime: string) => `empty program, ${runtime}`;
 const ourName = (runtime: string) => `postprox, ${runtime}`;
@@ -126,11 +125,13 @@ async function programsOf(bench: Bench): Promise<Started[]> {
   const programs: Started[] = [];
   for (const { runtime, words } of bench.programs) {
     programs.push({ name: emptyOf(runtime), argv: await bench.empty(runtime), size: 0 });
-    const bare = await bench.compiled(runtime, "bare.ts");
-    programs.push({ name: bareOf(runtime), argv: [...bare, "once", String(bench.sink.port)], size: 0 });
+    const bareWords = await bench.compiled(runtime, "bare/message.ts");
+    const bare = { argv: [...bareWords, String(bench.sink.port), bench.directory], size: SIZE };
     const ours = { argv: [...words, ...args], size: SIZE };
-    programs.push({ ...ours, name: ourName(runtime) });
-    if (runtime === "Bun") programs.push({ ...ours, name: HUGE, env: { MIMALLOC_ALLOW_THP: "1" } });
+    programs.push({ ...bare, name: bareOf(runtime) }, { ...ours, name: ourName(runtime) });
+    if (runtime !== "Bun") continue;
+    const env = { MIMALLOC_ALLOW_THP: "1" };
+    programs.push({ ...bare, env, name: huge(bareOf(runtime)) }, { ...ours, env, name: huge(ourName(runtime)) });
   }
   return [...programs, ...bench.spawned.map(({ name, argv }) => ({ name, argv, size: SIZE }))];
 }

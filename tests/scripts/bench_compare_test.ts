@@ -1,7 +1,7 @@
 // How the benchmarks compare: turns, ratios and their spread, and the processor time of processes.
 
 import assert from "node:assert/strict";
-import { quantile, ratios, spreadOf, takeTurns } from "../../scripts/bench/compare.ts";
+import { quantile, rateOfBoth, ratios, spreadOf, takeTurns } from "../../scripts/bench/compare.ts";
 import { parseStat, processorTime } from "../../scripts/bench/processor_time.ts";
 
 Deno.test("ways take turns, and another one begins in each round", async () => {
@@ -16,6 +16,10 @@ Deno.test("ways take turns, and another one begins in each round", async () => {
 
 Deno.test("a ratio is that of one round", () => {
   assert.deepEqual(ratios([2, 9, 4], [1, 3, 8]), [2, 3, 0.5]);
+});
+
+Deno.test("what does two things one after the other has the time of both", () => {
+  assert.deepEqual(rateOfBoth([4, 100], [4, 25]), [2, 20]);
 });
 
 const SPREADS: [values: number[], middle: number, low: number, high: number][] = [

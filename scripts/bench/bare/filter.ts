@@ -1,0 +1,32 @@
+// Runs /bin/true as a filter: it gets a message in a file, an empty file for its own version, a pipe as its standard error,
+// and a process group of its own.
+
+import process from "node:process";
+import { bun } from "./api.ts";
+
+let count = 0;
+
+/** Returns when it has ended. The files are in `directory`, and are removed. */
+export async function filter(directory: string, message: Uint8Array): Promise<void> {
+  const email = `${directory}/bare-${process.pid}-${++count}`;
+  const files = [email, `${email}-out`] as const;
+  const contents = [message, new Uint8Array(0)] as const;
+  if (bun) {
+    for (const [at, path] of files.entries()) await bun.write(path, contents[at]!);
+    const { stderr, exited } = bun.spawn(["/bin/true"], { stdio: ["ignore", "ignore", "pipe"], detached: true });
+    await Promise.all([stderr.getReader().read(), exited]);
+    for (const path of files) await bun.file(path).delete();
+  } else {
+    for (const [at, path] of files.entries()) await Deno.writeFile(path, contents[at]!);
+    // Deno's own `detached` forks the whole process, which costs more than one more execve(2).
+    const command = new Deno.Command("/usr/bin/setsid", {
+      args: ["/bin/true"],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    });
+    const { stderr, status } = command.spawn();
+    await Promise.all([stderr.getReader().read(), status]);
+    for (const path of files) await Deno.remove(path);
+  }
+}

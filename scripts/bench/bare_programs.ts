@@ -1,0 +1,65 @@
+// The bare programs of the folder bare/, on each runtime: bounds for what postprox can reach there.
+
+import { freePort } from "../../tests/rig/ports.ts";
+import { end, type Server, startProgram, startServer } from "./bed.ts";
+import type { Bench, Program } from "./group.ts";
+import { processorTime } from "./processor_time.ts";
+import type { Peer, Way } from "./way.ts";
+
+type Compiled = Pick<Bench, "compiled">;
+
+/** Starts a bare relay, which passes octets on to a port of 127.0.0.1. */
+export async function startBareRelay(
+  { compiled }: Compiled,
+  runtime: Program["runtime"],
+  downstream: number,
+): Promise<Server> {
+  const port = await freePort();
+  const words = [...await compiled(runtime, "bare/relay.ts"), String(port), String(downstream)];
+  return await startServer(bareRelayName(runtime), port, words);
+}
+
+export function bareRelayName(runtime: string): string {
+  return `bare relay, ${runtime}`;
+}
+
+export function bareRelay(bench: Compiled, runtime: Program["runtime"]): Peer {
+  return {
+    name: bareRelayName(runtime),
+    package: "postprox",
+    start: (_directory, downstream) => startBareRelay(bench, runtime, downstream),
+  };
+}
+
+/** A bare relay on each runtime. */
+export async function startBareRelays(bench: Bench): Promise<Way[]> {
+  const ways: Way[] = [];
+  for (const { runtime } of bench.programs) ways.push(await startBareRelay(bench, runtime, bench.sink.port));
+  return ways;
+}
+
+/** A bare program that does something as often as it is told (bare/counts.ts). */
+export interface Counted {
+  /** Does it so often. In milliseconds for each. */
+  run(count: number): Promise<{ readonly wall: number; readonly cpu: number }>;
+  readonly stop: () => Promise<void>;
+}
+
+export function startCounted(words: readonly string[]): Counted {
+  const child = startProgram(words, { talks: true });
+  const writer = child.stdin.getWriter();
+  const reader = child.stdout.getReader();
+  return {
+    run: async (count) => {
+      const [start, before] = [performance.now(), processorTime([child.pid])];
+      await writer.write(new TextEncoder().encode(`${count}\n`));
+      if ((await reader.read()).done) throw new Error(`${words.join(" ")} has ended`);
+      return { wall: (performance.now() - start) / count, cpu: (processorTime([child.pid]) - before) / count };
+    },
+    stop: async () => {
+      await writer.close();
+      await reader.cancel();
+      await end(child);
+    },
+  };
+}
