@@ -1,5 +1,6 @@
 // All groups of the benchmarks, in the order of the page.
 
+import { clamd } from "./clamd.ts";
 import { command } from "./command.ts";
 import type { Group } from "./group.ts";
 import { growth } from "./growth.ts";
@@ -18,6 +19,8 @@ export const GROUPS: readonly Group[] = [
   relays,
   virusScanners,
   spamScanners,
+  clamd,
+
   helper,
   large,
   latency,
