@@ -11,6 +11,7 @@ import { memory } from "./memory.ts";
 import { relays, spamScanners, virusScanners } from "./postfix.ts";
 import { proxies } from "./proxies.ts";
 import { spawn } from "./spawn.ts";
+import { urls } from "./urls.ts";
 
 export const GROUPS: readonly Group[] = [
   spawn,
@@ -20,7 +21,7 @@ export const GROUPS: readonly Group[] = [
   virusScanners,
   spamScanners,
   clamd,
-
+  urls,
   helper,
   large,
   latency,
