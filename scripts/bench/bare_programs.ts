@@ -8,14 +8,15 @@ import type { Peer, Way } from "./way.ts";
 
 type Compiled = Pick<Bench, "compiled">;
 
-/** Starts a bare relay, which passes octets on to a port of 127.0.0.1. */
+/** Starts a bare relay, which passes octets on to a port of 127.0.0.1. `room` is the most that it reads at a time. */
 export async function startBareRelay(
   { compiled }: Compiled,
   runtime: Program["runtime"],
-  downstream: number,
+  { downstream, room }: { readonly downstream: number; readonly room?: number },
 ): Promise<Server> {
   const port = await freePort();
-  const words = [...await compiled(runtime, "bare/relay.ts"), String(port), String(downstream)];
+  const sizes = room === undefined ? [] : [room];
+  const words = [...await compiled(runtime, "bare/relay.ts"), ...[port, downstream, ...sizes].map(String)];
   return await startServer(bareRelayName(runtime), port, words);
 }
 
@@ -27,14 +28,16 @@ export function bareRelay(bench: Compiled, runtime: Program["runtime"]): Peer {
   return {
     name: bareRelayName(runtime),
     package: "postprox",
-    start: (_directory, downstream) => startBareRelay(bench, runtime, downstream),
+    start: (_directory, downstream) => startBareRelay(bench, runtime, { downstream }),
   };
 }
 
 /** A bare relay on each runtime. */
 export async function startBareRelays(bench: Bench): Promise<Way[]> {
   const ways: Way[] = [];
-  for (const { runtime } of bench.programs) ways.push(await startBareRelay(bench, runtime, bench.sink.port));
+  for (const { runtime } of bench.programs) {
+    ways.push(await startBareRelay(bench, runtime, { downstream: bench.sink.port }));
+  }
   return ways;
 }
 

@@ -1,12 +1,14 @@
 // Passes octets on between its clients and a server, and knows no SMTP. A slow reader makes it keep what it has, and it never
 // ends by itself.
 //
-//     relay.ts PORT DOWNSTREAM_PORT
+//     relay.ts PORT DOWNSTREAM_PORT [OCTETS]
+//
+// On Deno, it reads at most so many octets at a time.
 
 import process from "node:process";
 import { bun, type BunApi, type BunSocket, hostname } from "./api.ts";
 
-const [port = 0, downstream = 0] = process.argv.slice(2).map(Number);
+const [port = 0, downstream = 0, size = 65_536] = process.argv.slice(2).map(Number);
 
 if (bun) relayOnBun(bun);
 else void relayOnDeno();
@@ -23,7 +25,7 @@ async function serveOnDeno(client: Deno.TcpConn): Promise<void> {
 }
 
 async function copy(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
-  const room = new Uint8Array(65_536);
+  const room = new Uint8Array(size);
   try {
     for (let count = await from.read(room); count !== null; count = await from.read(room)) {
       for (let at = 0; at < count;) at += await to.write(room.subarray(at, count));
