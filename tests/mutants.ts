@@ -275,6 +275,13 @@ const ROWS: readonly Row[] = [
     "checks/urls/",
   ],
   [
+    "a search for URLs goes on when its time is over",
+    "checks/urls/urls.ts",
+    "at < chunk.length && !search.isOver && !waiting.isOver",
+    "at < chunk.length && !search.isOver",
+    "checks/urls/urls_test.ts",
+  ],
+  [
     "hosts in a URL are looked up although they are allowed",
     "checks/urls/urls.ts",
     'host.kind === "ip" || !isAllowed(host.name, allowed)',

@@ -7,6 +7,7 @@ import { urlsCheck } from "../../../lib/checks/urls/urls.ts";
 import { type DnsList, parseDnsList } from "../../../lib/dns/list.ts";
 import { ListStates } from "../../../lib/dns/list_states.ts";
 import { messageOf } from "../../../lib/mail/message.ts";
+import type { Clock } from "../../../lib/ports/runtime.ts";
 import type { Verdict } from "../../../lib/mail/verdict.ts";
 import { replyText } from "../../../lib/smtp/reply.ts";
 import { bytesOf } from "../../../lib/text/octets.ts";
@@ -28,9 +29,23 @@ interface World {
   readonly limit?: number;
   /** Zones that list everything. */
   readonly listsAll?: readonly string[];
-  /** Milliseconds that pass; by default as many as the answer needs. */
-  readonly after?: number;
+  /** Milliseconds that pass after each piece of the message that is searched. */
+  readonly pieceTakes?: number;
   readonly abort?: true;
+}
+
+/** Other work takes its time whenever it gets a turn. */
+class SlowTurn extends SharedTurn {
+  readonly #wait: () => Promise<void>;
+
+  constructor(clock: Clock, delay: number) {
+    super(clock);
+    this.#wait = () => new Promise((resolve) => clock.after(delay, resolve));
+  }
+
+  override share(): Promise<void> {
+    return this.#wait();
+  }
 }
 
 interface Judged {
@@ -61,7 +76,7 @@ async function judge(message: string, world: World): Promise<Judged> {
     allowed: parseAllowedNames(world.allow ?? ""),
     listNames: new Map(world.names),
     timeout: world.timeout ?? 30_000,
-    turn: new SharedTurn(clock),
+    turn: world.pieceTakes === undefined ? new SharedTurn(clock) : new SlowTurn(clock, world.pieceTakes),
   });
   const aborter = new AbortController();
   const notices: string[] = [];
@@ -88,6 +103,9 @@ async function judge(message: string, world: World): Promise<Judged> {
 
 const saying = (verdict: Verdict) => "reply" in verdict ? replyText(verdict.reply) : verdict.kind;
 const body = (text: string) => `Subject: x\n\n${text}\n`;
+
+/** A message of a hundred pieces, with a host in the first one and another one in the last one. */
+const LONG = body(`http://first.example/\n${"A line of a long message.\n".repeat(31_500)}http://evil.example/`);
 
 const LISTED = ["127.0.0.2"];
 
@@ -328,6 +346,48 @@ const ROWS: readonly Row[] = [
     limit: 1_000,
     says: "unsure",
     why: "URL lists took longer than the 1 s left of --message-timeout",
+  },
+  {
+    what: "a long search, within its time",
+    message: LONG,
+    rhsbl: ["dbl.test"],
+    answers: { "evil.example.dbl.test A": LISTED },
+    pieceTakes: 100,
+    says: "550 5.7.1 evil.example is listed by dbl.test",
+    takes: 10_000,
+  },
+  {
+    what: "a search that the end of its time stops",
+    message: LONG,
+    rhsbl: ["dbl.test"],
+    answers: { "first.example.dbl.test A": LISTED, "evil.example.dbl.test A": LISTED },
+    pieceTakes: 100,
+    timeout: 2_000,
+    says: "unsure",
+    why: "URL lists took longer than 2 s",
+    takes: 2_000,
+    asks: [],
+  },
+  {
+    what: "a search that the end of the message's time stops",
+    message: LONG,
+    rhsbl: ["dbl.test"],
+    pieceTakes: 100,
+    limit: 1_000,
+    says: "unsure",
+    why: "URL lists took longer than the 1 s left of --message-timeout",
+    takes: 1_000,
+    asks: [],
+  },
+  {
+    what: "a search that ends because nobody waits any more",
+    message: LONG,
+    rhsbl: ["dbl.test"],
+    pieceTakes: 100,
+    abort: true,
+    says: "unsure",
+    takes: 500,
+    asks: [],
   },
   {
     what: "a host that is known to be listed when the time is over",
