@@ -3,6 +3,10 @@
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
 import { runCommand, runProgram } from "../e2e/start.ts";
+import { CLAMD, contentOf } from "../fakes/clamd.ts";
+import { messageIn, RSPAMD } from "../fakes/rspamd.ts";
+import { FakeScanner } from "../fakes/scanner.ts";
+import { scannedIn, SPAMD } from "../fakes/spamd.ts";
 import { show } from "../rig/octets.ts";
 
 const CLEAN = "Subject: clean\n\ntext\n";
@@ -172,6 +176,54 @@ Deno.test("check asks a helper, and ends it", async () => {
     `while read -r line; do id=\${line#*:}; echo "{\\"id\\":\${id%%,*},\\"exit\\":0}"; done; echo end >${bed.dir}/end`;
   said(await bed.check(`--helper=${helper}`, bed.put("a", CLEAN), bed.put("b", CLEAN)), 0, /\/b: pass \(helper/);
   assert.equal(Deno.readTextFileSync(`${bed.dir}/end`), "end\n");
+});
+
+Deno.test("check asks all checks in their order, and each step sees what the step before left", async () => {
+  using bed = new Bed();
+  await using clamd = await FakeScanner.start(CLAMD);
+  await using rspamd = await FakeScanner.start(RSPAMD);
+  await using spamd = await FakeScanner.start(SPAMD);
+  const { dir } = bed;
+  const put = (name: string, text: string) => Deno.writeTextFileSync(`${dir}/${name}`, text, { mode: 0o755 });
+  put("rules", "needle\n");
+  // Each program keeps what it sees, and adds its own name.
+  put("extchk", `#!/bin/sh\ncp "$2" ${dir}/seen-extchk; echo extchk >>"$2"\n`);
+  put(
+    "helper",
+    `while read -r line; do
+      id=\${line#*:}; id=\${id%%,*}
+      email=\${line#*'"email":"'}; email=\${email%%'"'*}
+      outfile=\${line#*'"outfile":"'}; outfile=\${outfile%%'"'*}
+      cp "$email" ${dir}/seen-helper; { cat "$email"; echo helper; } >"$outfile"
+      echo "{\\"id\\":$id,\\"exit\\":0}"
+    done\n`,
+  );
+  const adding = (name: string) => `cp "$EMAIL" ${dir}/seen-${name}; { cat "$EMAIL"; echo ${name}; } >"$OUTFILE"`;
+  const { status, stdout, stderr } = await bed.check(
+    "--json",
+    // The order on the command line says nothing.
+    ...[`--then=${adding("then1")}`, `--then=${adding("then2")}`, "-c", adding("command")],
+    ...[`--helper=sh ${dir}/helper`, `--extchk=${dir}/extchk`, "--url-rhsbl=dbl.test"],
+    ...[`--spamd=${spamd.address}`, `--rspamd=${rspamd.address}`, `--clamd=${clamd.address}`],
+    `--filter-rules=${dir}/rules`,
+    bed.put("a", `X-Rspamd: {"action":"add header"}\n${CLEAN}`),
+  );
+  assert.equal(status, 0, stderr);
+  const { checks } = JSON.parse(stdout);
+  assert.deepEqual(checks.map(({ check }: { check: string }) => check), [
+    ...["filter-rules", "clamd", "rspamd", "spamd", "urls"],
+    ...["extchk", "helper", "command", "command", "command"],
+  ]);
+  const came = `X-Rspamd: {"action":"add header"}\n${CLEAN}`;
+  const marked = came.replace("\n\n", "\nX-Spam: Yes\n\n");
+  const scanned = `X-Spam-Status: No, score=0.1\n\ttests=A\n${marked}`;
+  const asked = [contentOf(clamd.questions[0]!), messageIn(rspamd.questions[0]!), scannedIn(spamd.questions[0]!)];
+  for (const octets of asked) assert.equal(new TextDecoder().decode(octets).replaceAll("\r\n", "\n"), came);
+  let left = scanned;
+  for (const name of ["extchk", "helper", "command", "then1", "then2"]) {
+    assert.equal(Deno.readTextFileSync(`${dir}/seen-${name}`), left, name);
+    left += `${name}\n`;
+  }
 });
 
 Deno.test("check goes on after what it cannot read, and says so", async () => {
