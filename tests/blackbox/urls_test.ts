@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { kill, Listening, runProgram } from "../e2e/start.ts";
 import { type DnsHandler, DnsServer } from "../fakes/dns_server.ts";
+import { freePort } from "../rig/ports.ts";
 import { until } from "../rig/wait.ts";
 import { type Case, deliver, expectUsable, read, startMessage, table, type Talk } from "./rig.ts";
 
@@ -173,22 +174,102 @@ table("--url-dnsbl and --url-rhsbl", { options: options(), around }, [
   },
 ]);
 
+const NOT_CHECKED = "451 4.3.0 Message could not be checked, try again later";
+
 table("--url-rhsbl with -r", { options: options("-r"), around }, [
-  row("a list that is silent", {
-    content: html("http://bad.example/"),
-    handler: SILENT,
-    heard: "451 4.3.0 Message could not be checked, try again later",
-  }),
-  row("a list that fails", {
-    content: html("http://bad.example/"),
-    handler: (question) => question.name.endsWith("dbl.test") ? { code: 2 } : zone(question),
-    heard: "451 4.3.0 Message could not be checked, try again later",
-  }),
+  row("a list that is silent", { content: html("http://bad.example/"), handler: SILENT, heard: NOT_CHECKED }),
   row("a host that does not resolve is no failure", {
     content: html("http://none.example/"),
     handler: (question) => question.name === "none.example" ? { code: 2 } : zone(question),
   }),
 ]);
+
+/** More than an answer is read to. Each leads on to the next one. */
+const aliases = (name: string) =>
+  Array.from({ length: 200 }, (_, at) => ({
+    name: at === 0 ? name : `a${at}.test`,
+    type: "CNAME",
+    data: `a${at + 1}.test`,
+  }));
+
+const THERE = { records: [{ data: "127.0.0.2" }] };
+
+/** What a name server may do instead of answering for a list. */
+const FAULTS: Readonly<Record<string, DnsHandler>> = {
+  "is silent": () => "silent",
+  "is too slow": () => ({ ...THERE, delay: 2_000 }),
+  "answers nonsense": () => new Uint8Array(300).fill(0xc0),
+  "answers with another id": () => ({ ...THERE, idOffset: 1 }),
+  "answers another question": () => ({ ...THERE, name: "other.test" }),
+  "answers half": () => ({ ...THERE, missing: 2 }),
+  "truncates, and has no more by TCP": ({ over }) => over === "udp" ? { ...THERE, truncated: true } : "silent",
+  "fails": () => ({ code: 2 }),
+  "refuses to answer": () => ({ code: 5 }),
+  "has aliases in a circle": ({ name }) => ({ records: [{ type: "CNAME", data: name }] }),
+  "has aliases without end": ({ name }) => ({ records: aliases(name) }),
+};
+
+// In both lists, if it were known.
+const LISTED_TWICE = html("http://evil.example/ http://bad.example/");
+
+/** The message has its fate, and the log says once that the lists were of no use. */
+function faultyRow(name: string, handler: DnsHandler, isDeferred: boolean): Case {
+  return {
+    name,
+    play: async (talk) => {
+      // Listen mode asks for the test entries as well, and says something else if they are wrong.
+      const isAsked = (question: string) =>
+        /\.test$/.test(question) && !/^(?:[12]\.0\.0\.127|invalid)\./.test(question);
+      server.handler = (question) => isAsked(question.name) ? handler(question) : entries(question);
+      const client = await talk.open();
+      const reply = await deliver(client, LISTED_TWICE);
+      if (isDeferred) {
+        assert.equal(reply.raw, `${NOT_CHECKED}\r\n`);
+        talk.nothingPassed();
+      } else {
+        assert.equal(reply.code, 250);
+        talk.passed(LISTED_TWICE);
+      }
+      await talk.logged(isDeferred ? / message verdict=defer .*check=urls/ : / message verdict=unchecked /);
+      const lines = talk.log.match(/^.*(?:error|warning): .*$/gm) ?? [];
+      assert.equal(lines.length, 1, talk.log);
+      assert.match(lines[0]!, /: message not checked reason="URL list (?:bl|key\.dbl)\.test is of no use: A of /);
+      server.handler = entries;
+      await expectUsable(client);
+      await client.expect(221, "QUIT");
+    },
+  };
+}
+
+/** Lists that are in order have this entry. */
+const entries: DnsHandler = (question) =>
+  question.name === "2.0.0.127.bl.test" ? question.type === "A" ? THERE : {} : zone(question);
+
+for (const words of [[], ["-r"]]) {
+  const rows = Object.entries(FAULTS).map(([name, handler]) => faultyRow(`it ${name}`, handler, words.length > 0));
+  const options = (port: number) => [
+    ...[`--dns-server=127.0.0.1:${port}`, "--dns-timeout=0.5", "-v", "--url-dnsbl=bl.test"],
+    ...["--url-rhsbl=key.dbl.test", ...words],
+  ];
+  const title = `A name server that does not work for URL lists, ${words[0] ?? "without -r"}`;
+  table(title, {
+    spawn: "first row",
+    options: () => {
+      server.handler = entries;
+      return options(server.port);
+    },
+    around,
+  }, rows);
+
+  let nobody = 0;
+  table(`${title}: nobody is there`, {
+    options: () => options(nobody),
+    around: async (play) => {
+      nobody = await freePort();
+      await around(play);
+    },
+  }, [faultyRow("it refuses", () => "silent", words.length > 0)]);
+}
 
 Deno.test("Listen mode asks URL lists for their test entries, and reads the allowed names again at SIGHUP", () =>
   around(async () => {

@@ -71,6 +71,8 @@ export class DnsServer {
   readonly #udp: UdpSocket;
   readonly #tcp: Server;
   readonly #conns = new Set<Socket>();
+  /** Answers that are delayed. */
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
 
   private constructor(udp: UdpSocket, tcp: Server, handler: DnsHandler) {
     this.#udp = udp;
@@ -103,6 +105,7 @@ export class DnsServer {
 
   async close(): Promise<void> {
     for (const conn of this.#conns) conn.destroy();
+    for (const timer of this.#timers) clearTimeout(timer);
     const closed = [once(this.#udp, "close"), once(this.#tcp, "close")];
     this.#udp.close();
     this.#tcp.close();
@@ -138,8 +141,12 @@ export class DnsServer {
       send(formatAnswer(query.slice(0, end), question, { ...answer, idOffset: count }));
     }
     const octets = formatAnswer(query.slice(0, end), question, answer);
-    if (answer.delay === undefined) send(octets);
-    else setTimeout(() => send(octets), answer.delay);
+    if (answer.delay === undefined) return send(octets);
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      send(octets);
+    }, answer.delay);
+    this.#timers.add(timer);
   }
 }
 
