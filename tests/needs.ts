@@ -171,7 +171,7 @@ export const LONG: readonly string[] = [
   "e2e/postfix_test.ts",
   "runtime/contract_test.ts",
   "blackbox/gone_test.ts",
-  "blackbox/clamd_test.ts",
+  "blackbox/scanner_faults_test.ts",
   "blackbox/content_checks_test.ts",
   "e2e/doctor_test.ts",
 ];
@@ -188,7 +188,7 @@ export const WAITING: readonly string[] = [
   "e2e/postfix_config_lines_test.ts",
   "runtime/contract_test.ts",
   "blackbox/gone_test.ts",
-  "blackbox/clamd_test.ts",
+  "blackbox/scanner_faults_test.ts",
   "blackbox/content_checks_test.ts",
   "blackbox/deterrent_test.ts",
   "blackbox/doctor_test.ts",

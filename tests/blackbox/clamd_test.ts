@@ -1,13 +1,13 @@
-// --clamd from outside, with fake ones: what is refused and passes, each fault with and without -r, servers that stand in for
-// each other, a client that leaves.
+// --clamd from outside, with fake ones: what is refused and passes, a server that has failed, a client that leaves. Its faults
+// are in scanner_faults_test.ts.
 
 import assert from "node:assert/strict";
 import { runProgram } from "../e2e/start.ts";
 import { CLAMD, EICAR } from "../fakes/clamd.ts";
-import { FakeScanner, FAULTS_AT } from "../fakes/scanner.ts";
+import { FakeScanner } from "../fakes/scanner.ts";
 import { show } from "../rig/octets.ts";
 import { CONTENT, deliver, expectUsable, table } from "./rig.ts";
-import { clientLeaves, faultTables, faulty } from "./scanner_faults.ts";
+import { clientLeaves, faulty } from "./scanner_faults.ts";
 
 const VIRUS = `Subject: hello\r\n\r\n${EICAR}\r\n`;
 const FOUND = "550 5.7.1 virus found: Eicar-Test\r\n";
@@ -74,26 +74,6 @@ table("--clamd", { options: () => [`--clamd=${first.address}`, "-v"] }, [
     },
   }),
   clientLeaves(() => first),
-]);
-
-faultTables({ name: "clamd", server: () => first, message: VIRUS, passesIn: "spawn" });
-
-table("Several --clamd", {
-  options: () => [`--clamd=${first.address}`, `--clamd=inet:${second.address}`, "--scan-timeout=2"],
-  modes: ["spawn"],
-}, [
-  ...FAULTS_AT.map((fault) =>
-    faulty(() => first, fault, {
-      name: `${fault.does} at ${fault.at}: the other one answers`,
-      play: async (talk) => {
-        const client = await talk.open();
-        assert.equal((await deliver(client, VIRUS)).raw, FOUND);
-        talk.nothingPassed();
-        await talk.logged(/clamd at 127\.0\.0\.1:\d+ answered, because /);
-        assert.equal((await deliver(client)).code, 250);
-      },
-    })
-  ),
 ]);
 
 table("A --clamd that has failed", {

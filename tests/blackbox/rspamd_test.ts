@@ -1,5 +1,5 @@
-// --rspamd from outside, with fake ones: what each action does to a message, what rspamd hears of it, each fault with and
-// without -r, and wrong options.
+// --rspamd from outside, with fake ones: what each action does to a message, what rspamd hears of it, and wrong options. Its
+// faults are in scanner_faults_test.ts.
 
 import assert from "node:assert/strict";
 import { runProgram } from "../e2e/start.ts";
@@ -8,7 +8,7 @@ import { FakeScanner } from "../fakes/scanner.ts";
 import { show, utf8 } from "../rig/octets.ts";
 import { until } from "../rig/wait.ts";
 import { type Case, deliver, expectUsable, table } from "./rig.ts";
-import { clientLeaves, faultTables, faulty } from "./scanner_faults.ts";
+import { clientLeaves, faulty } from "./scanner_faults.ts";
 
 /** A message for which the fake rspamd answers so. */
 function mailFor(answer: object): string {
@@ -179,8 +179,6 @@ table("--rspamd", { options: () => [`--rspamd=${first.address}`, "-v"] }, [
   },
   clientLeaves(() => first),
 ]);
-
-faultTables({ name: "rspamd", server: () => first, message: mailFor(REJECT), passesIn: "listen" });
 
 table("Several --rspamd", { options: () => [`--rspamd=${first.address}`, `--rspamd=${second.address}`] }, [
   faulty(() => first, { at: "reply", does: "nonsense", says: "HTTP/1.1 500 Oops\r\n\r\n" }, {

@@ -1,5 +1,5 @@
-// --spamd from outside, with fake ones: the header that spamd makes, --spamd-reject, each fault with and without -r, two
-// scanners on one message, and wrong options.
+// --spamd from outside, with fake ones: the header that spamd makes, --spamd-reject, two scanners on one message, and wrong
+// options. Its faults are in scanner_faults_test.ts.
 
 import assert from "node:assert/strict";
 import { runProgram } from "../e2e/start.ts";
@@ -9,7 +9,7 @@ import { SPAMD } from "../fakes/spamd.ts";
 import { show } from "../rig/octets.ts";
 import { until } from "../rig/wait.ts";
 import { CONTENT, deliver, expectUsable, table } from "./rig.ts";
-import { clientLeaves, faultTables, faulty } from "./scanner_faults.ts";
+import { clientLeaves, faulty } from "./scanner_faults.ts";
 
 const SPAM = "X-Score: 7.5\r\nSubject: hello\r\n\r\nX-Score: body\r\n";
 const MARKED = `X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=7.5\r\n\ttests=A\r\n${SPAM}`;
@@ -106,8 +106,6 @@ table("--rspamd and --spamd", { options: () => [`--rspamd=${rspamd.address}`, `-
     },
   }),
 ]);
-
-faultTables({ name: "spamd", server: () => first, message: SPAM, passesIn: "listen" });
 
 table("Several --spamd", { options: () => [`--spamd=${first.address}`, `--spamd=${second.address}`] }, [
   faulty(() => first, { at: "reply", does: "nonsense", says: "SPAMD/1.1 69 EX_UNAVAILABLE\r\n\r\n" }, {

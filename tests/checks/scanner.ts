@@ -10,7 +10,7 @@ import type { Verdict } from "../../lib/mail/verdict.ts";
 import { parseScanner } from "../../lib/ports/address.ts";
 import type { Address } from "../../lib/ports/runtime.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
-import { FakeScanner, type FaultAt, FAULTS_AT, type Protocol } from "../fakes/scanner.ts";
+import { FakeScanner, type FaultAt, FAULTS_AT, POINTS, type Protocol } from "../fakes/scanner.ts";
 import { fillSpool, MAIL, newSpool } from "../fakes/spool.ts";
 import { freePort } from "../rig/ports.ts";
 import { until } from "../rig/wait.ts";
@@ -64,6 +64,15 @@ export function testScanner(scanner: Scanner): void {
         stand(scanner, large, { ...fault, half: 300_000 }),
       ]);
     }
+  });
+
+  Deno.test(`${name}: a server that is slow is heard if it is in time`, async () => {
+    await Promise.all(POINTS.map(async (at) => {
+      await using server = await FakeScanner.start(protocol, { fault: { at, does: "slow", every: 1 } });
+      const { verdict, notices } = await judgeBy(make(parseServers([server.address]), 30_000), small);
+      assert.ok(scanner.isJudged(verdict, small), `${at}: ${verdict.why}`);
+      assert.deepEqual(notices, [], at);
+    }));
   });
 
   Deno.test(`${name}: a server that refuses connections is no opinion, and another server has one`, async () => {

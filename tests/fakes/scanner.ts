@@ -23,7 +23,10 @@ export interface Protocol {
 export const POINTS = ["connect", "request", "half request", "reply", "half reply"] as const;
 export type Point = typeof POINTS[number];
 
-/** The fault. "slow": the answer comes one octet at a time, every 100 ms. */
+/**
+ * The fault. "slow": from there on the server takes one octet of the question at a time, and before it answers that is
+ * all that is wrong; or it gives one octet of the answer at a time.
+ */
 export const FAULTS = ["close", "reset", "silent", "nonsense", "endless", "slow"] as const;
 export type Fault = typeof FAULTS[number];
 
@@ -34,16 +37,29 @@ export interface FaultAt {
   readonly half?: number;
   /** The server says this first. Without it, "nonsense" is octets that are nonsense in any protocol. */
   readonly says?: string | Uint8Array;
+  /** For "slow": milliseconds between two octets. By default no time limit of a test is so long as all of them take. */
+  readonly every?: number;
 }
 
-/** Of each pair that makes sense: an answer that is slow is one. */
-export const FAULTS_AT: readonly FaultAt[] = POINTS.flatMap((at) => FAULTS.map((does) => ({ at, does })))
-  .filter(({ at, does }) => does !== "slow" || at === "reply" || at === "half reply");
+export const FAULTS_AT: readonly FaultAt[] = POINTS.flatMap((at) => FAULTS.map((does) => ({ at, does })));
 
 const NONSENSE = "\u0001\u00ff nonsense \u2028 \n\r\n\0";
 const ENDLESS = new Uint8Array(65_536).fill(0x41);
-// Between two octets. No time limit of a test is so long that such an answer is whole in time.
 const SLOW = 1000;
+const HALF = 64;
+
+/** The part of an answer that is left, and whether the connection ends after it. */
+interface Rest {
+  readonly answer: Uint8Array;
+  readonly isLast: boolean;
+}
+
+/** After how many octets of the question the server becomes slow; undefined if never. */
+function slowAfter(fault: FaultAt | undefined): number | undefined {
+  if (fault?.does !== "slow") return undefined;
+  const counts: Partial<Record<Point, number>> = { "connect": 0, "request": 1, "half request": fault.half ?? HALF };
+  return counts[fault.at];
+}
 
 export class FakeScanner implements AsyncDisposable {
   fault: FaultAt | undefined;
@@ -127,42 +143,51 @@ export class FakeScanner implements AsyncDisposable {
     socket.on("end", () => socket.end());
     const received = new Received();
     let isFaulty = false;
-    const goesWrong = (at: Point, answer?: Uint8Array) => {
-      if (isFaulty || this.fault?.at !== at) return isFaulty;
+    let isSlow = false;
+    const goesWrong = (at: Point, rest?: Rest) => {
+      if (isFaulty || isSlow || this.fault?.at !== at) return isFaulty;
       isFaulty = true;
-      this.#goWrong(socket, this.fault, answer);
+      this.#goWrong(socket, this.fault, rest);
       return true;
     };
-    if (goesWrong("connect")) return void socket.resume();
+    if (slowAfter(this.fault) === undefined && goesWrong("connect")) return void socket.resume();
     socket.on("data", (data: Uint8Array) => {
+      const count = (slowAfter(this.fault) ?? Infinity) - received.length;
+      if (!isSlow && !isFaulty && data.length >= count) {
+        isSlow = true;
+        this.#sip(socket, this.fault!);
+        if (data.length > count) socket.unshift(data.subarray(count));
+        data = data.subarray(0, count);
+      }
       received.push(data);
       if (goesWrong("request")) return;
-      if (received.length >= (this.fault?.half ?? 64) && goesWrong("half request")) return;
+      if (received.length >= (this.fault?.half ?? HALF) && goesWrong("half request")) return;
       const lengthOf = () => received.length === 0 ? undefined : this.#protocol.lengthOf(received.octets);
       for (let length = lengthOf(); length !== undefined; length = lengthOf()) {
         const question = received.take(length);
         this.questions.push(question);
         const said = this.#protocol.answer(question);
         const answer = typeof said === "string" ? bytesOf(said) : said;
-        if (goesWrong("reply", answer)) return;
+        const { closes = false } = this.#protocol;
+        const isLast = typeof closes === "function" ? closes(question) : closes;
+        if (goesWrong("reply", { answer, isLast })) return;
         const half = Math.ceil(answer.length / 2);
         if (this.fault?.at === "half reply") socket.write(answer.subarray(0, half));
-        if (goesWrong("half reply", answer.subarray(half))) return;
+        if (goesWrong("half reply", { answer: answer.subarray(half), isLast })) return;
         socket.write(answer);
-        const { closes = false } = this.#protocol;
-        if (typeof closes === "function" ? closes(question) : closes) socket.end();
+        if (isLast) socket.end();
       }
     });
   }
 
-  #goWrong(socket: Socket, { does, says }: FaultAt, answer: Uint8Array | undefined): void {
-    const said = says ?? (does === "nonsense" ? NONSENSE : undefined);
-    if (said !== undefined) return void socket.write(said, () => this.#do(socket, does, answer));
-    this.#do(socket, does, answer);
+  #goWrong(socket: Socket, fault: FaultAt, rest: Rest | undefined): void {
+    const said = fault.says ?? (fault.does === "nonsense" ? NONSENSE : undefined);
+    if (said !== undefined) return void socket.write(said, () => this.#do(socket, fault, rest));
+    this.#do(socket, fault, rest);
   }
 
-  #do(socket: Socket, does: Fault, answer: Uint8Array | undefined): void {
-    switch (does) {
+  #do(socket: Socket, fault: FaultAt, rest: Rest | undefined): void {
+    switch (fault.does) {
       case "close":
         return void socket.end();
       case "reset":
@@ -173,7 +198,7 @@ export class FakeScanner implements AsyncDisposable {
       case "endless":
         return this.#flood(socket);
       case "slow":
-        return this.#drip(socket, answer ?? new Uint8Array(0));
+        return this.#drip(socket, fault, rest!);
     }
   }
 
@@ -182,10 +207,22 @@ export class FakeScanner implements AsyncDisposable {
     socket.write(ENDLESS, () => after(socket, 1, () => this.#flood(socket)));
   }
 
-  #drip(socket: Socket, answer: Uint8Array): void {
-    if (socket.destroyed || answer.length === 0) return;
+  /** Gives one octet at a time. */
+  #drip(socket: Socket, fault: FaultAt, { answer, isLast }: Rest): void {
+    if (socket.destroyed) return;
+    if (answer.length === 0) return void (isLast && socket.end());
     socket.write(answer.subarray(0, 1));
-    after(socket, SLOW, () => this.#drip(socket, answer.subarray(1)));
+    after(socket, fault.every ?? SLOW, () => this.#drip(socket, fault, { answer: answer.subarray(1), isLast }));
+  }
+
+  /** Takes one octet at a time. What the system takes meanwhile has its bounds, so a long question comes to a stop. */
+  #sip(socket: Socket, fault: FaultAt): void {
+    socket.pause();
+    after(socket, fault.every ?? SLOW, () => {
+      // It comes as "data".
+      socket.read(1);
+      this.#sip(socket, fault);
+    });
   }
 }
 
