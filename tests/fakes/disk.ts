@@ -123,6 +123,10 @@ export class FakeDisk implements Files {
     return files.filter((path) => !path.startsWith("/proc/")).sort();
   }
 
+  isDirectory(path: string): boolean {
+    return this.#nodes.get(path)?.kind === "directory";
+  }
+
   octetsOf(path: string): Uint8Array {
     return this.#node("stat", path).octets;
   }

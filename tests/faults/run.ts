@@ -2,16 +2,17 @@
 //
 // The first dialogue has three messages: a small one that its filter passes, one that is too large for memory, and one
 // that its filter replaces. It is also played without a filter, where a large message is a file without a name. Further
-// dialogues have scanners, a helper or a quarantine in place of the filter. The judge of the fuzz checks what no fault may
-// change: no 2xx that downstream did not say, nothing delivered twice or in part, nothing left behind, a copy in the
-// quarantine for each message that was discarded. This file checks the rest: the class of reply for each fault, and that a
-// fault changes the reply to no other message.
+// dialogues have other checks, two commands or a quarantine in place of the filter. The judge of the fuzz checks what
+// no fault may change: no 2xx that downstream did not say, nothing delivered twice or in part, nothing left behind, a
+// copy in the quarantine for each message that was discarded. This file checks the rest: the class of reply for each
+// fault, and that a fault changes the reply to no other message.
 
 import type { Filter, Input, Settings, Step } from "../fuzz/input.ts";
 import { judge, standing } from "../fuzz/judge.ts";
 import { ReplyScan } from "../rig/replies.ts";
 import { type Played, playInput } from "../fuzz/world.ts";
 import { settled } from "../fakes/settled.ts";
+import { CAUGHT_BY_RULES, LISTED_CLIENT } from "../fuzz/checks.ts";
 import { type Fault, Faulty, KINDS, type Operation, OPERATIONS } from "./faulty.ts";
 
 export interface Dialogue {
@@ -41,6 +42,9 @@ const LARGER = LARGE.slice(0, 270_000);
 
 const WITH_SUBJECT = (subject: string, fields = "") => `Subject: ${subject}\r\n${fields}\r\n${subject}\r\n`;
 
+/** A client of this message is not checked. */
+const BYPASSED = "bypassed";
+
 interface Parts {
   readonly settings: Settings;
   readonly contents: Readonly<Record<string, string>>;
@@ -54,14 +58,23 @@ function dialogue(name: string, { settings, contents, filters = [], operations }
   const steps: Step[] = [...pause, { do: "say", text: "EHLO client\r\n" }];
   const places = [...pause.map(() => "the start"), "EHLO"];
   for (const [size, content] of Object.entries(contents)) {
+    const isBypassed = size === BYPASSED;
     const parts = [
+      ...isBypassed ? [`XFORWARD ADDR=${LISTED_CLIENT} HELO=x+20y\r\n`] : [],
       `MAIL FROM:<${size.replaceAll(" ", "")}@client>\r\n`,
       "RCPT TO:<x@mx>\r\n",
       "DATA\r\n",
       `${content}.\r\n`,
     ];
     steps.push(...parts.map((text): Step => ({ do: "say", text })), ...pause);
-    const own = ["MAIL", "RCPT", "DATA", "the content", ...pause.map(() => "the content")];
+    const own = [
+      ...isBypassed ? ["XFORWARD"] : [],
+      "MAIL",
+      "RCPT",
+      "DATA",
+      "the content",
+      ...pause.map(() => "the content"),
+    ];
     places.push(...own.map((place) => `${size} message: ${place}`));
   }
   return { name, input: { settings, steps, mx: [], filters }, places, ...operations ? { operations } : {} };
@@ -115,6 +128,60 @@ const KEPT = dialogue("with a quarantine", {
   operations: [...OF_DISK, ...OF_SCANNERS],
 });
 
+const OF_PROGRAMS = ["spawn", "wait", "read stderr"] as const;
+
+// The file in which it gets a message is what it may change.
+const CHECKED = dialogue("with an external checker", {
+  settings: { extchk: true },
+  contents: { "small": "one\r\n", "refused": "two\r\n", "changed": `three\r\n${LARGER}` },
+  filters: [{ of: "two", exit: 1 }, { of: "three", exit: 0, outfile: "checked\n" }],
+  operations: [...OF_PROGRAMS, ...OF_DISK, "set the time of a file"],
+});
+
+// Each command knows the message by what the one before has made of it.
+const THEN = dialogue("with two commands", {
+  settings: { filter: true, then: 1 },
+  contents: { "small": "one\r\n", "refused": "two\r\n", "replaced": "three\r\n" },
+  filters: [
+    { of: "made of two", exit: 1 },
+    { of: "two", exit: 0, outfile: "made of two\n" },
+    { of: "made of three", exit: 0, outfile: "made of that\n" },
+    { of: "three", exit: 0, outfile: "made of three\n" },
+  ],
+  operations: [...OF_PROGRAMS, ...OF_DISK],
+});
+
+const RULED = dialogue("with filter rules", {
+  settings: { contentRules: true },
+  contents: {
+    "small": "one\r\n",
+    "refused": `Subject: ${CAUGHT_BY_RULES}\r\n\r\n`,
+    "large refused": `${LARGER}${CAUGHT_BY_RULES}\r\n`,
+  },
+  operations: OF_DISK,
+});
+
+// A message that nobody looks at, and one that is refused.
+const PASSED_BY = dialogue("with --bypass", {
+  settings: { scanners: ["clamd"], extchk: true, bypass: true },
+  contents: {
+    [BYPASSED]: WITH_SUBJECT("caught", "X-Clamd: caught\r\n"),
+    "caught": WITH_SUBJECT("caught", "X-Clamd: caught\r\n"),
+  },
+  operations: [...OF_PROGRAMS, ...OF_SCANNERS, ...OF_DISK],
+});
+
+// The other server answers, so a fault changes nothing.
+const TWO_SERVERS = dialogue("with two servers of each scanner", {
+  settings: { scanners: ["clamd", "rspamd", "spamd"], twoServers: true, rejectUnsure: true },
+  contents: {
+    "clean": WITH_SUBJECT("clean"),
+    "marked": WITH_SUBJECT("spam", "X-Rspamd: marked\r\nX-Spamd: marked\r\n"),
+    "caught": WITH_SUBJECT("virus", "X-Clamd: caught\r\n"),
+  },
+  operations: OF_SCANNERS,
+});
+
 const HELPED: readonly Filter[] = [
   { of: "two", exit: 1, stderr: "550 5.7.1 no\n" },
   { of: "three", exit: 0, outfile: "replaced\n" },
@@ -140,7 +207,12 @@ export const DIALOGUES: readonly Dialogue[] = [
   dialogue("without a filter", { settings: {}, contents: { "small": "one\r\n", "large": LARGE } }),
   ...(["clamd", "rspamd", "spamd", "urls"] as const).flatMap((name) => [scanner(name, false), scanner(name, true)]),
   SIDE_BY_SIDE,
+  TWO_SERVERS,
   KEPT,
+  RULED,
+  CHECKED,
+  THEN,
+  PASSED_BY,
   helper(false),
   helper(true),
 ];
@@ -264,7 +336,9 @@ function allowedFor(at: At, usual: number): number[] {
   if (operation === "connect to scanner" && kind === "exhausted") return [451];
   // Strangers choose the host, so a host that cannot be looked up is no failure of the check.
   if (operation === "look up host") return [250];
-  if (isOfCheck) return [settings.rejectUnsure ? 451 : 250];
+  if (isOfCheck) return settings.twoServers ? [] : [settings.rejectUnsure ? 451 : 250];
+  // A command that could not tell lets the message pass.
+  if (settings.then && (operation === "spawn" || SPOOL.includes(operation))) return [...allowedCodes(at), 250];
   // A message that is refused stays refused, kept or not.
   if (OF_QUARANTINE.includes(operation)) return usual === 550 ? [] : [451];
   return allowedCodes(at);
@@ -276,12 +350,14 @@ function allowedCodes(at: At): number[] {
   if (operation === "read downstream" || operation === "write downstream") return [421, 451, 221];
   if (SPOOL.includes(operation)) return [kind === "no-space" ? 452 : 451, 421, ...settings.quarantine ? [451] : []];
   if (isOfHelper(at)) return settings.rejectUnsure ? [451] : [];
+  // An external checker that could not tell does not pass the message.
+  if (operation === "spawn" && settings.extchk) return [451];
   if (operation === "unlink") return [451];
   if (operation === "wait") return [451];
   if (operation === "read client" || operation === "write client") return kind === "timeout" ? [421] : [];
   if (OF_QUARANTINE.includes(operation) || operation === "connect to scanner" && kind === "exhausted") return [451];
   if (OF_SCANNERS.some((one) => one === operation)) {
-    return settings.rejectUnsure ? [451] : [];
+    return settings.rejectUnsure && !settings.twoServers ? [451] : [];
   }
   return [];
 }

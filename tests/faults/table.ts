@@ -15,7 +15,12 @@ content checks in place of the filter. Most of them fail only in the operations 
 
 - with clamd, rspamd, spamd or URL lists, once with \`-r\` and once without: a clean message, and one that the check refuses
 - with all scanners side by side and \`-r\`: a small message, and one that is too large for memory
+- with two servers of clamd, rspamd and spamd each, and \`-r\`: a clean message, one that gets fields, and one that clamd refuses
 - with \`--quarantine\`: a message that clamd refuses, one that rspamd discards, and a large one that rspamd wants in quarantine
+- with \`--filter-rules\`: a message that passes, and two that it refuses, one of them too large for memory
+- with \`--extchk\`: a message that passes, one that it refuses, and a large one that it changes
+- with \`-c\` and \`--then\`: a message that passes, one that the second command refuses, and one that both replace
+- with \`--bypass\`, clamd and \`--extchk\`: a message of a client that is not checked, and one that clamd refuses
 - with \`--helper\`, once with \`-r\` and once without: a message that passes, one that it refuses, and one that it replaces
 
 In the tables:
@@ -27,8 +32,9 @@ In the tables:
 
 After a fault postprox never says a 2xx that downstream did not say. It never delivers a message twice, or a part of a message. It
 leaves no connection, timer or process. A fault of a check concerns one message only. Without \`-r\` that message passes
-unchecked, and with \`-r\` it is refused with 451. The quarantine has a message whole or not at all. It has each message to which
-the client heard 250 although nothing was delivered. Only a file that cannot be removed stays, until the next start removes it.
+unchecked, and with \`-r\` it is refused with 451. After a fault of \`--extchk\` it is always refused with 451. The quarantine has
+a message whole or not at all. It has each message to which the client heard 250 although nothing was delivered. Only a file that
+cannot be removed stays, until the next start removes it.
 `;
 
 /** The whole page. */

@@ -5,9 +5,10 @@ import type { Check, Judge } from "../../lib/checks/check.ts";
 import { clamdCheck } from "../../lib/checks/clamd/clamd.ts";
 import { contentRulesCheck } from "../../lib/checks/content_rules/content_rules.ts";
 import { parseContentRules } from "../../lib/checks/content_rules/file.ts";
-import { dryRun, withoutTags } from "../../lib/checks/judges.ts";
+import { bypassing, dryRun, withoutTags } from "../../lib/checks/judges.ts";
 import { policyOf } from "../../lib/checks/policy.ts";
 import { commandCheck } from "../../lib/checks/program/command.ts";
+import { externalChecker } from "../../lib/checks/program/extchk.ts";
 import { helperCheck } from "../../lib/checks/program/helper.ts";
 import { rspamdCheck } from "../../lib/checks/rspamd/rspamd.ts";
 import { spamdCheck } from "../../lib/checks/spamd/spamd.ts";
@@ -21,10 +22,12 @@ import { keeping } from "../../lib/quarantine/keeping.ts";
 import { Quarantine } from "../../lib/quarantine/quarantine.ts";
 import { addressSyntax } from "../../lib/restrictions/address_syntax.ts";
 import { restrictions } from "../../lib/restrictions/chain.ts";
+import { exempting } from "../../lib/restrictions/exempt.ts";
 import { parseRules } from "../../lib/restrictions/rules/file.ts";
 import { listsOf } from "../../lib/restrictions/rules/lists.ts";
 import { rulesRestriction } from "../../lib/restrictions/rules/rules.ts";
 import { Admission, type AdmissionParts } from "../../lib/session/admission.ts";
+import { parseNetwork } from "../../lib/text/network.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
 import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import type { FakeResolver } from "../fakes/resolver.ts";
@@ -42,14 +45,23 @@ export const SPAMD_REJECT = 10;
 /** The rule of `contentRules`. */
 export const CAUGHT_BY_RULES = "Buy now!";
 
+/** The path of the external checker. */
+export const CHECKER = "/usr/lib/checker";
+
+/** The client of `bypass`, which a list has. */
+export const LISTED_CLIENT = "192.0.2.9";
+
+const BYPASSED = [parseNetwork(LISTED_CLIENT)!];
+
 const NAMES = "names.list";
 const ADDRESSES = "addresses.list";
 
 /** The hosts in URLs: one that a list of names has, one whose address a list has, one in no list, one that fails. */
 export const URL_HOSTS = ["listed.example", "address.example", "clean.example", "silent.example"] as const;
 
-/** The rules file of `restricts`. The list has 192.0.2.9, which XFORWARD may name. */
-export const RULES = "noto:ALL:ALL:e@f:450 4.7.1 Not now\nnoto:RBL.clients.list:ALL:ALL:550 5.7.1 Not you\n";
+/** The rules file of `restricts`. The list has 192.0.2.9, which XFORWARD may name. Only one recipient asks for checks. */
+export const RULES = "noto:ALL:ALL:e@f:450 4.7.1 Not now\nnoto:RBL.clients.list:ALL:ALL:550 5.7.1 Not you\n" +
+  "allow-filter|allow-extchk:ALL:ALL:c@d\n";
 
 export function fillResolver({ answers }: FakeResolver): void {
   answers.set("9.2.0.192.clients.list A", ["127.0.0.2"]);
@@ -76,7 +88,8 @@ function checksOf({ runtime, logger, filterLimit }: Parts, settings: Settings, t
   }
   const scanners = settings.scanners ?? [];
   const options = (name: ScannerName) => ({
-    servers: [{ transport: "tcp", host: "127.0.0.1", port: SCANNER_PORTS[name] }] as const,
+    servers: SCANNER_PORTS[name].slice(0, settings.twoServers ? 2 : 1)
+      .map((port) => ({ transport: "tcp", host: "127.0.0.1", port }) as const),
     timeout: SCAN_LIMIT,
     turn,
   });
@@ -84,7 +97,7 @@ function checksOf({ runtime, logger, filterLimit }: Parts, settings: Settings, t
   if (scanners.includes("rspamd")) checks.push(rspamdCheck(runtime, { ...options("rspamd"), password: undefined }));
   if (scanners.includes("spamd")) checks.push(spamdCheck(runtime, { ...options("spamd"), reject: SPAMD_REJECT }));
   if (scanners.includes("urls")) checks.push(urls(runtime, logger, turn));
-  if (!settings.filter) return checks;
+  if (settings.extchk) checks.push(externalChecker(runtime, { path: CHECKER, timeout: filterLimit }));
   const filter = {
     command: "filter",
     timeout: filterLimit,
@@ -93,11 +106,13 @@ function checksOf({ runtime, logger, filterLimit }: Parts, settings: Settings, t
     exitStatus: new Map(settings.exitStatus),
     editInPlace: settings.editInPlace ?? false,
   };
-  if (!settings.helper) return [...checks, commandCheck(runtime, filter)];
+  const then = Array.from({ length: settings.then ?? 0 }, () => commandCheck(runtime, filter));
+  if (!settings.filter) return [...checks, ...then];
+  if (!settings.helper) return [...checks, commandCheck(runtime, filter), ...then];
   const { clock, processes } = runtime;
   const onLine = (text: string) => tell(logger, "helperSaid", { text });
   const onFailure = (why: string, pause: number) => tell(logger, "helperFailed", { why, pause });
-  return [...checks, helperCheck({ clock, processes, onLine, onFailure }, { ...filter, count: 1 })];
+  return [...checks, helperCheck({ clock, processes, onLine, onFailure }, { ...filter, count: 1 }), ...then];
 }
 
 function urls(runtime: Runtime, logger: Logger, turn: SharedTurn): Check {
@@ -129,7 +144,12 @@ export function judgeOf(parts: Parts, settings: Settings, onJudge: () => void): 
     keeps: quarantine ?? false,
   });
   const inner = chain(clock, checks, policy, turn);
-  const tried = settings.dryRun ? dryRun(inner) : action === "tag" ? withoutTags(inner, turn) : inner;
+  const bypassed = settings.bypass
+    ? bypassing(settings.dryRun ? dryRun(inner) : inner, BYPASSED)
+    : settings.dryRun
+    ? dryRun(inner)
+    : inner;
+  const tried = action === "tag" && !settings.dryRun ? withoutTags(bypassed, turn) : bypassed;
   const kept = quarantine && !settings.dryRun
     ? keeping(tried, new Quarantine(parts.runtime, QUARANTINE), clock)
     : tried;
@@ -143,12 +163,13 @@ export function judgeOf(parts: Parts, settings: Settings, onJudge: () => void): 
 }
 
 /** What looks at senders and recipients. */
-export function admissionOf({ runtime: { clock }, logger }: Parts, { dryRun = false }: Settings) {
+export function admissionOf({ runtime: { clock }, logger }: Parts, { dryRun = false, bypass = false }: Settings) {
   const rules = parseRules(RULES);
   const lists = new ListStates(logger);
   lists.use(listsOf(rules));
   const options = { file: "rules", delay: 30_000, turn: new SharedTurn(clock), listNames: new Map() };
-  const restriction = restrictions([addressSyntax, rulesRestriction(rules, options)]);
+  const all = restrictions([addressSyntax, rulesRestriction(rules, options)]);
+  const restriction = bypass ? exempting(all, BYPASSED) : all;
   return (parts: Omit<AdmissionParts, "dryRun">) =>
     new Admission(restriction, { timeout: 5_000, lists }, { ...parts, dryRun });
 }

@@ -47,7 +47,7 @@ const DIALOGUE: Step[] = ["EHLO c\r\n", "MAIL FROM:<a@b>\r\n", "RCPT TO:<c@d>\r\
 const FILTERED: Input = { ...NO_INPUT, settings: { filter: true }, steps: DIALOGUE };
 
 Deno.test("fuzz: the judge accepts a plain dialogue, and finds its message in the features", async () => {
-  for (const input of [{ ...NO_INPUT, steps: DIALOGUE }, FILTERED, CHECKED]) {
+  for (const input of [{ ...NO_INPUT, steps: DIALOGUE }, FILTERED, CHECKED, PROGRAMS]) {
     const { complaints, features } = await tryInput(input);
     assert.deepEqual(complaints, []);
     assert.ok(features.some((feature) => feature.endsWith(": dot 2")), features.join());
@@ -74,7 +74,7 @@ const FORGERIES: readonly [what: string, forge: (played: Played) => void, compla
   ["content changes", (played) => forgeRequest(played, /^x/, (text) => `y${text}`), /downstream gets/],
   ["a second end of data", (played) => forgeRequest(played, /^x/, (text) => `${text}.\r\n`), /downstream gets/],
   ["a command of its own", (played) => forgeRequest(played, /^RSET/, () => "BDAT 1\r\n"), /does not hear/],
-  ["the filter sees something else", (played) => forgeRun(played, { email: "y\n" }), /the filter sees/],
+  ["the filter sees something else", (played) => forgeRun(played, { email: "y\n" }), /the command sees/],
   ["DATA before the verdict", (played) => forgeRun(played, { endStamp: 1e9 }), /before the verdict/],
   ["DATA after a refusal", (played) => forgeRun(played, { end: { exit: 1 } }), /554 expected/],
   ["a failed filter under -r", (played) => {
@@ -122,6 +122,45 @@ const FORGED_CHECKS: typeof FORGERIES = [
   ["the wrong message is kept", (played) => Object.assign(played.kept[0]!, { email: "x\n" }), /the quarantine has/],
 ];
 
+// A message that a checker and two commands change, and one of a client that is not checked.
+const PROGRAMS: Input = {
+  ...NO_INPUT,
+  settings: { scanners: ["clamd"], twoServers: true, extchk: true, filter: true, then: 1, bypass: true },
+  steps: [
+    ...DIALOGUE,
+    { do: "say", text: "XFORWARD ADDR=192.0.2.9 HELO=x+20y\r\n" },
+    ...DIALOGUE.slice(1),
+  ],
+  filters: [{ exit: 0, outfile: "checked\n" }, { exit: 0, outfile: "a\n" }, { exit: 0, outfile: "b\n" }],
+  scans: [{ of: "clamd", gives: "nonsense" }],
+};
+
+const FORGED_PROGRAMS: typeof FORGERIES = [
+  ["the checker sees something else", (played) => forgeRun(played, { email: "y\n" }), /the extchk sees/],
+  ["the checker refuses", (played) => forgeRun(played, { end: { exit: 1 } }), /552 expected/],
+  [
+    "the checker fails, and has changed the message",
+    (played) => forgeRun(played, { end: { exit: 2 } }),
+    /451 expected/,
+  ],
+  ["the checker fails", (played) => forgeRun(played, { end: { exit: 2 }, emailLeft: "x\n" }), /the command sees|451/],
+  ["the checker is not asked", (played) => played.filters.shift(), /no extchk looks/],
+  [
+    "a command sees what came",
+    (played) => played.filters[1] = { ...played.filters[1]!, email: "x\n" },
+    /the command sees/,
+  ],
+  ["the last command is not asked", (played) => played.filters.splice(2, 1), /no command looks/],
+  ["an earlier version is delivered", (played) => forgeRequest(played, /^b/, () => "a\r\n.\r\n"), /downstream gets/],
+  ["no other server is asked", (played) => (played.scans as unknown[]).splice(1), /clamd did not look/],
+  ["another server is asked", (played) => played.scans[0]!.gives = "clean", /another clamd is asked/],
+  ["the same server is asked", (played) => Object.assign(played.scans[1]!, { port: 3310 }), /the same clamd/],
+  ["a client that is checked is not", (played) => {
+    played.sent = played.sent.replace("192.0.2.9", "192.0.2.8");
+    played.mx!.requests.find(({ text }) => /^XFORWARD/.test(text))!.text = "XFORWARD ADDR=192.0.2.8 HELO=x+20y\r\n";
+  }, /clamd did not look/],
+];
+
 // A client that is listed, and after RSET one that is not known.
 const RESTRICTED: Input = {
   ...NO_INPUT,
@@ -162,6 +201,7 @@ Deno.test("fuzz: the judge sees each forgery", async () => {
     const [input, forgeries] of [
       [FILTERED, FORGERIES],
       [CHECKED, FORGED_CHECKS],
+      [PROGRAMS, FORGED_PROGRAMS],
       [RESTRICTED, FORGED_RULINGS],
     ] as const
   ) {

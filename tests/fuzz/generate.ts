@@ -4,7 +4,7 @@
 // the clock take part. Everything comes from one row of random numbers, so a seed gives always the same input.
 
 import { ON_ERROR } from "../../lib/checks/policy.ts";
-import { CAUGHT_BY_RULES, URL_HOSTS } from "./checks.ts";
+import { CAUGHT_BY_RULES, LISTED_CLIENT, URL_HOSTS } from "./checks.ts";
 import type { Answer, Cut, Filter, Input, ScanAnswer, ScannerName, Settings, Step } from "./input.ts";
 
 export type Random = () => number;
@@ -19,7 +19,7 @@ const MAIL = [
 const RCPT = ["RCPT TO:<c@d>\r\n", "rcpt to:<e@f> NOTIFY=NEVER\r\n", 'RCPT TO:<"x>y"@d>\r\n'];
 const AUTH = ["AUTH LOGIN\r\n", "auth plain AGEAYg==\r\n", "AUTH CRAM-MD5\r\n"];
 
-const LISTED_CLIENT = "XFORWARD ADDR=192.0.2.9 HELO=x+20y\r\n";
+const LISTED = `XFORWARD ADDR=${LISTED_CLIENT} HELO=x+20y\r\n`;
 
 const COMMANDS = [
   ...HELLO,
@@ -40,7 +40,7 @@ const COMMANDS = [
   "VRFY a\r\n",
   "HELP\r\n",
   "ETRN x\r\n",
-  LISTED_CLIENT,
+  LISTED,
   "XFORWARD NAME=[UNAVAILABLE]\r\n",
   "STARTTLS\r\n",
   "BDAT 10 LAST\r\n",
@@ -240,9 +240,10 @@ export function generate(random: Random): Input {
   const rounds = chance(0.25, random) ? 2 : 1;
   for (let round = 0; round < rounds; round++) {
     // Checks look at whole messages.
-    const isWhole = (settings.scanners || settings.contentRules || settings.helper) && chance(0.6, random);
+    const { scanners, contentRules, helper, extchk, then, bypass } = settings;
+    const isWhole = (scanners || contentRules || helper || extchk || then || bypass) && chance(0.6, random);
     const parts = leadTo(isWhole ? 5 : Math.floor(random() * 7), random);
-    if (settings.restricts && parts.length > 1 && chance(0.5, random)) parts.splice(1, 0, LISTED_CLIENT);
+    if ((settings.restricts || bypass) && parts.length > 1 && chance(0.5, random)) parts.splice(1, 0, LISTED);
     steps.push(...packets(parts, random));
     for (let count = Math.floor(random() * 4); count > 0; count--) steps.push(hostile(random));
     if (chance(0.5, random)) steps.push(...packets([content(random) + DOT], random));
@@ -251,7 +252,9 @@ export function generate(random: Random): Input {
   const mx = chance(0.4, random)
     ? []
     : Array.from({ length: 1 + Math.floor(random() * 2) }, () => randomAnswer(random));
-  const filters = settings.filter ? Array.from({ length: Math.floor(random() * 3) }, () => randomFilter(random)) : [];
+  const programs = Number(settings.filter ?? 0) + Number(settings.extchk ?? 0) + (settings.then ?? 0);
+  const some = Math.floor(random() * (programs + 2));
+  const filters = programs > 0 ? Array.from({ length: some }, () => randomFilter(random)) : [];
   return { settings, steps, mx, filters, ...randomScans(settings, random) };
 }
 
@@ -453,8 +456,12 @@ function randomFilterKind(random: Random): Settings {
 function randomSettings(random: Random): Settings {
   return {
     ...randomFilterKind(random),
-    // With a rules file, only its rules would ask for content rules.
-    ...pick([{}, {}, {}, {}, { contentRules: true }, { restricts: true }], random),
+    ...chance(0.2, random) ? { contentRules: true } : {},
+    ...chance(0.15, random) ? { restricts: true } : {},
+    ...chance(0.12, random) ? { extchk: true } : {},
+    ...chance(0.12, random) ? { then: pick([1, 1, 2], random) } : {},
+    ...chance(0.1, random) ? { bypass: true } : {},
+    ...chance(0.15, random) ? { twoServers: true } : {},
     ...chance(0.35, random) ? { scanners: SCANNERS.filter(() => chance(0.4, random)) } : {},
     ...chance(0.2, random) ? { quarantine: true } : {},
     ...chance(0.3, random) ? { rejectUnsure: true } : {},

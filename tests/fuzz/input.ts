@@ -47,8 +47,17 @@ export interface Settings {
   readonly filter?: boolean;
   /** The filter is a helper. */
   readonly helper?: boolean;
+  /** An external checker looks at the message before the filter. With a rules file, only if its recipient asks for it. */
+  readonly extchk?: boolean;
+  /** So many commands come after the filter. */
+  readonly then?: number;
+  /** Clients with the address 192.0.2.9, which XFORWARD may name, are not checked. */
+  readonly bypass?: boolean;
+  /** With a rules file, only if its recipient asks for them. */
   readonly contentRules?: boolean;
   readonly scanners?: readonly (ScannerName | "urls")[];
+  /** Each scanner has two servers. */
+  readonly twoServers?: boolean;
   readonly quarantine?: boolean;
   /** A rules file with the rules of `RULES`, and the check of addresses before it. */
   readonly restricts?: boolean;
@@ -118,14 +127,14 @@ export interface Filter {
   readonly leavesStderrOpen?: boolean;
   readonly stderr?: string;
   readonly times?: number;
-  /** The content that it leaves as OUTFILE, written in place or renamed to there. */
+  /** The content that it leaves as OUTFILE, an external checker in its one file. Written in place or renamed to there. */
   readonly outfile?: string;
   readonly renames?: boolean;
   /** It copies EMAIL to OUTFILE. */
   readonly copies?: boolean;
   readonly outfileIs?: "directory" | "missing";
   readonly email?: "missing" | "changed" | "cut";
-  /** A helper does this for each message with this text. */
+  /** It does this for each message with this text. Then the order does not matter. */
   readonly of?: string;
   /** A helper answers another question, or not at all. */
   readonly wrong?: "id" | "nonsense";

@@ -12,7 +12,9 @@ import { OWN_REPLIES } from "../../lib/session/own_replies.ts";
 import { fooled, guarded, slowDecode, slowEncode } from "../smtp/dot_reference.ts";
 import { spelled } from "../rig/octets.ts";
 import { type HeardReply, ReplyScan } from "../rig/replies.ts";
+import { LISTED_CLIENT } from "./checks.ts";
 import { looksAt, onTop } from "./looks.ts";
+import type { Settings } from "./input.ts";
 import type { TimedRequest } from "./mx.ts";
 import { type FilterRun, LIMITS, type Moment, type Played, type Standing } from "./world.ts";
 
@@ -40,6 +42,8 @@ interface State {
   readonly recipients: number;
   /** REMOTEIP as XFORWARD told it; undefined where the judge could not read that. */
   readonly remoteIp: string | undefined;
+  /** Whether the rules file asks for the checks that only it may ask for. "all": it has not ruled about a recipient. */
+  readonly asks: "all" | "asked" | "none" | "maybe";
   readonly refusals: number;
   /** A message was not taken, so that the transaction downstream has to be dropped. */
   readonly resetDue: boolean;
@@ -52,6 +56,28 @@ interface State {
   /** Messages that were delivered, and whose client may not have heard so because it was gone or silent. */
   readonly unheard: number;
   readonly features: Chain | undefined;
+}
+
+type Program = FilterRun["of"];
+
+/** A message on its way through the programs. */
+interface Course {
+  /** As it came, and as the steps so far left it. */
+  readonly spool: string;
+  readonly email: string;
+  readonly lineEnds: "lf" | "lf-or-crlf";
+  /** How many of its lines ended with CR LF before the programs. */
+  readonly crLines: number;
+  /** A check could not tell, and so it must not pass. */
+  readonly isDoubtful: boolean;
+  readonly left: readonly Program[];
+  /** What the last program did. */
+  readonly before: FilterRun | undefined;
+  readonly why: string;
+  readonly recipients: number;
+  readonly remoteIp: string | undefined;
+  /** The final dot, on the clock. */
+  readonly start: number;
 }
 
 interface Keep {
@@ -86,6 +112,9 @@ const QUIT_LINE = /(?:^|\n)[\t\v\f\r ]*QUIT(?:[\t\v\f\r ][^\n]*)?\r\n/i;
 
 // A client that goes on with less than this after its message cannot fill the buffer in which its leaving is noticed.
 const AHEAD = 8192;
+
+// Checks have so much of the time for a message. The rest is for its delivery.
+const CHECKS_TIME = 0.8 * LIMITS.message;
 
 export function judge(played: Played): Judgement {
   const complaints = [...played.complaints, ...played.mx?.violations ?? []];
@@ -138,9 +167,8 @@ class Walk {
     for (let state = open.pop(); state; state = open.pop()) {
       const { at, heard, asked, filter, mode, phase, over, lost, unknown, unheard, resetDue, judged, kept } = state;
       const kept_ = kept.map(({ must }) => must ? "!" : "?").join("");
-      const key = [at, heard, asked, filter, mode, phase, over, lost, unknown, unheard, resetDue, judged, kept_].join(
-        " ",
-      );
+      const key = [at, heard, asked, filter, mode, phase, over, lost, unknown, unheard, resetDue, judged, kept_]
+        .concat(state.asks).join(" ");
       if (seen.has(key)) continue;
       seen.add(key);
       const ends = this.#next(state, open);
@@ -175,6 +203,7 @@ class Walk {
       phase: "idle",
       recipients: 0,
       remoteIp: "",
+      asks: "all",
       refusals: 0,
       resetDue: false,
       over: false,
@@ -329,10 +358,12 @@ class Walk {
 
   // Whether it is certain that a restriction refuses the sender or the recipient. Downstream does not hear of it then.
   #isRestricted(state: State, { raw, verb }: { raw: string; verb: string }, open: State[]): boolean {
-    const { settings: { restricts, dryRun } } = this.#played.input;
+    const { settings: { restricts, dryRun, bypass } } = this.#played.input;
     const isAsked = verb === "MAIL" || (verb === "RCPT" && state.phase !== "idle");
-    if (!restricts || dryRun || !isAsked) return false;
-    const { codes, isSure } = verb === "MAIL" ? ofSender(raw) : ofRecipient(raw, state.remoteIp);
+    if (!restricts || dryRun || !isAsked || (bypass && state.remoteIp === LISTED_CLIENT)) return false;
+    const ruled = verb === "MAIL" ? ofSender(raw) : ofRecipient(raw, state.remoteIp);
+    const { codes } = ruled;
+    const isSure = ruled.isSure && !(bypass && state.remoteIp === undefined);
     const heard = this.#heard[state.heard];
     const isRefusal = heard !== undefined && codes.includes(heard.code) && !/^\d+[ -]r\d/.test(heard.text);
     if (isRefusal) open.push(note({ ...state, heard: state.heard + 1 }, `restricted ${verb} ${heard.code}`));
@@ -418,7 +449,7 @@ class Walk {
     }
     if (!heard && this.#deaf) {
       open.push(note({ ...asked, over: true }, `${verb} unheard`));
-      if (reply && isForClient(verb, reply)) open.push(learn(asked, { verb, raw }, reply));
+      if (reply && isForClient(verb, reply)) open.push(this.#learn(asked, { verb, raw }, reply));
       return;
     }
     if (!heard && this.#mayBeGone(state) && this.#isGivenUp(state.asked)) {
@@ -434,7 +465,13 @@ class Walk {
     const expected = verb === "EHLO" && reply.code === 250 ? this.#ehlo(reply.text) : reply.text;
     if (heard?.text !== expected) return this.#fail(state, `${show(expected)} expected`);
     const quits = verb === "QUIT" && reply.code < 300;
-    open.push(learn({ ...asked, heard: state.heard + 1, over: quits || reply.code === 421 }, { verb, raw }, reply));
+    open.push(
+      this.#learn({ ...asked, heard: state.heard + 1, over: quits || reply.code === 421 }, { verb, raw }, reply),
+    );
+  }
+
+  #learn(state: State, command: { verb: string; raw: string }, reply: HeardReply): State {
+    return learn(state, { ...command, settings: this.#played.input.settings }, reply);
   }
 
   #ehlo(text: string): string {
@@ -484,7 +521,15 @@ class Walk {
     const decoded = slowDecode(sent.slice(state.at));
     if (!decoded) return;
     const end = sent.length - decoded.rest.length;
-    const after: State = { ...state, at: end, mode: "command", phase: "idle", recipients: 0, remoteIp: "" };
+    const after: State = {
+      ...state,
+      at: end,
+      mode: "command",
+      phase: "idle",
+      recipients: 0,
+      remoteIp: "",
+      asks: "all",
+    };
     if (this.#isLate(state, end)) return this.#fail(state, "the reply to a message comes too late");
     const spool = guarded(decoded.spool);
     if (settings.maxMessageSize !== undefined && decoded.size > settings.maxMessageSize) {
@@ -499,79 +544,115 @@ class Walk {
     const { fault, stalled } = this.#played;
     const mayBeKept = settings.quarantine && this.#excuse ? [{ email: spool, must: false }] : [];
     const message: State = { ...after, judged: state.judged + 1, kept: [...state.kept, ...mayBeKept] };
+    const { recipients, remoteIp, asks } = state;
+    const start = this.#dotTime(state, end);
+    const course = {
+      spool,
+      recipients,
+      remoteIp,
+      start,
+      lineEnds: "lf",
+      isDoubtful: false,
+      before: undefined,
+    } as const;
+    // Whether the client is one of those that are not checked.
+    if (settings.bypass && (remoteIp === undefined || remoteIp === LISTED_CLIENT)) {
+      this.#programs(message, { ...course, email, crLines: 0, left: [], why: "bypass" }, open);
+      if (remoteIp !== undefined) return;
+    }
     const parts = { played: this.#played, message: message.judged, isExcused: this.#excuse };
-    const { recipients, remoteIp } = state;
-    for (const looked of looksAt(email, parts)) {
-      if (looked.kind === "wrong") this.#fail(state, looked.why);
-      else if (looked.kind === "seen") this.#seen(message, { ...looked, spool, recipients, remoteIp }, open);
-      else {
-        if (this.#excuse) this.#unheardMessage(message, "caught unheard", open);
-        for (const code of looked.codes) this.#caughtMessage(message, { spool, code, why: `check ${code}` }, open);
+    for (const isAsked of asks === "maybe" ? [true, false] : [asks !== "none"]) {
+      for (const looked of looksAt(email, { ...parts, isAsked })) {
+        if (looked.kind === "wrong") this.#fail(state, looked.why);
+        else if (looked.kind === "seen") {
+          const { email, isDoubtful } = looked;
+          const left = programsOf(settings, isAsked);
+          const crLines = crLinesIn(email);
+          this.#programs(message, { ...course, email, isDoubtful, crLines, left, why: "unfiltered" }, open);
+        } else {
+          if (this.#excuse) this.#unheardMessage(message, "caught unheard", open);
+          for (const code of looked.codes) this.#caughtMessage(message, { spool, code, why: `check ${code}` }, open);
+        }
       }
     }
     if (fault || (settings.scanners && stalled)) this.#refusedMessage(message, 451, "checks cut short", open);
   }
 
-  // The message as the checks before the filter left it.
-  #seen(
-    state: State,
-    { email, isDoubtful, spool, recipients, remoteIp }:
-      & { email: string; isDoubtful: boolean; spool: string }
-      & Pick<State, "recipients" | "remoteIp">,
-    open: State[],
-  ): void {
+  // The programs look at the message, one after another, and then it passes.
+  #programs(state: State, course: Course, open: State[]): void {
+    const [program, ...left] = course.left;
+    if (this.#played.fault === "other") this.#spoolFailed(state, open);
+    if (!program) return this.#passes(state, course, open);
     const { input: { settings }, filters, fault, stalled, helperFailures } = this.#played;
-    const asItCame = slowEncode(settings.dryRun ? spool : email, "lf");
-    if (!settings.filter) {
-      if (!isDoubtful) return this.#deliver(state, { wire: asItCame, verdict: "unfiltered" }, open);
-      if (this.#excuse) this.#unheardMessage(state, "doubt unheard", open);
-      return this.#refusedMessage(state, 451, "doubt", open);
-    }
-    // A client that took no reply for long has left no time for the filter.
+    const { email, recipients, remoteIp, before } = course;
+    // A client that took no reply for long has left no time for it.
     if (stalled) this.#refusedMessage(state, 451, "no time for the filter", open);
-    const run = filters[state.filter];
+    const isFailing = onErrorOf(program, settings) === "tempfail" && !settings.dryRun;
+    const unsure = { ...course, left, isDoubtful: course.isDoubtful || isFailing };
+    // The programs before it may have left none either.
+    if (isLate(before, course.start)) this.#programs(state, { ...unsure, why: "no time for the filter" }, open);
     // Helpers that failed again and again rest for a while. Then nobody looks at the message.
-    if (helperFailures > 1 || (settings.helper && fault)) {
-      const isDefer = isDoubtful || (onErrorOf(settings) === "tempfail" && !settings.dryRun);
-      if (isDefer) this.#refusedMessage(state, 451, "no helper", open);
-      else this.#deliver(state, { wire: asItCame, verdict: "no helper" }, open);
+    if (program === "helper" && (helperFailures > 1 || fault)) {
+      this.#programs(state, { ...unsure, why: "no helper" }, open);
     }
-    if (!run) {
+    const run = filters[state.filter];
+    if (!run || run.of !== program) {
       // Nobody waits for the verdict.
       if (this.#excuse) this.#unheardMessage(state, "no filter", open);
-      else this.#fail(state, "no filter looks at the message");
+      else this.#fail(state, `no ${program} looks at the message`);
       return;
     }
     const judged = { ...state, filter: state.filter + 1 };
-    if (run.email !== email) return this.#fail(state, `the filter sees ${show(run.email)}, not ${show(email)}`);
+    if (run.email !== email) return this.#fail(state, `the ${program} sees ${show(run.email)}, not ${show(email)}`);
     if (Number(run.recipients) !== recipients) {
-      return this.#fail(state, `RECIPIENTCOUNT is ${run.recipients}, not ${recipients}`);
+      return this.#fail(state, `the ${program} hears of ${run.recipients} recipients, not ${recipients}`);
     }
-    if (remoteIp !== undefined && run.remoteIp !== remoteIp) {
-      return this.#fail(state, `REMOTEIP is ${show(run.remoteIp)}, not ${show(remoteIp)}`);
+    // An external checker is told of our own peer, too.
+    const isKnown = remoteIp !== undefined && (program !== "extchk" || remoteIp !== "");
+    if (isKnown && run.remoteIp !== remoteIp) {
+      return this.#fail(state, `the ${program} hears of the client ${show(run.remoteIp)}, not ${show(remoteIp)}`);
     }
     const verdict = settledOf(verdictOf(run, settings), settings);
-    const isChanged = !settings.editInPlace && !settings.dryRun && run.emailLeft !== undefined &&
-      run.emailLeft !== email;
-    if (this.#excuse) this.#unheardMessage(judged, `${verdict.kind} unheard`, open);
-    if (verdict.kind === "refuse") {
-      const { code, isUnsure } = verdict;
-      if (isUnsure) return this.#refusedMessage(judged, code, "filter unsure", open);
-      return this.#caughtMessage(judged, { spool, code, why: `filter ${code}` }, open);
+    if (this.#excuse) this.#unheardMessage(judged, `${program} ${verdict.kind} unheard`, open);
+    const seen = { ...course, left, before: run };
+    switch (verdict.kind) {
+      case "refuse":
+        return this.#caughtMessage(judged, {
+          spool: course.spool,
+          code: verdict.code,
+          why: `${program} ${verdict.code}`,
+        }, open);
+      case "spoilt":
+        if (settings.dryRun) return this.#programs(judged, seen, open);
+        return this.#refusedMessage(judged, 451, "EMAIL changed", open);
+      case "unsure":
+        return this.#programs(judged, { ...unsure, before: run, why: "unsure" }, open);
     }
-    if (isChanged) return this.#refusedMessage(judged, 451, "EMAIL changed", open);
-    if (isDoubtful) return this.#refusedMessage(judged, 451, "doubt", open);
-    const { version } = verdict;
-    const wire = verdict.isTagged
-      ? slowEncode(onTop(email, this.#tagIn(this.#requests[state.asked + 1]?.text ?? "")), "lf")
-      : version === undefined
-      ? asItCame
-      : slowEncode(version, lineEndsOf(version, email));
+    const { version, isTagged, why } = verdict;
+    if (isTagged) {
+      const next = filters[judged.filter]?.email;
+      const texts = new Set([next, this.#requests[state.asked + 1]?.text].map((text) => tagIn(text ?? "", program)));
+      for (const tag of texts) this.#programs(judged, { ...seen, email: onTop(email, tag), why }, open);
+      return;
+    }
     // Nobody could look whether OUTFILE holds anything. Or a helper's answer was lost.
-    if (fault === "other" && (version !== undefined || run.helper)) {
-      this.#deliver(judged, { wire: slowEncode(email, "lf"), verdict: "unsure", run }, open);
+    if (fault === "other" && (version !== undefined || program === "helper")) {
+      this.#programs(judged, { ...unsure, before: run, why: "unsure" }, open);
     }
-    this.#deliver(judged, { wire, verdict: verdict.why, run }, open);
+    if (version === undefined) return this.#programs(judged, { ...seen, why }, open);
+    const lineEnds = lineEndsOf(version, course.crLines);
+    this.#programs(judged, { ...seen, email: version, lineEnds, why }, open);
+  }
+
+  // No check has refused the message.
+  #passes(state: State, { email, lineEnds, spool, isDoubtful, before, why, start }: Course, open: State[]): void {
+    if (isDoubtful) {
+      if (this.#excuse) this.#unheardMessage(state, "doubt unheard", open);
+      return this.#refusedMessage(state, 451, "doubt", open);
+    }
+    const wire = this.#played.input.settings.dryRun ? slowEncode(spool, "lf") : slowEncode(email, lineEnds);
+    const run = before ? { run: before } : {};
+    this.#deliver(state, { wire, verdict: why, ...run, isLate: isLate(before, start) }, open);
   }
 
   // CONTRACT section 5: the quarantine has what a check refused for good, and must have what was discarded.
@@ -603,18 +684,19 @@ class Walk {
     return lost && `the quarantine has no copy of ${show(lost.email)}`;
   }
 
-  // The field that has a filter's text. The tests of the policy check that text.
-  #tagIn(content: string): string {
-    return /^X-Postprox: (?:command|helper); [ -~]+(?=\r\n)/.exec(content)?.[0] ?? "X-Postprox: command; ";
-  }
-
   // CONTRACT, time limits: from the final dot, which ends at `end`, or from our 354 where that came later.
   #isLate(state: State, end: number): boolean {
-    const { saidTimes, heardTimes, stalled } = this.#played;
+    const { heardTimes, stalled } = this.#played;
     const [before, reply] = [this.#heard[state.heard - 1], this.#heard[state.heard]];
     if (!before || !reply || stalled) return false;
-    const at = (moments: readonly Moment[], octet: number) => moments.find((moment) => moment.end >= octet)!.time;
-    return at(heardTimes, reply.end) - Math.max(at(saidTimes, end), at(heardTimes, before.end)) > LIMITS.message;
+    return timeAt(heardTimes, reply.end) - this.#dotTime(state, end) > LIMITS.message;
+  }
+
+  #dotTime(state: State, end: number): number {
+    const { saidTimes, heardTimes } = this.#played;
+    const before = this.#heard[state.heard - 1];
+    const said = timeAt(saidTimes, end);
+    return before ? Math.max(said, timeAt(heardTimes, before.end)) : said;
   }
 
   #refusedMessage(state: State, code: number, why: string, open: State[]): void {
@@ -646,7 +728,7 @@ class Walk {
 
   #deliver(
     state: State,
-    { wire, verdict, run }: { wire: string; verdict: string; run?: FilterRun },
+    { wire, verdict, run, isLate }: { wire: string; verdict: string; run?: FilterRun; isLate: boolean },
     open: State[],
   ): void {
     const request = this.#requests[state.asked];
@@ -662,9 +744,8 @@ class Walk {
       } else this.#fail(state, `not delivered: ${why}`);
     };
     if (request?.text !== "DATA\r\n") {
-      // The filter had all the time there was.
-      const tooLate = run?.stopped && (this.#played.input.settings.filterTimeout ?? 0) > 0.8 * LIMITS.message;
-      if (tooLate) return failed({ ...state, lost: true }, "no time left", true);
+      // The filters had all the time there was.
+      if (isLate) return failed({ ...state, lost: true }, "no time left", true);
       return failed({ ...state, resetDue: true }, "no DATA", this.#excuse || state.lost);
     }
     if (state.resetDue) return this.#fail(state, "no RSET before another message");
@@ -773,64 +854,136 @@ function ofRecipient(raw: string, remoteIp: string | undefined): Restricted {
   return { codes: remoteIp === "192.0.2.9" ? [550] : [], isSure: true };
 }
 
-function learn(state: State, { verb, raw }: { verb: string; raw: string }, reply: HeardReply): State {
+// What the rules of `RULES` ask for after one more recipient.
+function asksAfter({ asks, remoteIp }: State, raw: string, { bypass, dryRun, restricts }: Settings): State["asks"] {
+  if (!restricts || asks === "asked") return asks;
+  const isKnown = remoteIp !== undefined;
+  const isListed = remoteIp === LISTED_CLIENT;
+  // Nothing is asked of the rules, or their refusal does not count.
+  if (isListed && (bypass || dryRun)) return asks;
+  if (!isKnown && (bypass || dryRun)) return "maybe";
+  if (/^RCPT TO:<c@d>\r\n$/i.test(raw)) return "asked";
+  if (/^RCPT TO:<probe@mx>\r\n$/i.test(raw)) return asks === "maybe" ? asks : "none";
+  return "maybe";
+}
+
+function learn(
+  state: State,
+  { verb, raw, settings }: { verb: string; raw: string; settings: Settings },
+  reply: HeardReply,
+): State {
   const kind = kindOf(reply);
   const phase = state.phase;
   const next = note(state, `${phase} ${verb} ${kind}`);
   if (verb === "AUTH" && reply.code === 334) return { ...next, mode: "auth" };
   if (kind !== 2) return next;
-  if (verb === "MAIL") return { ...next, phase: "mail", recipients: 0 };
-  if (verb === "RCPT" && phase !== "idle") return { ...next, phase: "rcpt", recipients: state.recipients + 1 };
+  if (verb === "MAIL") return { ...next, phase: "mail", recipients: 0, asks: "all" };
+  if (verb === "RCPT" && phase !== "idle") {
+    const asks = asksAfter(state, raw, settings);
+    return { ...next, phase: "rcpt", recipients: state.recipients + 1, asks };
+  }
   if (verb === "XFORWARD") return { ...next, remoteIp: remoteIpAfter(state.remoteIp, raw) };
   if (verb === "RSET" || verb === "HELO" || verb === "EHLO") {
-    return { ...next, phase: "idle", recipients: 0, remoteIp: "" };
+    return { ...next, phase: "idle", recipients: 0, remoteIp: "", asks: "all" };
   }
   return next;
 }
 
 type Verdict =
-  /** `isUnsure`: the filter could not tell, and so did not refuse it. */
-  | { readonly kind: "refuse"; readonly code: number; readonly isUnsure?: true }
+  | { readonly kind: "refuse"; readonly code: number; readonly isSpoilt: boolean }
+  /** It could not tell. */
+  | { readonly kind: "unsure" }
+  /** It changed the message, which it must not do. */
+  | { readonly kind: "spoilt" }
   | { readonly kind: "pass"; readonly why: string; readonly version?: string; readonly isTagged?: true };
 
-function onErrorOf({ onError, rejectUnsure }: Played["input"]["settings"]): "pass" | "tempfail" {
-  return onError ?? (rejectUnsure ? "tempfail" : "pass");
+/** The programs that look at a message, in their order. */
+function programsOf({ extchk, filter, helper, then = 0 }: Settings, isAsked: boolean): Program[] {
+  const programs: Program[] = extchk && isAsked ? ["extchk"] : [];
+  if (filter) programs.push(helper ? "helper" : "command");
+  return [...programs, ...Array.from({ length: then }, () => "command" as const)];
+}
+
+/** CONTRACT section 5: what follows if it could not tell. */
+function onErrorOf(program: Program, { onError, rejectUnsure }: Settings): "pass" | "tempfail" {
+  return onError ?? (rejectUnsure || program === "extchk" ? "tempfail" : "pass");
+}
+
+function verdictOf(run: FilterRun, settings: Settings): Verdict {
+  if (run.of === "extchk") return verdictOfChecker(run);
+  const verdict = verdictOfFilter(run, settings);
+  const isSpoilt = !settings.editInPlace && run.emailLeft !== undefined && run.emailLeft !== run.email;
+  if (verdict.kind === "refuse") return { ...verdict, isSpoilt };
+  return isSpoilt ? { kind: "spoilt" } : verdict;
+}
+
+/** CONTRACT section 4. */
+function verdictOfChecker(
+  { instruction, end, stopped, email, emailLeft, isDirectoryLeft = false }: FilterRun,
+): Verdict {
+  // If its file is gone, the message is still there.
+  const isSpoilt = isDirectoryLeft || (emailLeft !== undefined && emailLeft !== email);
+  const failed: Verdict = isSpoilt ? { kind: "spoilt" } : { kind: "unsure" };
+  if (instruction.refused || !end || stopped || "signal" in end) return failed;
+  if (end.exit === 1) return { kind: "refuse", code: 552, isSpoilt };
+  if (end.exit !== 0 || isDirectoryLeft || emailLeft === undefined) return failed;
+  if (emailLeft === email) return { kind: "pass", why: "passed" };
+  return emailLeft === "" ? failed : { kind: "pass", why: "checked", version: emailLeft };
 }
 
 /** CONTRACT section 2, as a table. */
-function verdictOf(run: FilterRun, settings: Played["input"]["settings"]): Verdict {
+function verdictOfFilter(run: FilterRun, settings: Settings): Verdict {
   const { instruction, end } = run;
-  const unsure: Verdict = onErrorOf(settings) === "tempfail" && !settings.dryRun
-    ? { kind: "refuse", code: 451, isUnsure: true }
-    : { kind: "pass", why: "unsure" };
+  const unsure: Verdict = { kind: "unsure" };
+  const refuse = (code: number): Verdict => ({ kind: "refuse", code, isSpoilt: false });
   if (instruction.refused || !end || run.stopped || "signal" in end) return unsure;
-  const said = (instruction.stderr ?? "").repeat(instruction.times ?? 1).split(run.helper ? /[\r\n]+/ : "\n");
+  const said = (instruction.stderr ?? "").repeat(instruction.times ?? 1).split(run.of === "helper" ? /[\r\n]+/ : "\n");
   const line = said.filter((one) => one.trim() !== "").at(-1) ?? "";
   const code = Number((settings.allowDiscard ? /^[245][0-9][0-9] / : /^[45][0-9][0-9] /).exec(line)?.[0] ?? 0);
   const usual = end.exit === 0 ? "pass" : end.exit > 1 || (settings.strictExit && code === 0) ? "fail" : "reject";
   const meaning = settings.exitStatus?.find(([status]) => status === end.exit)?.[1] ?? usual;
   if (meaning === "fail") return unsure;
-  if (meaning === "tempfail") return { kind: "refuse", code: Number(/^4[0-9][0-9](?= )/.exec(line)?.[0] ?? 451) };
-  if (meaning === "discard") return { kind: "refuse", code: Number(/^2[0-9][0-9](?= )/.exec(line)?.[0] ?? 250) };
+  if (meaning === "tempfail") return refuse(Number(/^4[0-9][0-9](?= )/.exec(line)?.[0] ?? 451));
+  if (meaning === "discard") return refuse(Number(/^2[0-9][0-9](?= )/.exec(line)?.[0] ?? 250));
   if (meaning === "pass") {
     if (instruction.outfileIs === "directory") return unsure;
     if (run.outfile) return { kind: "pass", why: "replaced", version: run.outfile };
     if (!settings.editInPlace || run.emailLeft === run.email) return { kind: "pass", why: "passed" };
     return run.emailLeft ? { kind: "pass", why: "edited", version: run.emailLeft } : unsure;
   }
-  return { kind: "refuse", code: code || 554 };
+  return refuse(code || 554);
 }
 
 /** CONTRACT section 5, what follows from a catch. */
-function settledOf(verdict: Verdict, { action, dryRun }: Played["input"]["settings"]): Verdict {
+function settledOf(verdict: Verdict, { action, dryRun }: Settings): Verdict {
+  if (verdict.kind !== "refuse") return verdict;
   if (dryRun) return { kind: "pass", why: "dry run" };
-  if (verdict.kind === "pass" || verdict.isUnsure || !action) return verdict;
-  const kind = Math.floor(verdict.code / 100);
+  if (!action) return verdict;
+  const { code, isSpoilt } = verdict;
+  const kind = Math.floor(code / 100);
+  if (kind === 4 && action !== "log") return verdict;
+  // There is nothing left that could pass.
+  if ((action === "log" || action === "tag") && isSpoilt) return { kind: "spoilt" };
   if (action === "log") return { kind: "pass", why: "logged" };
-  if (kind === 4) return verdict;
-  if (action === "tempfail") return { kind: "refuse", code: 451 };
+  if (action === "tempfail") return { ...verdict, code: 451 };
   if (action === "tag") return { kind: "pass", why: "tagged", isTagged: true };
-  return kind === 2 ? verdict : { kind: "refuse", code: 250 };
+  return kind === 2 ? verdict : { ...verdict, code: 250 };
+}
+
+// The field that has a filter's text, in what came of it. The tests of the policy check that text.
+function tagIn(content: string, program: Program): string {
+  if (program === "extchk") return "X-Postprox: extchk; Content rejected";
+  return new RegExp(`^X-Postprox: ${program}; [ -~]+(?=\\r?\\n)`).exec(content)?.[0] ?? `X-Postprox: ${program}; `;
+}
+
+/** Whether checks have no time left after this program. */
+function isLate(run: FilterRun | undefined, start: number): boolean {
+  return run?.endTime !== undefined && run.endTime - start >= CHECKS_TIME;
+}
+
+/** When the moment of an octet was. What a client that takes nothing never heard has none. */
+function timeAt(moments: readonly Moment[], octet: number): number {
+  return moments.find((moment) => moment.end >= octet)?.time ?? Infinity;
 }
 
 /** A message without the fields that only postprox may write, and with `tag` on top. */
@@ -844,9 +997,12 @@ function retagged(message: string, tag: string): string {
 }
 
 /** As many lines as before, or fewer, that end with CR LF: the filter has copied them, and their CR belongs to them. */
-function lineEndsOf(version: string, spool: string): "lf" | "lf-or-crlf" {
-  const [before, now] = [spool, version].map((text) => text.split("\r\n").length - 1);
-  return before! > 0 && now! <= before! ? "lf" : "lf-or-crlf";
+function lineEndsOf(version: string, before: number): "lf" | "lf-or-crlf" {
+  return before > 0 && crLinesIn(version) <= before ? "lf" : "lf-or-crlf";
+}
+
+function crLinesIn(text: string): number {
+  return text.split("\r\n").length - 1;
 }
 
 /** Whether the program may have given up: somebody left or misbehaved, or waited or was waited for too long. */

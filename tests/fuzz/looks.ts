@@ -29,6 +29,8 @@ export interface LookParts {
   readonly played: Played;
   /** Which of the judged messages it is; 1 is the first. */
   readonly message: number;
+  /** The rules file asks for the checks that it may ask for, or there is none. */
+  readonly isAsked: boolean;
   /** The message may have been left by everybody. */
   readonly isExcused: boolean;
 }
@@ -39,7 +41,9 @@ const SCANNERS: readonly ScannerName[] = ["clamd", "rspamd", "spamd"];
 export function looksAt(email: string, parts: LookParts): Looked[] {
   const { contentRules, scanners = [] } = parts.played.input.settings;
   let open: Looked[] = [{ kind: "seen", email, isDoubtful: false, tags: 0 }];
-  if (contentRules) open = open.flatMap((looked) => looked.kind === "seen" ? afterRules(looked, parts) : looked);
+  if (contentRules && parts.isAsked) {
+    open = open.flatMap((looked) => looked.kind === "seen" ? afterRules(looked, parts) : looked);
+  }
   if (scanners.length === 0) return open;
   return open.flatMap((looked) => looked.kind === "seen" ? afterScanners(looked, parts) : looked);
 }
@@ -121,13 +125,24 @@ function settle(seen: Seen, opinions: readonly (readonly [string, Opinion])[], p
 
 function opinionsOfScanner(of: ScannerName, email: string, { played, message }: LookParts): Opinion[] {
   const runs = played.scans.filter((run) => run.of === of && run.message === message);
-  const [run] = runs;
+  const [run, other] = runs;
   if (!run) return [{ kind: "stopped" }];
-  if (runs.length > 1) return [{ kind: "wrong", why: `${of} is asked ${runs.length} times` }];
-  if (run.content !== undefined && run.content !== askedAbout(of, email)) {
-    return [{ kind: "wrong", why: `${of} is asked about ${JSON.stringify(run.content.slice(0, 200))}` }];
+  const { twoServers } = played.input.settings;
+  if (runs.length > (twoServers ? 2 : 1)) return [{ kind: "wrong", why: `${of} is asked ${runs.length} times` }];
+  for (const { content } of runs) {
+    if (content === undefined || content === askedAbout(of, email)) continue;
+    return [{ kind: "wrong", why: `${of} is asked about ${JSON.stringify(content.slice(0, 200))}` }];
   }
-  return opinionsOf(run);
+  if (!twoServers) return opinionsOf(run, SCAN_LIMIT);
+  // The first one has half of the time, and the other one what is left.
+  const opinions = opinionsOf(run, SCAN_LIMIT / 2);
+  const answers = opinions.filter(({ kind }) => kind !== "unsure");
+  if (!other) return answers.length < opinions.length ? [...answers, { kind: "stopped" }] : answers;
+  const others = opinionsOf(other, SCAN_LIMIT - (other.startTime - run.startTime));
+  if (played.fault === "other") return [...opinions, ...others];
+  if (other.port === run.port) return [{ kind: "wrong", why: `the same ${of} is asked twice` }];
+  if (answers.length < opinions.length) return others;
+  return [{ kind: "wrong", why: `another ${of} is asked although one has answered` }];
 }
 
 // As it comes to the scanner.
@@ -137,9 +152,9 @@ function askedAbout(of: ScannerName, email: string): string {
   return email;
 }
 
-function opinionsOf({ of, instruction, gives, content, startTime, endTime }: ScanRun): Opinion[] {
+function opinionsOf({ of, instruction, gives, content, startTime, endTime }: ScanRun, limit: number): Opinion[] {
   const isCut = instruction?.cut !== undefined;
-  const isLate = endTime === undefined || endTime - startTime > SCAN_LIMIT;
+  const isLate = endTime === undefined || endTime - startTime > limit;
   if (instruction?.isEarly || gives === "refusal") return [{ kind: "unsure" }];
   // The session ended, or a refusal came, before the question was whole. Or its answer has not come.
   if (content === undefined || gives === undefined) return [{ kind: "stopped" }];
@@ -178,7 +193,7 @@ function opinionsOf({ of, instruction, gives, content, startTime, endTime }: Sca
 function opinionsOfUrls(email: string): Opinion[] {
   const opinions: Opinion[] = [];
   const body = email.slice(headerOf(email).length);
-  const isSure = (host: string) => new RegExp(`(?:^|[\\n ])http://${host}/`).test(body);
+  const isSure = (host: string) => new RegExp(`(?:^|[\\n ])http://${RegExp.escape(host)}/`).test(body);
   // A reader may take no notice of control characters in a URL, as browsers do.
   const read = email.toLowerCase().replace(/[^!-~]/g, "");
   const isPossible = (host: string) => read.includes(host);

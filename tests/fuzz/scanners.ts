@@ -1,4 +1,4 @@
-// The scanners of a fuzz input, in memory: clamd, rspamd and spamd at their usual ports.
+// The scanners of a fuzz input, in memory: clamd, rspamd and spamd at their usual ports, and a second one of each.
 //
 // A scanner takes a whole question, and answers it by the message (tests/fakes/), or as an input says. It records each
 // connection, so that the judge knows what the program was told.
@@ -14,7 +14,11 @@ import { spelled } from "../rig/octets.ts";
 import { Peer } from "../rig/peer.ts";
 import type { ScanAnswer, ScannerName } from "./input.ts";
 
-export const SCANNER_PORTS: Readonly<Record<ScannerName, number>> = { clamd: 3310, rspamd: 11333, spamd: 783 };
+export const SCANNER_PORTS: Readonly<Record<ScannerName, readonly [first: number, second: number]>> = {
+  clamd: [3310, 3311],
+  rspamd: [11333, 11343],
+  spamd: [783, 784],
+};
 
 interface Scanner {
   readonly protocol: Protocol;
@@ -65,6 +69,7 @@ const NONSENSE = "\x01\xff nonsense \n\r\n\0\r\n\r\n";
 /** One connection to a scanner. */
 export interface ScanRun {
   readonly of: ScannerName;
+  readonly port: number;
   /** Which of the messages that were judged. */
   readonly message: number;
   readonly instruction: ScanAnswer | undefined;
@@ -100,10 +105,10 @@ export class Scanners {
   /** A connection to a scanner; undefined if none is there. Throws an `IoError` if it refuses. */
   connect(to: Address, message: number): Conn | undefined {
     const of = scannerAt(to);
-    if (!of) return undefined;
+    if (!of || to.transport !== "tcp") return undefined;
     const at = this.calm ? -1 : this.#instructions.findIndex((one) => one.of === of);
     const instruction = at === -1 ? undefined : this.#instructions.splice(at, 1)[0];
-    const run: ScanRun = { of, message, instruction, startTime: this.#clock.now() };
+    const run: ScanRun = { of, port: to.port, message, instruction, startTime: this.#clock.now() };
     this.runs.push(run);
     if (instruction) run.gives = instruction.gives;
     if (instruction?.gives === "refusal") throw new IoError("refused", `cannot connect to ${of}`);
@@ -169,5 +174,5 @@ function answerOf({ of, gives }: ScanRun): Uint8Array {
 /** The scanner at an address; undefined if downstream is there. */
 export function scannerAt(to: Address): ScannerName | undefined {
   if (to.transport !== "tcp") return undefined;
-  return (Object.keys(SCANNER_PORTS) as ScannerName[]).find((name) => SCANNER_PORTS[name] === to.port);
+  return (Object.keys(SCANNER_PORTS) as ScannerName[]).find((name) => SCANNER_PORTS[name].includes(to.port));
 }

@@ -19,7 +19,7 @@ import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
 import { octets, randomCut, seeded, spelled } from "../rig/octets.ts";
 import type { Cut, Filter, Input, Step } from "./input.ts";
-import { admissionOf, fillResolver, judgeOf, QUARANTINE } from "./checks.ts";
+import { admissionOf, CHECKER, fillResolver, judgeOf, QUARANTINE } from "./checks.ts";
 import { Mx } from "./mx.ts";
 import { Scanners, type ScanRun } from "./scanners.ts";
 
@@ -27,15 +27,18 @@ export const LIMITS = { client: 300_000, reply: 200_000, message: 90_000, filter
 
 /** The facts about one filter that was started, or could not be. */
 export interface FilterRun {
+  readonly of: "extchk" | "command" | "helper";
   readonly instruction: Filter;
+  /** Its files. An external checker has no OUTFILE, and may change EMAIL. */
+  readonly paths: { readonly EMAIL: string; readonly OUTFILE?: string };
   /** EMAIL as it was when the filter began. */
   readonly email: string;
   readonly recipients: string;
   readonly remoteIp: string;
   readonly stamp: number;
   child?: FakeChild;
-  /** It is a question to a helper: its id, and the paths in it. */
-  readonly helper?: { readonly paths: { readonly EMAIL: string; readonly OUTFILE: string }; readonly id: number };
+  /** The id of a question to a helper. */
+  readonly id?: number;
   end?: ProcessEnd;
   endStamp?: number;
   endTime?: number;
@@ -43,8 +46,9 @@ export interface FilterRun {
   stopped?: boolean;
   /** What OUTFILE held at its end; undefined where it was no file. */
   outfile?: string | undefined;
-  /** What EMAIL held at its end; undefined where it was gone. */
+  /** What EMAIL held at its end; undefined where it was gone, or a directory. */
   emailLeft?: string | undefined;
+  isDirectoryLeft?: boolean;
 }
 
 export interface Moment {
@@ -151,6 +155,7 @@ class World {
   #stamp = 0;
   #calm = false;
   #started = 0;
+  #next: Filter = {};
   #begun = 0;
 
   constructor(input: Input, around: Around) {
@@ -235,10 +240,10 @@ class World {
       this.#scanners.connect(to, this.#judged) ?? await connectDownstream(to, limit);
     const { start } = fake.processes;
     fake.processes.start = (words, environment) => {
-      const instruction = this.#nextFilter();
+      const envelope = this.#envelopeOf(words, environment);
+      const instruction = this.#nextFilter(envelope.email);
       const refusal = this.#around.spawnFault?.();
       if (!instruction.refused && !refusal) return start.call(fake.processes, words, environment);
-      const envelope = this.#envelopeOf(environment);
       const moments = { stamp: this.#stamp, endStamp: this.#stamp };
       this.#played.filters.push({ instruction: { refused: true }, ...envelope, ...moments });
       return Promise.reject(refusal ?? new IoError("other", "no more processes"));
@@ -400,13 +405,28 @@ class World {
 
   // --- filters
 
-  #nextFilter(): Filter {
-    return this.#calm ? {} : this.#input.filters[this.#started++] ?? {};
+  /** The instruction for a program that is given `email`. */
+  #nextFilter(email: string): Filter {
+    const { filters } = this.#input;
+    const isByText = filters.some(({ of }) => of !== undefined);
+    if (isByText) return this.#next = filters.find(({ of }) => email.includes(of ?? "\0")) ?? {};
+    return this.#next = this.#calm ? {} : filters[this.#started++] ?? {};
   }
 
-  #envelopeOf(environment: Readonly<Record<string, string>>): Pick<FilterRun, "email" | "recipients" | "remoteIp"> {
-    const email = spelled(this.#fake.files.octetsOf(environment["EMAIL"]!));
-    return { email, recipients: environment["RECIPIENTCOUNT"]!, remoteIp: environment["REMOTEIP"]! };
+  #envelopeOf(
+    words: readonly string[],
+    environment: Readonly<Record<string, string>>,
+  ): Pick<FilterRun, "of" | "paths" | "email" | "recipients" | "remoteIp"> {
+    const isChecker = words[0] === CHECKER;
+    const { EMAIL = "", OUTFILE = "", RECIPIENTCOUNT = "", REMOTEIP = "" } = environment;
+    const paths = isChecker ? { EMAIL: words[2]! } : { EMAIL, OUTFILE };
+    return {
+      of: isChecker ? "extchk" : "command",
+      paths,
+      email: spelled(this.#fake.files.octetsOf(paths.EMAIL)),
+      recipients: isChecker ? words[8]! : RECIPIENTCOUNT,
+      remoteIp: isChecker ? words[4]! : REMOTEIP,
+    };
   }
 
   #filterStarts(child: FakeChild): void {
@@ -414,9 +434,10 @@ class World {
       child.onHear = (said) => this.#helperIsAsked(child, said);
       return;
     }
-    // `start` has counted it.
-    const instruction = this.#calm ? {} : this.#input.filters[this.#started - 1] ?? {};
-    const run: FilterRun = { instruction, ...this.#envelopeOf(child.environment), stamp: this.#stamp, child };
+    // `start` has chosen it.
+    const instruction = this.#next;
+    const envelope = this.#envelopeOf(child.words, child.environment);
+    const run: FilterRun = { instruction, ...envelope, stamp: this.#stamp, child };
     this.#played.filters.push(run);
     child.ignoresTerm = instruction.ignoresTerm ?? false;
     child.leavesStderrOpen = instruction.leavesStderrOpen ?? false;
@@ -436,18 +457,17 @@ class World {
     const { email, outfile, recipients, remoteip, id } = JSON.parse(said);
     const { files } = this.#fake;
     const text = spelled(files.octetsOf(email));
-    const { filters } = this.#input;
-    const isByText = filters.some(({ of }) => of !== undefined);
-    const instruction = isByText ? filters.find(({ of }) => text.includes(of ?? "\0")) ?? {} : this.#nextFilter();
-    const paths = { EMAIL: email as string, OUTFILE: outfile as string };
+    const instruction = this.#nextFilter(text);
     const run: FilterRun = {
+      of: "helper",
       instruction,
+      paths: { EMAIL: email, OUTFILE: outfile },
       email: text,
       recipients: String(recipients.length),
       remoteIp: remoteip,
       stamp: this.#stamp,
       child,
-      helper: { paths, id },
+      id,
     };
     this.#played.filters.push(run);
     child.ignoresTerm = instruction.ignoresTerm ?? false;
@@ -470,9 +490,8 @@ class World {
 
   // One that answers goes on. Any other end of its work is its own end.
   #answerAsHelper(run: FilterRun): void {
-    const { instruction, child, helper } = run;
+    const { instruction, child, id = 0 } = run;
     const talking = child as FakeTalkingChild;
-    const { id } = helper!;
     const { exit = 0, signal, refused, stderr = "", times = 1, outfileIs, wrong } = instruction;
     run.stopped = signal !== undefined || (refused ?? false) || outfileIs !== undefined || wrong !== undefined;
     if (signal) return talking.die(signal);
@@ -487,16 +506,16 @@ class World {
   }
 
   #noteEnd(run: FilterRun): void {
-    if ((!run.helper && !run.child!.isEnded) || run.endStamp !== undefined) return;
+    if ((run.of !== "helper" && !run.child!.isEnded) || run.endStamp !== undefined) return;
     run.endStamp = this.#stamp;
     run.endTime = this.#fake.clock.now();
     const { files } = this.#fake;
-    const path = pathsOf(run).OUTFILE;
-    if (run.instruction.outfileIs === undefined && files.paths.includes(path)) {
-      run.outfile = spelled(files.octetsOf(path));
+    const { EMAIL, OUTFILE = "" } = run.paths;
+    if (run.instruction.outfileIs === undefined && files.paths.includes(OUTFILE)) {
+      run.outfile = spelled(files.octetsOf(OUTFILE));
     }
-    const email = pathsOf(run).EMAIL;
-    run.emailLeft = files.paths.includes(email) ? spelled(files.octetsOf(email)) : undefined;
+    run.emailLeft = files.paths.includes(EMAIL) ? spelled(files.octetsOf(EMAIL)) : undefined;
+    run.isDirectoryLeft = run.of === "extchk" && files.isDirectory(EMAIL);
   }
 
   #moveFilters(): boolean {
@@ -514,16 +533,17 @@ class World {
   #act(run: FilterRun): void {
     const { instruction, child } = run;
     const { files } = this.#fake;
-    const { OUTFILE: outfile, EMAIL: email } = pathsOf(run);
+    const { EMAIL: email, OUTFILE: outfile = email } = run.paths;
     if (instruction.outfile !== undefined && instruction.renames) files.replace(outfile, octets(instruction.outfile));
     else if (instruction.outfile !== undefined) files.overwrite(outfile, octets(instruction.outfile));
     if (instruction.copies) files.overwrite(outfile, files.octetsOf(email));
     if (instruction.outfileIs === "directory") files.replace(outfile, octets("x"), "directory");
     if (instruction.outfileIs === "missing") files.unlink(outfile);
-    if (instruction.email === "missing") files.unlink(email);
-    if (instruction.email === "changed") files.overwrite(email, octets("changed\n"));
-    if (instruction.email === "cut") files.overwrite(email, files.octetsOf(email).subarray(1));
-    if (run.helper) {
+    const isThere = files.paths.includes(email);
+    if (isThere && instruction.email === "missing") files.unlink(email);
+    if (isThere && instruction.email === "changed") files.overwrite(email, octets("changed\n"));
+    if (isThere && instruction.email === "cut") files.overwrite(email, files.octetsOf(email).subarray(1));
+    if (run.of === "helper") {
       this.#answerAsHelper(run);
       run.end = { exit: instruction.exit ?? 0 };
       return this.#noteEnd(run);
@@ -617,8 +637,4 @@ class World {
   #complain(what: string): void {
     this.#played.complaints.push(what);
   }
-}
-
-function pathsOf({ helper, child }: FilterRun): { readonly EMAIL: string; readonly OUTFILE: string } {
-  return helper?.paths ?? child!.environment as { EMAIL: string; OUTFILE: string };
 }
