@@ -11,7 +11,7 @@ import { type Message, messageOf } from "../mail/message.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { HeaderEdit } from "../mime/header.ts";
 import { IoError } from "../ports/io_error.ts";
-import type { Clock } from "../ports/runtime.ts";
+import type { Clock, Turn } from "../ports/runtime.ts";
 import { SharedTurn } from "../wire/shared_turn.ts";
 import type { Check, CheckOptions, Judge } from "./check.ts";
 import type { Policy } from "./policy.ts";
@@ -24,7 +24,7 @@ export function chain(
   clock: Clock,
   checks: readonly Check[],
   settle: Policy,
-  turn: SharedTurn = new SharedTurn(clock),
+  turn: Turn = new SharedTurn(clock),
 ): Judge {
   return {
     needsFile: checks.some((check) => check.needsFile),
@@ -144,7 +144,7 @@ function isDoubt(verdict: Verdict): boolean {
 class Course {
   readonly findings: Finding[] = [];
   readonly #settle: Policy;
-  readonly #turn: SharedTurn;
+  readonly #turn: Turn;
   #message: Message;
   #refused: Refused | undefined;
   // Set if a check could not decide and the message must not pass.
@@ -154,7 +154,7 @@ class Course {
   #tagged: Finding | undefined;
   #logged: Finding | undefined;
 
-  constructor(message: Message, { settle, turn }: { settle: Policy; turn: SharedTurn }) {
+  constructor(message: Message, { settle, turn }: { settle: Policy; turn: Turn }) {
     this.#message = message;
     this.#settle = settle;
     this.#turn = turn;

@@ -3,12 +3,12 @@
 import { NO_SPACE, NOT_HANDLED } from "../mail/judgement.ts";
 import { type Message, messageOf } from "../mail/message.ts";
 import { IoError } from "../ports/io_error.ts";
+import type { Turn } from "../ports/runtime.ts";
 import { editHeader } from "../spool/edited_header.ts";
 import type { SpoolFiles } from "../spool/files.ts";
 import { giveCopy } from "../spool/hand_over.ts";
 import type { Network } from "../text/ip.ts";
 import { isInAny } from "../text/network.ts";
-import type { SharedTurn } from "../wire/shared_turn.ts";
 import { TAG_FIELD } from "./chain.ts";
 import type { Judge } from "./check.ts";
 
@@ -47,7 +47,7 @@ export function withCopy(message: Message, files: SpoolFiles): Message {
 }
 
 /** Asks `judge` about each message without the fields that only postprox may write. */
-export function withoutTags(judge: Judge, turn: SharedTurn): Judge {
+export function withoutTags(judge: Judge, turn: Turn): Judge {
   return {
     ...judge,
     judge: async (message, options) => {

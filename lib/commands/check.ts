@@ -92,10 +92,10 @@ class Checking {
   }
 
   async #check(source: MailSource, progress: Progress): Promise<void> {
-    const { files, clock, pid } = this.#runtime;
+    const { files, clock, pid, turn } = this.#runtime;
     const { judge, settings, logger } = this.#parts;
     const notice = (text: string) => tell(logger, "notice", { text });
-    const parts = { judge, files, clock, pid, stop: this.#stop.signal, notice };
+    const parts = { judge, files, clock, pid, turn, stop: this.#stop.signal, notice };
     const options = {
       spoolDirectory: settings.spool.directory,
       messageTimeout: settings.session.messageTimeout,

@@ -32,7 +32,10 @@ export interface Content {
   readonly lineEnds: LineEnds;
   /** How many lines of the message, as it came, have a CR of their own before the line end. */
   readonly crLines: number;
-  /** The whole content in pieces. Each is valid until the next one. Do not write into them. */
+  /**
+   * The whole content in pieces. Each is valid until the next one. Do not write into them. Between the pieces of a large
+   * content, other work has its turns of the event loop.
+   */
   chunks(): AsyncIterable<Uint8Array>;
   /** The content in a file, for programs. Each call gives the same file. */
   file(): Promise<MessageFile>;

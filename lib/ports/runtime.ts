@@ -10,6 +10,7 @@ export interface Runtime {
   /** The descriptors of a worker's listening sockets; undefined if this process is no worker. */
   readonly workerSockets: readonly number[] | undefined;
   readonly clock: Clock;
+  readonly turn: Turn;
   /**
    * The time of CLOCK_MONOTONIC (clock_gettime(2)) in microseconds. All processes of the machine share it. Undefined if the
    * system does not tell.
@@ -33,6 +34,12 @@ export interface Clock {
   now(): number;
   /** Runs `callback` once after `delay`. The result cancels it. */
   after(delay: number, callback: () => void): () => void;
+}
+
+/** The event loop, as all long work of the process shares it. */
+export interface Turn {
+  /** Work calls this after some of it. If others have waited long enough, it ends in a later turn of the event loop. */
+  share(): Promise<void>;
 }
 
 export type Address =

@@ -15,7 +15,7 @@ import type { Refusal } from "../restrictions/restriction.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { SessionLog } from "../log/events.ts";
 import { IoError } from "../ports/io_error.ts";
-import type { Clock, Files } from "../ports/runtime.ts";
+import type { Clock, Files, Turn } from "../ports/runtime.ts";
 import { bytesOf } from "../text/octets.ts";
 import { decodable, decodedRoom, DotDecoder } from "../smtp/dot_codec.ts";
 import { messageIdOf } from "../mime/message_id.ts";
@@ -37,6 +37,7 @@ export interface MessageParts {
   readonly downstream: Downstream;
   readonly judge: Judge;
   readonly files: Files;
+  readonly turn: Turn;
   readonly clock: Clock;
   readonly log: SessionLog;
   readonly pid: number;
@@ -61,6 +62,9 @@ export interface MessageEnd {
 
 // The last octets that were counted may be the beginning of the end of data.
 const END_OF_DATA_LENGTH = 3;
+
+// All of a larger message may come without a pause. A smaller one is not worth a turn.
+const SHARED_FROM = 262_144;
 
 // The Message-ID is looked for in so many octets. The spool still has them in memory.
 const HEADER_LIMIT = 65_536;
@@ -95,11 +99,12 @@ export async function takeMessage(
   { envelope, refusal, asked }: Taken,
   stop: AbortSignal,
 ): Promise<MessageEnd> {
-  const { client, downstream, files, log, options, pid, clock } = parts;
+  const { client, downstream, files, turn, log, options, pid, clock } = parts;
   const spoolFiles = new SpoolFiles(files, {
     directory: options.spoolDirectory,
     name: newSpoolName(pid),
     named: parts.judge.needsFile,
+    turn,
   });
   const spool = new Spool(spoolFiles);
   try {
@@ -139,7 +144,11 @@ interface Received {
   readonly refusal?: Refused;
 }
 
-async function receive({ client, log, options }: MessageParts, spool: Spool, stop: AbortSignal): Promise<Received> {
+async function receive(
+  { client, turn, log, options }: MessageParts,
+  spool: Spool,
+  stop: AbortSignal,
+): Promise<Received> {
   const decoder = new DotDecoder();
   let failure: IoError | undefined;
   let messageId: string | undefined;
@@ -166,6 +175,7 @@ async function receive({ client, log, options }: MessageParts, spool: Spool, sto
       failure = error;
     }
     if (failure || tooLarge()) spool.forget();
+    if (decoder.size > SHARED_FROM) await turn.share();
   }
   const { size } = decoder;
   const known = { size, messageId };

@@ -218,10 +218,10 @@ export class Session {
   }
 
   #newAnswers(downstream: Downstream): Answers {
-    const { runtime: { clock, files, pid, resolver }, judge, newAdmission, options } = this.#parts;
+    const { runtime: { clock, files, pid, resolver, turn }, judge, newAdmission, options } = this.#parts;
     const parts = { client: this.#client, clock, stop: this.#stop.signal, log: this.#log, dialogue: this.#dialogue };
     const admission = newAdmission?.({ ...parts, resolver, deferred: options.deferRcptRefusals });
-    return new Answers({ ...parts, downstream, admission, judge, files, pid, options });
+    return new Answers({ ...parts, downstream, admission, judge, files, turn, pid, options });
   }
 
   async #converse(answers: Answers, downstream: Downstream): Promise<void> {

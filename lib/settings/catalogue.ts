@@ -15,7 +15,6 @@ import type { Address, Runtime } from "../ports/runtime.ts";
 import { UsageError } from "../ports/start_error.ts";
 import type { Restriction } from "../restrictions/restriction.ts";
 import type { ServerConn } from "../wire/server_conn.ts";
-import type { SharedTurn } from "../wire/shared_turn.ts";
 import type { FilterTurns } from "../wire/turns.ts";
 import type { GeneralSettings } from "./general.ts";
 import { DNS_LIST, exitMeanings, NEXT_COMMAND, scannerAddress } from "./kinds.ts";
@@ -47,7 +46,6 @@ export interface LoadParts {
   readonly isTrial?: boolean;
   readonly runtime: Runtime;
   readonly logger: Logger;
-  readonly turn: SharedTurn;
   /** How to ask DNS. A check that asks DNS lists has it. */
   readonly dns?: DnsOptions | undefined;
   /** The turns of checks that start programs; absent if there is no limit. */
@@ -99,7 +97,7 @@ export const RESTRICTIONS = {
       }),
     },
     isAsked: ({ file }) => file !== undefined,
-    load: async ({ file = "", delay }, { dns }, { runtime, turn }) => {
+    load: async ({ file = "", delay }, { dns }, { runtime }) => {
       const [{ readRules }, { parseRules }, { listsOf }, { rulesRestriction }, { textOf }] = await Promise.all([
         import("./named_file.ts"),
         import("../restrictions/rules/file.ts"),
@@ -109,7 +107,10 @@ export const RESTRICTIONS = {
       ]);
       const rules = await readRules(runtime, "--check-rules", file, (content) => parseRules(textOf(content)));
       const listNames = new Map(dns.listNames);
-      return { restriction: rulesRestriction(rules, { file, delay, turn, listNames }), lists: listsOf(rules) };
+      return {
+        restriction: rulesRestriction(rules, { file, delay, turn: runtime.turn, listNames }),
+        lists: listsOf(rules),
+      };
     },
   }),
 
@@ -161,14 +162,14 @@ export const CHECKS = {
       }),
     },
     isAsked: ({ file }) => file !== undefined,
-    load: async ({ file = "" }, { judging: { timeout } }, { runtime, turn }) => {
+    load: async ({ file = "" }, { judging: { timeout } }, { runtime }) => {
       const [{ readRules }, { parseContentRules }, { contentRulesCheck }] = await Promise.all([
         import("./named_file.ts"),
         import("../checks/content_rules/file.ts"),
         import("../checks/content_rules/content_rules.ts"),
       ]);
       const rules = await readRules(runtime, "--filter-rules", file, parseContentRules);
-      return contentRulesCheck(runtime.clock, rules, { file, timeout, turn });
+      return contentRulesCheck(runtime.clock, rules, { file, timeout, turn: runtime.turn });
     },
   }),
 
@@ -214,7 +215,7 @@ export const CHECKS = {
       addresses: ({ servers }) => servers,
       loadPing: async () => (await import("../checks/rspamd/ping.ts")).pingRspamd,
     },
-    load: async ({ servers, passwordFile }, { scanning: { timeout } }, { runtime, turn }) => {
+    load: async ({ servers, passwordFile }, { scanning: { timeout } }, { runtime }) => {
       if (servers.length === 0) {
         throw new UsageError("option --rspamd-password-file: no rspamd is asked: give --rspamd=ADDRESS too");
       }
@@ -225,7 +226,7 @@ export const CHECKS = {
       const password = passwordFile === undefined
         ? undefined
         : await readPassword(runtime, "--rspamd-password-file", passwordFile);
-      return rspamdCheck(runtime, { servers, timeout, password, turn });
+      return rspamdCheck(runtime, { servers, timeout, password, turn: runtime.turn });
     },
   }),
 
@@ -251,12 +252,12 @@ export const CHECKS = {
       addresses: ({ servers }) => servers,
       loadPing: async () => (await import("../checks/spamd/ping.ts")).pingSpamd,
     },
-    load: async ({ servers, reject }, { scanning: { timeout } }, { runtime, turn }) => {
+    load: async ({ servers, reject }, { scanning: { timeout } }, { runtime }) => {
       if (servers.length === 0) {
         throw new UsageError("option --spamd-reject: no spamd is asked: give --spamd=ADDRESS too");
       }
       const { spamdCheck } = await import("../checks/spamd/spamd.ts");
-      return spamdCheck(runtime, { servers, timeout, reject, turn });
+      return spamdCheck(runtime, { servers, timeout, reject, turn: runtime.turn });
     },
   }),
 
@@ -288,7 +289,7 @@ export const CHECKS = {
       ...dnsbl.map((list) => ({ kind: "address", ...list }) as const),
       ...rhsbl.map((list) => ({ kind: "domain", ...list }) as const),
     ],
-    load: async ({ dnsbl, rhsbl, allow }, general, { runtime, turn, dns }) => {
+    load: async ({ dnsbl, rhsbl, allow }, general, { runtime, dns }) => {
       if (!dns || dnsbl.length + rhsbl.length === 0) {
         throw new UsageError(
           "option --url-allow: no list is asked about hosts in URLs: give --url-dnsbl or --url-rhsbl as well",
@@ -305,7 +306,7 @@ export const CHECKS = {
         : await readRules(runtime, "--url-allow", allow, (content) => parseAllowedNames(textOf(content)));
       const { scanning: { timeout } } = general;
       const listNames = new Map(general.dns.listNames);
-      return urlsCheck(runtime, dns, { dnsbl, rhsbl, allowed, listNames, timeout, turn });
+      return urlsCheck(runtime, dns, { dnsbl, rhsbl, allowed, listNames, timeout, turn: runtime.turn });
     },
   }),
 

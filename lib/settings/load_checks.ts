@@ -8,7 +8,6 @@ import { Mistakes, UsageError } from "../ports/start_error.ts";
 import type { Restriction } from "../restrictions/restriction.ts";
 import type { SessionChecks } from "../session/session.ts";
 import { quote } from "../text/quoting.ts";
-import { SharedTurn } from "../wire/shared_turn.ts";
 import type { FilterTurns } from "../wire/turns.ts";
 import {
   type CheckRow,
@@ -51,7 +50,7 @@ export async function loadChecks(
   // In spawn mode each message has a process of its own, and Postfix limits their number.
   const count = isTrial || settings.listen.address === undefined ? undefined : filterCount(settings);
   const filterTurns = count === undefined ? undefined : before.filterTurns ?? await newTurns(runtime, count);
-  const parts = { runtime, logger, dns, filterTurns, isTrial, turn: new SharedTurn(runtime.clock) };
+  const parts = { runtime, logger, dns, filterTurns, isTrial };
   const mistakes = new Mistakes();
   const loaded = await loadRestrictions(parts, settings, mistakes);
   lists.push(...loaded.flatMap(({ lists }) => lists));

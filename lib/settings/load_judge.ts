@@ -22,14 +22,14 @@ export async function loadJudge(parts: LoadParts, settings: Settings): Promise<J
   }
   mistakes.throwAll();
   const [policy, quarantined] = [options!, keeping!];
-  const judge = chain(parts.runtime.clock, checks, policyOf(policy), parts.turn);
+  const judge = chain(parts.runtime.clock, checks, policyOf(policy), parts.runtime.turn);
   const { dryRun, bypass } = settings.judging;
   const tags = !dryRun && [...policy.actions.values()].includes("tag");
   if (!dryRun && !tags && bypass.length === 0) return quarantined(judge);
   const judges = await import("../checks/judges.ts");
   const tried = dryRun ? judges.dryRun(judge) : judge;
   const bypassed = bypass.length > 0 ? judges.bypassing(tried, bypass.flatMap(({ networks }) => networks)) : tried;
-  return quarantined(tags ? judges.withoutTags(bypassed, parts.turn) : bypassed);
+  return quarantined(tags ? judges.withoutTags(bypassed, parts.runtime.turn) : bypassed);
 }
 
 /** The checks that `settings` ask for, in the order in which they judge. */

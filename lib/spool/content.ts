@@ -3,7 +3,7 @@
 // All I/O failures are thrown as `IoError`. Memory does not grow with the message.
 
 import { IoError } from "../ports/io_error.ts";
-import type { Checksum, File, FileFacts } from "../ports/runtime.ts";
+import type { Checksum, File, FileFacts, Turn } from "../ports/runtime.ts";
 import { CR, LF } from "../text/octets.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
 
@@ -15,10 +15,14 @@ export interface Readable {
 /** One read takes at most this many octets of a message. */
 export const READ_SIZE = 131_072;
 
-/** Exactly the first `length` octets of a file. A program may have added to it since. */
-export async function* readChunks(file: File, length: number): AsyncGenerator<Uint8Array> {
+/**
+ * Exactly the first `length` octets of a file. A program may have added to it since. To read a file, and to pass its octets
+ * on, may take no turn of the event loop at all. So with `turn` it is shared after each piece.
+ */
+export async function* readChunks(file: File, length: number, turn?: Turn): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(Math.min(length, READ_SIZE));
   for (let at = 0; at < length;) {
+    if (at > 0) await turn?.share();
     const count = await file.read(buffer.subarray(0, Math.min(length - at, READ_SIZE)), at);
     if (count === null) throw new IoError("other", "spool file is shorter than its message");
     yield buffer.subarray(0, count);

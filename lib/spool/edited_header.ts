@@ -12,14 +12,12 @@ import {
   type HeaderStep,
   headerSteps,
 } from "../mime/header.ts";
+import type { Turn } from "../ports/runtime.ts";
 import { CR, LF } from "../text/octets.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
-import type { SharedTurn } from "../wire/shared_turn.ts";
+import { inSlices } from "../wire/slices.ts";
 import type { SpoolFiles } from "./files.ts";
 import { giveFile } from "./given_file.ts";
-
-/** Gives other work a turn. */
-type Turn = Pick<SharedTurn, "share">;
 
 /**
  * Returns `content` with its header changed by `edits`, in their order. If they change nothing, returns `content`
@@ -39,9 +37,6 @@ export async function editHeader(
   return new EditedHeader(inTurns, edit, { files, ...await measure(inTurns, edit) });
 }
 
-// This much of a header takes a millisecond at most, even if all its fields are tiny. Then other work gets a turn.
-const SLICE = 8_192;
-
 /** A content whose header is read in slices, with turns for other work between them. */
 class InTurns {
   readonly content: Content;
@@ -53,16 +48,8 @@ class InTurns {
   }
 
   /** Slices, until `isOver` says that the header has ended. Then whole chunks. */
-  async *chunks(isOver: () => boolean): AsyncGenerator<Uint8Array> {
-    for await (const chunk of this.content.chunks()) {
-      let at = 0;
-      for (; at < chunk.length && !isOver(); at += SLICE) {
-        // Most headers are in the first slice.
-        if (at > 0) await this.#turn.share();
-        yield chunk.subarray(at, Math.min(chunk.length, at + SLICE));
-      }
-      if (at < chunk.length) yield chunk.subarray(at);
-    }
+  chunks(isOver: () => boolean): AsyncGenerator<Uint8Array> {
+    return inSlices(this.content.chunks(), this.#turn, isOver);
   }
 }
 

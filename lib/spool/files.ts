@@ -3,7 +3,8 @@
 // They are made with O_EXCL and mode 0600 under a name that nobody can guess. All I/O failures are thrown as `IoError`.
 // After any failure, `remove` still leaves nothing behind.
 
-import type { File, Files } from "../ports/runtime.ts";
+import type { File, Files, Turn } from "../ports/runtime.ts";
+import { readChunks } from "./content.ts";
 import { type SpoolEnding, spoolPath } from "./directory.ts";
 import { mark } from "./mark.ts";
 
@@ -13,6 +14,7 @@ export interface SpoolOptions {
   readonly name: string;
   /** Programs will open the files by their names. Otherwise a file loses its name as soon as it is open. */
   readonly named: boolean;
+  readonly turn: Turn;
 }
 
 export class SpoolFiles {
@@ -40,6 +42,11 @@ export class SpoolFiles {
     if (this.named) this.#paths.push(path);
     else await this.#forget(path, file);
     return { path, file };
+  }
+
+  /** The first `length` octets of a file. Other work has its turns between the pieces. */
+  read(file: File, length: number): AsyncGenerator<Uint8Array> {
+    return readChunks(file, length, this.#options.turn);
   }
 
   /** Closes `file` when the message is removed. */

@@ -7,7 +7,7 @@ import type { Content, MessageFile } from "../mail/message.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Checksum, File, FileFacts } from "../ports/runtime.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
-import { checksumOf, isSame, isSameFile, isUntouched, lineEndsOf, type Readable, readChunks } from "./content.ts";
+import { checksumOf, isSame, isSameFile, isUntouched, lineEndsOf, type Readable } from "./content.ts";
 import type { SpoolFiles } from "./files.ts";
 
 export interface GivenFileParts {
@@ -111,10 +111,10 @@ class Version implements Content {
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
-    if (this.#held) return yield* readChunks(this.#held, this.size);
+    if (this.#held) return yield* this.#files.read(this.#held, this.size);
     const file = await this.#files.disk.open(this.#path);
     try {
-      yield* readChunks(file, this.size);
+      yield* this.#files.read(file, this.size);
     } finally {
       file.close();
     }

@@ -9,7 +9,7 @@
 import type { Content, MessageFile } from "../mail/message.ts";
 import { IoError } from "../ports/io_error.ts";
 import type { Checksum, File } from "../ports/runtime.ts";
-import { READ_SIZE, readChunks } from "./content.ts";
+import { READ_SIZE } from "./content.ts";
 import type { SpoolFiles } from "./files.ts";
 import { giveFile } from "./given_file.ts";
 
@@ -97,7 +97,7 @@ export class Spool implements Content {
       return;
     }
     await this.#writeAll();
-    yield* readChunks(this.#file!, this.#size);
+    yield* this.#files.read(this.#file!, this.#size);
   }
 
   file(): Promise<MessageFile> {

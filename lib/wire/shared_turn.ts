@@ -4,12 +4,12 @@
 // Work is done in slices of a few milliseconds at most, with a call of `share` after each. If time is left, the call
 // costs nothing. Otherwise the work waits in line for a later turn.
 
-import type { Clock } from "../ports/runtime.ts";
+import type { Clock, Turn } from "../ports/runtime.ts";
 
 /** Milliseconds of work in one turn. A reply on its way through the proxy may have to wait for several turns. */
-const TURN = 3;
+const TURN = 2;
 
-export class SharedTurn {
+export class SharedTurn implements Turn {
   readonly #clock: Clock;
   readonly #waiting: (() => void)[] = [];
   /** When work began in this turn of the event loop; undefined if none did. */

@@ -1,8 +1,9 @@
 // The runtime ports in memory. Nothing waits, nothing is real, and a test can look at all of it and break any of it.
 
 import { IoError, type IoErrorKind } from "../../lib/ports/io_error.ts";
-import type { Account, Privileges, Runtime, Signal } from "../../lib/ports/runtime.ts";
+import type { Account, Privileges, Runtime, Signal, Turn } from "../../lib/ports/runtime.ts";
 import { textOf } from "../../lib/text/octets.ts";
+import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import { FakeClock } from "./clock.ts";
 import { Peer } from "../rig/peer.ts";
 import { FakeDisk } from "./disk.ts";
@@ -47,6 +48,7 @@ export class FakeRuntime implements Runtime {
   readonly variables: Record<string, string> = {};
   workerSockets: readonly number[] | undefined;
   readonly clock = new FakeClock();
+  turn: Turn = new SharedTurn(this.clock);
   readonly network = new FakeNetwork(this.clock);
   readonly resolver = new FakeResolver(this.clock);
   readonly files = new FakeDisk(this.clock);

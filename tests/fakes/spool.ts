@@ -1,7 +1,7 @@
 // Puts content into a spool as a session does: into the room that the spool gives, from memory that is used again.
 
 import type { Content, Mail } from "../../lib/mail/message.ts";
-import type { Files } from "../../lib/ports/runtime.ts";
+import type { Files, Turn } from "../../lib/ports/runtime.ts";
 import { SpoolFiles } from "../../lib/spool/files.ts";
 import { Spool } from "../../lib/spool/spool.ts";
 import { concat } from "../../lib/text/octets.ts";
@@ -15,9 +15,15 @@ export const MAIL: Mail = {
   client: { facts: {}, address: undefined },
 };
 
+/** For work that nobody else waits for. */
+export const ALONE: Turn = { share: () => Promise.resolve() };
+
 /** A spool in /tmp. */
-export function newSpool(disk: Files, { named = true, name = NAME } = {}): { spool: Spool; files: SpoolFiles } {
-  const files = new SpoolFiles(disk, { directory: "/tmp", name, named });
+export function newSpool(
+  disk: Files,
+  { named = true, name = NAME, turn = ALONE } = {},
+): { spool: Spool; files: SpoolFiles } {
+  const files = new SpoolFiles(disk, { directory: "/tmp", name, named, turn });
   return { spool: new Spool(files), files };
 }
 

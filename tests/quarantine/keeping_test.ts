@@ -10,6 +10,7 @@ import { formatReply, replyText } from "../../lib/smtp/reply.ts";
 import { SpoolFiles } from "../../lib/spool/files.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeDisk } from "../fakes/disk.ts";
+import { ALONE } from "../fakes/spool.ts";
 import { message } from "./kept.ts";
 
 interface Played {
@@ -44,7 +45,7 @@ async function play(
     signal: aborted ? AbortSignal.abort() : new AbortController().signal,
     limit: 8000,
     notice: () => {},
-    files: new SpoolFiles(disk, { directory: "/tmp", name: "postprox-1-x", named: false }),
+    files: new SpoolFiles(disk, { directory: "/tmp", name: "postprox-1-x", named: false, turn: ALONE }),
   };
   const judgement = await keeping(judge, quarantine, clock).judge(message(), options);
   return { decision: judgement.decision, kept };

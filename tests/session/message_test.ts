@@ -8,6 +8,7 @@ import type { IoErrorKind } from "../../lib/ports/io_error.ts";
 import { bytesOf, concat, textOf } from "../../lib/text/octets.ts";
 import { Conversation, type ConversationOptions } from "../fakes/conversation.ts";
 import type { DiskOperation } from "../fakes/disk.ts";
+import { FakeRuntime } from "../fakes/runtime.ts";
 import { settled } from "../fakes/settled.ts";
 
 // Twice what a session keeps in memory, and some.
@@ -563,6 +564,28 @@ Deno.test("a message's log line names verdict, envelope and reply, and no text i
   assert.doesNotMatch(line!, /[\x00-\x1f]/);
   talk.client.hear();
   await talk.quit();
+});
+
+Deno.test("a large message gives others their turns while it comes, even if it is not kept", async () => {
+  for (
+    const [size, maxMessageSize, wanted] of [[200_000, undefined, 0], [3e6, undefined, 5], [3e6, 1000, 5]] as const
+  ) {
+    const runtime = new FakeRuntime();
+    let turns = 0;
+    runtime.turn = { share: async () => void turns++ };
+    const talk = await conversation({ runtime, options: { maxMessageSize } });
+    talk.client.say(`${"A line of a large message.\r\n".repeat(size / 28)}.\r\n`);
+    await settled();
+    assert.ok(wanted === 0 ? turns === 0 : turns >= wanted, `${turns} turns for ${size}`);
+    if (maxMessageSize === undefined) {
+      await talk.takeMessage();
+      talk.client.hear();
+      await talk.quit();
+    } else {
+      assert.match(talk.client.hear(), /^552 /);
+      await goOn(talk);
+    }
+  }
 });
 
 Deno.test("a message's log line has its Message-ID, at any size and with any outcome", async () => {

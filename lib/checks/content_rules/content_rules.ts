@@ -4,7 +4,7 @@
 // other sessions. It stops when its time is over or the client leaves. Then nobody knows whether a rule matches. Only
 // its own work counts against its time. So many messages at once do not use up each other's time.
 
-import type { Clock } from "../../ports/runtime.ts";
+import type { Clock, Turn } from "../../ports/runtime.ts";
 import type { Match, Work } from "../../pattern/pattern.ts";
 import { textOf } from "../../text/octets.ts";
 import { formatReply } from "../../smtp/reply.ts";
@@ -13,7 +13,6 @@ import type { Verdict } from "../../mail/verdict.ts";
 import type { Check } from "../check.ts";
 import { limitText, type TimedOut } from "../time_limit.ts";
 import type { ContentRules } from "./file.ts";
-import type { SharedTurn } from "../../wire/shared_turn.ts";
 
 /** RFC 3463: 5.7.1, delivery not authorized, message refused. */
 const REJECTED = formatReply("550 5.7.1 Content rejected");
@@ -26,7 +25,7 @@ export interface ContentRulesOptions {
   readonly file: string;
   /** Milliseconds of work that a message may take. */
   readonly timeout: number;
-  readonly turn: SharedTurn;
+  readonly turn: Turn;
 }
 
 export function contentRulesCheck(
@@ -68,7 +67,7 @@ export function contentRulesCheck(
 
 interface AllowanceParts {
   readonly clock: Clock;
-  readonly turn: SharedTurn;
+  readonly turn: Turn;
   /** Milliseconds. */
   readonly work: number;
 }
@@ -76,7 +75,7 @@ interface AllowanceParts {
 /** The time for one message: a limit on its own work, and a limit until the client must have its reply. */
 class Allowance {
   readonly #clock: Clock;
-  readonly #turn: SharedTurn;
+  readonly #turn: Turn;
   readonly #signal: AbortSignal;
   readonly #deadline: number;
   readonly #work: number;

@@ -11,11 +11,11 @@
 import type { MailClient, Message } from "../../mail/message.ts";
 import type { Verdict } from "../../mail/verdict.ts";
 import { HeaderScanner } from "../../mime/header.ts";
-import type { Address, Clock, Network } from "../../ports/runtime.ts";
+import type { Address, Clock, Network, Turn } from "../../ports/runtime.ts";
 import { concat } from "../../text/octets.ts";
 import { type ServerConn, ServerFailure } from "../../wire/server_conn.ts";
 import { ServerPool } from "../../wire/server_pool.ts";
-import type { SharedTurn } from "../../wire/shared_turn.ts";
+import { inSlices } from "../../wire/slices.ts";
 import type { Check } from "../check.ts";
 import { type Answer, AnswerReader } from "./answer.ts";
 import { HttpResponse } from "./http_response.ts";
@@ -28,7 +28,7 @@ export interface RspamdOptions {
   /** Milliseconds for a message, with all servers together. */
   readonly timeout: number;
   readonly password: string | undefined;
-  readonly turn: SharedTurn;
+  readonly turn: Turn;
 }
 
 export function rspamdCheck(
@@ -41,9 +41,9 @@ export function rspamdCheck(
     needsFile: false,
     isScanner: true,
     judge: async (message, options): Promise<Verdict> => {
-      const { octets, leftOut } = await requestOf(message, { password, turn });
+      const { octets, leftOut } = await requestOf(message, password);
       if (leftOut > 0) options.notice(`rspamd takes no more recipients: ${leftOut} of them are left out`);
-      const asked = await pool.ask((conn) => question(conn, message, { request: octets, turn }), options);
+      const asked = await pool.ask((conn) => question(conn, message, octets), options);
       if ("why" in asked) return { kind: "unsure", ...asked };
       const { answer, server } = asked;
       const isRewritten = answer.action === "rewrite subject" && answer.subject !== undefined;
@@ -52,14 +52,10 @@ export function rspamdCheck(
   };
 }
 
-// To read a file may take no turn of the event loop at all. So each chunk asks for one.
-async function requestOf(message: Message, { password, turn }: { password: string | undefined; turn: SharedTurn }) {
+async function requestOf(message: Message, password: string | undefined) {
   const form = new WireForm(message.lineEnds);
   let size = 0;
-  for await (const chunk of message.chunks()) {
-    size += form.count(chunk);
-    await turn.share();
-  }
+  for await (const chunk of message.chunks()) size += form.count(chunk);
   const { envelope: { sender, recipients }, client } = message;
   return formatRequest({ sender, recipients, ...factsOf(client) }, { password, size });
 }
@@ -69,11 +65,7 @@ function factsOf({ facts, address }: MailClient) {
 }
 
 // A small message is one write.
-async function question(
-  conn: ServerConn,
-  message: Message,
-  { request, turn }: { readonly request: Uint8Array; readonly turn: SharedTurn },
-): Promise<Answer> {
+async function question(conn: ServerConn, message: Message, request: Uint8Array): Promise<Answer> {
   const form = new WireForm(message.lineEnds);
   let unsent: Uint8Array | undefined = request;
   for await (const chunk of message.chunks()) {
@@ -81,7 +73,6 @@ async function question(
     const isWanted = await conn.send(unsent ? concat([unsent, octets]) : octets);
     unsent = undefined;
     if (!isWanted) break;
-    await turn.share();
   }
   if (unsent) await conn.send(unsent);
   return await readAnswer(conn);
@@ -105,17 +96,16 @@ async function readAnswer(conn: ServerConn): Promise<Answer> {
   return answer.end();
 }
 
-async function placeOfSubject(message: Message, turn: SharedTurn): Promise<number | undefined> {
+async function placeOfSubject(message: Message, turn: Turn): Promise<number | undefined> {
   const scanner = new HeaderScanner();
   let place = 0;
-  for await (const chunk of message.chunks()) {
-    for (const piece of scanner.push(chunk)) {
+  for await (const slice of inSlices(message.chunks(), turn, () => scanner.isOver)) {
+    for (const piece of scanner.push(slice)) {
       if (piece.kind !== "field") continue;
       if (piece.name === "subject") return place;
       place++;
     }
     if (scanner.isOver) break;
-    await turn.share();
   }
   return undefined;
 }

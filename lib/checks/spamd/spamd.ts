@@ -9,12 +9,11 @@
 
 import type { Message } from "../../mail/message.ts";
 import type { Verdict } from "../../mail/verdict.ts";
-import type { Address, Clock, Network } from "../../ports/runtime.ts";
+import type { Address, Clock, Network, Turn } from "../../ports/runtime.ts";
 import { formatReply } from "../../smtp/reply.ts";
 import { bytesOf, concat, LF } from "../../text/octets.ts";
 import { type ServerConn, ServerFailure } from "../../wire/server_conn.ts";
 import { ServerPool } from "../../wire/server_pool.ts";
-import type { SharedTurn } from "../../wire/shared_turn.ts";
 import type { Check } from "../check.ts";
 import { lookAtHeader, needsOwn, usableHeader } from "./made_header.ts";
 import { formatHeaders, HEADER_LIMIT, type SpamdAnswer, SpamdReader } from "./protocol.ts";
@@ -25,7 +24,7 @@ export interface SpamdOptions {
   readonly timeout: number;
   /** The score that refuses a message. */
   readonly reject: number | undefined;
-  readonly turn: SharedTurn;
+  readonly turn: Turn;
 }
 
 /** RFC 3463: 5.7.1, delivery not authorized, message refused. */
@@ -45,9 +44,9 @@ export function spamdCheck(
     needsFile: false,
     isScanner: true,
     judge: async (message, options): Promise<Verdict> => {
-      const padding = await paddingOf(message, turn);
+      const padding = await paddingOf(message);
       const asked = await pool.ask(async (conn): Promise<Scored> => {
-        await send(conn, message, { padding, turn });
+        await send(conn, message, padding);
         const answer = await readAnswer(conn, isRefused);
         if (answer.header === undefined) return answer;
         return { ...answer, header: await usable(answer.header, { message, turn }) };
@@ -63,27 +62,18 @@ export function spamdCheck(
 }
 
 // spamd reads lines, and would wait for the end of the last one. A message from SMTP has that end, unless it is empty.
-// To read a file may take no turn of the event loop at all. So each chunk asks for one.
-async function paddingOf(message: Message, turn: SharedTurn): Promise<Uint8Array> {
+async function paddingOf(message: Message): Promise<Uint8Array> {
   let last: number | undefined;
-  for await (const chunk of message.chunks()) {
-    last = chunk.at(-1) ?? last;
-    await turn.share();
-  }
+  for await (const chunk of message.chunks()) last = chunk.at(-1) ?? last;
   return last === LF ? new Uint8Array(0) : Uint8Array.of(LF);
 }
 
 // A small message is one write.
-async function send(
-  conn: ServerConn,
-  message: Message,
-  { padding, turn }: { readonly padding: Uint8Array; readonly turn: SharedTurn },
-): Promise<void> {
+async function send(conn: ServerConn, message: Message, padding: Uint8Array): Promise<void> {
   let unsent: Uint8Array | undefined = bytesOf(formatHeaders(message.size + padding.length));
   for await (const chunk of message.chunks()) {
     if (!await conn.send(unsent ? concat([unsent, chunk]) : chunk)) return;
     unsent = undefined;
-    await turn.share();
   }
   if (unsent || padding.length > 0) await conn.send(concat([unsent ?? new Uint8Array(0), padding]));
 }
@@ -104,7 +94,7 @@ async function readAnswer(conn: ServerConn, isRefused: (score: number) => boolea
 
 async function usable(
   made: Uint8Array,
-  { message, turn }: { readonly message: Message; readonly turn: SharedTurn },
+  { message, turn }: { readonly message: Message; readonly turn: Turn },
 ): Promise<Uint8Array> {
   const own = needsOwn(await finish(lookAtHeader(made), turn)) ? await headOf(message) : undefined;
   const header = await finish(usableHeader(made, own), turn);
@@ -112,7 +102,7 @@ async function usable(
   return header;
 }
 
-async function finish<Made>(work: Generator<void, Made>, turn: SharedTurn): Promise<Made> {
+async function finish<Made>(work: Generator<void, Made>, turn: Turn): Promise<Made> {
   for (;;) {
     const step = work.next();
     if (step.done) return step.value;

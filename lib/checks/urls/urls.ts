@@ -14,9 +14,9 @@ import type { Verdict } from "../../mail/verdict.ts";
 import { type Bound, HOSTS_LIMIT, TEXT_LIMIT, UrlSearch } from "../../mime/url_search.ts";
 import type { UrlHost } from "../../mime/url_host.ts";
 import { DEPTH_LIMIT, PARTS_LIMIT } from "../../mime/parts.ts";
-import type { Clock } from "../../ports/runtime.ts";
+import type { Clock, Turn } from "../../ports/runtime.ts";
 import { replyFromText } from "../../smtp/reply.ts";
-import type { SharedTurn } from "../../wire/shared_turn.ts";
+import { inSlices } from "../../wire/slices.ts";
 import type { Check, CheckOptions } from "../check.ts";
 import { limitText } from "../time_limit.ts";
 import { type AllowedNames, isAllowed } from "./allowed.ts";
@@ -27,11 +27,8 @@ export interface UrlsOptions extends UrlLists {
   readonly listNames: ListNames;
   /** Milliseconds for a message. */
   readonly timeout: number;
-  readonly turn: SharedTurn;
+  readonly turn: Turn;
 }
-
-// It reads this many octets before other work gets a turn. They take a millisecond at most.
-const PIECE = 8_192;
 
 // Lookups in lists, for one message.
 const LOOKUPS_AT_ONCE = 20;
@@ -77,15 +74,13 @@ function lateText(time: number, timeout: number): string {
 
 async function findHosts(
   message: Message,
-  { turn, waiting, notice }: { turn: SharedTurn; waiting: Waiting } & Pick<CheckOptions, "notice">,
+  { turn, waiting, notice }: { turn: Turn; waiting: Waiting } & Pick<CheckOptions, "notice">,
 ): Promise<readonly UrlHost[]> {
   const search = new UrlSearch();
-  for await (const chunk of message.chunks()) {
-    for (let at = 0; at < chunk.length && !search.isOver && !waiting.isOver; at += PIECE) {
-      search.push(chunk.subarray(at, at + PIECE));
-      await turn.share();
-    }
-    if (search.isOver || waiting.isOver) break;
+  const isOver = () => search.isOver || waiting.isOver;
+  for await (const slice of inSlices(message.chunks(), turn, isOver)) {
+    if (isOver()) break;
+    search.push(slice);
   }
   if (!waiting.isOver) search.end();
   const { reached } = search;

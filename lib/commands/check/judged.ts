@@ -6,7 +6,7 @@
 import type { Judge } from "../../checks/check.ts";
 import type { Judgement } from "../../mail/judgement.ts";
 import { type Mail, messageOf } from "../../mail/message.ts";
-import type { Clock, Files } from "../../ports/runtime.ts";
+import type { Clock, Files, Turn } from "../../ports/runtime.ts";
 import { newSpoolName } from "../../spool/directory.ts";
 import { SpoolFiles } from "../../spool/files.ts";
 import { Spool } from "../../spool/spool.ts";
@@ -17,6 +17,7 @@ export interface JudgingParts {
   readonly judge: Judge;
   readonly files: Files;
   readonly clock: Clock;
+  readonly turn: Turn;
   readonly pid: number;
   /** Aborted when the user wants no more. */
   readonly stop: AbortSignal;
@@ -94,8 +95,8 @@ class Spooled {
   #crLines = 0;
   #last: number | undefined;
 
-  constructor({ judge, files, pid }: JudgingParts, { spoolDirectory: directory }: JudgingOptions) {
-    this.files = new SpoolFiles(files, { directory, name: newSpoolName(pid), named: judge.needsFile });
+  constructor({ judge, files, pid, turn }: JudgingParts, { spoolDirectory: directory }: JudgingOptions) {
+    this.files = new SpoolFiles(files, { directory, name: newSpoolName(pid), named: judge.needsFile, turn });
     this.#spool = new Spool(this.files);
   }
 

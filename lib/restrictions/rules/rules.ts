@@ -9,19 +9,19 @@
 // message may name the zone of a DNS list that has a name for strangers. Then they see that name.
 
 import { type ListNames, withListNames } from "../../dns/list_names.ts";
+import type { Turn } from "../../ports/runtime.ts";
 import { replyFromText } from "../../smtp/reply.ts";
 import { nameOf, NO_NAME } from "../client_name.ts";
 import type { Restriction, RestrictionContext, Ruling } from "../restriction.ts";
 import type { Rule } from "./file.ts";
 import { type MatchedMail, matchesRule } from "./match.ts";
-import type { SharedTurn } from "../../wire/shared_turn.ts";
 
 export interface RulesOptions {
   /** The file's name, for the log. */
   readonly file: string;
   /** Milliseconds that deny_delay and noto_delay wait. */
   readonly delay: number;
-  readonly turn: SharedTurn;
+  readonly turn: Turn;
   readonly listNames: ListNames;
 }
 

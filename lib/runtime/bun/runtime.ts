@@ -28,6 +28,7 @@ import { appendErr, isErrInput, isErrJournal, isOutTerminal, isSpawned, stdioCon
 import type { Address, Runtime } from "../../ports/runtime.ts";
 import { WORKER_VARIABLE, workerSockets } from "../shared/children.ts";
 import { lazyResolver } from "../shared/resolver.ts";
+import { SharedTurn } from "../../wire/shared_turn.ts";
 
 export function bunRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
@@ -61,6 +62,7 @@ export function bunRuntime(): Runtime {
     variable: (name) => process.env[name],
     workerSockets: workerSockets(process.env[WORKER_VARIABLE]),
     clock,
+    turn: new SharedTurn(clock),
     machineTime,
     network,
     resolver: lazyResolver({ clock, network, files }),

@@ -21,6 +21,7 @@ import { appendErr, isErrInput, isErrJournal, isSpawned, StdioConn, writeSync } 
 import type { Address, Runtime } from "../../ports/runtime.ts";
 import { WORKER_VARIABLE, workerSockets } from "../shared/children.ts";
 import { lazyResolver } from "../shared/resolver.ts";
+import { SharedTurn } from "../../wire/shared_turn.ts";
 
 export function denoRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
@@ -54,6 +55,7 @@ export function denoRuntime(): Runtime {
     variable,
     workerSockets: workerSockets(variable(WORKER_VARIABLE)),
     clock,
+    turn: new SharedTurn(clock),
     machineTime: async () => (await import("./machine_time.ts")).machineTime(),
     network,
     resolver: lazyResolver({ clock, network, files }),

@@ -18,7 +18,6 @@ import { CHECKS, type LoadParts } from "../../../settings/catalogue.ts";
 import type { Settings } from "../../../settings/settings.ts";
 import { SpoolFiles } from "../../../spool/files.ts";
 import { bytesOf } from "../../../text/octets.ts";
-import { SharedTurn } from "../../../wire/shared_turn.ts";
 import type { Look, ScannerLook } from "../facts.ts";
 
 /** A scanner that needs longer for this message is of no use. */
@@ -33,7 +32,7 @@ export async function askScanners(
   settings: Settings,
   { text, isForeign }: { readonly text: string; readonly isForeign: boolean },
 ): Promise<Pick<Look, "scanners" | "notAsked">> {
-  const parts = { runtime, logger: NO_LOG, turn: new SharedTurn(runtime.clock), isTrial: true };
+  const parts = { runtime, logger: NO_LOG, isTrial: true };
   const { clamd, rspamd, spamd } = settings;
   const hasPassword = isForeign && rspamd.passwordFile !== undefined;
   const one = (address: Address) => ({ servers: [address] });
@@ -59,13 +58,13 @@ function ask(name: string, at: Address, load: Load) {
   return { name, at, load };
 }
 
-async function whyNoAnswer({ files, pid }: Runtime, load: Load, message: Message): Promise<string | undefined> {
+async function whyNoAnswer({ files, pid, turn }: Runtime, load: Load, message: Message): Promise<string | undefined> {
   const options: CheckOptions = {
     signal: new AbortController().signal,
     limit: SCAN_LIMIT,
     notice: () => {},
     // A scanner needs no file.
-    files: new SpoolFiles(files, { directory: "/nonexistent", name: String(pid), named: false }),
+    files: new SpoolFiles(files, { directory: "/nonexistent", name: String(pid), named: false, turn }),
   };
   try {
     const [check] = [await load()].flat();
