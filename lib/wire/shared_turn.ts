@@ -11,12 +11,15 @@ const TURN = 2;
 
 export class SharedTurn implements Turn {
   readonly #clock: Clock;
+  readonly #nextTurn: (go: () => void) => unknown;
   readonly #waiting: (() => void)[] = [];
   /** When work began in this turn of the event loop; undefined if none did. */
   #start: number | undefined;
 
-  constructor(clock: Clock) {
+  /** `nextTurn` calls `go` in the next turn of the event loop. */
+  constructor(clock: Clock, nextTurn: (go: () => void) => unknown = (go) => clock.after(0, go)) {
     this.#clock = clock;
+    this.#nextTurn = nextTurn;
   }
 
   async share(): Promise<void> {
@@ -26,7 +29,7 @@ export class SharedTurn implements Turn {
 
   #begin(): void {
     this.#start = this.#clock.now();
-    this.#clock.after(0, () => {
+    this.#nextTurn(() => {
       this.#start = undefined;
       const next = this.#waiting.shift();
       if (!next) return;

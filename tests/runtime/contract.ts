@@ -1089,6 +1089,31 @@ sys.stdin.read()
       assert.ok(clock.now() - start >= 75);
     },
   },
+  {
+    name: "turn: work that shares it looks at the sockets in each turn, while a file is written",
+    play: ({ clock, files, network, turn }, dir) =>
+      withListener(network, async (listener, port) => {
+        const conn = await network.connect({ transport: "tcp", host: "127.0.0.1", port }, CONNECT_LIMIT);
+        const far = await listener.accept();
+        const file = await files.create(`${dir}/written`);
+        let writing = Promise.resolve();
+        for (let round = 0; round < 10; round++) {
+          let hasHeard = false;
+          void far.read(new Uint8Array(10)).then(() => hasHeard = true);
+          let turns = 0;
+          for (; turns < 200 && !hasHeard; turns++) {
+            for (const start = clock.now(); clock.now() - start < 1;);
+            await writing;
+            writing = file.append(new Uint8Array(100_000));
+            if (turns === 5) await conn.write(octets("x"));
+            await turn.share();
+          }
+          assert.ok(turns < 25, `${turns} turns until a peer was heard`);
+        }
+        await writing;
+        for (const one of [conn, far, file]) one.close();
+      }),
+  },
 ];
 
 // A child's view of itself. Python ignores SIGPIPE, and gives it back to its own children; signals from 32 on are libc's.

@@ -62,7 +62,8 @@ export function bunRuntime(): Runtime {
     variable: (name) => process.env[name],
     workerSockets: workerSockets(process.env[WORKER_VARIABLE]),
     clock,
-    turn: new SharedTurn(clock),
+    // A timer would take a millisecond.
+    turn: new SharedTurn(clock, setImmediate),
     machineTime,
     network,
     resolver: lazyResolver({ clock, network, files }),

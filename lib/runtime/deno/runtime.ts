@@ -23,6 +23,16 @@ import { WORKER_VARIABLE, workerSockets } from "../shared/children.ts";
 import { lazyResolver } from "../shared/resolver.ts";
 import { SharedTurn } from "../../wire/shared_turn.ts";
 
+let loaded: Promise<typeof import("./next_turn.ts")> | undefined;
+
+// Nearly no message in spawn mode needs it.
+async function nextTurn(go: () => void): Promise<void> {
+  const module = await (loaded ??= import("./next_turn.ts")).catch(() => undefined);
+  // An upgrade may have removed the file.
+  if (!module) after(0, go);
+  else await module.nextTurn(go);
+}
+
 export function denoRuntime(): Runtime {
   const clock = { now: () => performance.now(), after };
   const network = {
@@ -55,7 +65,7 @@ export function denoRuntime(): Runtime {
     variable,
     workerSockets: workerSockets(variable(WORKER_VARIABLE)),
     clock,
-    turn: new SharedTurn(clock),
+    turn: new SharedTurn(clock, nextTurn),
     machineTime: async () => (await import("./machine_time.ts")).machineTime(),
     network,
     resolver: lazyResolver({ clock, network, files }),
