@@ -13,7 +13,7 @@ const SERVE = new URL("lib/commands/serve.ts", ROOT);
  * How much may be loaded. Each file costs about 0.1 ms, on Deno. The rows of the catalogue are a large part of it.
  * Where systemd runs, each line of the log needs the journal's protocol.
  * Each line of a session is in a room of lib/text/rooms.ts.
- * What reads the files of a large message shares the event loop.
+ * What reads or removes the files of a large message shares the event loop.
  */
 const FILES = 79;
 const OCTETS = 373_000;
