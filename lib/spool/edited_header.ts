@@ -13,7 +13,7 @@ import {
   headerSteps,
 } from "../mime/header.ts";
 import type { Turn } from "../ports/runtime.ts";
-import { CR, LF } from "../text/octets.ts";
+import { concat, CR, LF } from "../text/octets.ts";
 import type { LineEnds } from "../smtp/dot_codec.ts";
 import { inSlices } from "../wire/slices.ts";
 import type { SpoolFiles } from "./files.ts";
@@ -138,8 +138,9 @@ class EditedHeader implements Content {
   async *chunks(): AsyncGenerator<Uint8Array> {
     const editor = new HeaderEditor(this.#edit);
     for await (const chunk of this.#inTurns.chunks(() => editor.isOver)) {
-      if (editor.isOver) yield chunk;
-      else yield* editor.push(chunk);
+      const parts = editor.isOver ? [chunk] : editor.push(chunk);
+      // Each piece may become a write.
+      if (parts.length > 0) yield concat(parts);
     }
     if (!editor.isOver) yield* editor.end();
   }
