@@ -165,7 +165,7 @@ async function receive(
       client.consume(decoder.consumed);
       spool.filled(count);
       if (isIdWanted && (decoder.done || tooLarge() || spool.size >= HEADER_LIMIT)) {
-        messageId = messageIdOf(spool.beginning);
+        messageId = messageIdOf(spool.beginning.subarray(0, HEADER_LIMIT));
         isIdWanted = false;
       }
       if (decoder.done) await spool.settle(decoder.crLines);

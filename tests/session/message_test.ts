@@ -600,6 +600,9 @@ Deno.test("a message's log line has its Message-ID, at any size and with any out
     },
     // In the header, and of the message itself.
     { content: "\r\nMessage-ID: <a@b>\r\n", logged: / nrcpt=1 size=/ },
+    { content: `${"a:\r\n".repeat(20_000)}Message-ID: <a@b>\r\n${LARGE_TEXT}`, logged: / message_id=<a@b> / },
+    // Beyond the octets in which it is looked for.
+    { content: `${"a:\r\n".repeat(30_000)}Message-ID: <a@b>\r\n${LARGE_TEXT}`, logged: / nrcpt=1 size=/ },
   ];
   for (const { content, options = {}, logged } of rows) {
     const talk = await conversation(options);
