@@ -44,8 +44,9 @@ async function countCrLines(content: Readable, limit: number): Promise<number> {
   let count = 0;
   let last: number | undefined;
   for await (const chunk of content.chunks()) {
-    for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, at + 1)) {
-      if ((at === 0 ? last : chunk[at - 1]) === CR && ++count === limit) return count;
+    // A search for the next LF would take much longer where there are many.
+    for (let at = 0; at < chunk.length; at++) {
+      if (chunk[at] === LF && (at === 0 ? last : chunk[at - 1]) === CR && ++count === limit) return count;
     }
     last = chunk.at(-1);
   }
