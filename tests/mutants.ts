@@ -648,7 +648,7 @@ const ROWS: readonly Row[] = [
   [
     "strangers write X-Postprox",
     "settings/load_judge.ts",
-    "quarantined(tags ? judges.withoutTags(bypassed, parts.turn) : bypassed);",
+    "quarantined(tags ? judges.withoutTags(bypassed, parts.runtime.turn) : bypassed);",
     "quarantined(bypassed);",
     "blackbox/policy_test.ts",
   ],
@@ -896,8 +896,8 @@ const ROWS: readonly Row[] = [
   [
     "the password of rspamd is not sent",
     "settings/catalogue.ts",
-    "rspamdCheck(runtime, { servers, timeout, password, turn })",
-    "rspamdCheck(runtime, { servers, timeout, password: undefined, turn })",
+    "rspamdCheck(runtime, { servers, timeout, password, turn: runtime.turn })",
+    "rspamdCheck(runtime, { servers, timeout, password: undefined, turn: runtime.turn })",
     "blackbox/rspamd_test.ts",
   ],
 
@@ -1019,7 +1019,15 @@ const ROWS: readonly Row[] = [
     "spool/",
     "blackbox/spool_test.ts",
   ],
-  ["spool files are left", "spool/files.ts", "this.disk.remove(path)))", "path))", "spool/"],
+  ["spool files are left", "spool/files.ts", "this.disk.remove(path)])", "path])", "spool/"],
+  ["a large message holds the event loop", "spool/content.ts", "    if (at > 0) await turn?.share();\n", "", "wire/"],
+  [
+    "a large message holds the event loop while it comes",
+    "session/message.ts",
+    "    if (decoder.size > SHARED_FROM) await turn.share();\n",
+    "",
+    "session/message_test.ts",
+  ],
   [
     "two readers of a file share one place",
     "runtime/deno/files.ts",
