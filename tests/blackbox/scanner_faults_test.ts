@@ -192,5 +192,6 @@ async function playLane(test: Deno.TestContext, { mode, scanner, isDeferring, co
 }
 
 Deno.test("Faults of scanners", async (test) => {
-  await Promise.all(LANES.map((lane) => playLane(test, lane)));
+  const ends = await Promise.allSettled(LANES.map((lane) => playLane(test, lane)));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
 });
