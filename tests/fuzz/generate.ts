@@ -20,6 +20,7 @@ const RCPT = ["RCPT TO:<c@d>\r\n", "rcpt to:<e@f> NOTIFY=NEVER\r\n", 'RCPT TO:<"
 const AUTH = ["AUTH LOGIN\r\n", "auth plain AGEAYg==\r\n", "AUTH CRAM-MD5\r\n"];
 
 const LISTED = `XFORWARD ADDR=${LISTED_CLIENT} HELO=x+20y\r\n`;
+const NOT_LISTED = "XFORWARD ADDR=192.0.2.10 HELO=x+20y\r\n";
 
 const COMMANDS = [
   ...HELLO,
@@ -41,6 +42,7 @@ const COMMANDS = [
   "HELP\r\n",
   "ETRN x\r\n",
   LISTED,
+  NOT_LISTED,
   "XFORWARD NAME=[UNAVAILABLE]\r\n",
   "STARTTLS\r\n",
   "BDAT 10 LAST\r\n",
@@ -243,7 +245,9 @@ export function generate(random: Random): Input {
     const { scanners, contentRules, helper, extchk, then, bypass } = settings;
     const isWhole = (scanners || contentRules || helper || extchk || then || bypass) && chance(0.6, random);
     const parts = leadTo(isWhole ? 5 : Math.floor(random() * 7), random);
-    if ((settings.restricts || bypass) && parts.length > 1 && chance(0.5, random)) parts.splice(1, 0, LISTED);
+    if ((settings.restricts || bypass) && parts.length > 1 && chance(0.5, random)) {
+      parts.splice(1, 0, pick([LISTED, LISTED, NOT_LISTED], random));
+    }
     steps.push(...packets(parts, random));
     for (let count = Math.floor(random() * 4); count > 0; count--) steps.push(hostile(random));
     if (chance(0.5, random)) steps.push(...packets([content(random) + DOT], random));
