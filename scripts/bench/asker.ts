@@ -37,6 +37,10 @@ export class Asker implements Disposable {
     await this.#ask(`${MESSAGE}.\r\n`, "250");
   }
 
+  async sayNoop(): Promise<void> {
+    await this.#ask("NOOP\r\n", "250");
+  }
+
   async quit(): Promise<void> {
     await this.#ask("QUIT\r\n", "221");
   }

@@ -10,6 +10,7 @@ import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
 import { relays, spamScanners, virusScanners } from "./postfix.ts";
 import { proxies } from "./proxies.ts";
+import { scanned } from "./scanned.ts";
 import { spawn } from "./spawn.ts";
 import { urls } from "./urls.ts";
 
@@ -24,6 +25,7 @@ export const GROUPS: readonly Group[] = [
   urls,
   helper,
   large,
+  scanned,
   latency,
   memory,
   growth,
