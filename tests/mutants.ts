@@ -1019,7 +1019,7 @@ const ROWS: readonly Row[] = [
     "spool/",
     "blackbox/spool_test.ts",
   ],
-  ["spool files are left", "spool/files.ts", "this.disk.remove(path)])", "path])", "spool/"],
+  ["spool files are left", "spool/files.ts", "this.disk.remove(path)))", "path))", "spool/"],
   ["a large message holds the event loop", "spool/content.ts", "    if (at > 0) await turn?.share();\n", "", "wire/"],
   [
     "a large message holds the event loop while it comes",

@@ -54,24 +54,16 @@ export class SpoolFiles {
     this.#open.push(file);
   }
 
-  /** Undefined if there is nothing to remove. Between large files, others have their turns: to free one takes milliseconds. */
-  remove(areLarge: boolean): Promise<void> | undefined {
+  /** Undefined if there is nothing to remove. */
+  remove(): Promise<void> | undefined {
     const hasFiles = this.#open.length > 0 || this.#paths.length > 0 || this.#mark !== undefined;
-    return hasFiles ? this.#removeAll(areLarge) : undefined;
+    return hasFiles ? this.#removeAll() : undefined;
   }
 
-  async #removeAll(areLarge: boolean): Promise<void> {
-    const { turn } = this.#options;
-    for (const file of this.#open.splice(0)) {
-      if (areLarge) await turn.share();
-      file.close();
-    }
+  async #removeAll(): Promise<void> {
+    for (const file of this.#open.splice(0)) file.close();
     // If one removal fails, the others still happen.
-    const removals: PromiseSettledResult<void>[] = [];
-    for (const path of this.#paths.splice(0)) {
-      if (areLarge) await turn.share();
-      removals.push(...await Promise.allSettled([this.disk.remove(path)]));
-    }
+    const removals = await Promise.allSettled(this.#paths.splice(0).map((path) => this.disk.remove(path)));
     const file = await this.#mark;
     this.#mark = undefined;
     if (file) {

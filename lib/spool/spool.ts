@@ -106,7 +106,7 @@ export class Spool implements Content {
 
   /** Forgets the message and removes its files. */
   remove(): Promise<void> | undefined {
-    const removeFiles = () => this.#files.remove(this.#size > MEMORY_LIMIT);
+    const removeFiles = () => this.#files.remove();
     return this.#writing ? this.#writing.then(removeFiles, removeFiles) : removeFiles();
   }
 

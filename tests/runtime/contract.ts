@@ -822,13 +822,14 @@ sys.stdin.read()
     },
   },
   {
-    name: "files: remove takes files, links and directories, and does not mind what is gone",
+    name: "files: remove takes files of any size, links and directories, and does not mind what is gone",
     play: async ({ files }, dir) => {
       fs.mkdirSync(`${dir}/full/deep`, { recursive: true });
       fs.writeFileSync(`${dir}/full/deep/file`, "");
       fs.writeFileSync(`${dir}/kept`, "");
       fs.symlinkSync(`${dir}/kept`, `${dir}/link`);
-      for (const name of ["full", "link", "none"]) await files.remove(`${dir}/${name}`);
+      fs.writeFileSync(`${dir}/large`, new Uint8Array(2_000_000));
+      for (const name of ["full", "link", "none", "large"]) await files.remove(`${dir}/${name}`);
       assert.deepEqual(await files.list(dir), ["kept"]);
       await rejects(files.list(`${dir}/none`), "missing");
     },

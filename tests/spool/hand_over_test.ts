@@ -101,7 +101,7 @@ Deno.test("giveRecipients writes all recipients, each on its own line", async ()
     assert.equal(lines.pop(), "");
     assert.deepEqual(lines, recipients);
     assert.equal(disk.handles, 0);
-    await files.remove(false);
+    await files.remove();
     assert.deepEqual(disk.paths, []);
   }
 });

@@ -141,7 +141,7 @@ Deno.test("rulesRestriction lets others have their turns between its rules", asy
   assert.ok(turns >= 20, `${turns} turns`);
 });
 
-/** Files whose operations take no turn of the event loop, but work: a millisecond for each piece, and more to remove one. */
+/** Files whose reads take no turn of the event loop, and a millisecond of work for each piece. */
 class BusyDisk extends FakeDisk {
   readonly #work: WorkClock;
 
@@ -156,11 +156,6 @@ class BusyDisk extends FakeDisk {
 
   override async open(path: string): Promise<File> {
     return this.#busy(await super.open(path));
-  }
-
-  override async remove(path: string): Promise<void> {
-    this.#work.work(4);
-    await super.remove(path);
   }
 
   #busy(file: File): File {
@@ -267,13 +262,6 @@ const READERS: Readonly<Record<string, (large: Large) => Promise<unknown>>> = {
     const version = await outfile.written({ ...content, crLines: 2 } as Spool);
     await readAll(version!);
     await version!.file();
-  },
-  "the removal of its files": async ({ content, files, clock }) => {
-    await giveCopy(files, content);
-    await content.file();
-    const before = clock.now();
-    await content.remove();
-    assert.equal(clock.now() - before, 8);
   },
   "another header": async ({ content, files, turn }) => {
     const edits = [{ changes: [{ do: "add", name: "X", value: "y" } as const] }];

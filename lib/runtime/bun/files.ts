@@ -58,6 +58,9 @@ function openFile(path: string, { flags, mode }: { flags: number; mode?: number 
 // the page cache in a few microseconds. In a new process the first call that needs a thread costs 1.5 milliseconds.
 const AT_ONCE = 16384;
 
+// To free a file of 50 MB takes 6 ms. So that is for a thread, too. In octets.
+const LARGE = 1_000_000;
+
 // The kernel's clock for files may be behind ours, but not as much as this.
 const BACK = 1000;
 
@@ -198,7 +201,9 @@ export async function rename(from: string, to: string): Promise<void> {
 
 export async function remove(path: string): Promise<void> {
   try {
-    removeAny(path);
+    const facts = fs.lstatSync(path);
+    if (facts.isFile() && facts.size > LARGE) await promised((done) => fs.unlink(path, (error) => done(error, 0)));
+    else removeAny(path);
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw ioError(error, `cannot remove ${path}`);
   }
