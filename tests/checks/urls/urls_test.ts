@@ -104,7 +104,7 @@ async function judge(message: string, world: World): Promise<Judged> {
 const saying = (verdict: Verdict) => "reply" in verdict ? replyText(verdict.reply) : verdict.kind;
 const body = (text: string) => `Subject: x\n\n${text}\n`;
 
-/** A message of a hundred pieces, with a host in the first one and another one in the last one. */
+/** A message of many pieces, with a host in the first one and another one in the last one. */
 const LONG = body(`http://first.example/\n${"A line of a long message.\n".repeat(31_500)}http://evil.example/`);
 
 const LISTED = ["127.0.0.2"];
@@ -352,9 +352,8 @@ const ROWS: readonly Row[] = [
     message: LONG,
     rhsbl: ["dbl.test"],
     answers: { "evil.example.dbl.test A": LISTED },
-    pieceTakes: 100,
+    pieceTakes: 10,
     says: "550 5.7.1 evil.example is listed by dbl.test",
-    takes: 10_000,
   },
   {
     what: "a search that the end of its time stops",
