@@ -88,6 +88,7 @@ export const SUITES: readonly Suite[] = [
   { where: "blackbox/listen_test.ts", part: "a name with several addresses", needs: NAMESPACES },
   { where: "blackbox/listen_test.ts", part: "containers that share a spool", needs: NAMESPACES },
   { where: "blackbox/spool_test.ts", part: "a full disk", needs: NAMESPACES },
+  { where: "blackbox/quarantine_test.ts", part: "a quarantine on a full disk", needs: NAMESPACES },
   { where: "blackbox/reload_test.ts", part: "a reload of a service that has given up root", needs: ["root"] },
   { where: "blackbox/user_test.ts", part: "a program that gives up root", needs: ["root"] },
   { where: "blackbox/user_test.ts", part: "a user with more groups", needs: NAMESPACES },

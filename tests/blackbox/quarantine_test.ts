@@ -262,7 +262,7 @@ table("A copy that cannot be kept", { options, filter: true, together: true }, [
 for (const mode of ["spawn", "listen"] as const) {
   Deno.test({
     name: `A full disk under the quarantine (${mode} mode)`,
-    ignore: isLeftOut("a full disk"),
+    ignore: isLeftOut("a quarantine on a full disk"),
     fn: () => onFullDisk(mode),
   });
 }

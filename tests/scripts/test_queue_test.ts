@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { type Place, TestQueue } from "../../scripts/test_queue.ts";
 import { fromFileUrl } from "../e2e/paths.ts";
-import { ALONE, LONG, WAITING } from "../needs.ts";
+import { ALONE, LONG, SUITES, WAITING } from "../needs.ts";
 
 const ALONE_ONE = "e2e/package_test.ts";
 const ALONE_WAITS = "e2e/postfix_config_lines_test.ts";
@@ -46,3 +46,22 @@ Deno.test("the files that tests/needs.ts names are there", () => {
     assert.ok(existsSync(fromFileUrl(new URL(`../${name}`, import.meta.url))), name);
   }
 });
+
+Deno.test("a test that leaves out a part has a row of its own file in tests/needs.ts", () => {
+  let count = 0;
+  for (const file of testFiles(new URL("../", import.meta.url))) {
+    const text = Deno.readTextFileSync(file);
+    for (const [, part] of text.matchAll(/isLeftOut\("([^"]+)"\)/g)) {
+      count++;
+      const row = SUITES.find((suite) => suite.part === part);
+      assert.ok(row && file.pathname.endsWith(`/tests/${row.where}`), `${file.pathname}: ${part}`);
+    }
+  }
+  assert.ok(count > 10, `${count} parts were found`);
+});
+
+function testFiles(folder: URL): URL[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? testFiles(new URL(`${name}/`, folder)) : name.endsWith("_test.ts") ? [new URL(name, folder)] : []
+  );
+}
