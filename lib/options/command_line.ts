@@ -108,7 +108,7 @@ class Reader implements CommandLine<unknown> {
     const equals = word.indexOf("=");
     const row = this.#findLong(equals === -1 ? word.slice(2) : word.slice(2, equals));
     if (!row.kind) {
-      if (equals !== -1) throw new UsageError(`option --${row.long} takes no value: ${SEE_HELP}`);
+      if (equals !== -1) throw new UsageError(`option --${row.long} takes no value: give --${row.long} alone`);
       return this.#take(row, "");
     }
     if (equals !== -1) return this.#take(row, word.slice(equals + 1));
@@ -164,5 +164,5 @@ class Reader implements CommandLine<unknown> {
 }
 
 function missingValue(name: string, { kind }: OptionRow): never {
-  throw new UsageError(`option ${name} needs a value: ${name} ${kind?.shown}`);
+  throw new UsageError(`option ${name} needs a value: give ${name} ${kind?.shown}`);
 }

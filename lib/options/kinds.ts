@@ -32,7 +32,9 @@ export const SECONDS: Kind<number> = {
     const seconds = /^[0-9]+(?:\.[0-9]+)?$/.test(text) ? Number(text) : NaN;
     const milliseconds = Math.round(seconds * 1000);
     if (milliseconds > 0 && seconds <= SECONDS_LIMIT) return milliseconds;
-    throw new UsageError(`${quote(text)} is no time limit: give a number of seconds above 0, such as 30`);
+    throw new UsageError(
+      `${quote(text)} is no time limit: give seconds from 0.001 to ${SECONDS_LIMIT}, such as 30`,
+    );
   },
   print: (milliseconds) => String(milliseconds / 1000),
 };
@@ -44,23 +46,22 @@ export const SIZE: Kind<number> = {
     const parts = /^([0-9]{1,12})([KMG]?)$/i.exec(text);
     const size = parts ? Number(parts[1]) * 1024 ** " KMG".indexOf(parts[2]!.toUpperCase() || " ") : 0;
     if (size > 0) return size;
-    throw new UsageError(`${quote(text)} is no size: give a number of octets above 0, such as 10240000 or 10M`);
+    throw new UsageError(`${quote(text)} is no size: give octets from 1 to 999999999999, such as 10240000 or 10M`);
   },
   print: String,
 };
 
-export const COUNT: Kind<number> = {
-  shown: "N",
-  parse: (text) => {
-    const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
-    if (count > 0) return count;
-    throw new UsageError(`${quote(text)} is no number: give one above 0, such as 100`);
-  },
-  print: String,
-};
+/** A whole number above 0. */
+export const COUNT: Kind<number> = { shown: "N", parse: (text) => parseCount(text, 1), print: String };
 
 /** A `COUNT` or 0. */
-export const COUNT_OR_0: Kind<number> = { ...COUNT, parse: (text) => text === "0" ? 0 : COUNT.parse(text) };
+export const COUNT_OR_0: Kind<number> = { ...COUNT, parse: (text) => text === "0" ? 0 : parseCount(text, 0) };
+
+function parseCount(text: string, least: number): number {
+  const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
+  if (count > 0) return count;
+  throw new UsageError(`${quote(text)} is no whole number: give one from ${least} to 999999999, such as 100`);
+}
 
 /** A number. It may have a sign and a fraction. */
 export const SCORE: Kind<number> = {
@@ -68,7 +69,9 @@ export const SCORE: Kind<number> = {
   parse: (text) => {
     // There is no -0.
     if (/^[+-]?[0-9]{1,6}(?:\.[0-9]{1,3})?$/.test(text)) return Number(text) + 0;
-    throw new UsageError(`${quote(text)} is no score: give a number, such as 15 or 7.5`);
+    throw new UsageError(
+      `${quote(text)} is no score: give a number of 6 digits and 3 decimals at most, such as 15 or 7.5`,
+    );
   },
   print: String,
 };
@@ -79,7 +82,7 @@ export const FACTOR: Kind<number> = {
   parse: (text) => {
     const factor = /^[0-9]{1,4}(?:\.[0-9]+)?$/.test(text) ? Number(text) : 0;
     if (factor >= 1) return factor;
-    throw new UsageError(`${quote(text)} is no factor: give a number of at least 1, such as 1.5`);
+    throw new UsageError(`${quote(text)} is no factor: give a number from 1 to 9999, such as 1.5`);
   },
   print: String,
 };

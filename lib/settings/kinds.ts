@@ -50,7 +50,9 @@ export const LIST_NAME: Kind<readonly [zone: string, name: string]> = {
       );
     }
     if (/^[ -~]*[!-~][ -~]*$/.test(name)) return [zone, name];
-    throw new UsageError(`${quote(text)} has no text for a reply after "=": give printable ASCII`);
+    throw new UsageError(
+      `${quote(text)} has no text for a reply after "=": give printable ASCII, such as ${zone}=our list`,
+    );
   },
   print: ([zone, name]) => `${zone}=${name}`,
 };
@@ -95,8 +97,9 @@ export const LOG: Kind<LogTarget> = {
     if (text === "syslog") return SYSLOG;
     if (text.startsWith("syslog:/")) return { kind: "syslog", path: text.slice("syslog:".length) };
     if (text.includes("/")) return { kind: "file", path: text };
+    const path = /^[\w.-]+$/.test(text) ? `./${text}` : "./postprox.log";
     throw new UsageError(
-      `${quote(text)} is no place for a log: give syslog, stderr or the path of a file, such as ${quote(`./${text}`)}`,
+      `${quote(text)} is no place for a log: give syslog, syslog:SOCKET, stderr or the path of a file, such as ${path}`,
     );
   },
   print: (target) => {

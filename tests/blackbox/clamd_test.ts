@@ -129,7 +129,7 @@ Deno.test("A wrong address or time of a scanner is refused at start, with what w
       ["--clamd=::1:3310", '"::1:3310" is no server address'],
       ["--clamd=[::1]", '"[::1]" has no port'],
       [`--clamd=unix:/${"x".repeat(200)}`, "has a path that is too long"],
-      ["--scan-timeout=0", '"0" is no time limit: give a number of seconds above 0, such as 30'],
+      ["--scan-timeout=0", '"0" is no time limit: give seconds from 0.001 to 604800, such as 30'],
       ["--scan-timeout=soon", '"soon" is no time limit'],
     ] as const
   ) {

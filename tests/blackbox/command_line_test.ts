@@ -100,7 +100,13 @@ const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["nothing at all", [], /HOST/i],
   ["an unknown option", ["127.0.0.1:25", "--frobnicate"], /frobnicate/],
   ["a value that is no time", ["127.0.0.1:25", "-t", "soon"], /soon/],
-  ["an option without its value", ["127.0.0.1:25", "-c"], /c/],
+  ["an option without its value", ["127.0.0.1:25", "-c"], /option -c needs a value: give -c COMMAND/],
+  [
+    "an action that there is not",
+    ["127.0.0.1:25", "--action=clamd=keep"],
+    /--action: "clamd=keep" is not known: give /,
+  ],
+  ["networks that are none", ["127.0.0.1:25", "--bypass=localhost"], /--bypass: "localhost" is no network: give /],
 ];
 
 Deno.test("Wrong use: one line on standard error, status 64", async (test) => {

@@ -495,10 +495,10 @@ Deno.test("A wrong rules file under spawn(8): 421 4.3.5 and nothing else", async
 Deno.test("Wrong values of the tar pit", async (test) => {
   for (
     const [word, named] of [
-      ["--tarpit-after=-1", /"-1" is no number/],
-      ["--tarpit-after=1.5", /"1\.5" is no number/],
+      ["--tarpit-after=-1", /"-1" is no whole number: give one from 0 to/],
+      ["--tarpit-after=1.5", /"1\.5" is no whole number/],
       ["--tarpit-delay=0", /"0" is no time limit/],
-      ["--tarpit-multiplier=0.5", /"0\.5" is no factor: give a number of at least 1, such as 1\.5/],
+      ["--tarpit-multiplier=0.5", /"0\.5" is no factor: give a number from 1 to 9999, such as 1\.5/],
       ["--tarpit-multiplier=x", /"x" is no factor/],
       ["--tarpit-max=", /"" is no time limit/],
       ["--rules-delay=soon", /"soon" is no time limit/],

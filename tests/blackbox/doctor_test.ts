@@ -178,7 +178,7 @@ const USES: readonly (readonly [words: readonly string[], status: number, says: 
     /^postprox: option --send: "nonsense here" is no mail address: give one such as .*\n$/,
   ],
   [["--send=<>"], 64, /^postprox: option --send: a test message needs a recipient: give ADDRESS\n$/],
-  [["--send"], 64, /^postprox: option --send needs a value: --send ADDRESS\n$/],
+  [["--send"], 64, /^postprox: option --send needs a value: give --send ADDRESS\n$/],
   [["-t", "0"], 64, /^postprox: option -t, --timeout: "0" is no time limit.*\n$/],
   [["127.0.0.1:99999"], 64, /^postprox: "127\.0\.0\.1:99999" has no valid port.*\n$/],
   [["--config=/nonexistent/file"], 75, /^postprox: option --config: .*\n$/],

@@ -126,7 +126,7 @@ Deno.test("Wrong options of spamd are refused at start, with what would be right
       [["--spamd=127.0.0.1"], '"127.0.0.1" has no port'],
       [["--spamd=unix:"], '"unix:" has no path'],
       [["--spamd-reject=15"], "give --spamd=ADDRESS too"],
-      [[asked, "--spamd-reject="], '"" is no score: give a number, such as 15 or 7.5'],
+      [[asked, "--spamd-reject="], '"" is no score: give a number of 6 digits and 3 decimals at most, such as 15 or 7.5'],
       [[asked, "--spamd-reject=high"], '"high" is no score'],
       [[asked, "--spamd-reject=1,5"], '"1,5" is no score'],
     ] as const
