@@ -29,8 +29,17 @@ export async function checkListenOptions(
   mistakes.throwAll();
 }
 
-function mistakesWith({ stdio }: Runtime, { settings: { listen } }: Line, { transport }: Address): string[] {
+function mistakesWith(
+  { stdio }: Runtime,
+  { settings: { helper, listen }, given }: Line,
+  { transport }: Address,
+): string[] {
   const found: string[] = [];
+  // The command line may take the helper of a file away. What the file says of its count then does no harm.
+  const { command, count } = SETTINGS.helper;
+  if (helper.command === "" && isGiven(given, count, helper.count) && !given.some(({ row }) => row === command)) {
+    found.push("option --helpers: no helper is asked: give --helper=COMMAND too");
+  }
   if (transport === "tcp" && listen.metrics?.transport !== "unix" && listen.socketMode !== undefined) {
     found.push("option --socket-mode is for unix sockets, and -l is a port: give -l unix:PATH, or leave it out");
   }
@@ -58,10 +67,12 @@ function mistakesWithout({ settings: { helper, listen }, given }: Line): string[
     [SETTINGS.listen.workers, listen.workers, asMode],
     [SETTINGS.listen.user, listen.user, `${asMode}, or user= in master.cf`],
   ];
-  // A file may have all defaults, as --print-config shows them.
-  const isGiven = (row: Setting<unknown>, value: unknown) =>
-    value !== row.default || (value !== "" && given.some((one) => one.row === row));
-  return rows.flatMap(([row, value, hint]) => isGiven(row, value) ? `option --${row.long}${hint}` : []);
+  return rows.flatMap(([row, value, hint]) => isGiven(given, row, value) ? `option --${row.long}${hint}` : []);
+}
+
+// A file may have all defaults, as --print-config shows them.
+function isGiven(given: Line["given"], row: Setting<unknown>, value: unknown): boolean {
+  return value !== row.default || (value !== "" && given.some((one) => one.row === row));
 }
 
 /** Throws a `UsageError` if `metrics` is where mail comes to, or where it goes on to. */

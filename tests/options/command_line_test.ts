@@ -7,6 +7,7 @@ import { run } from "../../lib/app.ts";
 import { readWords } from "../../lib/commands/commands.ts";
 import { postfixLine } from "../../lib/commands/postfix_config.ts";
 import { SETTINGS } from "../../lib/settings/settings.ts";
+import { bytesOf } from "../../lib/text/octets.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
 type Changes = Readonly<Record<string, unknown>>;
@@ -246,6 +247,9 @@ const WRONG: readonly [args: readonly string[], words: RegExp][] = [
   [["--max-clients=4", "mx"], /--max-clients is for listen mode: give -l .*maxproc in master\.cf/],
   [["--max-clients=1000", "--check-config", "mx"], /--max-clients is for listen mode/],
   [["--helpers=3", "mx"], /--helpers: programs that stay are for listen mode: give -l/],
+  [["--helpers=3", "-l", "1", "mx"], /--helpers: no helper is asked: give --helper=COMMAND too/],
+  // The default, too.
+  [["--helpers=2", "-l", "1", "mx", "--check-config"], /--helpers: no helper is asked: give --helper=COMMAND too/],
   [["--metrics=9825", "mx"], /--metrics is for listen mode: give -l/],
   [["--socket-mode=0660", "mx"], /--socket-mode is for listen mode: give -l/],
   [["--socket-mode=0660", "-l", "1", "--metrics=2", "mx"], /--socket-mode is for unix sockets/],
@@ -308,6 +312,12 @@ async function complaint(args: readonly string[]): Promise<string> {
 
 Deno.test("wrong use gives one line that says what would be right", async () => {
   for (const [args, words] of WRONG) assert.match(await complaint(args), words);
+});
+
+Deno.test("a count of helpers in a file is right when the command line takes the helper away", async () => {
+  const runtime = new FakeRuntime();
+  runtime.files.replace("/config", bytesOf("next-hop = mx\nlisten = 1\nhelper = x\nhelpers = 3\n"));
+  assert.equal(await run(runtime, ["--config=/config", "--helper=", "--check-config"]), 0, runtime.err);
 });
 
 Deno.test("hostile words cannot break that line", async () => {
