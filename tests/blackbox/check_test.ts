@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
-import { runCommand, runProgram } from "../e2e/start.ts";
+import { runCommand, runOnTerminal, runProgram } from "../e2e/start.ts";
 import { CLAMD, contentOf } from "../fakes/clamd.ts";
 import { messageIn, RSPAMD } from "../fakes/rspamd.ts";
 import { FakeScanner } from "../fakes/scanner.ts";
@@ -223,6 +223,48 @@ Deno.test("check asks all checks in their order, and each step sees what the ste
   for (const name of ["extchk", "helper", "command", "then1", "then2"]) {
     assert.equal(Deno.readTextFileSync(`${dir}/seen-${name}`), left, name);
     left += `${name}\n`;
+  }
+});
+
+Deno.test("check takes the options of the file of --config, and the command line has precedence", async () => {
+  using bed = new Bed();
+  const file = `${bed.dir}/postprox.conf`;
+  Deno.writeTextFileSync(`${bed.dir}/filter`, FILTER);
+  // A service may run with the same file.
+  const lines = ["next-hop = 127.0.0.1:1", "listen = 127.0.0.1:2", `command = . ${bed.dir}/filter`];
+  const write = (...more: string[]) => Deno.writeTextFileSync(file, [...lines, ...more, ""].join("\n"));
+  const check = (...words: string[]) => bed.check(`--config=${file}`, ...words, bed.put("a", BAD));
+  write("action = command=discard");
+  said(await check(), 1, /\/a: discard command: 250 2\.0\.0 Ok: discarded \(command/);
+  said(await check("--action=command=tag"), 0, /\/a: tag \(command/);
+  said(await check("-c", "", "--dry-run"), 64, /^$/, /:4: action = command=discard: no check command looks at mail: /);
+  write("timeout = 0", "lost = 1");
+  const place = RegExp.escape(file);
+  said(
+    await check(),
+    64,
+    /^$/,
+    new RegExp(`^postprox: ${place}:4: timeout = 0: .*\npostprox: ${place}:5: lost = 1: .*\n$`),
+  );
+});
+
+Deno.test("check shows its progress on a terminal, and only there", async () => {
+  using bed = new Bed();
+  assert.equal(CLEAN.length, BAD.length);
+  bed.put("a", CLEAN);
+  bed.put("b", BAD);
+  const words = ["check", "-d", `${bed.dir}/spool`, "-c", FILTER, `${bed.dir}/mail`];
+  const { status, stdout } = await runOnTerminal(words);
+  assert.equal(status, 1, show(stdout, 2000));
+  const lines = [
+    String.raw`\S+/a: pass \(command [0-9.]+ ms\)\r\n\[#{15}-{15}\] 50 %, 1 checked\r\x1b\[K`,
+    String.raw`\S+/b: reject command: .* \(command [0-9.]+ ms\)\r\n\[#{30}\] 100 %, 2 checked\r\x1b\[K`,
+    String.raw`2 messages: 1 pass, 1 reject\r\n`,
+  ];
+  assert.match(stdout, new RegExp(`^${lines.join("")}`), show(stdout, 2000));
+  for (const ran of [await runOnTerminal([...words, "--json"]), await runProgram(words)]) {
+    assert.equal(ran.status, 1);
+    assert.ok(!["\x1b", "checked"].some((text) => ran.stdout.includes(text)), show(ran.stdout, 2000));
   }
 });
 

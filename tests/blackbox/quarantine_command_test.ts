@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { programWords } from "../e2e/program.ts";
-import { runCommand, runProgram } from "../e2e/start.ts";
+import { runCommand, runOnTerminal, runProgram } from "../e2e/start.ts";
 import { show, utf8 } from "../rig/octets.ts";
 import { Server } from "../rig/server.ts";
 import { until } from "../rig/wait.ts";
@@ -184,19 +184,14 @@ Deno.test("show gives all of a large message to a pipe, and its beginning to a t
   const id = kept.put(`Subject: large\n\n${"A line of text.\n".repeat(200_000)}the end\n`);
   const ran = await quarantine(kept, "show", id);
   said(ran, 0, /the end\n$/);
-  const { status, stdout } = await onTerminal(["quarantine", "show", id, `--quarantine=${kept.dir}`]);
+  const { status, stdout } = await runOnTerminal(["quarantine", "show", id, `--quarantine=${kept.dir}`]);
   assert.equal(status, 0);
   assert.match(stdout, /Subject: large/);
   assert.match(stdout, /\.\.\. [0-9]+ octets more: show it with "\| less", or read \//);
   assert.ok(stdout.length < 20_000);
   // A list has headings there.
-  assert.match((await onTerminal(["quarantine", "list", `--quarantine=${kept.dir}`])).stdout, /^ID +AGE +SIZE/);
+  assert.match((await runOnTerminal(["quarantine", "list", `--quarantine=${kept.dir}`])).stdout, /^ID +AGE +SIZE/);
 });
-
-async function onTerminal(words: readonly string[]): Promise<{ status: number; stdout: string }> {
-  const terminal = "import pty, os, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
-  return await runCommand(["python3", "-c", terminal, ...programWords(), ...words]);
-}
 
 Deno.test("a reader that has read enough is no failure", async () => {
   using kept = new Kept();
@@ -356,6 +351,46 @@ Deno.test("release sends the kept envelope and content, and then removes the cop
     assert.equal(server.messages.length, 2);
     assert.deepEqual(kept.names, []);
   });
+});
+
+Deno.test("the file of --config names the quarantine, and the server of a release", async (test) => {
+  using kept = new Kept();
+  await using server = await Stopped.start();
+  const file = Deno.makeTempFileSync({ prefix: "postprox_config_" });
+  // A service may run with the same file.
+  const write = (nextHop: string, ...more: string[]) =>
+    Deno.writeTextFileSync(
+      file,
+      [`quarantine = ${kept.dir}`, `next-hop = ${nextHop}`, "listen = 127.0.0.1:1", ...more, ""].join("\n"),
+    );
+  const run = (...words: string[]) => runProgram(["quarantine", `--config=${file}`, ...words]);
+  await test.step("list and release", async () => {
+    write(server.operand);
+    const id = kept.put();
+    said(await run("list"), 0, new RegExp(`^${id} [^\\n]*\\n$`));
+    said(await run("release", id), 0, new RegExp(`^${id} released: 250 2.0.0 queued as 4711\\n$`));
+    assert.equal(server.messages.length, 1);
+    assert.deepEqual(kept.names, []);
+  });
+  await test.step("the command line has precedence", async () => {
+    write("127.0.0.1:1");
+    server.reset();
+    using other = new Kept();
+    const [id, second] = [kept.put(), other.put()];
+    said(await run("list", `--quarantine=${other.dir}`), 0, new RegExp(`^${second} [^\\n]*\\n$`));
+    said(await run("release", id), 1, /^$/, /127\.0\.0\.1:1\b/);
+    said(await run("release", id, server.operand), 0, /released: 250/);
+    assert.equal(server.messages.length, 1);
+  });
+  await test.step("a mistake in the file", async () => {
+    write("127.0.0.1:0", "timeout = 0");
+    const id = kept.put();
+    const place = RegExp.escape(file);
+    const lines = [`${place}:2: next-hop = 127\\.0\\.0\\.1:0: .* valid port`, `${place}:4: timeout = 0: .* time limit`];
+    said(await run("release", id), 64, /^$/, new RegExp(`^postprox: ${lines.join(".*\npostprox: ")}.*\n$`));
+    assert.equal(kept.names.length, 2);
+  });
+  Deno.removeSync(file);
 });
 
 Deno.test("recipients that the server refuses stay in the copy", async (test) => {

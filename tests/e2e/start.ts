@@ -235,6 +235,12 @@ export async function runProgram(
   return await runCommand([...programWords(), ...args], options);
 }
 
+/** Runs the program to its end on a terminal, and gives all that the terminal got. Needs python3. */
+export async function runOnTerminal(args: readonly string[]): Promise<{ status: number; stdout: string }> {
+  const terminal = "import pty, os, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+  return await runCommand(["python3", "-c", terminal, ...programWords(), ...args]);
+}
+
 async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   let text = "";
   const decoder = new TextDecoder();
