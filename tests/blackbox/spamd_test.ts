@@ -15,6 +15,9 @@ const SPAM = "X-Score: 7.5\r\nSubject: hello\r\n\r\nX-Score: body\r\n";
 const MARKED = `X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=7.5\r\n\ttests=A\r\n${SPAM}`;
 const REJECTED = "550 5.7.1 Spam message rejected\r\n";
 
+const SPAM_TO_BOTH = `X-Rspamd: {"action":"add header"}\r\n${SPAM}`;
+const MARKED_BY_BOTH = MARKED.replace(SPAM, SPAM_TO_BOTH).replace("\r\n\r\n", "\r\nX-Spam: Yes\r\n\r\n");
+
 /** More than what the program keeps in memory, and than what sockets take at once. */
 const LARGE = `Subject: large\r\n\r\n${"A line of a large message.\r\n".repeat(200_000)}`;
 
@@ -89,11 +92,24 @@ table("--rspamd and --spamd", { options: () => [`--rspamd=${rspamd.address}`, `-
     name: "what both want in the header is there",
     play: async (talk) => {
       const client = await talk.open();
-      const message = `X-Rspamd: {"action":"add header"}\r\n${SPAM}`;
-      assert.equal((await deliver(client, message)).code, 250);
-      const [header, body] = message.split("\r\n\r\n");
-      const marks = "X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=7.5\r\n\ttests=A\r\n";
-      talk.passed(`${marks}${header}\r\nX-Spam: Yes\r\n\r\n${body}`);
+      assert.equal((await deliver(client, SPAM_TO_BOTH)).code, 250);
+      talk.passed(MARKED_BY_BOTH);
+    },
+  },
+  {
+    name: "each is asked while the other still thinks",
+    play: async (talk) => {
+      const servers = [rspamd, first];
+      const asked = servers.map(({ questions }) => questions.length);
+      const areAsked = () => servers.every(({ questions }, at) => questions.length > asked[at]!);
+      for (const server of servers) server.patience = () => until(areAsked, "the question to the other scanner");
+      try {
+        const client = await talk.open();
+        assert.equal((await deliver(client, SPAM_TO_BOTH)).code, 250);
+        talk.passed(MARKED_BY_BOTH);
+      } finally {
+        for (const server of servers) server.patience = undefined;
+      }
     },
   },
   faulty(() => first, { at: "reply", does: "silent" }, {
@@ -126,7 +142,10 @@ Deno.test("Wrong options of spamd are refused at start, with what would be right
       [["--spamd=127.0.0.1"], '"127.0.0.1" has no port'],
       [["--spamd=unix:"], '"unix:" has no path'],
       [["--spamd-reject=15"], "give --spamd=ADDRESS too"],
-      [[asked, "--spamd-reject="], '"" is no score: give a number of 6 digits and 3 decimals at most, such as 15 or 7.5'],
+      [
+        [asked, "--spamd-reject="],
+        '"" is no score: give a number of 6 digits and 3 decimals at most, such as 15 or 7.5',
+      ],
       [[asked, "--spamd-reject=high"], '"high" is no score'],
       [[asked, "--spamd-reject=1,5"], '"1,5" is no score'],
     ] as const

@@ -63,6 +63,8 @@ function slowAfter(fault: FaultAt | undefined): number | undefined {
 
 export class FakeScanner implements AsyncDisposable {
   fault: FaultAt | undefined;
+  /** Each answer waits for this. */
+  patience: (() => Promise<unknown>) | undefined;
   /** The whole questions, in order. */
   readonly questions: Uint8Array[] = [];
   /** How many connections came. */
@@ -163,9 +165,7 @@ export class FakeScanner implements AsyncDisposable {
       if (goesWrong("request")) return;
       if (received.length >= (this.fault?.half ?? HALF) && goesWrong("half request")) return;
       const lengthOf = () => received.length === 0 ? undefined : this.#protocol.lengthOf(received.octets);
-      for (let length = lengthOf(); length !== undefined; length = lengthOf()) {
-        const question = received.take(length);
-        this.questions.push(question);
+      const reply = (question: Uint8Array) => {
         const said = this.#protocol.answer(question);
         const answer = typeof said === "string" ? bytesOf(said) : said;
         const { closes = false } = this.#protocol;
@@ -176,6 +176,12 @@ export class FakeScanner implements AsyncDisposable {
         if (goesWrong("half reply", { answer: answer.subarray(half), isLast })) return;
         socket.write(answer);
         if (isLast) socket.end();
+      };
+      for (let length = lengthOf(); length !== undefined && !isFaulty; length = lengthOf()) {
+        const question = received.take(length);
+        this.questions.push(question);
+        if (this.patience) this.patience().then(() => reply(question), () => socket.destroy());
+        else reply(question);
       }
     });
   }
