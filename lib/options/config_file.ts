@@ -84,6 +84,8 @@ function* entriesOf(text: string, wrong: (line: number, why: string) => void): G
 function* entryOf({ line, text }: { line: number; text: string }, wrong: (line: number, why: string) => void) {
   const [, name, value = ""] = /^([^= \t]+)[ \t]*=[ \t]*(.*)$/s.exec(text) ?? [];
   if (name === undefined) return wrong(line, `${quote(text)} is no setting: write name = value`);
+  // No path and no command can have it.
+  if (value.includes("\0")) return wrong(line, `${quote(name)} has a NUL in its value: take it out`);
   yield { line, name: name.replaceAll("_", "-"), value };
 }
 

@@ -69,6 +69,7 @@ const WRONG: readonly [text: string, mistakes: readonly (string | RegExp)[]][] =
   ["TIME-OUT = 1\n", [/F:1: TIME-OUT = 1: no option/]],
   ["config = x\n", [/F:1: config = x: no option/]],
   ["name a\n", ['F:1: "name a" is no setting: write name = value']],
+  ["name = a\n  b\0\n", ['F:1: "name" has a NUL in its value: take it out']],
   ["= a\n", ['F:1: "= a" is no setting: write name = value']],
   [" name = a\n", ['F:1: "name = a" continues no line: begin a line with its name']],
   ["next-hop = 1\n", [/F:1: next-hop = 1: "1" is no word/]],
