@@ -398,11 +398,12 @@ export class Rig {
       ...(this.#setup.options?.(this.dir) ?? []),
     ];
     if (this.#mode === "listen") {
+      const before = readLog(`${this.dir}/log`).length;
       this.#program = await Listening.start(args, this.#setup.env);
       // The lines about the start come when the port is open already. They are no case's own.
       const isRoot = Deno.uid() === 0 && !args.some((arg) => arg.startsWith("--user="));
       const last = isRoot ? /run as root.*\n/ : /[ "]listening[ "].*\n/;
-      await until(() => last.test(readLog(`${this.dir}/log`)), () => `the lines of the start: ${last}`);
+      await until(() => last.test(readLog(`${this.dir}/log`).slice(before)), () => `the lines of the start: ${last}`);
     } else {
       const spawner = await Spawner.start();
       await spawner.use(args, this.#setup.env);
