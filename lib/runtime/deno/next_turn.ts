@@ -27,12 +27,9 @@ function newBell(): { ring(): Promise<void> } {
     const hand = Deno.listenDatagram({ transport: "unixpacket", path: `${path}-` });
     const octet = new Uint8Array(1);
     return {
-      ring: async () => {
-        // Before the datagram is sent there is nothing to receive. So Deno has to look for it.
-        const heard = ear.receive(octet);
-        await hand.send(octet, { transport: "unixpacket", path });
-        await heard;
-      },
+      // Before the datagram is sent there is nothing to receive. So Deno has to look for it.
+      ring: async () =>
+        void await Promise.all([ear.receive(octet), hand.send(octet, { transport: "unixpacket", path })]),
     };
   } catch (error) {
     ear.close();
