@@ -1,22 +1,12 @@
-// A scanner that keeps nothing of a message, answers when all of it is there, and closes. So a large message costs it
-// nothing.
+// Servers that keep nothing of a message, so a large one costs them nothing: a scanner, which answers when all of the message
+// is there and closes, and a mail server.
 
 /** Where a question ends: its head has a `Content-length`, or it has the frames of clamd's INSTREAM. */
 export type Framing = "length" | "frames";
 
-export class Sink {
+abstract class Listening {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #answer: string;
-  readonly #framing: Framing;
-  readonly #served: Promise<void>;
-  /** Octets of the last message. */
-  size = 0;
-
-  constructor(answer: string, framing: Framing = "length") {
-    this.#answer = answer;
-    this.#framing = framing;
-    this.#served = this.#serve();
-  }
+  readonly #served = this.#serve();
 
   get address(): string {
     return `127.0.0.1:${this.#listener.addr.port}`;
@@ -29,11 +19,27 @@ export class Sink {
 
   async #serve(): Promise<void> {
     const taken: Promise<void>[] = [];
-    for await (const conn of this.#listener) taken.push(this.#take(conn));
+    for await (const conn of this.#listener) taken.push(this.take(conn));
     await Promise.all(taken);
   }
 
-  async #take(conn: Deno.Conn): Promise<void> {
+  /** Serves a connection to its end. */
+  protected abstract take(conn: Deno.Conn): Promise<void>;
+}
+
+export class Sink extends Listening {
+  readonly #answer: string;
+  readonly #framing: Framing;
+  /** Octets of the last message. */
+  size = 0;
+
+  constructor(answer: string, framing: Framing = "length") {
+    super();
+    this.#answer = answer;
+    this.#framing = framing;
+  }
+
+  protected async take(conn: Deno.Conn): Promise<void> {
     using _ = conn;
     const room = new Uint8Array(262_144);
     const question = this.#framing === "length" ? new WithLength() : new WithFrames();
@@ -85,33 +91,12 @@ class WithFrames {
 }
 
 /** A mail server that keeps nothing of a message but its size and its first octets. It takes no commands ahead. */
-export class MailSink {
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #served: Promise<void>;
+export class MailSink extends Listening {
   /** Of the last message, on the wire. */
   size = 0;
   beginning = "";
 
-  constructor() {
-    this.#served = this.#serve();
-  }
-
-  get address(): string {
-    return `127.0.0.1:${this.#listener.addr.port}`;
-  }
-
-  async stop(): Promise<void> {
-    this.#listener.close();
-    await this.#served;
-  }
-
-  async #serve(): Promise<void> {
-    const taken: Promise<void>[] = [];
-    for await (const conn of this.#listener) taken.push(this.#take(conn));
-    await Promise.all(taken);
-  }
-
-  async #take(conn: Deno.Conn): Promise<void> {
+  protected async take(conn: Deno.Conn): Promise<void> {
     using _ = conn;
     const room = new Uint8Array(262_144);
     const say = (reply: string) => conn.write(new TextEncoder().encode(`${reply}\r\n`));
