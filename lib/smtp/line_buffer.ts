@@ -37,13 +37,16 @@ class WholeLine implements Line {
 const NOTHING = new Uint8Array(0);
 const TOO_LONG: Line = { raw: NOTHING, bytes: NOTHING, spoilt: false, tooLong: true };
 
-// Enough for any sensible group of pipelined commands, and little enough for thousands of idle connections.
-const SMALLEST_READ = 2048;
+// Enough for any command, and little enough for thousands of idle connections.
+const SMALL_ROOM = 512;
+
+// A read has room for so many octets at least. So half a command leaves room for its rest.
+const SMALLEST_READ = 128;
 
 export class LineBuffer {
   readonly #lfEnds: boolean;
   // It is used again after each large message.
-  readonly #small = new Uint8Array(SMALLEST_READ);
+  readonly #small = new Uint8Array(SMALL_ROOM);
   #octets = this.#small;
   #start = 0;
   #end = 0;
@@ -63,7 +66,9 @@ export class LineBuffer {
   /** Room for at least `atLeast` more octets. Read into it, then call `filled`. */
   space(atLeast = 1): Uint8Array<ArrayBuffer> {
     if (this.#start === this.#end) this.#start = this.#end = this.#searched = 0;
-    if (this.#octets.length - this.#end < atLeast || (this.#end > 0 && this.#octets.length - this.#end < 512)) {
+    if (
+      this.#octets.length - this.#end < atLeast || (this.#end > 0 && this.#octets.length - this.#end < SMALLEST_READ)
+    ) {
       this.#makeRoom(atLeast);
     }
     return this.#end === 0 ? this.#octets : this.#octets.subarray(this.#end);
@@ -162,7 +167,7 @@ export class LineBuffer {
 
   #makeRoom(atLeast: number): void {
     const waiting = this.peek();
-    const needed = waiting.length + Math.max(atLeast, 512);
+    const needed = waiting.length + Math.max(atLeast, SMALLEST_READ);
     const searched = Math.max(0, this.#searched - this.#start);
     if (needed > this.#octets.length) {
       const larger = takeRoom(needed);

@@ -287,6 +287,15 @@ Deno.test("a CR that was consumed is no part of the line after it", () => {
   assert.equal(take(buffer, LIMIT), "spoilt \n");
 });
 
+Deno.test("an idle connection has little room, also with half a command", () => {
+  const buffer = new LineBuffer();
+  put(buffer, "MAIL FROM:<somebody@sender.example>");
+  assert.equal(buffer.space().buffer.byteLength, 512);
+  put(buffer, "\r\n");
+  assert.equal(take(buffer, 100), "line MAIL FROM:<somebody@sender.example>\r\n");
+  assert.equal(buffer.space().buffer.byteLength, 512);
+});
+
 Deno.test("shrinkIfIdle gives back room, and only when nothing waits in it", () => {
   const buffer = new LineBuffer();
   const idle = buffer.space().buffer.byteLength;
