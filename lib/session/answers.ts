@@ -19,7 +19,7 @@ import { OWN_REPLIES } from "./own_replies.ts";
 import { DownstreamLost, SmtpError } from "./smtp_error.ts";
 import { TarPit, type TarPitOptions } from "./tar_pit.ts";
 import { recipientOf, Transaction } from "./transaction.ts";
-import { pause, type Waiting, whileDownstreamStays } from "./waiting.ts";
+import { heedDownstream, pause, type Waiting } from "./waiting.ts";
 
 export interface AnswersOptions extends MessageOptions, TarPitOptions {
   /** The client hears refusals of a sender or a recipient at the end of data, and not before. */
@@ -199,7 +199,9 @@ export class Answers {
     const { client, downstream } = this.#parts;
     try {
       await client.say(challenge);
-      const line = await whileDownstreamStays(this.#parts, () => client.nextAuthLine());
+      heedDownstream({ client, downstream });
+      const line = await client.nextAuthLine();
+      downstream.heed(undefined);
       client.watchSoon();
       return line;
     } catch (error) {

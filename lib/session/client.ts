@@ -73,12 +73,9 @@ export class Client {
   }
 
   /** The next command, or null if the client has ended the session. */
-  async nextCommand(): Promise<Command | BadLine | null> {
-    const line = await this.#nextLine();
-    if (line === null || line.tooLong) return line && TOO_LONG;
-    if (line.spoilt) return SPOILT;
-    const command = parseCommand(line.raw, line.bytes);
-    return command.verb !== "AUTH" && line.raw.length > COMMAND_LINE_LIMIT ? TOO_LONG : command;
+  nextCommand(): Command | BadLine | null | Promise<Command | BadLine | null> {
+    const line = this.#nextLine();
+    return line instanceof Promise ? line.then(commandOf) : commandOf(line);
   }
 
   /** The client's next line in an AUTH exchange, with its CRLF. A bad line cannot be passed on. */
@@ -169,6 +166,14 @@ export class Client {
     const read = () => this.#conn.readLine(AUTH_LINE_LIMIT, this.#due());
     return this.flush()?.then(read) ?? read();
   }
+}
+
+function commandOf(line: Line | null): Command | BadLine | null {
+  if (line === null) return line;
+  if (line.tooLong) return TOO_LONG;
+  if (line.spoilt) return SPOILT;
+  const command = parseCommand(line.raw, line.bytes);
+  return command.verb !== "AUTH" && line.raw.length > COMMAND_LINE_LIMIT ? TOO_LONG : command;
 }
 
 /** The error that the session gets if the client's connection fails. */

@@ -13,7 +13,6 @@ import { DotEncoder, encodedRoom } from "../smtp/dot_codec.ts";
 import { MalformedReply, type Reply, REPLY_LINE_LIMIT, replyClass, ReplyReader, replyText } from "../smtp/reply.ts";
 import type { Content } from "../mail/message.ts";
 import { giveRoom, takeRoom } from "../text/rooms.ts";
-import { Deadline } from "../wire/deadline.ts";
 import type { End, LineConn } from "../wire/line_conn.ts";
 import { DownstreamLeft, DownstreamLost, isForeseen } from "./smtp_error.ts";
 
@@ -22,8 +21,6 @@ export interface DownstreamOptions {
   readonly replyTimeout: number;
   /** Milliseconds of silence after which a NOOP is sent. */
   readonly keepalive: number;
-  /** Called with a bug that nobody waits for. */
-  readonly onBug?: (error: unknown) => void;
 }
 
 const NOOP = bytesOf("NOOP\r\n");
@@ -42,7 +39,6 @@ export class Downstream {
   readonly #conn: LineConn;
   readonly #clock: Clock;
   readonly #options: DownstreamOptions;
-  readonly #idle: Deadline;
   /** A caller waits for downstream. Otherwise downstream rests, or answers our own NOOP or RSET. */
   #asked = true;
   /** The end of our own NOOP or RSET, until its reply has come. */
@@ -55,6 +51,8 @@ export class Downstream {
   #content: Uint8Array<ArrayBuffer> | undefined;
   #onLeft: ((why: DownstreamLeft) => void) | undefined;
   #lost: Error | undefined;
+  /** Called with a bug that nobody waits for. */
+  onBug: ((error: unknown) => void) | undefined;
   // These are called for each command, so they are made once.
   readonly #looks = () => this.#look();
   readonly #staysHere = () => this.#askInOwnName(NOOP);
@@ -63,7 +61,6 @@ export class Downstream {
     this.#conn = conn;
     this.#clock = clock;
     this.#options = options;
-    this.#idle = new Deadline(clock);
   }
 
   get isLost(): boolean {
@@ -160,7 +157,6 @@ export class Downstream {
 
   /** Says QUIT, unless downstream is lost or owes a reply, and closes. */
   async leave(): Promise<void> {
-    this.#idle.close();
     try {
       if (this.isLost || this.#own) return;
       await this.#conn.write(QUIT, this.#clock.now() + QUIT_PATIENCE);
@@ -186,10 +182,7 @@ export class Downstream {
   // Says a command. Undefined if that is done already.
   #begin(command: Uint8Array, due: number): Promise<void> | undefined {
     this.#asked = true;
-    const say = () => {
-      this.#idle.stop();
-      return this.#say(command, due);
-    };
+    const say = () => this.#say(command, due);
     return this.#own ? this.#ownEnded(due).then(say) : say();
   }
 
@@ -201,7 +194,7 @@ export class Downstream {
   }
 
   #rest(): void {
-    this.#idle.start(this.#clock.now() + this.#options.keepalive, this.#staysHere);
+    this.#conn.callAt(this.#clock.now() + this.#options.keepalive, this.#staysHere);
     this.#listen();
   }
 
@@ -220,7 +213,6 @@ export class Downstream {
   }
 
   #askInOwnName(command: Uint8Array): void {
-    this.#idle.stop();
     const before = this.#own;
     const exchange = async () => {
       await before;
@@ -243,7 +235,7 @@ export class Downstream {
   // The next command throws the same error. A bug, and that downstream has left, are told now.
   #failUnasked(error: unknown): void {
     const lost = this.#lose(error);
-    if (!isForeseen(lost)) this.#options.onBug?.(lost);
+    if (!isForeseen(lost)) this.onBug?.(lost);
     else if (lost instanceof DownstreamLeft && !this.#asked) this.#onLeft?.(lost);
   }
 
@@ -304,7 +296,6 @@ export class Downstream {
   #lose(error: unknown): Error {
     const lost = meaningOf(error);
     this.#lost ??= lost;
-    this.#idle.close();
     this.#conn.interrupt(this.#lost);
     this.#conn.close();
     return isForeseen(lost) ? this.#lost : lost;

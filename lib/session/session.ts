@@ -22,7 +22,7 @@ import { type BadLine, Client, translateClientError, WATCH_DELAY } from "./clien
 import { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
 import { ClientLost, DownstreamLeft, DownstreamLost, SmtpError } from "./smtp_error.ts";
-import { unlessStopped, whileDownstreamStays } from "./waiting.ts";
+import { heedDownstream, unlessStopped } from "./waiting.ts";
 
 export interface SessionOptions extends AnswersOptions {
   readonly downstream: Address;
@@ -72,7 +72,7 @@ export class Session {
   readonly #dialogue = new Dialogue();
   readonly #stop = new AbortController();
   /** How to cancel each time limit that runs. */
-  readonly #limits = new Map<Limit, () => void>();
+  readonly #limits: Partial<Record<Limit, () => void>> = {};
   #downstream: Downstream | undefined;
   #answers: Answers | undefined;
   /** The client's last command, until the client has its reply and we wait for the next one. */
@@ -91,31 +91,47 @@ export class Session {
 
   /** Runs the conversation to its end. Never throws, and leaves neither side open. */
   async run(): Promise<SessionEnd> {
+    const client = this.#client;
+    const dialogue = this.#dialogue;
     try {
-      await this.#live();
+      const downstream = await this.#open();
+      // An idle session keeps the frame of each function that waits. So the loop is here.
+      while (downstream && dialogue.phase !== "leaving") {
+        this.#command = undefined;
+        heedDownstream({ client, downstream });
+        const command = await client.nextCommand();
+        downstream.heed(undefined);
+        if (command === null) {
+          this.#noteLeft();
+          break;
+        }
+        // A client that says one more command has heard of the delivery. Or it sent its QUIT ahead, and leaves in good order.
+        dialogue.move("heard");
+        this.#command = command;
+        client.watchSoon();
+        // Many clients are greeted and say nothing.
+        this.#answers ??= this.#newAnswers(downstream);
+        const reply = await this.#answers.answer(command);
+        await client.say(reply);
+        // The reply to a message is urgent. It does not wait for the replies to the commands after it.
+        if (command.verb === "DATA") await client.flush();
+      }
+      await client.flush();
     } catch (error) {
-      this.#logBug(error);
-    } finally {
-      this.#client.close();
+      this.#downstream?.heed(undefined);
+      await this.#explain(error).catch((bug) => this.#logBug(bug));
     }
+    await this.#leave().catch((bug) => this.#logBug(bug));
     return this.#outcome;
   }
 
-  async #live(): Promise<void> {
-    const tooLong = () => this.#end(new SmtpError(OWN_REPLIES.sessionTooLong, "session took too long"));
-    this.#after("session", this.#parts.options.sessionTimeout, tooLong);
+  async #leave(): Promise<void> {
     try {
-      const downstream = await this.#open();
-      if (downstream) {
-        this.#answers = this.#newAnswers(downstream);
-        await this.#converse(this.#answers, downstream);
-      }
-    } catch (error) {
-      await this.#explain(error);
-    } finally {
       this.#dialogue.move("end");
-      for (const cancel of this.#limits.values()) cancel();
+      for (const cancel of Object.values(this.#limits)) cancel();
       await this.#downstream?.leave();
+    } finally {
+      this.#client.close();
     }
   }
 
@@ -144,7 +160,7 @@ export class Session {
 
   // Calls `callback` after `delay` milliseconds, unless this limit runs already.
   #after(limit: Limit, delay: number, callback: () => void): void {
-    if (!this.#limits.has(limit)) this.#limits.set(limit, this.#parts.runtime.clock.after(delay, callback));
+    this.#limits[limit] ??= this.#parts.runtime.clock.after(delay, callback);
   }
 
   // Called if the client leaves, or closes its sending side. It may be called several times.
@@ -173,6 +189,8 @@ export class Session {
   /** Downstream, after the client has heard its greeting; undefined if downstream cannot be reached. */
   async #open(): Promise<Downstream | undefined> {
     const { runtime: { network, clock }, options } = this.#parts;
+    const tooLong = () => this.#end(new SmtpError(OWN_REPLIES.sessionTooLong, "session took too long"));
+    this.#after("session", options.sessionTimeout, tooLong);
     this.#log.tell("connected", { downstream: options.downstream });
     // The connection and the greeting have one limit together. Either may never come.
     const due = clock.now() + options.connectTimeout;
@@ -184,7 +202,8 @@ export class Session {
       const close = () => void connecting.then((conn) => conn.close(), () => {});
       const conn = await unlessStopped(this.#stop.signal, connecting, close);
       const wire = new LineConn(conn, clock, { holds: "replies" });
-      this.#downstream = new Downstream(wire, clock, { ...options, onBug: (error) => this.#failUnasked(error) });
+      this.#downstream = new Downstream(wire, clock, options);
+      this.#downstream.onBug = (error) => this.#failUnasked(error);
       // `#end` may have been called before, when there was nothing to interrupt.
       this.#stop.signal.throwIfAborted();
       this.#dialogue.move("connected");
@@ -224,29 +243,12 @@ export class Session {
     return new Answers({ ...parts, downstream, admission, judge, files, turn, pid, options });
   }
 
-  async #converse(answers: Answers, downstream: Downstream): Promise<void> {
-    const client = this.#client;
-    const dialogue = this.#dialogue;
-    while (dialogue.phase !== "leaving") {
-      this.#command = undefined;
-      const command = await whileDownstreamStays({ client, downstream }, () => client.nextCommand());
-      if (command === null) {
-        this.#noteUnheard();
-        const isInTransaction = dialogue.phase === "mail" || dialogue.phase === "rcpt";
-        const doing = isInTransaction ? "in a transaction" : "idle";
-        this.#log.tell("clientLost", { doing, why: "client ended the session" });
-        return;
-      }
-      // A client that says one more command has heard of the delivery. Or it sent its QUIT ahead, and leaves in good order.
-      dialogue.move("heard");
-      this.#command = command;
-      client.watchSoon();
-      const reply = await answers.answer(command);
-      await client.say(reply);
-      // The reply to a message is urgent. It does not wait for the replies to the commands after it.
-      if (command.verb === "DATA") await client.flush();
-    }
-    await client.flush();
+  // The client has ended the session.
+  #noteLeft(): void {
+    this.#noteUnheard();
+    const { phase } = this.#dialogue;
+    const doing = phase === "mail" || phase === "rcpt" ? "in a transaction" : "idle";
+    this.#log.tell("clientLost", { doing, why: "client ended the session" });
   }
 
   // A client that does not hear of a delivery sends the message again. We wrote the reply, but the client may have left

@@ -56,16 +56,9 @@ export async function pause(waiting: Waiting, delay: number): Promise<void> {
     }));
 }
 
-/** The result of `hear`, which waits for the client. Throws `DownstreamLeft` if downstream leaves before that. */
-export async function whileDownstreamStays<Said>(
+/** If downstream leaves, the wait for the client throws `DownstreamLeft`. After the wait, call `downstream.heed(undefined)`. */
+export function heedDownstream(
   { client, downstream }: { readonly client: Client; readonly downstream: Downstream },
-  hear: () => Promise<Said>,
-): Promise<Said> {
-  if (client.hasLine) return await hear();
-  downstream.heed((why) => client.interrupt(why));
-  try {
-    return await hear();
-  } finally {
-    downstream.heed(undefined);
-  }
+): void {
+  if (!client.hasLine) downstream.heed((why) => client.interrupt(why));
 }

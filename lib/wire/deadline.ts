@@ -44,6 +44,7 @@ export class Deadline {
     this.#wakes = this.#due;
     this.#cancel = this.#clock.after(Math.max(0, this.#due - this.#clock.now()), () => {
       this.#wakes = Infinity;
+      this.#cancel = undefined;
       if (this.#due === Infinity) return;
       if (this.#due > this.#clock.now()) return this.#sleep();
       const onLate = this.#onLate;

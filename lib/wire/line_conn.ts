@@ -43,6 +43,8 @@ interface Waiter {
   reject: (error: unknown) => void;
 }
 
+const asItIs = (error: unknown) => error;
+
 export class LineConn {
   readonly #conn: Conn;
   readonly #clock: Clock;
@@ -62,7 +64,7 @@ export class LineConn {
   readonly #onReadFailed = (error: unknown) => this.#arrived(error instanceof Error ? error : new Error(String(error)));
   readonly #onSilence = () => this.#settle((waiter) => waiter.resolve("late"));
 
-  constructor(conn: Conn, clock: Clock, { holds, translate = (error) => error }: LineConnOptions = {}) {
+  constructor(conn: Conn, clock: Clock, { holds, translate = asItIs }: LineConnOptions = {}) {
     this.#conn = conn;
     this.#buffer = new LineBuffer(holds);
     this.#translate = translate;
@@ -147,6 +149,7 @@ export class LineConn {
   /** Writes all of `octets`. Undefined if that is done already. If it is not done by `due`, it closes the connection. */
   write(octets: Uint8Array, due: number): Promise<void> | undefined {
     if (this.#closed) throw this.#translate(new IoError("closed", "connection is closed"));
+    this.#deadline.stop();
     const writing = this.#conn.write(octets);
     return writing && this.#finish(writing, due);
   }
@@ -164,6 +167,11 @@ export class LineConn {
     } finally {
       this.#deadline.stop();
     }
+  }
+
+  /** Calls `callback` once, when the clock shows `due`. A wait or a write that begins before prevents that. */
+  callAt(due: number, callback: () => void): void {
+    this.#deadline.start(due, callback);
   }
 
   /** Reads ahead until the next wait. Calls `onArrival` when octets have come or the input has ended. */

@@ -74,14 +74,14 @@ Deno.test("Client takes AUTH and its answers up to 12288 octets (RFC 4954 s.4)",
 
 Deno.test("Client tells how its connection ends", async () => {
   const silent = newClient();
-  const late = assert.rejects(silent.client.nextCommand(), (error) => error instanceof SmtpError);
+  const late = assert.rejects(async () => await silent.client.nextCommand(), (error) => error instanceof SmtpError);
   await silent.clock.advance(1000);
   await late;
   silent.client.close();
 
   const reset = newClient();
   reset.peer.reset();
-  await assert.rejects(reset.client.nextCommand(), ClientLost);
+  await assert.rejects(async () => await reset.client.nextCommand(), ClientLost);
   await assert.rejects(async () => await reset.client.say(OK), ClientLost);
   reset.client.close();
 
