@@ -30,6 +30,7 @@ import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
 import { DownstreamLost, isForeseen } from "./smtp_error.ts";
+import type { Stop } from "./stop.ts";
 import { whileClientStays } from "./waiting.ts";
 
 export interface MessageParts {
@@ -90,14 +91,14 @@ interface Outcome {
 }
 
 /**
- * Takes one message from the client. Gives the reply to its final dot, and whether downstream has the message. `stop` is
- * aborted if the session has to end or the client has left. Its reason is the error that this throws. Also throws
+ * Takes one message from the client. Gives the reply to its final dot, and whether downstream has the message. `stop`
+ * comes if the session has to end or the client has left. Its reason is the error that this throws. Also throws
  * `ClientLost` and `SmtpError`. Nothing stays in the spool in any case.
  */
 export async function takeMessage(
   parts: MessageParts,
   { envelope, refusal, asked }: Taken,
-  stop: AbortSignal,
+  stop: Stop,
 ): Promise<MessageEnd> {
   const { client, downstream, files, turn, log, options, pid, clock } = parts;
   const spoolFiles = new SpoolFiles(files, {
@@ -147,7 +148,7 @@ interface Received {
 async function receive(
   { client, turn, log, options }: MessageParts,
   spool: Spool,
-  stop: AbortSignal,
+  stop: Stop,
 ): Promise<Received> {
   const decoder = new DotDecoder();
   let failure: IoError | undefined;
@@ -156,7 +157,7 @@ async function receive(
   const tooLarge = () => isTooLarge(decoder.size - END_OF_DATA_LENGTH, options);
   while (!decoder.done) {
     const wire = await client.nextContent();
-    stop.throwIfAborted();
+    stop.throwIfCome();
     try {
       const space = await spool.space(decodedRoom(wire.length));
       const count = decoder.decode(wire.subarray(0, decodable(space.length)), space);
@@ -204,7 +205,7 @@ function refused(why: string, reply: Reply): Refused {
 interface Limits {
   /** The client must have its reply at this time of the clock. */
   readonly deadline: number;
-  readonly stop: AbortSignal;
+  readonly stop: Stop;
 }
 
 async function judge(
@@ -215,10 +216,10 @@ async function judge(
   const aborter = new AbortController();
   const abort = () => aborter.abort();
   client.watch();
-  stop.addEventListener("abort", abort);
+  const ignoreStop = stop.on(abort);
   try {
-    // It may have been aborted during the last write to the spool.
-    stop.throwIfAborted();
+    // It may have come during the last write to the spool.
+    stop.throwIfCome();
     // A filter takes a while, so the replies that are held back leave now. But the filter does not wait for that: a client
     // that takes them slowly would leave it no time.
     const owed = judge.needsFile ? client.flush() : undefined;
@@ -227,13 +228,13 @@ async function judge(
     const { signal } = aborter;
     const notice = (text: string) => log.notice(text);
     const judgement = await judge.judge(message, { signal, limit, files, asked, notice });
-    stop.throwIfAborted();
+    stop.throwIfCome();
     // The client may take nothing. The end of the session does not wait for it.
     if (owed) await whileClientStays({ client, stop }, () => owed);
     log.judged(judgement);
     return judgement;
   } finally {
-    stop.removeEventListener("abort", abort);
+    ignoreStop();
   }
 }
 
@@ -281,7 +282,7 @@ async function deliver(
   const dueIn = (patience: number) => Math.min(deadline, clock.now() + patience);
   const isLate = () => clock.now() > deadline - answerReserve(options);
   const mayGoOn = () => {
-    stop.throwIfAborted();
+    stop.throwIfCome();
     if (isLate()) throw new DownstreamLost("no time is left to deliver the message");
   };
   const failed = { reply: OWN_REPLIES.messageFailed, taken: false };
@@ -291,8 +292,7 @@ async function deliver(
     log.tell("noTimeLeft", {});
     return failed;
   }
-  const onStop = () => downstream.interrupt(stop.reason);
-  stop.addEventListener("abort", onStop);
+  const ignoreStop = stop.on(() => downstream.interrupt(stop.reason!));
   let last: Uint8Array;
   try {
     mayGoOn();
@@ -300,17 +300,17 @@ async function deliver(
     if (replyClass(reply) === 4 || replyClass(reply) === 5) return { reply, taken: false };
     if (reply.code !== 354) throw new DownstreamLost(`downstream answered DATA with ${replyText(reply)}`);
     last = await downstream.sendContent(source, deadline, mayGoOn);
-    stop.throwIfAborted();
+    stop.throwIfCome();
   } catch (error) {
     // In the middle of a message the connection can only be closed. Anything else would become content.
     downstream.abandon("message was not finished");
-    stop.throwIfAborted();
+    stop.throwIfCome();
     if (error instanceof DownstreamLost) log.tell("downstreamLost", { doing: "sending a message", why: error.message });
     else if (error instanceof IoError) log.tell("unreadable", { why: error.message });
     else throw error;
     return failed;
   } finally {
-    stop.removeEventListener("abort", onStop);
+    ignoreStop();
   }
 
   // The point of no return.

@@ -22,6 +22,7 @@ import { type BadLine, Client, translateClientError, WATCH_DELAY } from "./clien
 import { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
 import { ClientLost, DownstreamLeft, DownstreamLost, SmtpError } from "./smtp_error.ts";
+import { Stop } from "./stop.ts";
 import { heedDownstream, unlessStopped } from "./waiting.ts";
 
 export interface SessionOptions extends AnswersOptions {
@@ -70,7 +71,7 @@ export class Session {
   readonly #log: SessionLog;
   readonly #client: Client;
   readonly #dialogue = new Dialogue();
-  readonly #stop = new AbortController();
+  readonly #stop = new Stop();
   /** How to cancel each time limit that runs. */
   readonly #limits: Partial<Record<Limit, () => void>> = {};
   #downstream: Downstream | undefined;
@@ -151,7 +152,7 @@ export class Session {
   #end(reason: Error, late?: { readonly limit: Limit; readonly grace: number }): void {
     const { phase } = this.#dialogue;
     if (phase === "over") return;
-    this.#stop.abort(reason);
+    this.#stop.come(reason);
     this.#client.interrupt(reason);
     // A message ends by itself: before its final dot at once, after it with what downstream says.
     if (phase !== "message") this.#downstream?.interrupt(reason);
@@ -200,12 +201,12 @@ export class Session {
       const connecting = network.connect(options.downstream, options.connectTimeout);
       // If the session ends before the connection comes, the connection is closed when it comes.
       const close = () => void connecting.then((conn) => conn.close(), () => {});
-      const conn = await unlessStopped(this.#stop.signal, connecting, close);
+      const conn = await unlessStopped(this.#stop, connecting, close);
       const wire = new LineConn(conn, clock, { holds: "replies" });
       this.#downstream = new Downstream(wire, clock, options);
       this.#downstream.onBug = (error) => this.#failUnasked(error);
       // `#end` may have been called before, when there was nothing to interrupt.
-      this.#stop.signal.throwIfAborted();
+      this.#stop.throwIfCome();
       this.#dialogue.move("connected");
       greeting = await this.#downstream.greeting(due);
       if (replyClass(greeting) === 3) throw new DownstreamLost("downstream greeted with a 3xx reply");
@@ -238,7 +239,7 @@ export class Session {
 
   #newAnswers(downstream: Downstream): Answers {
     const { runtime: { clock, files, pid, resolver, turn }, judge, newAdmission, options } = this.#parts;
-    const parts = { client: this.#client, clock, stop: this.#stop.signal, log: this.#log, dialogue: this.#dialogue };
+    const parts = { client: this.#client, clock, stop: this.#stop, log: this.#log, dialogue: this.#dialogue };
     const admission = newAdmission?.({ ...parts, resolver, deferred: options.deferRcptRefusals });
     return new Answers({ ...parts, downstream, admission, judge, files, turn, pid, options });
   }

@@ -1,18 +1,19 @@
 // One side waits for the other. A wait ends early if it makes no more sense.
 //
 // While the client waits, the session may have to end, for example because the client leaves. Then the wait throws the
-// reason of the signal `stop`. A client that has sent commands ahead has not left. While downstream waits for the client,
+// reason of `stop`. A client that has sent commands ahead has not left. While downstream waits for the client,
 // downstream may leave. Then the wait throws `DownstreamLeft`.
 
 import type { Clock } from "../ports/runtime.ts";
 import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
+import type { Stop } from "./stop.ts";
 
 export interface Waiting {
   readonly client: Client;
   readonly clock: Clock;
-  /** Aborted if the session has to end. Its reason says why, and has the reply to the client. */
-  readonly stop: AbortSignal;
+  /** Comes if the session has to end. Its reason says why, and has the reply to the client. */
+  readonly stop: Stop;
 }
 
 /** The result of `work`. If the wait ends early, the signal of `work` is aborted and its result is ignored. */
@@ -21,14 +22,14 @@ export async function whileClientStays<Result>(
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   client.watch();
-  stop.throwIfAborted();
+  stop.throwIfCome();
   const aborter = new AbortController();
   return await unlessStopped(stop, work(aborter.signal), () => aborter.abort(stop.reason));
 }
 
-/** The result of `work`. If `stop` is aborted before that, calls `giveUp` and throws the reason. */
+/** The result of `work`. If `stop` comes before that, calls `giveUp` and throws the reason. */
 export async function unlessStopped<Result>(
-  stop: AbortSignal,
+  stop: Stop,
   work: Promise<Result>,
   giveUp: () => void,
 ): Promise<Result> {
@@ -37,12 +38,12 @@ export async function unlessStopped<Result>(
     giveUp();
     stopped.reject(stop.reason);
   };
-  stop.addEventListener("abort", onStop);
-  if (stop.aborted) onStop();
+  const ignoreStop = stop.on(onStop);
+  if (stop.reason) onStop();
   try {
     return await Promise.race([stopped.promise, work]);
   } finally {
-    stop.removeEventListener("abort", onStop);
+    ignoreStop();
   }
 }
 
