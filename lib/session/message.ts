@@ -30,8 +30,7 @@ import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
 import { DownstreamLost, isForeseen } from "./smtp_error.ts";
-import type { Stop } from "./stop.ts";
-import { whileClientStays } from "./waiting.ts";
+import { type Stop, whileClientStays } from "./waiting.ts";
 
 export interface MessageParts {
   readonly client: Client;

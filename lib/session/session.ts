@@ -22,8 +22,7 @@ import { type BadLine, Client, translateClientError, WATCH_DELAY } from "./clien
 import { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
 import { ClientLost, DownstreamLeft, DownstreamLost, SmtpError } from "./smtp_error.ts";
-import { Stop } from "./stop.ts";
-import { heedDownstream, unlessStopped } from "./waiting.ts";
+import { heedDownstream, Stop, unlessStopped } from "./waiting.ts";
 
 export interface SessionOptions extends AnswersOptions {
   readonly downstream: Address;

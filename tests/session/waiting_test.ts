@@ -1,7 +1,7 @@
-// Tests of lib/session/stop.ts: what it promises as an AbortSignal does.
+// Tests of lib/session/waiting.ts: `Stop`, which promises what an AbortSignal does.
 
 import assert from "node:assert/strict";
-import { Stop } from "../../lib/session/stop.ts";
+import { Stop } from "../../lib/session/waiting.ts";
 
 const FIRST = new Error("first");
 
