@@ -16,7 +16,7 @@ import type { Target } from "./connect.ts";
 import { libc } from "./libc.ts";
 import { HANDLERS, SocketConn } from "./sockets.ts";
 
-const CONNECTIONS_OF_A_SERVER = 10;
+const CONNECTIONS_OF_A_SERVER = 2;
 
 export async function listen(at: Address, mode?: number): Promise<Listener> {
   const where = at.transport === "unix" ? { unix: at.path } : { hostname: at.host, port: at.port };
