@@ -5,7 +5,7 @@
 import { Clamd } from "../../tests/e2e/clamd_bed.ts";
 import { Asker, MESSAGE } from "./asker.ts";
 import { isFile, startProxy } from "./bed.ts";
-import { quantile, ratios, takeTurns, type Values } from "./compare.ts";
+import { quantile, ratios, takeTurns, type Values, warmUp } from "./compare.ts";
 import type { Bar, Claim, Part } from "./findings.ts";
 import type { Bench, Group } from "./group.ts";
 import { pathOf } from "./peers/program.ts";
@@ -60,8 +60,9 @@ async function measureShare(bench: Bench, daemon: Clamd): Promise<Part> {
     }
   }
   const messages = bench.pick(500, 10);
-  for (const { time } of all) await time(messages);
-  const values = await takeTurns(all, ({ time }) => time(messages), bench.pick(7, 1));
+  const turn = ({ time }: Timed) => time(messages);
+  await warmUp(all, turn, bench);
+  const values = await takeTurns(all, turn, bench.pick(7, 1));
   for (const { stop } of all) await stop();
   const of = (name: string): Values => values[all.findIndex((one) => one.name === name)]!;
   return {

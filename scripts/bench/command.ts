@@ -3,7 +3,7 @@
 
 import { startCounted } from "./bare_programs.ts";
 import { startProxy } from "./bed.ts";
-import { ratios, takeTurns } from "./compare.ts";
+import { ratios, takeTurns, warmUp } from "./compare.ts";
 import { costOf } from "./cost.ts";
 import type { Bar, Claim } from "./findings.ts";
 import type { Bench, Group, Program } from "./group.ts";
@@ -29,8 +29,9 @@ export const command: Group = {
   run: async (bench) => {
     const all = await startAll(bench);
     const count = bench.pick(400, 20);
-    for (const { measure, times } of all) await measure(count * times);
-    const values = await takeTurns(all, ({ measure, times }) => measure(count * times), bench.pick(5, 1));
+    const turn = ({ measure, times }: Measured) => measure(count * times);
+    await warmUp(all, turn, bench);
+    const values = await takeTurns(all, turn, bench.pick(5, 1));
     for (const { stop } of all) await stop();
     const of = (name: string) => values[all.findIndex((one) => one.name === name)]!;
     const claims = bench.programs.map(({ runtime }): Claim => {
@@ -52,8 +53,8 @@ export const command: Group = {
       about:
         "Messages of 5 kB on 10 connections. A bare start is a program that starts `/bin/true` and waits for its end, ten " +
         "at a time. A bare filter has what a filter must have, too: the message in a file, an empty file for its own " +
-        "version, a pipe as its standard error, and a process group, so that all that it starts can be killed " +
-        "(`scripts/bench/bare/`).",
+        "version, a file of the recipients, a mark of use, a pipe as its standard error, and a process group, so that all " +
+        "that it starts can be killed (`scripts/bench/bare/`).",
       unit: "ms of CPU for a message",
       better: "less",
       claims,

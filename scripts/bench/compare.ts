@@ -16,6 +16,25 @@ export interface Spread {
 /** The fewest rounds that a claim may stand on. */
 export const LEAST_ROUNDS = 3;
 
+/** Milliseconds after which a way is warm, and turns after which it is. */
+const WARM_AFTER = 7_000;
+const WARM_TURNS = 20;
+
+/**
+ * Does the work of a turn, again and again, before anything is measured. A service has been in use for days. By then the compilers of
+ * its runtime have made machine code of all that is used often, which takes some thousand messages.
+ */
+export async function warmUp<W>(
+  ways: readonly W[],
+  turn: (way: W) => Promise<unknown>,
+  { isShort }: { readonly isShort: boolean },
+): Promise<void> {
+  for (const way of ways) {
+    const end = performance.now() + WARM_AFTER;
+    for (let turns = 0; turns < (isShort ? 1 : WARM_TURNS) && performance.now() < end; turns++) await turn(way);
+  }
+}
+
 /**
  * Measures each way once in each round. The way that begins changes with each round, because the state that one way leaves
  * behind meets the next one. Returns the values in the order of `ways`.

@@ -1,7 +1,7 @@
 // How the benchmarks compare: turns, ratios and their spread, and the processor time of processes.
 
 import assert from "node:assert/strict";
-import { quantile, rateOfBoth, ratios, spreadOf, takeTurns } from "../../scripts/bench/compare.ts";
+import { quantile, rateOfBoth, ratios, spreadOf, takeTurns, warmUp } from "../../scripts/bench/compare.ts";
 import { parseStat, processorTime } from "../../scripts/bench/processor_time.ts";
 
 Deno.test("ways take turns, and another one begins in each round", async () => {
@@ -12,6 +12,15 @@ Deno.test("ways take turns, and another one begins in each round", async () => {
   }, 4);
   assert.equal(order.join(""), "abcbcacababc");
   assert.deepEqual(values, [["a0", "a1", "a2", "a3"], ["b0", "b1", "b2", "b3"], ["c0", "c1", "c2", "c3"]]);
+});
+
+Deno.test("each way gets warm before the next one, and a short run does it once", async () => {
+  const order: string[] = [];
+  const turn = (way: string) => Promise.resolve(order.push(way));
+  await warmUp(["a", "b"], turn, { isShort: true });
+  assert.equal(order.join(""), "ab");
+  await warmUp(["c", "d"], turn, { isShort: false });
+  assert.match(order.join(""), /^abc{2,}d{2,}$/);
 });
 
 Deno.test("a ratio is that of one round", () => {
