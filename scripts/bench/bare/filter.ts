@@ -1,16 +1,20 @@
-// Runs /bin/true as a filter: it gets a message in a file, an empty file for its own version, a pipe as its standard error,
-// and a process group of its own.
+// Runs /bin/true as a filter. It gets what a filter of -c must have: a message in a file, an empty file for its own version, a
+// file with the recipients, a pipe as its standard error, and a process group of its own. A fourth file is the mark that the
+// others are in use. postprox locks it, too, which is left out here.
 
 import process from "node:process";
 import { bun } from "./api.ts";
+
+const MARK = new TextEncoder().encode("boot 00000000-0000-0000-0000-000000000000 device 1\n");
+const RECIPIENTS = new TextEncoder().encode("b@b.example\n");
 
 let count = 0;
 
 /** Returns when it has ended. The files are in `directory`, and are removed. */
 export async function filter(directory: string, message: Uint8Array): Promise<void> {
   const email = `${directory}/bare-${process.pid}-${++count}`;
-  const files = [email, `${email}-out`] as const;
-  const contents = [message, new Uint8Array(0)] as const;
+  const files = [`${email}-lock`, email, `${email}-out`, `${email}-rcpt`] as const;
+  const contents = [MARK, message, new Uint8Array(0), RECIPIENTS] as const;
   if (bun) {
     for (const [at, path] of files.entries()) await bun.write(path, contents[at]!);
     const { stderr, exited } = bun.spawn(["/bin/true"], { stdio: ["ignore", "ignore", "pipe"], detached: true });
