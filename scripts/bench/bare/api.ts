@@ -27,8 +27,6 @@ export interface BunApi {
   ): Promise<
     BunSocket<Data>
   >;
-  write(path: string, octets: Uint8Array): Promise<number>;
-  file(path: string): { delete(): Promise<void> };
 }
 
 interface Place {
