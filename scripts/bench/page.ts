@@ -37,13 +37,13 @@ promise about your machine. So what is claimed is a ratio of two things that wer
 - All ways take turns, for at least three rounds, and another way begins in each round.
 - A ratio is that of one round. A claim is the median of the ratios, with the least and the greatest in parentheses.
 - Processor time is that of the processes of a way and of all that they have started, user and system.
-- Before the first round each way in listen mode does the work of a turn for 7 seconds. A service has been in use for days, and its
-  runtime's compilers have made machine code of all that is used often.
+- Before the first round each way gets some mail. Where single messages in listen mode are measured, that goes on for 7 seconds: a
+  service has been in use for days, and its runtime's compilers have made machine code of all that is used often.
 
 "Wanted" is the aim that was set before the measurement. A claim that misses its aim stays here and says so. "Bound" is what a program
 that does nearly nothing costs on the same runtime, in the same run: postprox cannot be better than that.`;
 
-const REPEATING = `    deno task bench                   # all groups: half an hour; prints the tables
+const REPEATING = `    deno task bench                   # all groups: 40 minutes; prints the tables
     deno task bench --page            # the same, and writes this page, its pictures and scripts/bench/results.json
     deno task bench --only=spawn,latency
     deno task bench --short           # little of everything, in a minute; its figures say nothing
