@@ -268,6 +268,21 @@ testProcess("processes.start gives exit status and standard error", async () => 
   assert.deepEqual(await child.ended, { exit: 7 });
 });
 
+testProcess("a signal that comes while setsid(1) makes the group reaches the group all the same", async () => {
+  const child = await processes.start(["/bin/sh", "-c", "sleep 100 & echo started >&2; wait"], {});
+  await child.readStderr();
+  const kill = Deno.kill;
+  // It comes too early for the group once. When it comes to the program alone, that has a child already.
+  Deno.kill = () => {
+    Deno.kill = kill;
+    throw new Deno.errors.NotFound();
+  };
+  child.signalGroup("SIGKILL");
+  assert.deepEqual(await child.ended, { signal: "SIGKILL" });
+  // The program's child has standard error, too.
+  assert.equal(await child.readStderr(), null);
+});
+
 testProcess("processes.start inherits the environment", async () => {
   const child = await processes.start(["sh", "-c", "echo $PATH >&2"], {});
   assert.ok((await stderrOf(child)).trim().length > 0);

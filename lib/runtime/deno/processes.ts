@@ -47,12 +47,10 @@ export function childOf(child: Deno.ChildProcess): Child {
     closeStderr: () => void stderr.cancel().catch(() => {}),
     hasGroup: () => isThere(-child.pid),
     signalGroup: (signal) => {
-      try {
-        Deno.kill(-child.pid, signal);
-      } catch {
-        // The group is already empty. Or setsid(1) has not made it yet.
-        if (!over) killAlone(child, signal);
-      }
+      if (reachesGroup(child, signal) || over) return;
+      // setsid(1) has not made the group yet. It may make it in this very moment, and its program may start others.
+      killAlone(child, signal);
+      reachesGroup(child, signal);
     },
   };
 }
@@ -121,6 +119,16 @@ function closesAtExec(descriptor: number): boolean {
   } catch {
     // This descriptor was the one that read the directory.
     return true;
+  }
+}
+
+/** False if the group of `child` is empty, or not made yet. */
+function reachesGroup({ pid }: Deno.ChildProcess, signal: Deno.Signal): boolean {
+  try {
+    Deno.kill(-pid, signal);
+    return true;
+  } catch {
+    return false;
   }
 }
 
