@@ -37,10 +37,10 @@ class WholeLine implements Line {
 const NOTHING = new Uint8Array(0);
 const TOO_LONG: Line = { raw: NOTHING, bytes: NOTHING, spoilt: false, tooLong: true };
 
-// Enough for any command, and little enough for thousands of idle connections.
+// Enough for nearly any command, and little enough for thousands of idle connections.
 const SMALL_ROOM = 512;
 
-// A read has room for so many octets at least. So half a command leaves room for its rest.
+// A read has room for this many octets or more, also behind half a command.
 const SMALLEST_READ = 128;
 
 export class LineBuffer {
@@ -66,11 +66,8 @@ export class LineBuffer {
   /** Room for at least `atLeast` more octets. Read into it, then call `filled`. */
   space(atLeast = 1): Uint8Array<ArrayBuffer> {
     if (this.#start === this.#end) this.#start = this.#end = this.#searched = 0;
-    if (
-      this.#octets.length - this.#end < atLeast || (this.#end > 0 && this.#octets.length - this.#end < SMALLEST_READ)
-    ) {
-      this.#makeRoom(atLeast);
-    }
+    const wanted = Math.max(atLeast, SMALLEST_READ);
+    if (this.#octets.length - this.#end < wanted) this.#makeRoom(wanted);
     return this.#end === 0 ? this.#octets : this.#octets.subarray(this.#end);
   }
 
@@ -165,9 +162,9 @@ export class LineBuffer {
     this.#octets = octets;
   }
 
-  #makeRoom(atLeast: number): void {
+  #makeRoom(wanted: number): void {
     const waiting = this.peek();
-    const needed = waiting.length + Math.max(atLeast, SMALLEST_READ);
+    const needed = waiting.length + wanted;
     const searched = Math.max(0, this.#searched - this.#start);
     if (needed > this.#octets.length) {
       const larger = takeRoom(needed);
