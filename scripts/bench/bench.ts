@@ -104,7 +104,7 @@ async function compile(runtime: Program["runtime"], source: string, directory: s
 }
 
 function onDeno(bundle: string): readonly string[] {
-  // As docs/hacking.md runs it.
+  // In docs/hacking.md, DENO_V8_FLAGS sets the last one.
   const flags = ["--quiet", "--allow-all", "--unstable-net", "--v8-flags=--max-semi-space-size=4"];
   return [Deno.execPath(), "run", ...flags, bundle];
 }

@@ -16,7 +16,7 @@ export interface Spread {
 /** The fewest rounds that a claim may stand on. */
 export const LEAST_ROUNDS = 3;
 
-/** Milliseconds after which a way is warm, and turns after which it is. */
+/** A way is warm after so many milliseconds, or after so many turns. */
 const WARM_AFTER = 7_000;
 const WARM_TURNS = 20;
 

@@ -23,8 +23,7 @@ const FEWEST = 400;
 const SOME = 100;
 
 /**
- * How many messages each way gets, in the order of `ways`: `most`, or fewer if it is slow. It sends each of them some, which
- * the compilers of the runtimes need.
+ * How many messages each way gets, in the order of `ways`: `load.count`, or fewer if it is slow.
  */
 export async function countsFor(ways: readonly Way[], load: Load): Promise<number[]> {
   const counts: number[] = [];
@@ -33,7 +32,6 @@ export async function countsFor(ways: readonly Way[], load: Load): Promise<numbe
     await send(port, { ...load, count: Math.min(most, SOME) });
     const rate = await send(port, { ...load, count: Math.min(most, SOME) });
     const count = Math.min(most, Math.max(FEWEST, Math.round(rate * TURN / 1000)));
-    if (count > FEWEST) await send(port, { ...load, count: Math.round(count / 2) });
     counts.push(count);
   }
   return counts;
