@@ -1172,6 +1172,20 @@ const ROWS: readonly Row[] = [
   ],
   // --- workers
   [
+    "a mark goes while another message needs it",
+    "spool/mark.ts",
+    "    if (--this.#messages > 0) return;\n",
+    "",
+    "spool/sweep_test.ts",
+  ],
+  [
+    "a mark that could not be made is that of all messages to come",
+    "spool/mark.ts",
+    "    if (this.#newest === mark) this.#newest = undefined;\n",
+    "",
+    "spool/sweep_test.ts",
+  ],
+  [
     "files that a process made just before its end stay for eight days",
     "spool/sweep.ts",
     "paths = (await listed()).get(name) ?? [];",

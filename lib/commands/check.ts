@@ -16,6 +16,7 @@ import { loadChecks } from "../settings/load_checks.ts";
 import type { CheckSettings } from "../settings/command_options.ts";
 import type { Settings } from "../settings/settings.ts";
 import { startSpoolDirectory } from "../spool/directory.ts";
+import { Marks } from "../spool/mark.ts";
 import { judgeAll } from "./check/judged.ts";
 import { findSources, type MailSource, type NoSource } from "./check/mail_source.ts";
 import { Progress } from "./check/progress.ts";
@@ -64,10 +65,12 @@ class Checking {
   readonly #report: Report;
   readonly #totals = new Totals();
   readonly #stop = new AbortController();
+  readonly #marks: Marks;
   #status = 0;
 
   constructor(runtime: Runtime, parts: CheckingParts) {
     this.#runtime = runtime;
+    this.#marks = new Marks(runtime);
     this.#parts = parts;
     this.#report = new Report(runtime.stdio, parts.conn, parts.settings.output.json);
     for (const signal of ["SIGINT", "SIGTERM"] as const) runtime.signals.on(signal, () => this.#stop.abort());
@@ -95,7 +98,7 @@ class Checking {
     const { files, clock, pid, turn } = this.#runtime;
     const { judge, settings, logger } = this.#parts;
     const notice = (text: string) => tell(logger, "notice", { text });
-    const parts = { judge, files, clock, pid, turn, stop: this.#stop.signal, notice };
+    const parts = { judge, files, marks: this.#marks, clock, pid, turn, stop: this.#stop.signal, notice };
     const options = {
       spoolDirectory: settings.spool.directory,
       messageTimeout: settings.session.messageTimeout,

@@ -12,6 +12,7 @@ import { orTempfail, UsageError } from "../ports/start_error.ts";
 import { loadChecks } from "../settings/load_checks.ts";
 import type { Settings } from "../settings/settings.ts";
 import { startSpoolDirectory } from "../spool/directory.ts";
+import { Marks } from "../spool/mark.ts";
 import type { Call, Command } from "./command.ts";
 import { servingOf } from "./serving.ts";
 
@@ -32,7 +33,7 @@ export const serve: Command = async (call) => {
   if (spool.isEverybodys) tell(logger, "openSpool", settings.spool);
   const checks = await loadChecks({ runtime, logger }, settings);
   try {
-    return await spawnMode({ runtime, logger, ...checks, options });
+    return await spawnMode({ runtime, logger, marks: new Marks(runtime), ...checks, options });
   } finally {
     await checks.judge.retire?.();
     await logger.flush();

@@ -9,6 +9,7 @@ import { orTempfail, StartError } from "../ports/start_error.ts";
 import { loadChecks } from "../settings/load_checks.ts";
 import type { Settings } from "../settings/settings.ts";
 import { startSpoolDirectory } from "../spool/directory.ts";
+import { Marks } from "../spool/mark.ts";
 import type { Call } from "./command.ts";
 import { accountToBecome, openLogFor } from "./run_as.ts";
 import { type Serving, servingOf } from "./serving.ts";
@@ -63,7 +64,7 @@ export async function serveListening(
     return await supervising.finally(() => logger.flush());
   }
   const checks = await loadChecks({ runtime, logger, filterTurns: worker?.turns }, settings);
-  const parts = { runtime, logger, ...checks, options };
+  const parts = { runtime, logger, marks: new Marks(runtime), ...checks, options };
   try {
     if (worker) {
       const { work } = await import("./work.ts");

@@ -21,6 +21,7 @@ import { decodable, decodedRoom, DotDecoder } from "../smtp/dot_codec.ts";
 import { messageIdOf } from "../mime/message_id.ts";
 import { type Reply, replyClass, replyText } from "../smtp/reply.ts";
 import { SpoolFiles } from "../spool/files.ts";
+import type { Marks } from "../spool/mark.ts";
 import { isFull, Spool } from "../spool/spool.ts";
 import { newSpoolName } from "../spool/directory.ts";
 import type { Decision, Judgement, Refused } from "../mail/judgement.ts";
@@ -37,6 +38,7 @@ export interface MessageParts {
   readonly downstream: Downstream;
   readonly judge: Judge;
   readonly files: Files;
+  readonly marks: Marks;
   readonly turn: Turn;
   readonly clock: Clock;
   readonly log: SessionLog;
@@ -99,11 +101,11 @@ export async function takeMessage(
   { envelope, refusal, asked }: Taken,
   stop: Stop,
 ): Promise<MessageEnd> {
-  const { client, downstream, files, turn, log, options, pid, clock } = parts;
+  const { client, downstream, judge: { needsFile }, files, marks, turn, log, options, pid, clock } = parts;
   const spoolFiles = new SpoolFiles(files, {
     directory: options.spoolDirectory,
     name: newSpoolName(pid),
-    named: parts.judge.needsFile,
+    marks: needsFile ? marks : undefined,
     turn,
   });
   const spool = new Spool(spoolFiles);

@@ -15,6 +15,7 @@ import type { Address, Conn, Runtime } from "../ports/runtime.ts";
 import { type Command, shownVerb } from "../smtp/command.ts";
 import { Dialogue } from "../smtp/dialogue.ts";
 import { type Reply, replyClass } from "../smtp/reply.ts";
+import type { Marks } from "../spool/mark.ts";
 import { LineConn } from "../wire/line_conn.ts";
 import type { Admission, AdmissionParts } from "./admission.ts";
 import { Answers, type AnswersOptions } from "./answers.ts";
@@ -36,6 +37,7 @@ export interface SessionOptions extends AnswersOptions {
 export interface SessionParts extends SessionChecks {
   readonly runtime: Runtime;
   readonly logger: Logger;
+  readonly marks: Marks;
   readonly options: SessionOptions;
 }
 
@@ -237,10 +239,10 @@ export class Session {
   }
 
   #newAnswers(downstream: Downstream): Answers {
-    const { runtime: { clock, files, pid, resolver, turn }, judge, newAdmission, options } = this.#parts;
+    const { runtime: { clock, files, pid, resolver, turn }, marks, judge, newAdmission, options } = this.#parts;
     const parts = { client: this.#client, clock, stop: this.#stop, log: this.#log, dialogue: this.#dialogue };
     const admission = newAdmission?.({ ...parts, resolver, deferred: options.deferRcptRefusals });
-    return new Answers({ ...parts, downstream, admission, judge, files, turn, pid, options });
+    return new Answers({ ...parts, downstream, admission, judge, files, marks, turn, pid, options });
   }
 
   // The client has ended the session.

@@ -1,8 +1,9 @@
 // The spool directory: names for new files, and a check that it can be used.
 //
-// A name is `postprox-PID-RANDOM.ENDING`. RANDOM is a UUID with 122 random bits from the system. The files of one
-// message have different endings. The process id is only for people, because another container or host may use the same
-// one.
+// The name of a mark is `postprox-PID-MARK.lock`, and that of a message's file `postprox-PID-MARK-RANDOM.ENDING`. Without
+// a mark it is `postprox-PID-RANDOM.ENDING`. MARK and RANDOM are UUIDs with 122 random bits from the system. The files of
+// one message have different endings. The process id is only for people, because another container or host may use the
+// same one.
 
 import { IoError } from "../ports/io_error.ts";
 import { LF } from "../text/octets.ts";
@@ -18,14 +19,19 @@ const ENDINGS = ["eml", "head", "out", "edit", "rcpt", "lock", "probe"] as const
 
 export type SpoolEnding = typeof ENDINGS[number];
 
-const NAME = new RegExp(`^(postprox-[0-9]+-[0-9a-f-]{36})\\.(?:${ENDINGS.join("|")})[0-9]*$`);
+const NAME = new RegExp(`^(postprox-[0-9]+-[0-9a-f-]{36})(?:-[0-9a-f-]{36})?\\.(?:${ENDINGS.join("|")})[0-9]*$`);
 
 /** A new name in the spool, without directory and ending. */
 export function newSpoolName(pid: number): string {
   return `postprox-${pid}-${crypto.randomUUID()}`;
 }
 
-/** The path of a file with the `name` of a message in `directory`. */
+/** The name of a message that is in use under a mark with the name `mark`. */
+export function markedName(name: string, mark: string | undefined): string {
+  return mark === undefined ? name : name.replace(/^postprox-[0-9]+/, mark);
+}
+
+/** The path of a file with the `name` of a message or a mark in `directory`. */
 export function spoolPath(
   { directory, name }: { directory: string; name: string },
   ending: SpoolEnding,
@@ -34,8 +40,8 @@ export function spoolPath(
   return `${directory}/${name}.${ending}${number === 1 ? "" : number}`;
 }
 
-/** The `name` of the message that a file belongs to; undefined if the file is not from a spool. */
-export function messageOf(file: string): string | undefined {
+/** The name of the mark for a file, if it has one; undefined if the file is not from a spool. */
+export function markOf(file: string): string | undefined {
   return NAME.exec(file)?.[1];
 }
 

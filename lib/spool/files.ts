@@ -5,41 +5,46 @@
 
 import type { File, Files, Turn } from "../ports/runtime.ts";
 import { readChunks } from "./content.ts";
-import { type SpoolEnding, spoolPath } from "./directory.ts";
-import { mark } from "./mark.ts";
+import { markedName, type SpoolEnding, spoolPath } from "./directory.ts";
+import type { Mark, Marks } from "./mark.ts";
 
 export interface SpoolOptions {
   readonly directory: string;
   /** From `newSpoolName`. */
   readonly name: string;
-  /** Programs will open the files by their names. Otherwise a file loses its name as soon as it is open. */
-  readonly named: boolean;
+  /** Programs will open the files by their names, under one of these. Absent: a file loses its name as soon as it is open. */
+  readonly marks?: Marks | undefined;
   readonly turn: Turn;
 }
 
 export class SpoolFiles {
   readonly disk: Files;
-  readonly named: boolean;
   readonly #options: SpoolOptions;
   readonly #paths: string[] = [];
   readonly #open: File[] = [];
   readonly #counts = new Map<SpoolEnding, number>();
-  #mark: Promise<File | undefined> | undefined;
+  #mark: Promise<Mark | undefined> | undefined;
 
   constructor(disk: Files, options: SpoolOptions) {
     this.disk = disk;
-    this.named = options.named;
     this.#options = options;
   }
 
-  /** Makes a new empty file. Before the first file that keeps its name it makes the mark. */
+  /** Whether programs will open the files by their names. */
+  get named(): boolean {
+    return this.#options.marks !== undefined;
+  }
+
+  /** Makes a new empty file. Before the first file that keeps its name it takes a mark. */
   async create(ending: SpoolEnding): Promise<{ path: string; file: File }> {
-    if (this.named) await (this.#mark ??= this.#makeMark());
+    const { directory, marks } = this.#options;
+    const mark = await (this.#mark ??= marks?.take(directory));
+    const name = markedName(this.#options.name, mark?.name);
     const number = (this.#counts.get(ending) ?? 0) + 1;
     this.#counts.set(ending, number);
-    const path = spoolPath(this.#options, ending, number);
+    const path = spoolPath({ directory, name }, ending, number);
     const file = await this.disk.create(path);
-    if (this.named) this.#paths.push(path);
+    if (marks) this.#paths.push(path);
     else await this.#forget(path, file);
     return { path, file };
   }
@@ -64,13 +69,10 @@ export class SpoolFiles {
     for (const file of this.#open.splice(0)) file.close();
     // If one removal fails, the others still happen.
     const removals = await Promise.allSettled(this.#paths.splice(0).map((path) => this.disk.remove(path)));
-    const file = await this.#mark;
+    const mark = await this.#mark;
     this.#mark = undefined;
-    if (file) {
-      // It goes last: if the process is killed meanwhile, a sweep knows by it that the others are left over.
-      removals.push(...await Promise.allSettled([this.disk.remove(this.#markPath)]));
-      file.close();
-    }
+    // It goes last: if the process is killed meanwhile, a sweep knows by it that the others are left over.
+    removals.push(...await Promise.allSettled([mark?.release()]));
     for (const removal of removals) if (removal.status === "rejected") throw removal.reason;
   }
 
@@ -83,13 +85,5 @@ export class SpoolFiles {
       file.close();
       throw error;
     }
-  }
-
-  async #makeMark(): Promise<File | undefined> {
-    return await mark(this.disk, this.#options.directory, this.#markPath);
-  }
-
-  get #markPath(): string {
-    return spoolPath(this.#options, "lock");
   }
 }

@@ -1,4 +1,7 @@
-// The mark that the files of a message are in use. It is a file beside them, which their process locks until its end.
+// The mark that the files of messages are in use. It is a file beside them, which their process locks until its end.
+//
+// Messages that are under way at the same time share a mark, because it costs as much as two other files. The names of
+// their files begin with the name of the mark. The last of the messages removes it.
 //
 // One process sweeps a directory that another one uses. They may run in different containers, where process ids mean
 // nothing, or on different hosts. The kernel releases a lock (flock(2)) when the process ends in any way. Everybody who
@@ -10,18 +13,92 @@
 // If the system has no locks or no /proc, there is no mark. Then nobody can tell.
 
 import { IoError } from "../ports/io_error.ts";
-import type { File, Files } from "../ports/runtime.ts";
+import type { Clock, File, Files } from "../ports/runtime.ts";
 import { bytesOf, textOf } from "../text/octets.ts";
+import { newSpoolName, spoolPath } from "./directory.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 // A mark or a boot id is shorter.
 const READ_SIZE = 200;
 
+// A server that is never idle would keep one mark for weeks, and cleaners of /tmp remove old files. In milliseconds.
+const SHARED_TIME = 3_600_000;
+
 /** Marks files in `directory` as in use until `close`; undefined if it cannot. The mark is the file at `path`. */
 export async function mark(files: Files, directory: string, path: string): Promise<File | undefined> {
   const words = await orUndefined(wordsFor(files, directory));
   return words === undefined ? undefined : await orUndefined(files.createLocked(path, bytesOf(words)));
+}
+
+/** The marks of this process. */
+export class Marks {
+  readonly #ports: MarkPorts;
+  #newest: Mark | undefined;
+
+  constructor(ports: MarkPorts) {
+    this.#ports = ports;
+  }
+
+  /** A mark for one more message in `directory`, until its `release`; undefined if there can be none. */
+  async take(directory: string): Promise<Mark | undefined> {
+    if (!this.#newest?.isFor(directory)) this.#newest = new Mark(this.#ports, directory);
+    const mark = this.#newest;
+    if (await mark.take()) return mark;
+    // The next message tries again.
+    if (this.#newest === mark) this.#newest = undefined;
+    return undefined;
+  }
+}
+
+interface MarkPorts {
+  readonly files: Files;
+  readonly clock: Pick<Clock, "now">;
+  readonly pid: number;
+}
+
+export class Mark {
+  readonly name: string;
+  readonly #ports: MarkPorts;
+  readonly #directory: string;
+  readonly #since: number;
+  readonly #file: Promise<File | undefined>;
+  #messages = 0;
+  #isOver = false;
+
+  constructor(ports: MarkPorts, directory: string) {
+    this.name = newSpoolName(ports.pid);
+    this.#ports = ports;
+    this.#directory = directory;
+    this.#since = ports.clock.now();
+    this.#file = mark(ports.files, directory, this.#path);
+  }
+
+  /** Whether one more message in `directory` may share it. */
+  isFor(directory: string): boolean {
+    return !this.#isOver && directory === this.#directory && this.#ports.clock.now() - this.#since < SHARED_TIME;
+  }
+
+  /** Counts one more message. False if the mark could not be made. */
+  async take(): Promise<boolean> {
+    this.#messages++;
+    return await this.#file !== undefined;
+  }
+
+  /** Says that a message has no files any more. Throws `IoError` if the mark cannot be removed. */
+  async release(): Promise<void> {
+    if (--this.#messages > 0) return;
+    this.#isOver = true;
+    try {
+      await this.#ports.files.remove(this.#path);
+    } finally {
+      (await this.#file)?.close();
+    }
+  }
+
+  get #path(): string {
+    return spoolPath({ directory: this.#directory, name: this.name }, "lock");
+  }
 }
 
 /**

@@ -1,12 +1,12 @@
 // Sweeps the spool directory: it removes what killed processes left there, and nothing that anybody may still need.
 //
-// The files of a message are removed if their process is certainly gone (mark.ts). Without a usable mark they are
-// removed when no session can be so old. That is for files of another host, files that could not be marked, and files
-// of version 1.0.0. A probe has no mark. Its process needs it for a moment only, unless it is killed just then.
+// The files of messages are removed if their process is certainly gone (mark.ts). Without a usable mark they are removed
+// when no session can be so old. That is for files of another host, files that could not be marked, and files of version
+// 1.0.0. A probe has no mark. Its process needs it for a moment only, unless it is killed just then.
 
 import { IoError } from "../ports/io_error.ts";
 import type { Files } from "../ports/runtime.ts";
-import { messageOf, newSpoolName, spoolPath } from "./directory.ts";
+import { markOf, newSpoolName, spoolPath } from "./directory.ts";
 import { isAbandoned } from "./mark.ts";
 
 // Eight days, in milliseconds. No time limit is longer than seven, not even the session's.
@@ -72,11 +72,11 @@ export async function sweepSpoolDirectory(
   return { removed, failures };
 }
 
-/** The files of each message. */
+/** The files under each mark. */
 function groups(directory: string, files: readonly string[]): Map<string, string[]> {
   const found = new Map<string, string[]>();
   for (const file of files) {
-    const name = messageOf(file);
+    const name = markOf(file);
     if (name === undefined) continue;
     const paths = found.get(name) ?? [];
     found.set(name, paths);

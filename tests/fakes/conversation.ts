@@ -13,6 +13,7 @@ import { SharedTurn } from "../../lib/wire/shared_turn.ts";
 import { ListStates } from "../../lib/dns/list_states.ts";
 import { Admission } from "../../lib/session/admission.ts";
 import { Session, type SessionEnd, type SessionOptions } from "../../lib/session/session.ts";
+import { Marks } from "../../lib/spool/mark.ts";
 import { Peer } from "../rig/peer.ts";
 import { FakeLogger } from "./logger.ts";
 import type { FakeChild } from "./processes.ts";
@@ -97,6 +98,7 @@ export class Conversation {
       judge: options.judge ?? chain(this.runtime.clock, checks, policyOf(settings)),
       newAdmission: restriction &&
         ((parts) => new Admission(restriction, { timeout: 5_000, lists }, { ...parts, dryRun })),
+      marks: new Marks(this.runtime),
       options: settings,
     });
   }

@@ -3,6 +3,7 @@
 import type { Content, Mail } from "../../lib/mail/message.ts";
 import type { Files, Turn } from "../../lib/ports/runtime.ts";
 import { SpoolFiles } from "../../lib/spool/files.ts";
+import { Marks } from "../../lib/spool/mark.ts";
 import { Spool } from "../../lib/spool/spool.ts";
 import { concat } from "../../lib/text/octets.ts";
 
@@ -18,12 +19,17 @@ export const MAIL: Mail = {
 /** For work that nobody else waits for. */
 export const ALONE: Turn = { share: () => Promise.resolve() };
 
+/** The marks of a process with the id 1. Time stands still. */
+export function newMarks(files: Files): Marks {
+  return new Marks({ files, clock: { now: () => 0 }, pid: 1 });
+}
+
 /** A spool in /tmp. */
 export function newSpool(
   disk: Files,
-  { named = true, name = NAME, turn = ALONE } = {},
+  { named = true, name = NAME, turn = ALONE, marks = newMarks(disk) } = {},
 ): { spool: Spool; files: SpoolFiles } {
-  const files = new SpoolFiles(disk, { directory: "/tmp", name, named, turn });
+  const files = new SpoolFiles(disk, { directory: "/tmp", name, marks: named ? marks : undefined, turn });
   return { spool: new Spool(files), files };
 }
 

@@ -11,6 +11,7 @@ import type { Judge } from "../../lib/checks/check.ts";
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Conn, ProcessEnd, Runtime } from "../../lib/ports/runtime.ts";
 import { Session, type SessionEnd, SHUTDOWN_GRACE } from "../../lib/session/session.ts";
+import { Marks } from "../../lib/spool/mark.ts";
 import { Peer } from "../rig/peer.ts";
 import { OPTIONS } from "../fakes/conversation.ts";
 import { FakeLogger } from "../fakes/logger.ts";
@@ -261,6 +262,7 @@ class World {
     this.#session = new Session(this.#around.client?.(conn) ?? conn, {
       runtime,
       logger: this.#played.log,
+      marks: new Marks(runtime),
       judge: this.#judge,
       newAdmission: settings.restricts ? admissionOf(parts, settings) : undefined,
       options: {

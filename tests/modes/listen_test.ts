@@ -9,6 +9,7 @@ import { listenMode, type ListenState, type Remade } from "../../lib/modes/liste
 import { IoError } from "../../lib/ports/io_error.ts";
 import type { Address } from "../../lib/ports/runtime.ts";
 import type { SessionChecks } from "../../lib/session/session.ts";
+import { Marks } from "../../lib/spool/mark.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
 import { formatReply } from "../../lib/smtp/reply.ts";
 import type { Peer } from "../rig/peer.ts";
@@ -38,6 +39,7 @@ class Listening {
     const parts = {
       runtime: this.runtime,
       logger: this.logger,
+      marks: new Marks(this.runtime),
       judge: chain(this.runtime.clock, [], policyOf(OPTIONS)),
       options: OPTIONS,
     };
@@ -98,6 +100,7 @@ Deno.test("listenMode says that it is ready once, after it has bound", async () 
   const parts = {
     runtime: failing,
     logger: new FakeLogger(),
+    marks: new Marks(failing),
     judge: chain(failing.clock, [], policyOf(OPTIONS)),
     options: OPTIONS,
   };

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { chain } from "../../lib/checks/chain.ts";
 import { policyOf } from "../../lib/checks/policy.ts";
 import { spawnMode } from "../../lib/modes/spawn.ts";
+import { Marks } from "../../lib/spool/mark.ts";
 import { OPTIONS } from "../fakes/conversation.ts";
 import { FakeLogger } from "../fakes/logger.ts";
 import { FakeExit, FakeRuntime } from "../fakes/runtime.ts";
@@ -19,7 +20,8 @@ async function spawn(prepare: (runtime: FakeRuntime) => void = () => {}): Promis
   const runtime = new FakeRuntime();
   const logger = new FakeLogger();
   prepare(runtime);
-  const status = spawnMode({ runtime, logger, judge: chain(runtime.clock, [], policyOf(OPTIONS)), options: OPTIONS });
+  const judge = chain(runtime.clock, [], policyOf(OPTIONS));
+  const status = spawnMode({ runtime, logger, marks: new Marks(runtime), judge, options: OPTIONS });
   await settled();
   return { runtime, logger, status };
 }

@@ -45,7 +45,7 @@ async function play(
     signal: aborted ? AbortSignal.abort() : new AbortController().signal,
     limit: 8000,
     notice: () => {},
-    files: new SpoolFiles(disk, { directory: "/tmp", name: "postprox-1-x", named: false, turn: ALONE }),
+    files: new SpoolFiles(disk, { directory: "/tmp", name: "postprox-1-x", turn: ALONE }),
   };
   const judgement = await keeping(judge, quarantine, clock).judge(message(), options);
   return { decision: judgement.decision, kept };

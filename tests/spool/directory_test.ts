@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
-import { checkSpoolDirectory, messageOf, newSpoolName, spoolPath } from "../../lib/spool/directory.ts";
+import { checkSpoolDirectory, markedName, markOf, newSpoolName, spoolPath } from "../../lib/spool/directory.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -41,16 +41,19 @@ Deno.test("checkSpoolDirectory throws an IoError for a directory that cannot be 
   await assert.rejects(checkSpoolDirectory(files, "/tmp", options), IoError);
 });
 
-Deno.test("messageOf finds the message of every file of the spool, and of no other file", () => {
-  const name = newSpoolName(99);
+Deno.test("markOf finds the mark of every file of the spool, and of no other file", () => {
+  const [name, other] = [newSpoolName(99), newSpoolName(1)];
   for (const ending of ["eml", "out", "edit", "rcpt", "lock"] as const) {
     const path = spoolPath({ directory: "/tmp", name }, ending);
     assert.equal(path, `/tmp/${name}.${ending}`);
-    assert.equal(messageOf(path.slice("/tmp/".length)), name);
+    assert.equal(markOf(path.slice("/tmp/".length)), name);
+    assert.equal(markOf(`${markedName(other, name)}.${ending}2`), name);
+    assert.equal(markOf(`${markedName(name, undefined)}.${ending}`), name);
   }
   for (
     const other of [
       name,
+      `${markedName(name, name)}${name.slice(11)}.eml`,
       `${name}.eml.bak`,
       `x${name}.eml`,
       "postprox-99-.eml",
@@ -59,6 +62,6 @@ Deno.test("messageOf finds the message of every file of the spool, and of no oth
       `${name}.txt`,
     ]
   ) {
-    assert.equal(messageOf(other), undefined, other);
+    assert.equal(markOf(other), undefined, other);
   }
 });

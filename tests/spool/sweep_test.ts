@@ -5,10 +5,11 @@
 // container of one host.
 
 import assert from "node:assert/strict";
+import { IoError } from "../../lib/ports/io_error.ts";
 import type { File } from "../../lib/ports/runtime.ts";
-import { newSpoolName, type SpoolEnding, spoolPath } from "../../lib/spool/directory.ts";
-import { mark } from "../../lib/spool/mark.ts";
-import { newSpool } from "../fakes/spool.ts";
+import { markedName, markOf, newSpoolName, type SpoolEnding, spoolPath } from "../../lib/spool/directory.ts";
+import { mark, Marks } from "../../lib/spool/mark.ts";
+import { newMarks, newSpool } from "../fakes/spool.ts";
 import { sweepSpoolDirectory } from "../../lib/spool/sweep.ts";
 import { bytesOf } from "../../lib/text/octets.ts";
 import { FakeRuntime } from "../fakes/runtime.ts";
@@ -28,6 +29,10 @@ async function message(
   const paths = endings.map((ending) => spoolPath({ directory: DIRECTORY, name }, ending));
   for (const path of paths) files.replace(path, bytesOf("content"));
   return { paths: held ? [...paths, lock] : paths, mark: held };
+}
+
+function locksIn(files: FakeRuntime["files"]): string[] {
+  return files.paths.filter((path) => path.endsWith(".lock"));
 }
 
 function booted(): FakeRuntime {
@@ -213,17 +218,103 @@ Deno.test("a spool whose files have names makes a mark before the first file, an
   const name = newSpoolName(1);
   const { spool, files: spoolFiles } = newSpool(files, { name });
   files.operations.length = 0;
-  await spool.file();
-  (await spoolFiles.create("out")).file.close();
+  const email = await spool.file();
+  const outfile = await spoolFiles.create("out");
+  outfile.file.close();
   const made = files.operations.filter((one) => one.startsWith("create "));
-  assert.deepEqual(made, ["lock", "eml", "out"].map((ending) => `create ${DIRECTORY}/${name}.${ending}`));
+  const [mark] = locksIn(files);
+  const base = `${DIRECTORY}/${markedName(name, markOf(mark!.slice(DIRECTORY.length + 1)))}`;
+  assert.deepEqual([email.path, outfile.path], [`${base}.eml`, `${base}.out`]);
+  assert.deepEqual(made, [mark, email.path, outfile.path].map((path) => `create ${path}`));
   // A program may replace, move and remove what it was given.
-  files.replace(`${DIRECTORY}/${name}.eml`, bytesOf("edited"));
-  files.unlink(`${DIRECTORY}/${name}.out`);
+  files.replace(email.path, bytesOf("edited"));
+  files.unlink(outfile.path);
   assert.deepEqual((await sweepSpoolDirectory(runtime, DIRECTORY)).removed, []);
   await spool.remove();
   assert.deepEqual(files.paths, []);
   assert.equal(files.handles, 0);
+});
+
+Deno.test("messages that are under way together share a mark, and the last one removes it", async () => {
+  const runtime = booted();
+  const { files } = runtime;
+  const marks = newMarks(files);
+  const spools = [1, 2, 3].map(() => newSpool(files, { marks, name: newSpoolName(1) }).spool);
+  const [first, second, third] = spools;
+  await Promise.all([first!.file(), second!.file()]);
+  await first!.remove();
+  await third!.file();
+  const [mark, ...others] = locksIn(files);
+  assert.deepEqual(others, []);
+  const left = files.paths;
+  assert.equal(left.length, 3);
+  const base = mark!.slice(0, -".lock".length);
+  assert.ok(left.every((path) => path.startsWith(base)));
+  assert.deepEqual((await sweepSpoolDirectory(runtime, DIRECTORY)).removed, []);
+  await second!.remove();
+  assert.deepEqual(locksIn(files), [mark]);
+  await third!.remove();
+  assert.deepEqual(files.paths, []);
+  assert.equal(files.handles, 0);
+  const later = newSpool(files, { marks, name: newSpoolName(1) }).spool;
+  await later.file();
+  assert.notDeepEqual(locksIn(files), [mark]);
+  // The process is killed.
+  files.restart();
+  const { removed, failures } = await sweepSpoolDirectory(runtime, DIRECTORY);
+  assert.deepEqual([removed.length, failures, files.paths], [2, [], []]);
+});
+
+Deno.test("the sweep removes all messages of a killed process that share a mark", async () => {
+  const runtime = booted();
+  const { files } = runtime;
+  const [dead, living] = [newMarks(files), newMarks(files)];
+  for (const marks of [dead, dead, dead]) await newSpool(files, { marks, name: newSpoolName(1) }).spool.file();
+  const left = files.paths;
+  files.restart();
+  await newSpool(files, { marks: living, name: newSpoolName(1) }).spool.file();
+  const { removed, failures } = await sweepSpoolDirectory(runtime, DIRECTORY);
+  assert.deepEqual([[...removed].sort(), failures], [left, []]);
+  assert.match(removed.at(-1)!, /\.lock$/);
+  assert.equal(files.paths.length, 2);
+});
+
+Deno.test("a message takes a new mark if the last one is an hour old, in another directory, or could not be made", async () => {
+  const runtime = booted();
+  const { files, clock } = runtime;
+  files.mkdir("/spool");
+  const marks = new Marks(runtime);
+  const held = [await marks.take(DIRECTORY)];
+  await clock.advance(3_600_000 - 1);
+  held.push(await marks.take(DIRECTORY));
+  assert.equal(locksIn(files).length, 1);
+  await clock.advance(1);
+  held.push(await marks.take(DIRECTORY));
+  assert.equal(locksIn(files).length, 2);
+  held.push(await marks.take("/spool"));
+  assert.equal(locksIn(files).length, 3);
+  files.fail("create", "no-space");
+  assert.equal(await marks.take(DIRECTORY), undefined);
+  files.mend();
+  held.push(await marks.take(DIRECTORY));
+  assert.equal(locksIn(files).length, 4);
+  for (const mark of held) await mark!.release();
+  assert.deepEqual(files.paths, []);
+  assert.equal(files.handles, 0);
+});
+
+Deno.test("a mark that cannot be removed has no lock any more, and no other message uses it", async () => {
+  const runtime = booted();
+  const { files } = runtime;
+  const marks = newMarks(files);
+  files.fail("remove", "denied", { ending: ".lock" });
+  await assert.rejects((await marks.take(DIRECTORY))!.release(), IoError);
+  assert.equal(files.handles, 0);
+  files.mend();
+  const next = await marks.take(DIRECTORY);
+  assert.equal((await sweepSpoolDirectory(runtime, DIRECTORY)).removed.length, 1);
+  await next!.release();
+  assert.deepEqual(files.paths, []);
 });
 
 Deno.test("a spool does without a mark if there can be none, and leaves nothing", async () => {

@@ -9,6 +9,7 @@ import { type Mail, messageOf } from "../../mail/message.ts";
 import type { Clock, Files, Turn } from "../../ports/runtime.ts";
 import { newSpoolName } from "../../spool/directory.ts";
 import { SpoolFiles } from "../../spool/files.ts";
+import type { Marks } from "../../spool/mark.ts";
 import { Spool } from "../../spool/spool.ts";
 import { CR, LF } from "../../text/octets.ts";
 import { MailFileReader } from "./mail_file.ts";
@@ -17,6 +18,7 @@ export interface JudgingParts {
   readonly judge: Judge;
   readonly files: Files;
   readonly clock: Clock;
+  readonly marks: Marks;
   readonly turn: Turn;
   readonly pid: number;
   /** Aborted when the user wants no more. */
@@ -95,8 +97,9 @@ class Spooled {
   #crLines = 0;
   #last: number | undefined;
 
-  constructor({ judge, files, pid, turn }: JudgingParts, { spoolDirectory: directory }: JudgingOptions) {
-    this.files = new SpoolFiles(files, { directory, name: newSpoolName(pid), named: judge.needsFile, turn });
+  constructor({ judge, files, marks, pid, turn }: JudgingParts, { spoolDirectory: directory }: JudgingOptions) {
+    const name = newSpoolName(pid);
+    this.files = new SpoolFiles(files, { directory, name, marks: judge.needsFile ? marks : undefined, turn });
     this.#spool = new Spool(this.files);
   }
 

@@ -64,7 +64,7 @@ async function whyNoAnswer({ files, pid, turn }: Runtime, load: Load, message: M
     limit: SCAN_LIMIT,
     notice: () => {},
     // A scanner needs no file.
-    files: new SpoolFiles(files, { directory: "/nonexistent", name: String(pid), named: false, turn }),
+    files: new SpoolFiles(files, { directory: "/nonexistent", name: String(pid), turn }),
   };
   try {
     const [check] = [await load()].flat();
