@@ -448,14 +448,14 @@ const ROWS: readonly Row[] = [
   [
     "a session may last for ever",
     "session/session.ts",
-    'this.#after("session", this.#parts.options.sessionTimeout, tooLong);',
+    'this.#after("session", options.sessionTimeout, tooLong);',
     "",
     "dialogs/",
   ],
   [
     "a signal does not reach a filter",
     "session/session.ts",
-    "    this.#stop.abort(reason);\n",
+    "    this.#stop.come(reason);\n",
     "",
     "dialogs/",
     "blackbox/listen_test.ts",
@@ -578,8 +578,8 @@ const ROWS: readonly Row[] = [
   [
     "only the filter itself is killed",
     "runtime/deno/processes.ts",
-    "Deno.kill(-child.pid, signal)",
-    "Deno.kill(child.pid, signal)",
+    "Deno.kill(-pid, signal)",
+    "Deno.kill(pid, signal)",
     "runtime/deno_test.ts",
   ],
   [
