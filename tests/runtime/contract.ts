@@ -952,6 +952,19 @@ sys.stdin.read()
     },
   },
   {
+    name: "processes: standard error that another process holds open after the end of the child is read on",
+    play: async ({ processes }, dir) => {
+      const script = '{ until [ -e "$0" ]; do sleep 0.02; done; echo later >&2; } & echo now >&2';
+      const child = await processes.start(["/bin/sh", "-c", script, `${dir}/go`], {});
+      assert.deepEqual(await child.ended, { exit: 0 });
+      assert.equal(spelled((await child.readStderr())!), "now\n");
+      const later = child.readStderr();
+      fs.writeFileSync(`${dir}/go`, "");
+      assert.equal(spelled((await later)!), "later\n");
+      assert.equal(await child.readStderr(), null);
+    },
+  },
+  {
     name: "processes: a child whose standard error nobody reads has to wait",
     play: async ({ processes }) => {
       const child = await processes.start(["/bin/sh", "-c", "head -c 20000000 /dev/zero >&2"], {});

@@ -5,7 +5,8 @@
 
 import * as fs from "node:fs";
 import process from "node:process";
-import { bun, type BunProcess, codeOf, giveBack, ioError } from "./api.ts";
+import { bun, type BunProcess, codeOf, ioError } from "./api.ts";
+import { ChildStderr } from "./child_stderr.ts";
 import { makePipe } from "./libc.ts";
 import { ERR_TO_OUT, isOurs, successorWords } from "../shared/children.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "../../ports/runtime.ts";
@@ -25,7 +26,6 @@ export async function launch(
   // only if there is no real pipe.
   const pipe = await makePipe();
   let started: BunProcess;
-  let stderr: ReadableStreamDefaultReader<Uint8Array>;
   try {
     started = bun.spawn({
       ...how,
@@ -33,29 +33,17 @@ export async function launch(
       // Calls setsid(2), which makes the child the leader of its own group.
       detached: true,
     });
-    // The stream makes its own copy of the descriptor, and closes that.
-    stderr = (pipe ? bun.file(pipe.readEnd).stream() : started.stderr).getReader();
   } catch (error) {
+    if (pipe) fs.closeSync(pipe.readEnd);
     throw ioError(error, `cannot run ${how.cmd[0]}`);
   } finally {
-    if (pipe) {
-      fs.closeSync(pipe.readEnd);
-      fs.closeSync(pipe.writeEnd);
-    }
+    if (pipe) fs.closeSync(pipe.writeEnd);
   }
-  let piece: Uint8Array | undefined;
+  const stderr = new ChildStderr(pipe?.readEnd ?? started.stderr, started.exited);
   const child: Child = {
     ended: endOf(started),
-    readStderr: async () => {
-      if (piece) giveBack(piece);
-      try {
-        piece = (await stderr.read()).value;
-      } catch (error) {
-        throw ioError(error, "cannot read standard error");
-      }
-      return piece ?? null;
-    },
-    closeStderr: () => void stderr.cancel().catch(() => {}),
+    readStderr: () => stderr.read(),
+    closeStderr: () => stderr.close(),
     hasGroup: () => isThere(-started.pid),
     signalGroup: (signal) => {
       try {
