@@ -56,24 +56,39 @@ export async function launch(
   return { process: started, child };
 }
 
-let inherited: readonly (readonly [string, string | undefined])[] | undefined;
-
 // Bun gives variables as text. There this character stands for octets that are not UTF-8.
 const LOST = "\ufffd";
+
+interface Inherited {
+  /** What a child gets. */
+  readonly kept: Readonly<Record<string, string | undefined>>;
+  /** The names of what is for us alone, and of the values that are not UTF-8. */
+  readonly own: readonly string[];
+  readonly lost: readonly string[];
+}
+
+let inherited: Inherited | undefined;
+
+function readInherited(): Inherited {
+  const all = Object.entries(process.env);
+  const kept = all.filter(([name]) => !isOurs(name));
+  return {
+    kept: Object.fromEntries(kept),
+    own: all.map(([name]) => name).filter(isOurs),
+    lost: kept.filter(([, value]) => value?.includes(LOST)).map(([name]) => name),
+  };
+}
 
 /** How to run `words` with the environment that we inherited, and with the variables in `added` over it. */
 function withEnvironment(
   words: readonly string[],
   added: Readonly<Record<string, string>>,
 ): Pick<Parameters<typeof bun.spawn>[0], "cmd" | "env"> & { readonly stdin: "ignore" | Uint8Array } {
-  inherited ??= Object.entries(process.env);
-  const kept = inherited.filter(([name]) => !isOurs(name));
-  if (!kept.some(([name, value]) => value?.includes(LOST) && !(name in added))) {
-    return { cmd: words, env: { ...Object.fromEntries(kept), ...added }, stdin: "ignore" };
-  }
+  const { kept, own, lost } = inherited ??= readInherited();
+  if (lost.every((name) => name in added)) return { cmd: words, env: { ...kept, ...added }, stdin: "ignore" };
   // A child without an environment of its own gets ours octet for octet. Then a shell sets the differences. It reads
   // them from its standard input, because everybody could read them on a command line.
-  const removed = inherited.filter(([name]) => isOurs(name)).map(([name]) => `unset ${name}\n`);
+  const removed = own.map((name) => `unset ${name}\n`);
   const exported = Object.entries(added).map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`);
   const script = [...removed, ...exported, 'exec "$@" </dev/null\n'].join("");
   return { cmd: ["/bin/sh", "-s", "--", ...words], stdin: new TextEncoder().encode(script) };
