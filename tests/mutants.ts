@@ -570,8 +570,8 @@ const ROWS: readonly Row[] = [
   [
     "what a filter leaves running is let be",
     "checks/program/process.ts",
-    '    child.signalGroup("SIGKILL");\n    await Promise.race([\n      read,',
-    "    await Promise.race([\n      read,",
+    '    if (isLeft) child.signalGroup("SIGKILL");\n',
+    "",
     "checks/program/command_test.ts",
     "blackbox/filter_outcome_test.ts",
   ],

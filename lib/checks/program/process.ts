@@ -81,10 +81,12 @@ export async function runProgram(
     const end = await Promise.race([child.ended, givenUp.promise]);
     if (!end) return { end: { ...cut, runsOn: true }, lastLine: stderr.text() };
     cancelTimeout();
-    for (let time = 0; time < LEAVE_DELAY && !timedOut && !signal.aborted && child.hasGroup(); time += LOOK_EVERY) {
+    let isLeft = child.hasGroup();
+    for (let time = 0; time < LEAVE_DELAY && !timedOut && !signal.aborted && isLeft; time += LOOK_EVERY) {
       await new Promise<void>((resolve) => clock.after(LOOK_EVERY, resolve));
+      isLeft = child.hasGroup();
     }
-    child.signalGroup("SIGKILL");
+    if (isLeft) child.signalGroup("SIGKILL");
     await Promise.race([
       read,
       new Promise<void>((resolve) => (cancelKill(), cancelKill = clock.after(STDERR_DELAY, resolve))),
