@@ -179,7 +179,9 @@ function factsOf(stats: fs.Stats): FileFacts {
     executable: (stats.mode & 0o111) !== 0,
     device: stats.dev,
     inode: stats.ino,
-    isOwn: stats.uid === process.getuid?.(),
+    get isOwn() {
+      return stats.uid === process.getuid?.();
+    },
     // Writable by others, and not sticky (inode(7)).
     isEverybodys: (stats.mode & 0o1002) === 0o0002,
   };
