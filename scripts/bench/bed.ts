@@ -43,6 +43,19 @@ export async function runBench<T>(bench: () => Promise<T>): Promise<T> {
   }
 }
 
+/** A file system in memory. */
+const MEMORY = "/dev/shm";
+
+/** Gives `work` a directory in memory. */
+export async function inMemory<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await Deno.makeTempDir({ dir: MEMORY, prefix: "postprox-bench-" });
+  try {
+    return await work(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
 /** Starts a server that throws mail away, with room in its queue for all clients that a benchmark has. */
 export async function startSink(at?: number): Promise<Server> {
   const port = at ?? await freePort();

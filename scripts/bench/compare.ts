@@ -17,21 +17,25 @@ export interface Spread {
 export const LEAST_ROUNDS = 3;
 
 /** A way is warm after so many milliseconds, or after so many turns. */
-const WARM_AFTER = 7_000;
-const WARM_TURNS = 20;
+const WARM_AFTER = 30_000;
+const WARM_TURNS = 40;
+
+/** The names of ways whose runtime compiles them while they run. One turn warms the others. */
+const COMPILED = /Bun|Deno|naive/;
 
 /**
  * Does the work of a turn, again and again, before anything is measured. A service has been in use for days. By then the compilers of
- * its runtime have made machine code of all that is used often, which takes some thousand messages.
+ * its runtime have made machine code of all that is used often, which takes more than ten thousand messages.
  */
-export async function warmUp<W>(
+export async function warmUp<W extends { readonly name: string }>(
   ways: readonly W[],
   turn: (way: W) => Promise<unknown>,
   { isShort }: { readonly isShort: boolean },
 ): Promise<void> {
   for (const way of ways) {
     const end = performance.now() + WARM_AFTER;
-    for (let turns = 0; turns < (isShort ? 1 : WARM_TURNS) && performance.now() < end; turns++) await turn(way);
+    const turns = !isShort && COMPILED.test(way.name) ? WARM_TURNS : 1;
+    for (let count = 0; count < turns && performance.now() < end; count++) await turn(way);
   }
 }
 

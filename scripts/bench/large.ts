@@ -4,7 +4,7 @@
 // file system. A spool in a file system in memory is measured, too: there the octets are copied, and no disk takes part.
 
 import { startCounted } from "./bare_programs.ts";
-import { startProxy } from "./bed.ts";
+import { inMemory, startProxy } from "./bed.ts";
 import { rateOfBoth, ratios, takeTurns } from "./compare.ts";
 import { type Cost, costOf, valuesOf } from "./cost.ts";
 import type { Bar, Claim } from "./findings.ts";
@@ -13,7 +13,6 @@ import { formatSpread } from "./numbers.ts";
 import type { Way } from "./way.ts";
 
 const SIZE = 20_000_000;
-const MEMORY = "/dev/shm";
 const DIRECT = "direct, no proxy";
 const AT_LEAST = 0.97;
 
@@ -21,10 +20,9 @@ export const large: Group = {
   name: "large",
   title: "Large messages",
   packages: ["postfix"],
-  run: async (bench) => {
-    const inMemory = await Deno.makeTempDir({ dir: MEMORY, prefix: "postprox-bench-" });
-    try {
-      const all = await startAll(bench, inMemory);
+  run: (bench) =>
+    inMemory(async (spool) => {
+      const all = await startAll(bench, spool);
       const count = bench.pick(8, 1);
       for (const { measure } of all) await measure(count);
       const costs = await takeTurns(all, ({ measure }) => measure(count), bench.pick(7, 1));
@@ -74,10 +72,7 @@ export const large: Group = {
           ),
         },
       ];
-    } finally {
-      await Deno.remove(inMemory, { recursive: true });
-    }
-  },
+    }),
 };
 
 const namesOf = (runtime: string) => ({
@@ -95,8 +90,8 @@ interface Measured {
   readonly stop: () => Promise<void>;
 }
 
-/** Everything that is measured. `inMemory` is a directory in memory. */
-async function startAll(bench: Bench, inMemory: string): Promise<Measured[]> {
+/** Everything that is measured. `memorySpool` is a directory in memory. */
+async function startAll(bench: Bench, memorySpool: string): Promise<Measured[]> {
   const { sink, directory, programs, compiled, others } = bench;
   const all = [mailed({ ...sink, name: DIRECT, stop: () => Promise.resolve() }, false)];
   for (const { runtime, words } of programs) {
@@ -105,7 +100,7 @@ async function startAll(bench: Bench, inMemory: string): Promise<Measured[]> {
     for (
       const [name, program, spool] of [
         [written, words, directory],
-        [memory, words, inMemory],
+        [memory, words, memorySpool],
         [nothing, unwritten, directory],
       ] as const
     ) {

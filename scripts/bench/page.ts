@@ -38,7 +38,7 @@ promise about your machine. So what is claimed is a ratio of two things that wer
 - A ratio is that of one round. A claim is the median of the ratios, with the least and the greatest in parentheses.
 - Processor time is that of the processes of a way and of all that they have started, user and system.
 - Before the first round each way gets some mail. Where single messages in listen mode are measured, that goes on for up to
-  7 seconds. A service has been in use for days, and its runtime's compilers have made machine code of what is used often.
+  30 seconds. A service has been in use for days, and its runtime's compilers have made machine code of what is used often.
 
 "Wanted" is the aim that was set before the measurement. A claim that misses its aim stays here and says so. "Bound" is what a program
 that does nearly nothing costs on the same runtime, in the same run: postprox cannot be better than that.`;

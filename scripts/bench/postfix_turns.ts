@@ -139,9 +139,9 @@ async function loadFor(
 ): Promise<Load> {
   const load = { size: SIZE, connections, count: bench.pick(LEAST, CONNECTIONS) };
   if (bench.isShort) return load;
-  const some = { ...load, count: connections === CONNECTIONS ? 4 * LEAST : LEAST };
+  const some = { ...load, count: connections === CONNECTIONS ? 8 * LEAST : LEAST };
   // With fewer connections it is the same program, and warm.
-  if (connections === CONNECTIONS) await warmUp([name], () => bed.costOf(name, some), bench);
+  if (connections === CONNECTIONS) await warmUp([{ name }], () => bed.costOf(name, some), bench);
   else await bed.costOf(name, load);
   const { rate } = await bed.costOf(name, some);
   return { ...load, count: Math.max(LEAST, Math.round(rate * TURN / LEAST) * LEAST) };

@@ -1,6 +1,7 @@
 // Runs /bin/true as a filter. It gets what a filter of -c must have: a message in a file, an empty file for its own version, a
-// file with the recipients, a pipe as its standard error, and a process group of its own. A fourth file is the mark that the
-// others are in use. It has a lock, which the system takes back from a process that is killed.
+// file with the recipients, a pipe as its standard error, and a process group of its own. One more file is the mark that
+// these are in use. It has a lock, which the system takes back from a process that is killed. Filters that run together share
+// it.
 
 import process from "node:process";
 import { bun } from "./api.ts";
@@ -13,12 +14,20 @@ const RECIPIENTS = new TextEncoder().encode("b@b.example\n");
 const EXCLUSIVE = 2;
 
 let count = 0;
+let running = 0;
+let mark: Promise<Mark> | undefined;
+
+interface Mark {
+  readonly path: string;
+  readonly unlock: () => void;
+}
 
 /** Returns when it has ended. The files are in `directory`, and are removed. */
 export async function filter(directory: string, message: Uint8Array): Promise<void> {
   const email = `${directory}/bare-${process.pid}-${++count}`;
-  const files = { mark: `${email}-lock`, email, outfile: `${email}-out`, recipients: `${email}-rcpt` };
-  const unlock = await lock(files.mark);
+  const files = { email, outfile: `${email}-out`, recipients: `${email}-rcpt` };
+  running++;
+  const { path, unlock } = await (mark ??= lock(`${email}-lock`));
   const write = fs ? fs.writeFileSync : Deno.writeFileSync;
   write(files.email, message);
   write(files.outfile, new Uint8Array(0));
@@ -26,6 +35,9 @@ export async function filter(directory: string, message: Uint8Array): Promise<vo
   await runTrue();
   const remove = fs ? fs.unlinkSync : Deno.removeSync;
   for (const path of Object.values(files)) remove(path);
+  if (--running > 0) return;
+  mark = undefined;
+  remove(path);
   unlock();
 }
 
@@ -48,19 +60,19 @@ async function runTrue(): Promise<void> {
 
 let flock: ((descriptor: number, kind: number) => number) | undefined;
 
-/** Makes a file that is locked until the result is called. On Bun only libc can do that. */
-async function lock(path: string): Promise<() => void> {
+/** Makes a file with a lock. On Bun only libc can do that. */
+async function lock(path: string): Promise<Mark> {
   if (!fs) {
     const file = Deno.openSync(path, { createNew: true, write: true });
     file.lockSync(true);
     file.writeSync(MARK);
-    return () => file.close();
+    return { path, unlock: () => file.close() };
   }
   flock ??= await loadFlock();
   const descriptor = fs.openSync(path, "wx");
   flock(descriptor, EXCLUSIVE);
   fs.writeSync(descriptor, MARK);
-  return () => fs.closeSync(descriptor);
+  return { path, unlock: () => fs.closeSync(descriptor) };
 }
 
 async function loadFlock(): Promise<(descriptor: number, kind: number) => number> {
