@@ -5,7 +5,7 @@
 import { Clamd } from "../../tests/e2e/clamd_bed.ts";
 import { Asker, MESSAGE } from "./asker.ts";
 import { isFile, startProxy } from "./bed.ts";
-import { quantile, ratios, takeTurns, type Values, warmUp } from "./compare.ts";
+import { quantile, ratios, takeTurns, takeWarmTurns, type Values } from "./compare.ts";
 import type { Bar, Claim, Part } from "./findings.ts";
 import type { Bench, Group } from "./group.ts";
 import { pathOf } from "./peers/program.ts";
@@ -61,8 +61,7 @@ async function measureShare(bench: Bench, daemon: Clamd): Promise<Part> {
   }
   const messages = bench.pick(500, 10);
   const turn = ({ time }: Timed) => time(messages);
-  await warmUp(all, turn, bench);
-  const values = await takeTurns(all, turn, bench.pick(7, 1));
+  const values = await takeWarmTurns(all, turn, { rounds: bench.pick(7, 1), isShort: bench.isShort });
   for (const { stop } of all) await stop();
   const of = (name: string): Values => values[all.findIndex((one) => one.name === name)]!;
   return {

@@ -3,7 +3,7 @@
 
 import { startCounted } from "./bare_programs.ts";
 import { inMemory, startProxy } from "./bed.ts";
-import { ratios, takeTurns, warmUp } from "./compare.ts";
+import { ratios, takeWarmTurns } from "./compare.ts";
 import { costOf } from "./cost.ts";
 import type { Bar, Claim } from "./findings.ts";
 import type { Bench, Group, Program } from "./group.ts";
@@ -35,8 +35,7 @@ export const command: Group = {
       const all = await startAll(bench, spools);
       const count = bench.pick(400, 20);
       const turn = ({ measure, times }: Measured) => measure(count * times);
-      await warmUp(all, turn, bench);
-      const values = await takeTurns(all, turn, bench.pick(5, 1));
+      const values = await takeWarmTurns(all, turn, { rounds: bench.pick(5, 1), isShort: bench.isShort });
       for (const { stop } of all) await stop();
       const of = (name: string) => values[all.findIndex((one) => one.name === name)]!;
       const claims = bench.programs.flatMap(({ runtime }) =>

@@ -20,14 +20,18 @@ export const LEAST_ROUNDS = 3;
 const WARM_AFTER = 30_000;
 const WARM_TURNS = 40;
 
-/** The names of ways whose runtime compiles them while they run. One turn warms the others. */
+interface Named {
+  readonly name: string;
+}
+
+/** The names of ways whose runtime compiles them while they run. */
 const COMPILED = /Bun|Deno|naive/;
 
 /**
  * Does the work of a turn, again and again, before anything is measured. A service has been in use for days. By then the compilers of
- * its runtime have made machine code of all that is used often, which takes more than ten thousand messages.
+ * its runtime have made machine code of all that is used often, which takes more than ten thousand messages. One turn warms what is not compiled.
  */
-export async function warmUp<W extends { readonly name: string }>(
+export async function warmUp<W extends Named>(
   ways: readonly W[],
   turn: (way: W) => Promise<unknown>,
   { isShort }: { readonly isShort: boolean },
@@ -56,6 +60,23 @@ export async function takeTurns<W, T = number>(
     }
   }
   return values;
+}
+
+/**
+ * Like `takeTurns`, but all ways are warm. A runtime throws away machine code that has not run for some seconds, and in these
+ * seconds the other ways had their turns. So each turn that counts follows one that does not.
+ */
+export async function takeWarmTurns<W extends Named, T = number>(
+  ways: readonly W[],
+  measure: (way: W) => Promise<T>,
+  { rounds, isShort }: { readonly rounds: number; readonly isShort: boolean },
+): Promise<T[][]> {
+  await warmUp(ways, measure, { isShort });
+  const warm = async (way: W) => {
+    if (!isShort) await measure(way);
+    return await measure(way);
+  };
+  return await takeTurns(ways, warm, rounds);
 }
 
 /** The ratio in each round. */

@@ -1,7 +1,7 @@
 // A filter in Python that stays, beside the same filter started for each message.
 
 import { end, send, startProgram, startProxy } from "./bed.ts";
-import { rateOfBoth, ratios, takeTurns, warmUp } from "./compare.ts";
+import { rateOfBoth, ratios, takeWarmTurns } from "./compare.ts";
 import type { Bar, Claim } from "./findings.ts";
 import type { Bench, Group } from "./group.ts";
 import { formatSpread } from "./numbers.ts";
@@ -52,8 +52,7 @@ export const helper: Group = {
   run: async (bench) => {
     const all = await startAll(bench);
     const turn = ({ rate, count }: Measured) => rate(count);
-    await warmUp(all, turn, bench);
-    const values = await takeTurns(all, turn, bench.pick(5, 1));
+    const values = await takeWarmTurns(all, turn, { rounds: bench.pick(5, 1), isShort: bench.isShort });
     for (const { stop } of all) await stop();
     const of = (name: string) => values[all.findIndex((one) => one.name === name)]!;
     return [{

@@ -6,7 +6,7 @@
 import { Asker } from "./asker.ts";
 import { bareRelayName, startBareRelays } from "./bare_programs.ts";
 import { startProxy } from "./bed.ts";
-import { quantile, takeTurns, warmUp } from "./compare.ts";
+import { quantile, takeWarmTurns } from "./compare.ts";
 import type { Bar, Claim } from "./findings.ts";
 import type { Group } from "./group.ts";
 import { formatSpread } from "./numbers.ts";
@@ -39,8 +39,7 @@ export const latency: Group = {
     ways.push(...await startBareRelays(bench), ...bench.others);
     const messages = bench.pick(1_000, 20);
     const turn = ({ port }: Way) => timeMany(port, messages);
-    await warmUp(ways, turn, bench);
-    const found = await takeTurns(ways, turn, bench.pick(7, 1));
+    const found = await takeWarmTurns(ways, turn, { rounds: bench.pick(7, 1), isShort: bench.isShort });
     for (const way of ways) if (way.name !== DIRECT) await way.stop();
 
     const at = (name: string) => ways.findIndex((way) => way.name === name);

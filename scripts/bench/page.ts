@@ -39,6 +39,8 @@ promise about your machine. So what is claimed is a ratio of two things that wer
 - Processor time is that of the processes of a way and of all that they have started, user and system.
 - Before the first round each way gets some mail. Where single messages in listen mode are measured, that goes on for up to
   30 seconds. A service has been in use for days, and its runtime's compilers have made machine code of what is used often.
+  They throw away what has not run for some seconds, and other ways had these seconds. So there a turn that counts follows one
+  that does not.
 
 "Wanted" is the aim that was set before the measurement. A claim that misses its aim stays here and says so. "Bound" is what a program
 that does nearly nothing costs on the same runtime, in the same run: postprox cannot be better than that.`;

@@ -67,10 +67,14 @@ export async function measure(bench: Bench, betweens: readonly Between[], plan: 
     const rounds = await takeTurns(turns, async (turn) => {
       const { name, load } = turn;
       if (failed.has(turn)) return undefined;
-      return await bed.costOf(name, load).catch((error) => {
+      try {
+        // As in `takeWarmTurns`.
+        if (!bench.isShort) await bed.costOf(name, load);
+        return await bed.costOf(name, load);
+      } catch (error) {
         failed.add(turn);
-        failing(name, load.connections, error);
-      });
+        failing(name, load.connections, error as Error);
+      }
     }, bench.pick(5, 1));
     costs = rounds.map((some) => some.filter((cost) => cost !== undefined)).filter((_, at) => !failed.has(turns[at]!));
     turns = turns.filter((turn) => !failed.has(turn));

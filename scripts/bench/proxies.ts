@@ -3,7 +3,7 @@
 import { freePort } from "../../tests/rig/ports.ts";
 import { bareRelayName, startBareRelays } from "./bare_programs.ts";
 import { startProxy, startServer } from "./bed.ts";
-import { ratios, takeTurns, warmUp } from "./compare.ts";
+import { ratios, takeWarmTurns } from "./compare.ts";
 import { costOf, countsFor, valuesOf } from "./cost.ts";
 import type { Claim } from "./findings.ts";
 import type { Bench, Group } from "./group.ts";
@@ -26,8 +26,7 @@ export const proxies: Group = {
     const load = { size: 5_000, count: bench.pick(3_000, 20), connections: 10 };
     const counts = await countsFor(ways, load);
     const measure = (way: Way) => costOf(way, { ...load, count: counts[ways.indexOf(way)]! });
-    await warmUp(ways, measure, bench);
-    const costs = await takeTurns(ways, measure, bench.pick(5, 1));
+    const costs = await takeWarmTurns(ways, measure, { rounds: bench.pick(5, 1), isShort: bench.isShort });
     for (const way of ways) if (way.name !== DIRECT) await way.stop();
 
     const cpu = costs.map((some) => valuesOf(some, "cpu"));

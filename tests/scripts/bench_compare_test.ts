@@ -1,7 +1,15 @@
 // How the benchmarks compare: turns, ratios and their spread, and the processor time of processes.
 
 import assert from "node:assert/strict";
-import { quantile, rateOfBoth, ratios, spreadOf, takeTurns, warmUp } from "../../scripts/bench/compare.ts";
+import {
+  quantile,
+  rateOfBoth,
+  ratios,
+  spreadOf,
+  takeTurns,
+  takeWarmTurns,
+  warmUp,
+} from "../../scripts/bench/compare.ts";
 import { parseStat, processorTime } from "../../scripts/bench/processor_time.ts";
 
 Deno.test("ways take turns, and another one begins in each round", async () => {
@@ -22,6 +30,16 @@ Deno.test("each way that is compiled gets warm before the next one, and a short 
   assert.equal(order.join(""), "BunsocatDeno");
   await warmUp(ways, turn, { isShort: false });
   assert.match(order.join(""), /^BunsocatDeno(?:Bun){20,}socat(?:Deno){20,}$/);
+});
+
+Deno.test("a turn that counts follows one that does not, except in a short run", async () => {
+  for (const [isShort, expected] of [[true, "ab.ab"], [false, "ab.aabb"]] as const) {
+    let order = "";
+    const measure = ({ name }: { name: string }) => Promise.resolve((order += name).length);
+    const values = await takeWarmTurns([{ name: "a" }, { name: "b" }], measure, { rounds: 1, isShort });
+    assert.equal(`${order.slice(0, 2)}.${order.slice(2)}`, expected);
+    assert.deepEqual(values, isShort ? [[3], [4]] : [[4], [6]]);
+  }
 });
 
 Deno.test("a ratio is that of one round", () => {
