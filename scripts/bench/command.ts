@@ -32,11 +32,17 @@ export const command: Group = {
         directory,
         system: fileSystemOf(directory),
       }));
-      const all = await startAll(bench, spools);
-      const count = bench.pick(400, 20);
+      const count = bench.pick(500, 20);
       const turn = ({ measure, times }: Measured) => measure(count * times);
-      const values = await takeWarmTurns(all, turn, { rounds: bench.pick(5, 1), isShort: bench.isShort });
-      for (const { stop } of all) await stop();
+      const all: Measured[] = [];
+      const values: number[][] = [];
+      // What is compared is of one runtime. So the rounds are short, and what is compiled stays so.
+      for (const program of [...bench.programs, undefined]) {
+        const some = program ? await startAll(bench, program, spools) : await startOthers(bench);
+        all.push(...some);
+        values.push(...await takeWarmTurns(some, turn, { rounds: bench.pick(7, 1), isShort: bench.isShort }));
+        for (const { stop } of some) await stop();
+      }
       const of = (name: string) => values[all.findIndex((one) => one.name === name)]!;
       const claims = bench.programs.flatMap(({ runtime }) =>
         spools.map(({ system }): Claim => {
@@ -94,29 +100,30 @@ const namesOf = (runtime: string, system = "") => ({
   filter: `postprox, ${runtime}, -c /bin/true, ${system}`,
 });
 
-async function startAll(bench: Bench, spools: readonly Spool[]): Promise<Measured[]> {
-  const all: Measured[] = [];
-  for (const program of bench.programs) {
-    const { none, bare } = namesOf(program.runtime);
-    const start = await bench.compiled(program.runtime, "bare/start.ts");
-    all.push(await startOurs(bench, program, { name: none, options: [], times: 4 }));
-    all.push(startBare(bare, start));
-    for (const { directory, system } of spools) {
-      const { bareFilter, filter } = namesOf(program.runtime, system);
-      all.push(startBare(bareFilter, [...start, directory]));
-      all.push(
-        await startOurs(bench, program, { name: filter, options: ["-d", directory, "-c", "/bin/true"], times: 1 }),
-      );
-    }
-  }
-  const way = await proxsmtpWithFile.start(bench.directory, bench.sink.port);
-  if (!way) bench.note(`proxsmtp is left out: apt-get install ${proxsmtpWithFile.package}`);
-  for (const other of way ? [way] : []) {
-    // It is slow: it lets a client wait for each message.
-    const measure = async (count: number) => await cpu(other, Math.ceil(count));
-    all.push({ name: other.name, times: 0.5, isOurs: false, stop: other.stop, measure });
+async function startAll(bench: Bench, program: Program, spools: readonly Spool[]): Promise<Measured[]> {
+  const { none, bare } = namesOf(program.runtime);
+  const start = await bench.compiled(program.runtime, "bare/start.ts");
+  const all = [await startOurs(bench, program, { name: none, options: [], times: 4 }), startBare(bare, start)];
+  for (const { directory, system } of spools) {
+    const { bareFilter, filter } = namesOf(program.runtime, system);
+    const options = ["-d", directory, "-c", "/bin/true"];
+    all.push(startBare(bareFilter, [...start, directory]));
+    all.push(await startOurs(bench, program, { name: filter, options, times: 1 }));
   }
   return all;
+}
+
+async function startOthers(bench: Bench): Promise<Measured[]> {
+  const way = await proxsmtpWithFile.start(bench.directory, bench.sink.port);
+  if (!way) bench.note(`proxsmtp is left out: apt-get install ${proxsmtpWithFile.package}`);
+  // It is slow: it lets a client wait for each message.
+  return (way ? [way] : []).map((other): Measured => ({
+    name: other.name,
+    times: 0.5,
+    isOurs: false,
+    stop: other.stop,
+    measure: async (count) => await cpu(other, Math.ceil(count)),
+  }));
 }
 
 async function startOurs(

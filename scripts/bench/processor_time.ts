@@ -1,15 +1,18 @@
 // The processor time of processes and all that they have started (proc(5)).
 //
 // A child that has ended counts as long as its parent waited for it: the kernel then adds its time to the parent's. The
-// unit is the clock tick, 10 ms, so a measurement should take a second or more. The time of a child that nobody waits for
-// is lost, and so is that of a child whose parent ended first.
+// time of a child that nobody waits for is lost, and so is that of a child whose parent ended first. A process that runs has a
+// clock (clock_getcpuclockid(3)). The unit of children that have ended is the clock tick, 10 ms. So a measurement of those
+// should take a second or more.
 
 const TICK = 10;
 
 interface Entry {
   readonly parent: number;
-  /** Its own, and that of the children it has waited for. */
+  /** Of itself. */
   readonly ticks: number;
+  /** Of the children that it has waited for. */
+  readonly waitedTicks: number;
 }
 
 /** In milliseconds, so far, of these processes and of all their descendants that run. */
@@ -24,9 +27,23 @@ export function processorTime(pids: readonly number[]): number {
     isOurs.set(pid, answer);
     return answer;
   };
-  let ticks = 0;
-  for (const [pid, entry] of entries) if (belongs(pid)) ticks += entry.ticks;
-  return ticks * TICK;
+  let time = 0;
+  for (const [pid, { ticks, waitedTicks }] of entries) {
+    if (belongs(pid)) time += (clockOf(pid) ?? ticks * TICK) + waitedTicks * TICK;
+  }
+  return time;
+}
+
+const { symbols: libc } = Deno.dlopen("libc.so.6", { clock_gettime: { parameters: ["i32", "buffer"], result: "i32" } });
+
+// From the kernel's posix-timers.h: the clock of a whole process, all its threads, to the nanosecond.
+const CPUCLOCK_SCHED = 2;
+
+/** The milliseconds of a process that runs; undefined if it has ended. */
+function clockOf(pid: number): number | undefined {
+  const time = new BigInt64Array(2);
+  if (libc.clock_gettime((~pid << 3) | CPUCLOCK_SCHED, time) !== 0) return undefined;
+  return Number(time[0]) * 1000 + Number(time[1]) / 1e6;
 }
 
 function readEntries(): Map<number, Entry> {
@@ -46,6 +63,6 @@ function readEntries(): Map<number, Entry> {
 export function parseStat(text: string): Entry {
   // The second field is the name, in parentheses. It may contain anything.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
-  return { parent: Number(fields[1]), ticks };
+  const [user = 0, system = 0, waitedUser = 0, waitedSystem = 0] = fields.slice(11, 15).map(Number);
+  return { parent: Number(fields[1]), ticks: user + system, waitedTicks: waitedUser + waitedSystem };
 }

@@ -79,7 +79,7 @@ for (const [values, share, value] of QUANTILES) {
 
 Deno.test("the name of a process may look like the fields behind it", () => {
   const rest = `S 77 ${"0 ".repeat(9)}1 20 300 4000 ${"9 ".repeat(30)}`;
-  assert.deepEqual(parseStat(`12 (a) R 1 ( b)) ${rest}`), { parent: 77, ticks: 4321 });
+  assert.deepEqual(parseStat(`12 (a) R 1 ( b)) ${rest}`), { parent: 77, ticks: 21, waitedTicks: 4300 });
 });
 
 Deno.test("the time of a child that has ended is that of its parent, and others do not count", async () => {
