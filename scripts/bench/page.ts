@@ -45,7 +45,7 @@ promise about your machine. So what is claimed is a ratio of two things that wer
 "Wanted" is the aim that was set before the measurement. A claim that misses its aim stays here and says so. "Bound" is what a program
 that does nearly nothing costs on the same runtime, in the same run: postprox cannot be better than that.`;
 
-const REPEATING = `    deno task bench                   # all groups: 40 minutes; prints the tables
+const REPEATING = `    deno task bench                   # all groups: 75 minutes; prints the tables
     deno task bench --page            # the same, and writes this page, its pictures and scripts/bench/results.json
     deno task bench --only=spawn,latency
     deno task bench --short           # little of everything, in a minute; its figures say nothing
