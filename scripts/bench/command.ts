@@ -51,9 +51,10 @@ export const command: Group = {
           "Messages of 5 kB on 10 connections. A bare start is a program that starts `/bin/true` and waits for its end, ten " +
           "at a time. A bare filter has what a filter must have, too: the message in a file, an empty file for its own " +
           "version, a file of the recipients, a mark of use for all ten, a pipe as its standard error, and a process group, " +
-          "so that all that it starts can be killed (`scripts/bench/bare/`). To make a file costs most where ext4 has no " +
-          "journal: the kernel takes no number of a file that was removed in the last minutes before it has looked at all " +
-          "others. So the files are also in memory, where `/tmp` is on many systems.",
+          "so that all that it starts can be killed (`scripts/bench/bare/`). ext4 without a journal makes new files slowly: " +
+          "the kernel avoids the inodes of files that were removed in the last minutes, and it looks at each of them. So the " +
+          "files are also in memory, as `/tmp` is on many systems. No filter and the bare start are measured with each of the " +
+          "two, and the bars show the first.",
         unit: "ms of CPU for a message",
         better: "less",
         claims,

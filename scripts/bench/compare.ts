@@ -29,7 +29,8 @@ const COMPILED = /Bun|Deno|naive/;
 
 /**
  * Does the work of a turn, again and again, before anything is measured. A service has been in use for days. By then the compilers of
- * its runtime have made machine code of all that is used often, which takes more than ten thousand messages. One turn warms what is not compiled.
+ * its runtime have made machine code of all that is used often, which takes more than ten thousand messages. One turn warms
+ * what is not compiled.
  */
 export async function warmUp<W extends Named>(
   ways: readonly W[],

@@ -13,10 +13,7 @@ export interface Cost {
 /** Milliseconds that one turn may take. */
 const TURN = 2_000;
 
-/**
- * A slow way gets so many all the same. Its cost is what others are compared with, and the clock that counts processor time
- * is coarse.
- */
+/** A slow way gets so many all the same: its cost is what others are compared with. */
 const FEWEST = 400;
 
 /** How many show the rate. */
