@@ -45,6 +45,13 @@ const ROWS: readonly Row[] = [
     "kept[0]",
     "text/rooms_test.ts",
   ],
+  [
+    "the octets of a copy change later",
+    "text/rooms.ts",
+    "    shared = new Uint8Array(SHARED);\n",
+    "",
+    "text/rooms_test.ts",
+  ],
   ["CHUNKING is offered", "smtp/ehlo.ts", '  "CHUNKING",\n', "", "smtp/ehlo_test.ts"],
   ["SIZE is not lowered", "smtp/ehlo.ts", "theirs > 0 && theirs <= maxSize ? text : ours", "text", "smtp/ehlo_test.ts"],
   [

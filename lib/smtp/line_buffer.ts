@@ -8,10 +8,10 @@
 // A line past the limit is `tooLong`. The buffer drops its octets as they come, so it never holds more than the limit
 // and one read. It reports a command line that is too long when the line ends, and a reply line at once.
 //
-// A line has octets of its own. A copy of a short line costs less than a view into the buffer.
+// A line is a copy. It stays as it is when the buffer gets other octets.
 
 import { CR, LF, NUL } from "../text/octets.ts";
-import { giveRoom, takeRoom } from "../text/rooms.ts";
+import { copyOf, giveRoom, takeRoom } from "../text/rooms.ts";
 
 export interface Line {
   /** As received, with its line end. Empty for a line that was too long. */
@@ -143,7 +143,7 @@ export class LineBuffer {
       this.#dropping = false;
       return TOO_LONG;
     }
-    const raw = this.#octets.slice(start, end);
+    const raw = copyOf(this.#octets, start, end);
     const crlf = raw.length > 1 && raw[raw.length - 2] === CR;
     const length = raw.length - (crlf ? 2 : 1);
     return new WholeLine(raw, length, !(crlf || this.#lfEnds) || isSpoilt(raw, length));

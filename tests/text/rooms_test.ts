@@ -1,7 +1,7 @@
-// Tests of lib/text/rooms.ts: memory that is used again. No two owners may ever have the same room.
+// Tests of lib/text/rooms.ts: memory that is used again, and memory that is shared. No octet may ever have two owners.
 
 import assert from "node:assert/strict";
-import { giveRoom, ROOM, takeRoom } from "../../lib/text/rooms.ts";
+import { copyOf, giveRoom, ROOM, takeRoom } from "../../lib/text/rooms.ts";
 import { SEED, seeded } from "../rig/octets.ts";
 
 Deno.test("takeRoom has room for what is asked for", () => {
@@ -38,4 +38,24 @@ Deno.test("a room has one owner, and few rooms are kept", () => {
   rooms.forEach(giveRoom);
   const again = new Set(Array.from({ length: 100 }, () => takeRoom(1)));
   assert.equal(rooms.filter((room) => again.has(room)).length, 16);
+});
+
+Deno.test("copyOf gives copies that stay, whatever is copied later", () => {
+  const random = seeded(SEED);
+  const source = new Uint8Array(3000);
+  const copies: { copy: Uint8Array; expected: Uint8Array }[] = [];
+  for (let move = 0; move < 500; move++) {
+    for (let at = 0; at < source.length; at++) source[at] = random() * 256;
+    const start = Math.floor(random() * 100);
+    // All lengths around the shared ones, and none.
+    const end = start + Math.floor(random() * (move % 10 === 0 ? 2900 : 300));
+    copies.push({ copy: copyOf(source, start, end), expected: source.slice(start, end) });
+  }
+  for (const { copy, expected } of copies) assert.deepEqual(copy, expected, `seed ${SEED}`);
+});
+
+Deno.test("a copy keeps little other memory", () => {
+  for (const length of [1, 30, 256, 257, 5000]) {
+    assert.ok(copyOf(new Uint8Array(length), 0, length).buffer.byteLength <= Math.max(length, 2048));
+  }
 });
