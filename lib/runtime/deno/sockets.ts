@@ -143,8 +143,15 @@ class TcpOrUnixConn implements Conn {
     return this.#conn.read(into).catch(failRead);
   }
 
+  receive(into: Uint8Array, onRead: (count: number | null) => void, onFailed: (error: unknown) => void): void {
+    this.#conn.read(into).then(onRead, (error) => onFailed(ioError(error, "cannot read")));
+  }
+
+  // Mostly the kernel takes all at once. This way has the fewest promises then.
   write(octets: Uint8Array): Promise<void> {
-    return writeAll(this.#conn, octets).catch(failWrite);
+    return this.#conn.write(octets).then((written) => {
+      if (written < octets.length) return writeAll(this.#conn, octets.subarray(written)).catch(failWrite);
+    }, failWrite);
   }
 
   close(): void {
