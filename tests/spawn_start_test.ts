@@ -21,11 +21,11 @@ const SERVE = new URL("lib/commands/serve.ts", ROOT);
  * Each line of a session is in a room of lib/text/rooms.ts.
  * What reads or removes the files of a large message leaves the event loop to others.
  * Each session has a `Stop` of lib/session/waiting.ts, because listen mode has thousands of them.
- * On Bun lib/runtime/bun/child_stderr.ts saves a filter more than it costs: the stream of its standard error.
+ * On Bun lib/runtime/bun/child_stderr.ts and the calls of libc.ts save a filter more than they cost.
  * Messages that are under way together share a mark (lib/spool/mark.ts).
  */
 const FILES = 80;
-const OCTETS = 382_000;
+const OCTETS = 384_000;
 
 /** Files that most messages in spawn mode do not need. */
 const WANTED_LATER =

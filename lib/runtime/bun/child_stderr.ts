@@ -3,35 +3,26 @@
 // Most children end soon and say little. That fits into the pipe, so one read at the end takes it, and no stream has to
 // be made. A child that goes on could fill the pipe, and then it would have to wait. So after a moment a stream reads.
 
-import * as fs from "node:fs";
-import { bun, codeOf, giveBack, ioError } from "./api.ts";
+import { closeSync, readSync } from "node:fs";
+import { bun, giveBack, ioError } from "./api.ts";
+import type { Pipe } from "./libc.ts";
 import { giveRoom, ROOM, takeRoom } from "../../text/rooms.ts";
-
-const { O_NONBLOCK, O_RDONLY } = fs.constants;
 
 // Milliseconds.
 const MOMENT = 50;
 
 export class ChildStderr {
   readonly #exited: Promise<unknown>;
-  /** The reading end of a pipe. */
-  readonly #pipe: number | undefined;
-  /** A read from the pipe may wait. */
-  readonly #waits: boolean = false;
+  readonly #pipe: Pipe | undefined;
   #stream: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #isOpen = true;
   #takeBack = () => {};
 
-  /** Reads from a stream, or from the descriptor of a pipe, which it will close. `exited` comes when the child has ended. */
-  constructor(from: ReadableStream<Uint8Array> | number, exited: Promise<unknown>) {
+  /** Reads from a stream, or from a pipe, whose reading end it will close. `exited` comes when the child has ended. */
+  constructor(from: ReadableStream<Uint8Array> | Pipe, exited: Promise<unknown>) {
     this.#exited = exited;
-    if (typeof from !== "number") {
-      this.#stream = from.getReader();
-      return;
-    }
-    const pipe = withoutWaiting(from);
-    this.#pipe = pipe ?? from;
-    this.#waits = pipe === undefined;
+    if ("look" in from) this.#pipe = from;
+    else this.#stream = from.getReader();
   }
 
   /** Use the octets before the next call. Null at the end and after `close`. Throws an `IoError`. */
@@ -39,7 +30,7 @@ export class ChildStderr {
     this.#takeBack();
     this.#takeBack = () => {};
     try {
-      const isAtEnd = !this.#stream && !this.#waits && await comesSoon(this.#exited);
+      const isAtEnd = !this.#stream && await comesSoon(this.#exited);
       let octets = isAtEnd ? this.#readAtEnd() : undefined;
       if (octets === undefined) octets = await this.#readStream();
       if (octets === null) this.close();
@@ -53,41 +44,27 @@ export class ChildStderr {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     void this.#stream?.cancel().catch(() => {});
-    if (this.#pipe !== undefined) fs.closeSync(this.#pipe);
+    if (this.#pipe !== undefined) closeSync(this.#pipe.readEnd);
   }
 
   // Undefined if nothing is there now, but some other process may still write.
   #readAtEnd(): Uint8Array | null | undefined {
     if (!this.#isOpen) return null;
+    const { readEnd, look } = this.#pipe!;
+    const next = look();
+    if (next !== "octets") return next === "end" ? null : undefined;
     const room = takeRoom(ROOM);
     this.#takeBack = () => giveRoom(room);
-    try {
-      const count = fs.readSync(this.#pipe!, room);
-      return count === 0 ? null : room.subarray(0, count);
-    } catch (error) {
-      if (codeOf(error) === "EAGAIN") return undefined;
-      throw error;
-    }
+    return room.subarray(0, readSync(readEnd, room));
   }
 
   async #readStream(): Promise<Uint8Array | null> {
     if (!this.#isOpen) return null;
     // The stream makes its own copy of the descriptor, and closes that.
-    this.#stream ??= bun.file(this.#pipe!).stream().getReader();
+    this.#stream ??= bun.file(this.#pipe!.readEnd).stream().getReader();
     const { value } = await this.#stream.read();
     if (value) this.#takeBack = () => giveBack(value);
     return value ?? null;
-  }
-}
-
-/** Opens the reading end `pipe` anew, so that a read does not wait, and closes `pipe`. Undefined if there is no /proc. */
-function withoutWaiting(pipe: number): number | undefined {
-  try {
-    const other = fs.openSync(`/proc/self/fd/${pipe}`, O_RDONLY | O_NONBLOCK);
-    fs.closeSync(pipe);
-    return other;
-  } catch {
-    return undefined;
   }
 }
 

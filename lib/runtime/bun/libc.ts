@@ -1,4 +1,4 @@
-// Functions of libc on Bun, for what neither Bun nor node has: datagrams to a unix socket, pipes, locks.
+// Functions of libc on Bun, for what neither Bun nor node has, or only at a cost: datagrams to a unix socket, pipes, locks.
 //
 // Each function costs a new process 0.1 or 0.2 milliseconds to make callable. So only those asked for become callable.
 //
@@ -79,23 +79,58 @@ function ffi(): Promise<{
   return import(name);
 }
 
+/** Calls for the children that we start. */
+export interface ChildCalls {
+  /** A child inherits none of its ends unless it is given one. Throws an `IoError` of kind `exhausted`. */
+  makePipe(): Pipe;
+  /** Whether the group `id` has a process. Mostly it has none. For that node's kill makes an error, which takes longer. */
+  hasGroup(id: number): boolean;
+}
+
+export interface Pipe {
+  readonly readEnd: number;
+  readonly writeEnd: number;
+  /** What a read would give now. `nothing`: it would wait. */
+  look(): "octets" | "end" | "nothing";
+}
+
+let loadingChildCalls: Promise<ChildCalls | undefined> | undefined;
+
+/** Undefined if libc cannot be called. */
+export function childCalls(): Promise<ChildCalls | undefined> {
+  return loadingChildCalls ??= loadChildCalls().catch(() => undefined);
+}
+
+// From the headers of Linux.
 const O_CLOEXEC = 0o2000000;
+const POLLIN = 1;
+const EPERM = 1;
 
-let pipeMaker: Promise<Callables<"pipe2"> | undefined> | undefined;
-
-/**
- * Makes a pipe. A child inherits none of its ends unless it is given one. Undefined if libc cannot be called. Throws an
- * `IoError` of kind `exhausted`.
- */
-export async function makePipe(): Promise<{ readonly readEnd: number; readonly writeEnd: number } | undefined> {
-  pipeMaker ??= libc({ pipe2: { args: ["ptr", "i32"], returns: "i32" } }).catch(() => undefined);
-  const maker = await pipeMaker;
-  if (!maker) return undefined;
-  const ends = new Int32Array(2);
-  // It fails for no other reason.
-  if (maker.pipe2(ends, O_CLOEXEC) !== 0) throw new IoError("exhausted", "cannot make a pipe: too many open files");
-  const [readEnd = -1, writeEnd = -1] = ends;
-  return { readEnd, writeEnd };
+async function loadChildCalls(): Promise<ChildCalls> {
+  const { pipe2, poll, kill } = await libc({
+    pipe2: { args: ["ptr", "i32"], returns: "i32" },
+    poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
+    kill: { args: ["i32", "i32"], returns: "i32" },
+  });
+  const errno = await errnoReader();
+  return {
+    makePipe: () => {
+      const ends = new Int32Array(2);
+      // It fails for no other reason.
+      if (pipe2(ends, O_CLOEXEC) !== 0) throw new IoError("exhausted", "cannot make a pipe: too many open files");
+      const [readEnd = -1, writeEnd = -1] = ends;
+      const look = () => {
+        // struct pollfd: the descriptor, and 16 bits each for what is asked and what is so.
+        const asked = Int32Array.of(readEnd, POLLIN);
+        if (poll(asked, 1, 0) < 1) return "nothing";
+        // Without octets, only the end is so (POLLHUP).
+        return ((asked[1]! >> 16) & POLLIN) === 0 ? "end" : "octets";
+      };
+      return { readEnd, writeEnd, look };
+    },
+    // Signal 0 only asks (kill(2)). We may not signal a process of another user, but it is there.
+    hasGroup: (id) => kill(-id, 0) === 0 || errno() === EPERM,
+  };
 }
 
 const LOCK_NOW = { shared: 1 | 4, exclusive: 2 | 4 } as const;

@@ -7,7 +7,7 @@ import * as fs from "node:fs";
 import process from "node:process";
 import { bun, type BunProcess, codeOf, ioError } from "./api.ts";
 import { ChildStderr } from "./child_stderr.ts";
-import { makePipe } from "./libc.ts";
+import { childCalls } from "./libc.ts";
 import { ERR_TO_OUT, isOurs, successorWords } from "../shared/children.ts";
 import type { BackgroundSelf, Child, ProcessEnd } from "../../ports/runtime.ts";
 
@@ -24,7 +24,8 @@ export async function launch(
   keepStatuses();
   // Bun's own pipe is a pair of sockets. A program cannot open that by a name such as /dev/stderr (ENXIO). It is used
   // only if there is no real pipe.
-  const pipe = await makePipe();
+  const calls = await childCalls();
+  const pipe = calls?.makePipe();
   let started: BunProcess;
   try {
     started = bun.spawn({
@@ -39,12 +40,12 @@ export async function launch(
   } finally {
     if (pipe) fs.closeSync(pipe.writeEnd);
   }
-  const stderr = new ChildStderr(pipe?.readEnd ?? started.stderr, started.exited);
+  const stderr = new ChildStderr(pipe ?? started.stderr, started.exited);
   const child: Child = {
     ended: endOf(started),
     readStderr: () => stderr.read(),
     closeStderr: () => stderr.close(),
-    hasGroup: () => isThere(-started.pid),
+    hasGroup: () => calls ? calls.hasGroup(started.pid) : isThere(-started.pid),
     signalGroup: (signal) => {
       try {
         process.kill(-started.pid, signal);
