@@ -19,11 +19,13 @@ const MEMORY_LIMIT = 262_144;
 // With less room than this another read is not worth it, so the content in memory goes to the file.
 const LEAST_SPACE = 49_152;
 
+const EMPTY = new Uint8Array(0);
+
 export class Spool implements Content {
   readonly lineEnds = "lf";
   readonly #files: SpoolFiles;
   // The content that is not in a file yet. It is all content as long as no file was needed.
-  #memory = new Uint8Array(0);
+  #memory: Uint8Array<ArrayBuffer> = EMPTY;
   #inMemory = 0;
   #size = 0;
   #file: File | undefined;
@@ -31,14 +33,13 @@ export class Spool implements Content {
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #writing: Promise<void> | undefined;
   #given: Promise<MessageFile> | undefined;
-  // The checksum of the part in a file, if a program will get that file.
-  readonly #checksum: Checksum;
+  // The checksum of the part that only a file has, if a program will get that file.
+  #checksum: Checksum | undefined;
   #crLines = 0;
   #forgotten = false;
 
   constructor(files: SpoolFiles) {
     this.#files = files;
-    this.#checksum = files.disk.newChecksum();
   }
 
   /** Octets of content. */
@@ -118,7 +119,7 @@ export class Spool implements Content {
     const isInMemory = this.#isInMemory;
     if (isInMemory) await (await this.#openFile()).append(this.beginning);
     else await this.#writeAll();
-    const checksum = isInMemory ? undefined : this.#checksum.value;
+    const checksum = isInMemory ? undefined : this.#checksum?.value;
     return await giveFile(this.#files, { path: this.#path, file: this.#file!, content: this, checksum });
   }
 
@@ -136,7 +137,7 @@ export class Spool implements Content {
     const full = this.#memory;
     const part = full.subarray(0, this.#inMemory);
     this.#writing = file.append(part);
-    if (this.#files.named) this.#checksum.push(part);
+    if (this.#files.named) (this.#checksum ??= this.#files.disk.newChecksum()).push(part);
     this.#writing.catch(() => {});
     this.#memory = this.#spare ?? new Uint8Array(MEMORY_LIMIT);
     this.#spare = full;
