@@ -32,6 +32,28 @@ export function bareRelay(bench: Compiled, runtime: Program["runtime"]): Peer {
   };
 }
 
+export function bareScannerName(runtime: string): string {
+  return `bare relay that asks clamd, ${runtime}`;
+}
+
+/** A relay that asks the clamd at the unix socket `path` about each message, and can do nothing else (bare/scan.ts). */
+export function bareScanner({ compiled }: Compiled, runtime: Program["runtime"], path: string): Peer {
+  const name = bareScannerName(runtime);
+  return {
+    name,
+    package: "postprox",
+    start: async (_directory, downstream) => {
+      const port = await freePort();
+      return await startServer(name, port, [
+        ...await compiled(runtime, "bare/scan.ts"),
+        `${port}`,
+        `${downstream}`,
+        path,
+      ]);
+    },
+  };
+}
+
 /** A bare relay on each runtime. */
 export async function startBareRelays(bench: Bench): Promise<Way[]> {
   const ways: Way[] = [];

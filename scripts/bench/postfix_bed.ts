@@ -30,8 +30,6 @@ export interface Between {
   readonly peer?: Peer;
   /** It is there for a bound, and nobody would use it. */
   readonly isBound?: true;
-  /** It gets no mail and has no server. Instead, this does its work so often, and returns how often it did in a second. */
-  readonly works?: (load: Load) => Promise<number>;
   /** A line for which it refuses a message. */
   readonly refuses?: string;
 }
@@ -73,10 +71,9 @@ export class PostfixBed {
         if (way || !peer) started.push({ between, port: await freePort(), ...way && { way } });
         else note(`${peer.name} is left out: apt-get install ${peer.package}`);
       }
-      const mailed = started.filter(({ between }) => !between.works);
-      const servers = mailed.map(({ between: { join }, port, way }) => firstServer(join, port, way?.port ?? after));
+      const servers = started.map(({ between: { join }, port, way }) => firstServer(join, port, way?.port ?? after));
       await postfix.start([afterFilter(after), "discard unix - - n - - discard\n", ...servers], MAIN);
-      for (const one of mailed) await prove(postfix, one);
+      for (const one of started) await prove(postfix, one);
       return bed();
     } catch (error) {
       await bed().stop().catch(() => {}); // Why it began is what matters.
@@ -96,10 +93,10 @@ export class PostfixBed {
    * is that of all of Postfix, of what stands between, and of the scanners.
    */
   async costOf(name: string, load: Load): Promise<Cost> {
-    const { port, way, between: { works } } = this.#started.find(({ between }) => between.name === name)!;
+    const { port, way } = this.#started.find(({ between }) => between.name === name)!;
     const time = () => processorTime([this.#postfix.pid, ...this.#scanners]) + (way?.processorTime?.() ?? 0);
     const before = time();
-    const rate = await (works ? works(load) : send(port, load)).catch((error) => {
+    const rate = await send(port, load).catch((error) => {
       throw new Error(`${name}: ${error.message}; the end of the log: ${this.#postfix.log().slice(-2_000)}`);
     });
     await settled(this.#postfix);

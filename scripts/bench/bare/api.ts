@@ -23,7 +23,10 @@ export interface BunApi {
   }): { readonly exited: Promise<number>; readonly stderr: ReadableStream<Uint8Array> };
   listen<Data>(options: Place & { readonly socket: SocketHandlers<Data> }): unknown;
   connect<Data>(
-    options: (Place | { readonly fd: number }) & { readonly data: Data; readonly socket: SocketHandlers<Data> },
+    options: (Place | { readonly fd: number } | { readonly unix: string }) & {
+      readonly data: Data;
+      readonly socket: SocketHandlers<Data>;
+    },
   ): Promise<
     BunSocket<Data>
   >;

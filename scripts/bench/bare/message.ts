@@ -2,40 +2,25 @@
 //
 //     message.ts DOWNSTREAM_PORT DIRECTORY
 //
-// It knows nothing of SMTP but the reply 354 and the final dot. It ends when the server hangs up.
+// It ends when the server hangs up.
 
 import process from "node:process";
 import { bun, type BunApi, type BunSocket, hostname } from "./api.ts";
 import { filter } from "./filter.ts";
-
-const FINAL = "\r\n.\r\n";
+import { Held } from "./held.ts";
 
 const [downstream = "", directory = ""] = process.argv.slice(2);
 const port = Number(downstream);
-const pieces: Uint8Array[] = [];
-let isContent = false;
+const held = new Held();
 
 void (bun ? passOnBun(bun) : passOnDeno());
 
-/** What the client must hear. */
-function fromServer(octets: Uint8Array): Uint8Array {
-  if (textOf(octets).includes("354 ")) isContent = true;
-  return octets;
-}
-
 /** What the server must hear now, if anything. */
 async function fromClient(octets: Uint8Array): Promise<Uint8Array | undefined> {
-  if (!isContent) return octets;
-  pieces.push(octets.slice());
-  if (textOf(octets.subarray(-FINAL.length)) !== FINAL) return undefined;
-  isContent = false;
-  const message = await new Blob(pieces as BlobPart[]).bytes();
-  await filter(directory, message);
-  return message;
-}
-
-function textOf(octets: Uint8Array): string {
-  return new TextDecoder("latin1").decode(octets);
+  const said = held.fromClient(octets);
+  if (!said || "command" in said) return said?.command;
+  await filter(directory, said.message);
+  return said.message;
 }
 
 // The client speaks only after the greeting, which comes from the server.
@@ -50,7 +35,7 @@ async function passOnBun({ connect }: BunApi): Promise<void> {
     hostname,
     port,
     data: undefined,
-    socket: { data: (_, octets) => void client.write(fromServer(octets)), close: () => process.exit(0) },
+    socket: { data: (_, octets) => void client.write(held.fromServer(octets)), close: () => process.exit(0) },
   });
 }
 
@@ -60,7 +45,7 @@ async function passOnDeno(): Promise<void> {
     const said = await fromClient(octets);
     if (said) await server.write(said);
   });
-  await passOn(server, async (octets) => void await Deno.stdout.write(fromServer(octets)));
+  await passOn(server, async (octets) => void await Deno.stdout.write(held.fromServer(octets)));
   Deno.exit(0);
 }
 
