@@ -309,5 +309,7 @@ function farewellFor(error: unknown): Reply | undefined {
 }
 
 function newSessionId(): string {
-  return crypto.randomUUID().replaceAll("-", "").slice(0, 10);
+  // Random hexadecimal digits, without the hyphen between them.
+  const uuid = crypto.randomUUID();
+  return uuid.slice(0, 8) + uuid.slice(9, 11);
 }
