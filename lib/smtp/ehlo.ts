@@ -23,28 +23,46 @@ const LAST = bytesOf("250 ");
 /** The EHLO reply for our client. `maxSize` is our own limit in octets. A reply other than 250 stays as it is. */
 export function filterEhlo(reply: Reply, maxSize?: number): Reply {
   if (reply.code !== 250) return reply;
-  const [greeting, ...keywords] = textsOf(reply);
-  const kept = keywords.filter((text) => !HIDDEN.has(keywordOf(text)));
+  const [greeting, ...lines] = linesOf(reply);
+  const kept = lines.filter(({ keyword }) => !HIDDEN.has(keyword));
   const sized = maxSize === undefined ? kept : lowerSize(kept, maxSize);
-  if (sized.length === keywords.length && sized.every((text, at) => text === keywords[at])) return reply;
-  const texts = [greeting!, ...sized];
+  if (sized.length === lines.length && sized.every((line, at) => line === lines[at])) return reply;
+  const texts = [greeting!, ...sized].map(({ text }) => text);
   const last = texts.length - 1;
   return { code: 250, bytes: concat(texts.flatMap((text, at) => [at < last ? MORE : LAST, text, CRLF])) };
 }
 
 /** Whether the reply to EHLO offers the extension `keyword`. The keyword must be in capitals. */
 export function offers(reply: Reply, keyword: string): boolean {
-  return reply.code === 250 && textsOf(reply).slice(1).some((text) => keywordOf(text) === keyword);
+  return reply.code === 250 && linesOf(reply).slice(1).some((line) => line.keyword === keyword);
 }
 
-// The text of each line after the code, as octets. So the lines that stay do not change.
-function textsOf({ bytes }: Reply): Uint8Array[] {
-  const texts: Uint8Array[] = [];
+/** A line without its code and its CRLF. It is kept as octets, so a line that stays does not change. */
+interface Line {
+  readonly text: Uint8Array;
+  readonly keyword: string;
+}
+
+// A server says the same to nearly every client. To understand it takes longer than all other work on a command.
+let known: { readonly bytes: Uint8Array; readonly lines: readonly Line[] } = { bytes: new Uint8Array(0), lines: [] };
+
+function linesOf({ bytes }: Reply): readonly Line[] {
+  if (!isSame(bytes, known.bytes)) known = { bytes, lines: parse(bytes) };
+  return known.lines;
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((octet, at) => octet === other[at]);
+}
+
+function parse(bytes: Uint8Array): Line[] {
+  const lines: Line[] = [];
   for (let start = 0, end = 0; start < bytes.length; start = end + 1) {
     end = bytes.indexOf(LF, start);
-    texts.push(bytes.subarray(start + MORE.length, end + 1 - CRLF.length));
+    const text = bytes.subarray(start + MORE.length, end + 1 - CRLF.length);
+    lines.push({ text, keyword: keywordOf(text) });
   }
-  return texts;
+  return lines;
 }
 
 function keywordOf(text: Uint8Array): string {
@@ -52,12 +70,12 @@ function keywordOf(text: Uint8Array): string {
 }
 
 // RFC 1870 s.3: SIZE without a number, or with 0, means that the server has no fixed limit.
-function lowerSize(texts: readonly Uint8Array[], maxSize: number): Uint8Array[] {
-  const ours = bytesOf(`SIZE ${maxSize}`);
-  if (!texts.some((text) => keywordOf(text) === "SIZE")) return [...texts, ours];
-  return texts.map((text) => {
-    if (keywordOf(text) !== "SIZE") return text;
-    const theirs = Number(textOf(text).trim().split(/\s+/)[1] ?? 0);
-    return theirs > 0 && theirs <= maxSize ? text : ours;
+function lowerSize(lines: readonly Line[], maxSize: number): readonly Line[] {
+  const ours = { text: bytesOf(`SIZE ${maxSize}`), keyword: "SIZE" };
+  if (!lines.some(({ keyword }) => keyword === "SIZE")) return [...lines, ours];
+  return lines.map((line) => {
+    if (line.keyword !== "SIZE") return line;
+    const theirs = Number(textOf(line.text).trim().split(/\s+/)[1] ?? 0);
+    return theirs > 0 && theirs <= maxSize ? line : ours;
   });
 }

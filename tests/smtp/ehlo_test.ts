@@ -1,7 +1,7 @@
 // Tests of lib/smtp/ehlo.ts: the EHLO reply for our client.
 
 import assert from "node:assert/strict";
-import { filterEhlo } from "../../lib/smtp/ehlo.ts";
+import { filterEhlo, offers } from "../../lib/smtp/ehlo.ts";
 import type { Reply } from "../../lib/smtp/reply.ts";
 import { octets, spelled } from "../rig/octets.ts";
 
@@ -92,5 +92,15 @@ Deno.test("filterEhlo returns the same reply if it has nothing to change", () =>
     const filtered = filterEhlo(reply, row.maxSize);
     assert.deepEqual(filtered, reply);
     assert.equal(spelled(filtered.bytes), row.text);
+  }
+});
+
+Deno.test("a reply of the same length is another reply, and the same octets are the same reply", () => {
+  for (const keyword of ["DSN-X", "BURL ", "DSN-Y", "BURL ", "DSN-Y"]) {
+    const reply = replyOf(["host", keyword, "HELP"]);
+    const kept = keyword === "BURL " ? ["host", "HELP"] : ["host", keyword, "HELP"];
+    assert.equal(spelled(filterEhlo(reply).bytes), spelled(replyOf(kept).bytes));
+    assert.equal(offers(reply, keyword.trim()), true);
+    assert.equal(offers(reply, keyword === "DSN-X" ? "DSN-Y" : "DSN-X"), false);
   }
 });
