@@ -99,7 +99,7 @@ export interface Conn {
   readonly peer?: string | undefined;
   /** Reads into `into`. Gives the count of octets, or null at the end. Only one read at a time. */
   read(into: Uint8Array): Promise<number | null>;
-  /** The same without a promise, if the runtime has that: calls `onRead` or `onFailed`, and never before it returns. */
+  /** The same with fewer promises, if it is there: calls `onRead` or `onFailed`, and never before it returns. */
   receive?(into: Uint8Array, onRead: (count: number | null) => void, onFailed: (error: unknown) => void): void;
   /** Writes all of `octets`. Undefined if that is done already. Never throws: a failure rejects the promise. */
   write(octets: Uint8Array): Promise<void> | undefined;
