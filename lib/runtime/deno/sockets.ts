@@ -147,11 +147,8 @@ class TcpOrUnixConn implements Conn {
     this.#conn.read(into).then(onRead, (error) => onFailed(ioError(error, "cannot read")));
   }
 
-  // Mostly the kernel takes all at once. This way has the fewest promises then.
   write(octets: Uint8Array): Promise<void> {
-    return this.#conn.write(octets).then((written) => {
-      if (written < octets.length) return writeAll(this.#conn, octets.subarray(written)).catch(failWrite);
-    }, failWrite);
+    return writeAll(this.#conn, octets);
   }
 
   close(): void {
@@ -159,9 +156,11 @@ class TcpOrUnixConn implements Conn {
   }
 }
 
-export async function writeAll(to: { write(octets: Uint8Array): Promise<number> }, octets: Uint8Array): Promise<void> {
-  let written = await to.write(octets);
-  while (written < octets.length) written += await to.write(octets.subarray(written));
+/** Throws `IoError`. Mostly the kernel takes all octets at once, and then this makes one promise. */
+export function writeAll(to: { write(octets: Uint8Array): Promise<number> }, octets: Uint8Array): Promise<void> {
+  return to.write(octets).then((written) => {
+    if (written < octets.length) return writeAll(to, octets.subarray(written));
+  }, failWrite);
 }
 
 export function failRead(error: unknown): never {

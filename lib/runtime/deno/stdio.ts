@@ -3,7 +3,7 @@
 // A `read` from standard input cannot be cancelled. So `close` abandons it, and the process ends.
 
 import { after } from "./api.ts";
-import { failRead, failWrite, writeAll } from "./sockets.ts";
+import { failRead, writeAll } from "./sockets.ts";
 import { OpenCalls } from "../shared/open_calls.ts";
 import type { Conn } from "../../ports/runtime.ts";
 import { socketPeer } from "../shared/socket_peer.ts";
@@ -48,7 +48,7 @@ async function patiently<T>(attempt: () => Promise<T>): Promise<T> {
 type Writer = Pick<typeof Deno.stdout, "write">;
 
 function writePatiently(stream: Writer, octets: Uint8Array): Promise<void> {
-  return writeAll({ write: (some) => patiently(() => stream.write(some)) }, octets).catch(failWrite);
+  return writeAll({ write: (some) => patiently(() => stream.write(some)) }, octets);
 }
 
 export function appendErr(octets: Uint8Array): Promise<void> {
