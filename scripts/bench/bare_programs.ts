@@ -14,10 +14,14 @@ export async function startBareRelay(
   runtime: Program["runtime"],
   { downstream, room }: { readonly downstream: number; readonly room?: number },
 ): Promise<Server> {
-  const port = await freePort();
   const sizes = room === undefined ? [] : [room];
-  const words = [...await compiled(runtime, "bare/relay.ts"), ...[port, downstream, ...sizes].map(String)];
-  return await startServer(bareRelayName(runtime), port, words);
+  return await startAtPort(bareRelayName(runtime), await compiled(runtime, "bare/relay.ts"), [downstream, ...sizes]);
+}
+
+/** Starts a bare program whose first word is the port that it listens at. */
+async function startAtPort(name: string, program: readonly string[], rest: readonly unknown[]): Promise<Server> {
+  const port = await freePort();
+  return await startServer(name, port, [...program, ...[port, ...rest].map(String)]);
 }
 
 export function bareRelayName(runtime: string): string {
@@ -42,15 +46,8 @@ export function bareScanner({ compiled }: Compiled, runtime: Program["runtime"],
   return {
     name,
     package: "postprox",
-    start: async (_directory, downstream) => {
-      const port = await freePort();
-      return await startServer(name, port, [
-        ...await compiled(runtime, "bare/scan.ts"),
-        `${port}`,
-        `${downstream}`,
-        path,
-      ]);
-    },
+    start: async (_directory, downstream) =>
+      await startAtPort(name, await compiled(runtime, "bare/scan.ts"), [downstream, path]),
   };
 }
 

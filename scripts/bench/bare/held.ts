@@ -1,6 +1,8 @@
 // Holds a message back until its final dot, as a program must that looks at mail before it passes it on. It knows nothing of
 // SMTP but the reply 354 and the final dot.
 
+import { concat, textOf } from "../../../lib/text/octets.ts";
+
 const FINAL = "\r\n.\r\n";
 
 /** One conversation. */
@@ -22,18 +24,4 @@ export class Held {
     this.#isContent = false;
     return { message: concat(this.#pieces.splice(0)) };
   }
-}
-
-export function textOf(octets: Uint8Array): string {
-  return new TextDecoder("latin1").decode(octets);
-}
-
-export function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

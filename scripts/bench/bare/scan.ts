@@ -7,7 +7,8 @@
 
 import process from "node:process";
 import { bun, type BunApi, type BunSocket, hostname } from "./api.ts";
-import { concat, Held, textOf } from "./held.ts";
+import { concat, textOf } from "../../../lib/text/octets.ts";
+import { Held } from "./held.ts";
 
 const [port = "", downstream = "", clamd = ""] = process.argv.slice(2);
 
