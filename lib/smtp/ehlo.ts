@@ -43,7 +43,7 @@ interface Line {
   readonly keyword: string;
 }
 
-// A server says the same to nearly every client. To understand it takes longer than all other work on a command.
+// A server says the same to nearly every client. So the last reply is kept with its keywords.
 let known: { readonly bytes: Uint8Array; readonly lines: readonly Line[] } = { bytes: new Uint8Array(0), lines: [] };
 
 function linesOf({ bytes }: Reply): readonly Line[] {

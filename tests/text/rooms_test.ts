@@ -47,7 +47,7 @@ Deno.test("copyOf gives copies that stay, whatever is copied later", () => {
   for (let move = 0; move < 500; move++) {
     for (let at = 0; at < source.length; at++) source[at] = random() * 256;
     const start = Math.floor(random() * 100);
-    // All lengths around the shared ones, and none.
+    // Some are empty, and some are too long to share memory.
     const end = start + Math.floor(random() * (move % 10 === 0 ? 2900 : 300));
     copies.push({ copy: copyOf(source, start, end), expected: source.slice(start, end) });
   }

@@ -1,4 +1,5 @@
-// Functions of libc on Bun, for what neither Bun nor node has, or only at a cost: datagrams to a unix socket, pipes, locks.
+// Functions of libc on Bun, for what neither Bun nor node has, or only at a cost: datagrams to a unix socket, pipes,
+// process groups, locks.
 //
 // Each function costs a new process 0.1 or 0.2 milliseconds to make callable. So only those asked for become callable.
 //
