@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # Starts programs as Postfix's spawn(8) does, with a TCP socket as descriptors 0, 1 and 2, and measures the cost of each.
 # Standard input has one line of JSON per turn: {"argv": [...], "env": {...}, "together": N, "size": OCTETS}. N
-# programs start at a time. "env" is added to the environment.
+# programs start at a time. "env" is added to the environment. The rest of it is what spawn(8) leaves: the names of
+# Postfix's default export_environment, and a PATH of its own.
 # Each gets one whole message of that size, or none if it is 0. Standard output has one line of JSON per turn, a list of
 # {"wall": ms, "cpu": ms, "faults": page faults, "memory": peak MB}. All but the first are of the program and its children
 # (wait4(2)).
@@ -16,6 +17,8 @@ import threading
 import time
 
 LINE = b"0123456789" * 7 + b"\r\n"
+ENVIRONMENT = {name: os.environ[name] for name in ("TZ", "MAIL_CONFIG", "LANG") if name in os.environ}
+ENVIRONMENT["PATH"] = "/usr/bin:/bin"
 
 
 def talk(client, size):
@@ -54,7 +57,7 @@ def run(argv, env, size, results):
     theirs, _ = server.accept()
     server.close()
     start = time.perf_counter()
-    pid = os.posix_spawn(argv[0], argv, {**os.environ, **env},
+    pid = os.posix_spawn(argv[0], argv, {**ENVIRONMENT, **env},
                          file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), number) for number in (0, 1, 2)])
     theirs.close()
     try:
