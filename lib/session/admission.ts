@@ -8,7 +8,7 @@ import { type DnsOptions, Lookups } from "../dns/lookups.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { SessionLog } from "../log/events.ts";
 import type { Resolver } from "../ports/runtime.ts";
-import { callerOf } from "./caller.ts";
+import { EnvelopeCaller } from "./caller.ts";
 import { pause, type Waiting, whileClientStays } from "./waiting.ts";
 
 export interface AdmissionParts extends Waiting {
@@ -49,7 +49,7 @@ export class Admission {
     const { client, log, deferred, dryRun = false } = this.#parts;
     // The lookup of the client's name has its own time limit. So the sender's name servers cannot use up that time.
     const onUnknown = (why: string) => log.clientNotKnown(why);
-    const caller = callerOf(envelope, client, { dns: this.#dns.forRuling(), onUnknown });
+    const caller = new EnvelopeCaller(envelope, client, { dns: this.#dns.forRuling(), onUnknown });
     const dns = this.#dns.forRuling();
     const notice = (text: string) => log.notice(text);
     const ruling = await whileClientStays(

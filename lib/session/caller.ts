@@ -8,6 +8,7 @@
 // name. A name counts if the address is among them, because everyone can give an address any name (RFC 1912 s.2.1).
 
 import type { Envelope } from "../mail/envelope.ts";
+import type { MailClient } from "../mail/message.ts";
 import type { Caller } from "../restrictions/restriction.ts";
 import { dnsName } from "../text/domain.ts";
 import { type Ip, parseIp, reversedName, reverseZone } from "../text/ip.ts";
@@ -25,42 +26,57 @@ interface Connection {
 
 type Note = (why: string) => void;
 
-/** The client of `envelope`. It may be the peer of `connection`. */
-export function callerOf(
-  envelope: Envelope,
-  connection: Connection,
-  { dns, onUnknown }: { readonly dns: Pick<Dns, "records">; readonly onUnknown: Note },
-): Caller {
-  const address = () => addressOf(envelope, connection, onUnknown);
-  return {
-    get address() {
-      return address();
-    },
-    async name() {
-      const { client } = envelope;
-      if (client.name !== undefined || client.nameless) return hostName(client);
-      const ip = parseIp(address() ?? "");
-      return ip && await confirmedName(ip, dns);
-    },
-  };
+// These are classes because V8 makes a hidden class of its own for each object literal that has a getter. Those live long.
+
+/** The client of `envelope`, as checks see it. It may be the peer of `connection`. */
+export class MessageClient implements MailClient {
+  readonly #envelope: Envelope;
+  readonly #connection: Connection;
+  readonly #onUnknown: Note;
+
+  constructor(envelope: Envelope, connection: Connection, onUnknown: Note) {
+    this.#envelope = envelope;
+    this.#connection = connection;
+    this.#onUnknown = onUnknown;
+  }
+
+  /** The facts from XFORWARD. A filter gets no others. So nothing is missing if the client has said no EHLO. */
+  get facts(): ClientFacts {
+    const { client, unforwarded } = this.#envelope;
+    if (!client.told && unforwarded !== undefined && unforwarded !== NO_EHLO) this.#onUnknown(unforwarded);
+    return client;
+  }
+
+  /** The client's IP address; undefined if it is not known. */
+  get address(): string | undefined {
+    const { client, unforwarded } = this.#envelope;
+    if (client.told) return client.address;
+    if (unforwarded === undefined) return this.#connection.peer;
+    this.#onUnknown(unforwarded);
+    return undefined;
+  }
 }
 
-/** The client's IP address; undefined if it is not known. */
-export function addressOf(
-  { client, unforwarded }: Envelope,
-  connection: Connection,
-  onUnknown: Note,
-): string | undefined {
-  if (client.told) return client.address;
-  if (unforwarded === undefined) return connection.peer;
-  onUnknown(unforwarded);
-  return undefined;
-}
+/** The same client, as restrictions see it: they may ask for its name. */
+export class EnvelopeCaller extends MessageClient implements Caller {
+  readonly #told: ClientFacts;
+  readonly #dns: Pick<Dns, "records">;
 
-/** The facts from XFORWARD. A filter gets no others. So nothing is missing if the client has said no EHLO. */
-export function factsOf({ client, unforwarded }: Envelope, onUnknown: Note): ClientFacts {
-  if (!client.told && unforwarded !== undefined && unforwarded !== NO_EHLO) onUnknown(unforwarded);
-  return client;
+  constructor(
+    envelope: Envelope,
+    connection: Connection,
+    { dns, onUnknown }: { readonly dns: Pick<Dns, "records">; readonly onUnknown: Note },
+  ) {
+    super(envelope, connection, onUnknown);
+    this.#told = envelope.client;
+    this.#dns = dns;
+  }
+
+  async name(): Promise<string | undefined> {
+    if (this.#told.name !== undefined || this.#told.nameless) return hostName(this.#told);
+    const ip = parseIp(this.address ?? "");
+    return ip && await confirmedName(ip, this.#dns);
+  }
 }
 
 // Throws `IoError` if XFORWARD says that DNS failed. A name that looks like an address is not a name: somebody wants to

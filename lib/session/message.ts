@@ -26,7 +26,7 @@ import { isFull, Spool } from "../spool/spool.ts";
 import { newSpoolName } from "../spool/directory.ts";
 import type { Decision, Judgement, Refused } from "../mail/judgement.ts";
 import { type Content, type Mail, type Message, messageOf } from "../mail/message.ts";
-import { addressOf, factsOf } from "./caller.ts";
+import { MessageClient } from "./caller.ts";
 import type { Client } from "./client.ts";
 import type { Downstream } from "./downstream.ts";
 import { OWN_REPLIES } from "./own_replies.ts";
@@ -242,18 +242,10 @@ async function judge(
 // The envelope does not change any more. The client is looked for only if a check asks for it.
 function mailOf({ client, log }: MessageParts, envelope: Envelope): Mail {
   const { sender, recipients } = envelope;
-  const onUnknown = (why: string) => log.clientNotKnown(why);
   return {
     id: log.id,
     envelope: Object.freeze({ sender, recipients: Object.freeze(recipients) }),
-    client: {
-      get facts() {
-        return factsOf(envelope, onUnknown);
-      },
-      get address() {
-        return addressOf(envelope, client, onUnknown);
-      },
-    },
+    client: new MessageClient(envelope, client, (why) => log.clientNotKnown(why)),
   };
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { emptyEnvelope } from "../../lib/mail/envelope.ts";
-import { addressOf, callerOf as callerOfEnvelope, factsOf } from "../../lib/session/caller.ts";
+import { EnvelopeCaller, MessageClient } from "../../lib/session/caller.ts";
 import { NO_EHLO } from "../../lib/session/transaction.ts";
 import type { ClientFacts } from "../../lib/smtp/xforward.ts";
 
@@ -24,10 +24,10 @@ function dnsOf(zone: Zone): { records(name: string, type: string): Promise<reado
 
 function callerOf(facts: ClientFacts, connection: { peer?: string | undefined }, dns: ReturnType<typeof dnsOf>) {
   const onUnknown = (why: string) => assert.fail(why);
-  return callerOfEnvelope(emptyEnvelope(facts), connection, { dns, onUnknown });
+  return new EnvelopeCaller(emptyEnvelope(facts), connection, { dns, onUnknown });
 }
 
-Deno.test("callerOf takes the client that XFORWARD names, and asks DNS nothing", async () => {
+Deno.test("a caller is the client that XFORWARD names, and DNS is asked nothing", async () => {
   const dns = dnsOf({ "1.2.0.192.in-addr.arpa PTR": ["mx.example"], "mx.example A": ["192.0.2.1"] });
   for (
     const [facts, address, name] of [
@@ -51,7 +51,7 @@ Deno.test("callerOf takes the client that XFORWARD names, and asks DNS nothing",
   assert.deepEqual(dns.asked, []);
 });
 
-Deno.test("callerOf looks up a name that XFORWARD did not give; without an address it is not known", async () => {
+Deno.test("a caller's name is looked up if XFORWARD did not give it; without an address it is not known", async () => {
   const dns = dnsOf({ "1.2.0.192.in-addr.arpa PTR": ["mx.example"], "mx.example A": ["192.0.2.1"] });
   const addressed = callerOf({ told: true, address: "192.0.2.1" }, { peer: "127.0.0.1" }, dns);
   assert.equal(await addressed.name(), "mx.example");
@@ -61,29 +61,30 @@ Deno.test("callerOf looks up a name that XFORWARD did not give; without an addre
   assert.equal(await callerOf({}, {}, dns).name(), undefined);
 });
 
-Deno.test("callerOf never takes the peer for the client if downstream does not allow XFORWARD", async () => {
+Deno.test("a caller is never the peer if downstream does not allow XFORWARD", async () => {
   const dns = dnsOf({ "1.0.0.127.in-addr.arpa PTR": ["localhost"], "localhost A": ["127.0.0.1"] });
   const noted: string[] = [];
   const onUnknown = (why: string) => void noted.push(why);
   const envelope = { ...emptyEnvelope(), unforwarded: "not offered" };
-  const caller = callerOfEnvelope(envelope, { peer: "127.0.0.1" }, { dns, onUnknown });
+  const caller = new EnvelopeCaller(envelope, { peer: "127.0.0.1" }, { dns, onUnknown });
   assert.deepEqual(noted, [], "nobody has looked at it");
   assert.equal(caller.address, undefined);
   assert.equal(await caller.name(), undefined);
-  assert.equal(addressOf(envelope, { peer: "127.0.0.1" }, onUnknown), undefined);
-  assert.deepEqual(factsOf(envelope, onUnknown), {});
+  const client = new MessageClient(envelope, { peer: "127.0.0.1" }, onUnknown);
+  assert.equal(client.address, undefined);
+  assert.deepEqual(client.facts, {});
   assert.deepEqual(noted, Array(4).fill("not offered"));
   assert.deepEqual(dns.asked, []);
   // A filter hears nothing of the peer, and so misses nothing where no EHLO was said.
-  assert.deepEqual(factsOf({ ...envelope, unforwarded: NO_EHLO }, onUnknown), {});
+  assert.deepEqual(new MessageClient({ ...envelope, unforwarded: NO_EHLO }, {}, onUnknown).facts, {});
   assert.equal(noted.length, 4);
   // Earlier facts, and those in a command that downstream took, count.
   const told = { ...envelope, client: { told: true, address: "192.0.2.1" } as const };
-  assert.equal(callerOfEnvelope(told, { peer: "127.0.0.1" }, { dns, onUnknown }).address, "192.0.2.1");
+  assert.equal(new EnvelopeCaller(told, { peer: "127.0.0.1" }, { dns, onUnknown }).address, "192.0.2.1");
   assert.equal(noted.length, 4);
 });
 
-Deno.test("callerOf looks up our own peer's name, and back, when asked", async () => {
+Deno.test("the name of our own peer is looked up, and back, when asked", async () => {
   const ptr = "1.2.0.192.in-addr.arpa PTR";
   const v6 = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR";
   const rows: [string | undefined, Zone, string | undefined][] = [
@@ -105,7 +106,7 @@ Deno.test("callerOf looks up our own peer's name, and back, when asked", async (
   }
 });
 
-Deno.test("callerOf: an unknown name is not a missing name", async () => {
+Deno.test("a caller: an unknown name is not a missing name", async () => {
   const ptr = "1.2.0.192.in-addr.arpa PTR";
   for (const zone of [{ [ptr]: "fails" }, { [ptr]: ["mx.example"], "mx.example A": "fails" }] as Zone[]) {
     await assert.rejects(callerOf({}, { peer: "192.0.2.1" }, dnsOf(zone)).name(), IoError);
