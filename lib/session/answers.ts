@@ -55,13 +55,10 @@ export class Answers {
     this.#transaction = new Transaction(parts.dialogue);
   }
 
-  /** The reply to `command`. In the tar pit it comes later. */
-  async answer(command: Command | BadLine): Promise<Reply> {
+  /** The reply to `command`. In the tar pit it comes later. After a 421 the session has to end. */
+  answer(command: Command | BadLine): Reply | Promise<Reply> {
     const delay = this.#tarPit.delayOf(command.verb, this.envelope.client.address);
-    if (delay > 0) await this.#slowDown(delay);
-    const reply = await this.#answer(command);
-    if (reply.code === 421) this.#parts.dialogue.move("last");
-    return reply;
+    return delay > 0 ? this.#slowDown(delay).then(() => this.#answer(command)) : this.#answer(command);
   }
 
   /** The known facts about the client and its current message. */

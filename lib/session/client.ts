@@ -57,6 +57,13 @@ export class Client {
   readonly #looks = () => {
     if (this.#conn.ended) this.onEnded();
   };
+  readonly #flushed = () => {
+    this.#flushing = undefined;
+  };
+  readonly #notFlushed = (error: unknown) => {
+    this.#flushing = undefined;
+    throw error;
+  };
   /** Called if the client leaves, or closes its sending side, while it is watched. */
   onEnded: () => void = () => {};
 
@@ -112,7 +119,7 @@ export class Client {
     const octets = concat(this.#held);
     this.#held = [];
     this.#heldOctets = 0;
-    return this.#flushing = this.#conn.write(octets, this.#due())?.finally(() => this.#flushing = undefined);
+    return this.#flushing = this.#conn.write(octets, this.#due())?.then(this.#flushed, this.#notFlushed);
   }
 
   get presence(): Presence {

@@ -114,6 +114,7 @@ export class Session {
         // Many clients are greeted and say nothing.
         this.#answers ??= this.#newAnswers(downstream);
         const reply = await this.#answers.answer(command);
+        if (reply.code === 421) dialogue.move("last");
         await client.say(reply);
         // The reply to a message is urgent. It does not wait for the replies to the commands after it.
         if (command.verb === "DATA") await client.flush();

@@ -38,10 +38,7 @@ export type End = "closed" | Error;
 
 type Came = "more" | "end" | "late";
 
-interface Waiter {
-  resolve: (came: Came) => void;
-  reject: (error: unknown) => void;
-}
+type Waiter = Pick<PromiseWithResolvers<Came>, "resolve" | "reject">;
 
 const asItIs = (error: unknown) => error;
 
@@ -59,10 +56,21 @@ export class LineConn {
   #waiter: Waiter | undefined;
   #onArrival: (() => void) | undefined;
   #contentRoom = SMALL_CONTENT_READ;
-  // These are called for each line, so they are made once.
+  /** The peer took no data for so long that we have closed. */
+  #isStuck = false;
+  // These are called for each read and write, so they are made once.
   readonly #onRead = (count: number | null) => this.#arrived(count ?? "closed");
   readonly #onReadFailed = (error: unknown) => this.#arrived(error instanceof Error ? error : new Error(String(error)));
   readonly #onSilence = () => this.#settle((waiter) => waiter.resolve("late"));
+  readonly #onStuck = () => {
+    this.#isStuck = true;
+    this.close();
+  };
+  readonly #onWritten = () => this.#deadline.stop();
+  readonly #onWriteFailed = (error: unknown) => {
+    this.#deadline.stop();
+    throw this.#translate(this.#isStuck ? new IoError("timeout", "taking no data for too long") : error);
+  };
 
   constructor(conn: Conn, clock: Clock, { holds, translate = asItIs }: LineConnOptions = {}) {
     this.#conn = conn;
@@ -151,22 +159,9 @@ export class LineConn {
     if (this.#closed) throw this.#translate(new IoError("closed", "connection is closed"));
     this.#deadline.stop();
     const writing = this.#conn.write(octets);
-    return writing && this.#finish(writing, due);
-  }
-
-  async #finish(writing: Promise<void>, due: number): Promise<void> {
-    let late = false;
-    this.#deadline.start(due, () => {
-      late = true;
-      this.close();
-    });
-    try {
-      await writing;
-    } catch (error) {
-      throw this.#translate(late ? new IoError("timeout", "taking no data for too long") : error);
-    } finally {
-      this.#deadline.stop();
-    }
+    if (!writing) return undefined;
+    this.#deadline.start(due, this.#onStuck);
+    return writing.then(this.#onWritten, this.#onWriteFailed);
   }
 
   /** Calls `callback` once, when the clock shows `due`. A wait or a write that begins before prevents that. */
@@ -207,13 +202,15 @@ export class LineConn {
 
   #wait(due: number, room: number): Promise<Came> {
     if (this.#waiter) throw new Error("two waits on one connection");
-    return new Promise((resolve, reject) => {
-      const waiter = { resolve, reject };
-      if (this.#ended) return this.#tellEnd(waiter, this.#ended);
+    const waiter = Promise.withResolvers<Came>();
+    if (this.#ended) {
+      this.#tellEnd(waiter, this.#ended);
+    } else {
       this.#waiter = waiter;
       this.#deadline.start(due, this.#onSilence);
       if (!this.#reading) this.#read(room);
-    });
+    }
+    return waiter.promise;
   }
 
   #tellEnd({ resolve, reject }: Waiter, ended: End): void {
