@@ -105,7 +105,8 @@ async function compile(runtime: Program["runtime"], source: string, directory: s
 
 function onDeno(bundle: string): readonly string[] {
   // In docs/hacking.md, DENO_V8_FLAGS sets the last one.
-  const flags = ["--quiet", "--allow-all", "--unstable-net", "--v8-flags=--max-semi-space-size=4"];
+  const sizes = "--v8-flags=--min-semi-space-size=8,--max-semi-space-size=8";
+  const flags = ["--quiet", "--allow-all", "--unstable-net", sizes];
   return [Deno.execPath(), "run", ...flags, bundle];
 }
 
