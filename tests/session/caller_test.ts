@@ -1,9 +1,10 @@
-// Tests of lib/session/caller.ts: whose name and address restrictions see.
+// Tests of lib/session/caller.ts and message_client.ts: whose name and address restrictions and checks see.
 
 import assert from "node:assert/strict";
 import { IoError } from "../../lib/ports/io_error.ts";
 import { emptyEnvelope } from "../../lib/mail/envelope.ts";
-import { EnvelopeCaller, MessageClient } from "../../lib/session/caller.ts";
+import { EnvelopeCaller } from "../../lib/session/caller.ts";
+import { MessageClient } from "../../lib/session/message_client.ts";
 import { NO_EHLO } from "../../lib/session/transaction.ts";
 import type { ClientFacts } from "../../lib/smtp/xforward.ts";
 
