@@ -2,9 +2,10 @@
 // start of /bin/true by the same runtime.
 
 import { startCounted } from "./bare_programs.ts";
-import { inMemory, startProxy } from "./bed.ts";
+import { startProxy } from "./bed.ts";
 import { ratios, takeWarmTurns } from "./compare.ts";
 import { costOf } from "./cost.ts";
+import { type FileSystem, onFileSystems } from "./file_systems.ts";
 import type { Bar, Claim } from "./findings.ts";
 import type { Bench, Group, Program } from "./group.ts";
 import { formatSpread } from "./numbers.ts";
@@ -27,18 +28,14 @@ export const command: Group = {
   title: "Listen mode with a filter command",
   packages: ["postfix", "proxsmtp"],
   run: (bench) =>
-    inMemory(async (memory) => {
-      const spools = [memory, bench.directory].map((directory): Spool => ({
-        directory,
-        system: fileSystemOf(directory),
-      }));
+    onFileSystems(bench, async (systems) => {
       const claims: Claim[] = [];
       const bars: Bar[] = [];
       // Only what is compared takes turns: so the rounds are short, and a disk that writes late does not disturb the others.
       for (const program of bench.programs) {
-        for (const spool of spools) {
-          const some = await measureAll(bench, await startAll(bench, program, spool));
-          claims.push(claimOf(program.runtime, spool.system, some));
+        for (const system of systems) {
+          const some = await measureAll(bench, await startAll(bench, program, system));
+          claims.push(claimOf(program.runtime, system.name, some));
           bars.push(...some.filter(({ name }) => !bars.some((bar) => bar.name === name)));
         }
       }
@@ -51,10 +48,10 @@ export const command: Group = {
           "Messages of 5 kB on 10 connections. A bare start is a program that starts `/bin/true` and waits for its end, ten " +
           "at a time. A bare filter has what a filter must have, too: the message in a file, an empty file for its own " +
           "version, a file of the recipients, a mark of use for all ten, a pipe as its standard error, and a process group, " +
-          "so that all that it starts can be killed (`scripts/bench/bare/`). ext4 without a journal makes new files slowly: " +
-          "the kernel avoids the inodes of files that were removed in the last minutes, and it looks at each of them. So the " +
-          "files are also in memory, as `/tmp` is on many systems. No filter and the bare start are measured with each of the " +
-          "two, and the bars show the first.",
+          "so that all that it starts can be killed (`scripts/bench/bare/`). The files are in memory, as `/tmp` is on many " +
+          "systems, on the file system of this machine, and on ext4 with its journal. ext4 without a journal makes new files " +
+          "slowly: the kernel avoids the inodes of files that were removed in the last minutes, and it looks at each of them. " +
+          "No filter and the bare start are measured with each of them, and the bars show the first.",
         unit: "ms of CPU for a message",
         better: "less",
         claims,
@@ -86,18 +83,6 @@ function claimOf(runtime: string, system: string, bars: readonly Bar[]): Claim {
   };
 }
 
-/** Where the files of messages are. */
-interface Spool {
-  readonly directory: string;
-  /** The name of the file system. */
-  readonly system: string;
-}
-
-function fileSystemOf(directory: string): string {
-  const { stdout } = new Deno.Command("df", { args: ["--output=fstype", directory] }).outputSync();
-  return new TextDecoder().decode(stdout).trim().split("\n").at(-1)!;
-}
-
 const namesOf = (runtime: string, system = "") => ({
   none: `postprox, ${runtime}, no filter`,
   bare: `bare start, ${runtime}`,
@@ -105,8 +90,8 @@ const namesOf = (runtime: string, system = "") => ({
   filter: `postprox, ${runtime}, -c /bin/true, ${system}`,
 });
 
-async function startAll(bench: Bench, program: Program, { directory, system }: Spool): Promise<Measured[]> {
-  const { none, bare, bareFilter, filter } = namesOf(program.runtime, system);
+async function startAll(bench: Bench, program: Program, { directory, name }: FileSystem): Promise<Measured[]> {
+  const { none, bare, bareFilter, filter } = namesOf(program.runtime, name);
   const start = await bench.compiled(program.runtime, "bare/start.ts");
   const options = ["-d", directory, "-c", "/bin/true"];
   return [
