@@ -23,7 +23,7 @@ export function formatPage(
     "## All claims",
     formatClaims(claims),
     "## The machine",
-    formatMachines(groups.map(({ findings }) => findings)),
+    formatMachines(groups),
     "## To repeat it",
     REPEATING,
     ...groups.flatMap(({ title, findings }) => [`## ${title}`, ...findings.parts.map(formatPart)]),
@@ -45,7 +45,7 @@ promise about your machine. So what is claimed is a ratio of two things that wer
 "Wanted" is the aim that was set before the measurement. A claim that misses its aim stays here and says so. "Bound" is what a program
 that does nearly nothing costs on the same runtime, in the same run: postprox cannot be better than that.`;
 
-const REPEATING = `    deno task bench                   # all groups: 75 minutes; prints the tables
+const REPEATING = `    deno task bench                   # all groups: 83 minutes; prints the tables
     deno task bench --page            # the same, and writes this page, its pictures and scripts/bench/results.json
     deno task bench --only=spawn,latency
     deno task bench --short           # little of everything, in a minute; its figures say nothing
@@ -66,25 +66,31 @@ function formatPart(part: Part): string {
     .filter((text) => text !== "").join("\n\n");
 }
 
-function formatMachines(findings: readonly Findings[]): string {
-  const machines = new Map<string, Findings[]>();
-  for (const one of findings) {
-    const key = describe(one.machine);
-    machines.set(key, [...machines.get(key) ?? [], one]);
-  }
+interface Measured {
+  readonly title: string;
+  readonly findings: Findings;
+}
+
+/** Each machine, with what was measured on it if there are several. */
+function formatMachines(groups: readonly Measured[]): string {
+  const machines = new Map<string, Measured[]>();
   const versions = new Map<string, Set<string>>();
-  for (const { machine } of findings) {
+  for (const group of groups) {
+    const { machine } = group.findings;
+    const key = describe(machine);
+    machines.set(key, [...machines.get(key) ?? [], group]);
     for (const [name, version] of Object.entries(machine.versions)) {
       versions.set(name, (versions.get(name) ?? new Set()).add(version));
     }
   }
   const texts = [...machines].map(([machine, some]) => {
-    const dates = [...new Set(some.map(({ date }) => date))].sort();
-    const minutes = Math.ceil(some.reduce((sum, { seconds }) => sum + seconds, 0) / 60);
-    const loads = some.map(({ load }) => load).sort((a, b) => a - b);
+    const dates = [...new Set(some.map(({ findings }) => findings.date))].sort();
+    const minutes = Math.ceil(some.reduce((sum, { findings }) => sum + findings.seconds, 0) / 60);
+    const loads = some.map(({ findings }) => findings.load).sort((a, b) => a - b);
+    const what = machines.size > 1 ? ` Measured there: ${some.map(({ title }) => title).join("; ")}.` : "";
     return `${machine} Measured on ${
       dates.join(", ")
-    }, in ${minutes} minutes. The load average before a group began was ${loads[0]} to ${loads.at(-1)}.`;
+    }, in ${minutes} minutes. The load average before a group began was ${loads[0]} to ${loads.at(-1)}.${what}`;
   });
   const rows = [...versions].map(([name, some]) => [name, [...some].join(", ")]);
   return `${texts.join("\n\n")}\n\n${formatRows(["Program", "Version"], rows)}`;

@@ -237,6 +237,15 @@ Deno.test("the page has the groups in their order, all claims, the machines and 
   );
   assert.ok(page.includes("2026-11-30, in 3 minutes. The load average before a group began was 0.4 to 2.5."), page);
   assert.ok(page.includes("| Deno | 2.9.6 |"));
+  assert.ok(!page.includes("Measured there:"));
+});
+
+Deno.test("the page says what was measured on which machine", () => {
+  const elsewhere = { ...FINDINGS, machine: { ...FINDINGS.machine, processor: "Another processor" } };
+  const titles = [{ name: "a", title: "Group A" }, { name: "b", title: "Group B" }, { name: "c", title: "Group C" }];
+  const page = formatPage({ a: FINDINGS, b: elsewhere, c: FINDINGS }, titles);
+  assert.match(page, /^A processor, .* Measured there: Group A; Group C\.$/m);
+  assert.match(page, /^Another processor, .* Measured there: Group B\.$/m);
 });
 
 Deno.test("values are kept with four digits", () => {
