@@ -27,6 +27,18 @@ Deno.test("Session ends with 421 after a hundred lines that are no commands", as
   }
 });
 
+Deno.test("Session ends after a 421 to a command, although downstream does not hang up", async () => {
+  const talk = await greeted();
+  talk.client.say("NOOP\r\nNOOP\r\n");
+  await settled();
+  talk.downstream.hear();
+  talk.downstream.say("421 4.3.2 Going down\r\n");
+  await settled();
+  assert.equal(talk.client.hear(), "421 4.3.2 Going down\r\n");
+  assert.equal(talk.downstream.hear(), "QUIT\r\n");
+  await talk.assertOver();
+});
+
 Deno.test("Session takes a limited number of recipients and refuses more with 452, without asking", async () => {
   const talk = await greeted();
   const limit = 20_000;

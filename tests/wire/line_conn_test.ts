@@ -129,6 +129,16 @@ Deno.test("LineConn.write closes the connection when the peer takes nothing with
   assert.equal(clock.pending, 0);
 });
 
+Deno.test("LineConn.write leaves no limit behind when all is written", async () => {
+  const { clock, conn, due, peer } = newConn();
+  await conn.write(bytesOf("x"), due());
+  await clock.advance(2000);
+  assert.ok(!peer.closed);
+  await conn.write(bytesOf("y"), due());
+  assert.equal(peer.hear(), "xy");
+  conn.close();
+});
+
 Deno.test("LineConn.interrupt ends the wait and every later one; writing still works", async () => {
   const { conn, due, line, peer } = newConn();
   const reason = new Error("enough");
