@@ -54,7 +54,8 @@ async function onImage<T>(directory: string, work: (image: string | undefined) =
   try {
     return await work(made ? mounted : undefined);
   } finally {
-    if (made) await succeeds("umount", mounted);
+    // After an error a program may still have files open there.
+    if (made) await succeeds("umount", "--lazy", mounted);
   }
 }
 

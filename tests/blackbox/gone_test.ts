@@ -340,7 +340,7 @@ table("Each time limit can be set", { filter: true, together: true }, [
   {
     name:
       "--message-timeout: a filter that runs into it: the message passes as it came, as when -t is over, and the session goes on",
-    // A tenth of it is all the time in which the filter is killed.
+    // The filter has to be dead within a tenth of it, on a slow machine, too.
     options: ["--message-timeout=20", "-t", "100"],
     filter: WAITS,
     play: async (talk) => {
