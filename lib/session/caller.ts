@@ -16,8 +16,8 @@ import { type Connection, MessageClient, type Note } from "./message_client.ts";
 // An address may have any number of names, so only the first ones count.
 const NAMES_LIMIT = 5;
 
+/** The client of an envelope, and its name in DNS. */
 export class EnvelopeCaller extends MessageClient implements Caller {
-  readonly #told: ClientFacts;
   readonly #dns: Pick<Dns, "records">;
 
   constructor(
@@ -26,12 +26,12 @@ export class EnvelopeCaller extends MessageClient implements Caller {
     { dns, onUnknown }: { readonly dns: Pick<Dns, "records">; readonly onUnknown: Note },
   ) {
     super(envelope, connection, onUnknown);
-    this.#told = envelope.client;
     this.#dns = dns;
   }
 
   async name(): Promise<string | undefined> {
-    if (this.#told.name !== undefined || this.#told.nameless) return hostName(this.#told);
+    const { client } = this.envelope;
+    if (client.name !== undefined || client.nameless) return hostName(client);
     const ip = parseIp(this.address ?? "");
     return ip && await confirmedName(ip, this.#dns);
   }

@@ -20,26 +20,26 @@ export type Note = (why: string) => void;
  * object literal that has a getter, and those live long.
  */
 export class MessageClient implements MailClient {
-  readonly #envelope: Envelope;
+  protected readonly envelope: Envelope;
   readonly #connection: Connection;
   readonly #onUnknown: Note;
 
   constructor(envelope: Envelope, connection: Connection, onUnknown: Note) {
-    this.#envelope = envelope;
+    this.envelope = envelope;
     this.#connection = connection;
     this.#onUnknown = onUnknown;
   }
 
   /** The facts from XFORWARD. A filter gets no others. So nothing is missing if the client has said no EHLO. */
   get facts(): ClientFacts {
-    const { client, unforwarded } = this.#envelope;
+    const { client, unforwarded } = this.envelope;
     if (!client.told && unforwarded !== undefined && unforwarded !== NO_EHLO) this.#onUnknown(unforwarded);
     return client;
   }
 
   /** The client's IP address; undefined if it is not known. */
   get address(): string | undefined {
-    const { client, unforwarded } = this.#envelope;
+    const { client, unforwarded } = this.envelope;
     if (client.told) return client.address;
     if (unforwarded === undefined) return this.#connection.peer;
     this.#onUnknown(unforwarded);
